@@ -1,0 +1,1 @@
+"""Interactive full image segmentation by considering all regions jointly."""

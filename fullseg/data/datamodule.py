@@ -1,0 +1,151 @@
+"""Data sets by name, and their loaders for Lightning."""
+
+import hashlib
+import warnings
+from pathlib import Path
+
+import lightning as L  # noqa: N812  its own convention
+from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
+from torch.utils.data import DataLoader
+
+from fullseg.config import DataConfig, parse_fraction
+from fullseg.data.bsds500 import import_bsds500
+from fullseg.data.coco_panoptic import Category, CocoPanoptic, DataError
+from fullseg.data.dataset import EpochSampler, EvaluationSet, Item, TrainingSet, collate
+from fullseg.data.scenes import write_scenes
+from fullseg.data.transforms import training_transform
+from fullseg.types import Batch
+
+SCENES = {"train": 400, "val": 60, "seed": 0}  # the embedded data set is the same for every run
+
+
+def prepare(config: DataConfig) -> Path:
+    """Generate or import the data set where that has not been done yet; return the folder of its COCO panoptic form.
+
+    Raises:
+        DataError: if ``data.root`` is needed and missing, or its files are not what they should be.
+    """
+    if config.format == "scenes":
+        folder = Path(config.cache) / "scenes-{train}-{val}-{seed}".format(**SCENES)
+        if not folder.exists():
+            write_scenes(folder, **SCENES)
+        return folder
+    if config.root is None:
+        raise DataError(f"data.format={config.format} needs data.root=FOLDER (make: DATA=FOLDER)")
+    root = Path(config.root)
+    if not root.is_dir():
+        raise DataError(f"data.root={config.root}: no such folder")
+    if config.format == "coco_panoptic":
+        return root
+    origin = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]
+    folder = Path(config.cache) / f"bsds500-{config.min_region_area}px-{origin}"
+    for split in {config.train_split, config.val_split}:
+        if not (folder / split).exists():
+            import_bsds500(root, folder, split, min_region_area=config.min_region_area)
+    return folder
+
+
+class InteractiveDataModule(L.LightningDataModule):
+    """Images with regions, whose annotations are simulated on the fly in the loaders' workers.
+
+    Args:
+        config: where the data is and how it is transformed.
+        jitter: of the training extreme points, in px.
+        seed: of the run.
+    """
+
+    def __init__(self, config: DataConfig, *, jitter: float, seed: int) -> None:
+        super().__init__()
+        self.config, self.jitter, self.seed = config, jitter, seed
+        self.skipped: set[str] = set()
+
+    def prepare_data(self) -> None:
+        """Generate or import, once a machine."""
+        prepare(self.config)
+
+    def setup(self, stage: str | None = None) -> None:  # noqa: ARG002  Lightning's signature
+        """Check both splits; raise DataError for what is known to be bad."""
+        if hasattr(self, "train_partitions"):
+            return
+        config, folder = self.config, prepare(self.config)
+        self.train_partitions = self._read(folder, config.train_split, config.train_annotators, "train_fraction")
+        self.val_partitions = self._read(folder, config.val_split, config.val_annotators, "val_fraction")
+        if self.train_partitions.categories != self.val_partitions.categories:
+            raise DataError(f"{folder}: {config.train_split} and {config.val_split} have different categories")
+
+    def _read(self, folder: Path, split: str, annotators: str, fraction: str) -> CocoPanoptic:
+        config = self.config
+        part = parse_fraction(f"data.{fraction}", getattr(config, fraction))
+        options = {"annotators": annotators, "fraction": part}
+        return CocoPanoptic(folder, split, **options, max_regions=config.max_regions, skip_bad=config.skip_bad)
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """Classes of the data set."""
+        return self.train_partitions.categories
+
+    def fingerprint(self) -> dict[str, str | int]:
+        """Return what identifies the data: number of samples and hash of both splits."""
+        return {
+            "train_samples": len(self.train_partitions),
+            "train_hash": self.train_partitions.fingerprint(),
+            "val_samples": len(self.val_partitions),
+            "val_hash": self.val_partitions.fingerprint(),
+        }
+
+    def train_dataloader(self) -> DataLoader[Item]:
+        """Loader of random crops, different every epoch."""
+        config = self.config
+        transform = training_transform(
+            crop_size=config.crop_size,
+            scale=(config.scale[0], config.scale[1]),
+            flip=config.flip,
+            colour=config.colour,
+        )
+        dataset = TrainingSet(
+            self.train_partitions,
+            transform=transform,
+            jitter=self.jitter,
+            min_region_area=config.min_region_area,
+            seed=self.seed,
+        )
+        rank, ranks = self._rank()
+        sampler = EpochSampler(len(dataset), batch_size=config.batch_size, rank=rank, ranks=ranks, seed=self.seed)
+        return self._loader(dataset, sampler, config.batch_size)
+
+    def val_dataloader(self) -> DataLoader[Item]:
+        """Loader of whole images, one at a time and each exactly once over all ranks."""
+        dataset = EvaluationSet(self.val_partitions, min_region_area=self.config.min_region_area, seed=self.seed)
+        rank, ranks = self._rank()
+        sampler = UnrepeatedDistributedSampler(dataset, num_replicas=ranks, rank=rank, shuffle=False)
+        return self._loader(dataset, sampler, 1)
+
+    def _loader(
+        self, dataset: TrainingSet | EvaluationSet, sampler: EpochSampler | UnrepeatedDistributedSampler, batch: int
+    ) -> DataLoader[Item]:
+        return DataLoader(
+            dataset,
+            batch_size=batch,
+            sampler=sampler,
+            collate_fn=collate,
+            num_workers=self.config.workers,
+            persistent_workers=self.config.workers > 0,
+            pin_memory=True,
+        )
+
+    def _rank(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:  # noqa: ARG002  Lightning's signature
+        """Warn of what the workers skipped; stop above the limit."""
+        new = [message for message in batch.skipped if message not in self.skipped]
+        self.skipped.update(new)
+        for message in new:
+            warnings.warn(f"skipped, {len(self.skipped)} so far: {message}", stacklevel=1)
+        if len(self.skipped) > self.config.max_bad:
+            listing = "\n  ".join(sorted(self.skipped)[:10])
+            raise DataError(
+                f"{len(self.skipped)} samples can't be read, more than data.max_bad={self.config.max_bad}; "
+                f"mend or remove them, or raise the limit:\n  {listing}"
+            )
+        return batch

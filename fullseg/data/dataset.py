@@ -1,0 +1,207 @@
+"""Samples with simulated annotations, and the batches made of them."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from albumentations import Compose
+from numpy.typing import NDArray
+from torch.utils.data import Dataset, Sampler
+
+from fullseg.data.coco_panoptic import DataError, Partition
+from fullseg.data.transforms import apply_transform, keep_visible_regions
+from fullseg.simulation.extreme_points import simulate_extreme_points
+from fullseg.types import VOID, Annotations, Batch, Sample, Scribble
+
+TRAINING, EVALUATION = 0, 1  # first number of a sample's seed: the two never share random numbers
+TRIES = 20  # samples looked at in place of one that can't be used
+
+
+class Partitions(Protocol):
+    """Images with one partition each; reading one may raise DataError."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> Partition: ...
+    def name(self, index: int) -> str: ...  # noqa: D102
+
+
+class Draw(NamedTuple):
+    """A training sample to be made: the sampler, which knows the epoch, tells the workers, which don't."""
+
+    epoch: int
+    index: int
+
+
+class Item(NamedTuple):
+    """A sample, and what was skipped to get it."""
+
+    sample: Sample
+    skipped: tuple[str, ...]
+
+
+class TrainingSet(Dataset[Item]):
+    """Random crops with jittered extreme points, a function of (seed, epoch, index) alone.
+
+    Args:
+        partitions: what to crop.
+        transform: of ``training_transform``.
+        jitter: of the extreme points, in px.
+        min_region_area: smaller regions of a crop become VOID, in square pixels.
+        seed: of the run.
+    """
+
+    def __init__(
+        self, partitions: Partitions, *, transform: Compose, jitter: float, min_region_area: int, seed: int
+    ) -> None:
+        self.partitions, self.transform, self.seed = partitions, transform, seed
+        self.jitter, self.min_region_area = jitter, min_region_area
+
+    def __len__(self) -> int:
+        return len(self.partitions)
+
+    def __getitem__(self, draw: Draw) -> Item:
+        """Make one sample; an unreadable one is replaced by the next, and named among the skipped.
+
+        Raises:
+            DataError: if none of ``TRIES`` samples can be used.
+        """
+        rng = np.random.default_rng((self.seed, TRAINING, draw.epoch, draw.index))
+        skipped = []
+        for step in range(TRIES):
+            try:
+                partition = self.partitions[(draw.index + step) % len(self)]
+            except DataError as error:
+                skipped.append(str(error))
+                continue
+            sample = self._crop(partition, rng)
+            if len(sample.classes):
+                return Item(sample, tuple(skipped))
+        found = "\n  ".join(skipped) or "no crop holds a region"
+        raise DataError(f"no usable sample among {TRIES} from {self.partitions.name(draw.index)} on:\n  {found}")
+
+    def _crop(self, partition: Partition, rng: np.random.Generator) -> Sample:
+        seed = int(rng.integers(2**31))
+        image, region_map = apply_transform(self.transform, partition.image, partition.region_map, seed)
+        region_map, classes = keep_visible_regions(region_map, partition.classes, self.min_region_area)
+        return _annotate(partition.name, image, region_map, classes, self.jitter, rng)
+
+
+class EvaluationSet(Dataset[Item]):
+    """Whole images at their own resolution with exact extreme points, a function of (seed, index) alone.
+
+    Args:
+        partitions: what to evaluate on.
+        min_region_area: smaller regions become VOID, in square pixels.
+        seed: of the run.
+    """
+
+    def __init__(self, partitions: Partitions, *, min_region_area: int, seed: int) -> None:
+        self.partitions, self.min_region_area, self.seed = partitions, min_region_area, seed
+
+    def __len__(self) -> int:
+        return len(self.partitions)
+
+    def __getitem__(self, index: int) -> Item:
+        """Make one sample; an unreadable one has no region, so that it counts nowhere, and is named."""
+        try:
+            partition = self.partitions[index]
+        except DataError as error:
+            blank = np.zeros((1, 1, 3), np.uint8), np.full((1, 1), VOID), np.zeros(0, np.int64)
+            nothing = Annotations(np.zeros((0, 4, 2), np.float32), [])
+            return Item(Sample(self.partitions.name(index), *blank, nothing), (str(error),))
+        region_map, classes = keep_visible_regions(partition.region_map, partition.classes, self.min_region_area)
+        rng = np.random.default_rng((self.seed, EVALUATION, 0, index))
+        return Item(_annotate(partition.name, partition.image, region_map, classes, 0, rng), ())
+
+
+def _annotate(
+    name: str,
+    image: NDArray[np.uint8],
+    region_map: NDArray[np.int64],
+    classes: NDArray[np.int64],
+    jitter: float,
+    rng: np.random.Generator,
+) -> Sample:
+    points = simulate_extreme_points(region_map, len(classes), jitter, rng)
+    return Sample(name, image, region_map, classes, Annotations(points, []))
+
+
+class EpochSampler(Sampler[Draw]):
+    """A new order of all samples every epoch; rank r takes every ``ranks``-th of it, all ranks equally many.
+
+    Args:
+        length: number of samples.
+        batch_size: of a rank; the order's rest that does not fill a batch on every rank is left out of the epoch.
+        rank: of this process.
+        ranks: number of processes.
+        seed: of the run.
+
+    Raises:
+        DataError: if there are fewer samples than one step of all ranks takes.
+    """
+
+    def __init__(self, length: int, *, batch_size: int, rank: int, ranks: int, seed: int) -> None:
+        self.length, self.rank, self.ranks, self.seed = length, rank, ranks, seed
+        self.used = length - length % (batch_size * ranks)
+        self.epoch = 0
+        self.first = 0  # where a resumed epoch goes on, in samples of this rank
+        if self.used == 0:
+            raise DataError(
+                f"{length} training samples, but data.batch_size={batch_size} on {ranks} processes takes "
+                f"{batch_size * ranks} a step: lower data.batch_size"
+            )
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls this before every epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.used // self.ranks
+
+    def __iter__(self) -> Iterator[Draw]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)[: self.used]
+        first, self.first = self.first, 0
+        return iter([Draw(self.epoch, int(index)) for index in order[self.rank :: self.ranks][first:]])
+
+
+def collate(items: Sequence[Item]) -> Batch:
+    """Put samples of one size together.
+
+    Args:
+        items: B items whose images have the same size.
+
+    Returns:
+        Batch of B samples with their M regions one after another.
+    """
+    samples = [item.sample for item in items]
+    counts = [len(sample.classes) for sample in samples]
+    first_region = np.cumsum([0, *counts])
+    strokes = [
+        scribble._replace(region=scribble.region + int(first))
+        for sample, first in zip(samples, first_region, strict=False)
+        for scribble in sample.annotations.scribbles
+    ]
+    points, lengths, regions = pack_scribbles(strokes)
+    return Batch(
+        images=torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2),
+        region_maps=torch.from_numpy(np.stack([sample.region_map for sample in samples])),
+        regions_per_image=torch.tensor(counts),
+        extreme_points=torch.from_numpy(np.concatenate([s.annotations.extreme_points for s in samples])),
+        scribble_points=points,
+        scribble_lengths=lengths,
+        scribble_regions=regions,
+        classes=torch.from_numpy(np.concatenate([sample.classes for sample in samples])),
+        names=tuple(sample.name for sample in samples),
+        skipped=tuple(message for item in items for message in item.skipped),
+    )
+
+
+def pack_scribbles(scribbles: Sequence[Scribble]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the points (P, 2) float32 of all scribbles, every scribble's number of points (S,) and region (S,)."""
+    points = [np.asarray(scribble.points, np.float32).reshape(-1, 2) for scribble in scribbles]
+    return (
+        torch.from_numpy(np.concatenate([np.zeros((0, 2), np.float32), *points])),
+        torch.tensor([len(path) for path in points], dtype=torch.int64),
+        torch.tensor([scribble.region for scribble in scribbles], dtype=torch.int64),
+    )

@@ -1,0 +1,101 @@
+"""Annotations as input of the network (paper, Sec. 3.2): two channels, what is this region and what is another.
+
+S_i is a binary H x W map with region i's extreme points (discs) and scribbles (lines).
+F_i = (S_i, sum over j != i of S_j) (Eq. 2), seen through region i's box.
+"""
+
+import torch
+from torch import Tensor
+
+from fullseg.model.roi_align import roi_align_each
+
+POINT_RADIUS = 3.0  # px: discs 6 px across (Sec. 3.2)
+SCRIBBLE_RADIUS = 1.5  # px: lines 3 px wide (Sec. 3.2)
+HEATMAP_SIGMA = 10.0  # px: Gaussian heatmaps of the single-region models (Sec. 5.1)
+SCRIBBLE_STEP = 0.5  # px between the discs that make up a line: its edge is exact to 0.02 px
+
+
+def draw_points(extreme_points: Tensor, size: tuple[int, int], encoding: str) -> Tensor:
+    """Draw every region's extreme points into a map of its own.
+
+    Args:
+        extreme_points: (N, K, 2) float, (x, y) in pixels.
+        size: (H, W) in pixels.
+        encoding: ``binary`` for discs, ``gaussian`` for heatmaps with peak 1.
+
+    Returns:
+        (N, H, W) float32 in [0, 1].
+    """
+    if encoding == "gaussian":
+        rows, columns = (
+            torch.exp(-((torch.arange(length, device=extreme_points.device) - centre[..., None]) ** 2) / 2 / HEATMAP_SIGMA**2)
+            for length, centre in ((size[0], extreme_points[..., 1]), (size[1], extreme_points[..., 0]))
+        )  # (N, K, H), (N, K, W)
+        maps = [rows[:, k, :, None] * columns[:, k, None, :] for k in range(rows.shape[1])]
+        return torch.stack(maps).amax(dim=0).float()
+    regions = torch.arange(len(extreme_points), device=extreme_points.device)
+    regions = regions.repeat_interleave(extreme_points.shape[1])
+    blank = extreme_points.new_zeros((len(extreme_points), *size), dtype=torch.float32)
+    return _stamp_discs(blank, extreme_points.reshape(-1, 2), regions, POINT_RADIUS)
+
+
+def draw_scribbles(maps: Tensor, points: Tensor, lengths: Tensor, regions: Tensor) -> Tensor:
+    """Draw scribbles into their regions' maps, in place.
+
+    Args:
+        maps: (N, H, W) float32.
+        points: (P, 2) float, (x, y) in pixels, all scribbles' points one after another.
+        lengths: (S,) int64, number of points of every scribble, at least 1 each; their sum is P.
+        regions: (S,) int64 in [0, N).
+
+    Returns:
+        ``maps``, 1 within 1.5 px of each scribble.
+    """
+    if len(points) == 0:
+        return maps
+    stroke = torch.arange(len(lengths), device=points.device).repeat_interleave(lengths)  # (P,)
+    following = torch.cat([points[1:], points[-1:]])
+    ends_here = torch.cat([stroke[1:] != stroke[:-1], stroke.new_ones(1, dtype=torch.bool)])
+    vector = torch.where(ends_here[:, None], 0, following - points)  # (P, 2): an end makes a segment of length 0
+    steps = torch.ceil(vector.norm(dim=1) / SCRIBBLE_STEP).long().clamp(min=1)  # (P,)
+    segment = torch.arange(len(points), device=points.device).repeat_interleave(steps)
+    first = torch.cumsum(steps, 0) - steps
+    share = (torch.arange(len(segment), device=points.device) - first[segment]) / steps[segment]  # in [0, 1)
+    return _stamp_discs(maps, points[segment] + share[:, None] * vector[segment], regions[stroke[segment]], SCRIBBLE_RADIUS)
+
+
+def _stamp_discs(maps: Tensor, centres: Tensor, regions: Tensor, radius: float) -> Tensor:
+    """Set to 1 what lies within ``radius`` px of centres (K, 2), each in the map of its region (K,); in place."""
+    reach = int(radius + 0.5)  # the nearest pixel is up to half a pixel away from a centre
+    step = torch.arange(-reach, reach + 1, device=centres.device)
+    offsets = torch.stack(torch.meshgrid(step, step, indexing="xy"), dim=-1).reshape(-1, 2)  # (D, 2)
+    pixels = torch.floor(centres + 0.5)[:, None] + offsets  # (K, D, 2)
+    height, width = maps.shape[1:]
+    keep = (pixels - centres[:, None]).square().sum(dim=-1) <= radius**2
+    keep &= (pixels >= 0).all(dim=-1) & (pixels[..., 0] < width) & (pixels[..., 1] < height)
+    x, y = pixels[keep].long().unbind(-1)
+    maps[regions[:, None].expand_as(keep)[keep], y, x] = 1
+    return maps
+
+
+def annotation_maps(own: Tensor, shared: Tensor | None, boxes: Tensor, size: int) -> Tensor:
+    """Return F_i of every region (Eq. 2) through its box.
+
+    RoIAlign is linear, so the second channel is that of the sum of all maps minus that of the region's own map: no sum
+    over j != i is ever made.
+
+    Args:
+        own: (N, H, W) float32, S_i.
+        shared: (N, H, W) float32, the part of S_j that the other regions may see, or None for nothing.
+        boxes: (N, 4) in pixels.
+        size: side of the RoI in cells.
+
+    Returns:
+        (N, 2, size, size) float32.
+    """
+    first = roi_align_each(own, boxes, size)
+    if shared is None:
+        return torch.stack([first, torch.zeros_like(first)], dim=1)
+    of_all = roi_align_each(shared.sum(dim=0, keepdim=True), boxes, size)
+    of_itself = first if shared is own else roi_align_each(shared, boxes, size)
+    return torch.stack([first, of_all - of_itself], dim=1)

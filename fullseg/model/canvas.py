@@ -1,0 +1,75 @@
+"""The canvas (paper, Sec. 3.1 and Eq. 1): all regions compete for every pixel of the image."""
+
+import torch
+from torch import Tensor
+
+from fullseg.model.boxes import inside_boxes
+from fullseg.types import VOID
+
+OUTSIDE_LOGIT = -1e4  # finite, so softmax has no NaN; never wins against a region whose box covers the pixel
+
+
+def project_to_canvas(region_logits: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Paste every region's logits into the image at its box (paper, Sec. 3.1).
+
+    Bilinear resizing separates into rows and columns, so it is two matrix products a region, R_y L R_x^T, for all
+    regions at once.
+
+    Args:
+        region_logits: (N, h, w) float, before any softmax or sigmoid.
+        boxes: (N, 4), (x0, y0, x1, y1) in pixels of the canvas, x1 and y1 exclusive.
+        size: (H, W) of the canvas in pixels.
+
+    Returns:
+        (N, H, W) logits of the same dtype, ``OUTSIDE_LOGIT`` outside the box. Softmax over dim 0 is Eq. 1.
+
+    Raises:
+        ValueError: if there is not exactly one box per region.
+    """
+    if len(region_logits) != len(boxes):
+        raise ValueError(f"{len(region_logits)} regions but {len(boxes)} boxes")
+    height, width = region_logits.shape[1:]
+    rows = _resize_matrix(boxes[:, 1], boxes[:, 3], height, size[0]).to(region_logits.dtype)
+    columns = _resize_matrix(boxes[:, 0], boxes[:, 2], width, size[1]).to(region_logits.dtype)
+    inside_row, inside_column = inside_boxes(boxes, size)
+    inside = inside_row[:, :, None] & inside_column[:, None, :]
+    return torch.where(inside, rows @ region_logits @ columns.mT, OUTSIDE_LOGIT)
+
+
+def _resize_matrix(start: Tensor, end: Tensor, cells: int, length: int) -> Tensor:
+    """Weights (N, length, cells) of bilinear resizing of ``cells`` cells to pixels [start, end) of one axis.
+
+    Half-pixel centres and clamped edges, as ``interpolate(align_corners=False)``.
+    """
+    pixel = torch.arange(length, device=start.device, dtype=start.dtype) + 0.5
+    source = (pixel - start[:, None]) * (cells / (end - start))[:, None] - 0.5  # (N, length), in cells
+    source = source.clamp(0, cells - 1)
+    cell = torch.arange(cells, device=start.device, dtype=start.dtype)
+    return (1 - (source[:, :, None] - cell).abs()).clamp(min=0)  # the hat function has the two bilinear weights
+
+
+def region_map_of(canvas: Tensor) -> Tensor:
+    """Give every pixel to the region with the largest logit.
+
+    Args:
+        canvas: (N, H, W) logits of ``project_to_canvas``.
+
+    Returns:
+        (H, W) int64 in [0, N), VOID where no box covers the pixel.
+    """
+    if len(canvas) == 0:
+        return torch.full(canvas.shape[1:], VOID, dtype=torch.int64, device=canvas.device)
+    best, region = canvas.max(dim=0)
+    return torch.where(best > OUTSIDE_LOGIT, region, VOID)
+
+
+def probabilities_of(canvas: Tensor) -> Tensor:
+    """Return the probability of every region at every pixel (Eq. 1).
+
+    Args:
+        canvas: (N, H, W) logits of ``project_to_canvas``.
+
+    Returns:
+        (N, H, W) that sum to 1 over regions, all 0 where no box covers the pixel.
+    """
+    return torch.where(canvas > OUTSIDE_LOGIT, canvas.softmax(dim=0), 0)

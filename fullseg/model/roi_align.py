@@ -1,0 +1,84 @@
+"""RoIAlign (He et al., Mask R-CNN, 2017) as two matrix products.
+
+A RoI cell is the mean of bilinear samples on a regular grid, and both the bilinear weights and the grid separate into
+rows and columns: RoI = A_y map A_x^T with sparse-in-spirit matrices A. Values equal torchvision's ``roi_align`` with
+``aligned=True, sampling_ratio=0``; forward and backward are several times faster, on CPU and GPU alike.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def align_matrix(start: Tensor, end: Tensor, cells: int, length: int, stride: float) -> Tensor:
+    """Return the weights by which RoI cells average the cells of a map along one axis.
+
+    Args:
+        start: (N,) first edge of every box, in pixels of the image.
+        end: (N,) last edge, exclusive, in pixels of the image.
+        cells: number of RoI cells.
+        length: number of cells of the map along this axis.
+        stride: pixels per cell of the map.
+
+    Returns:
+        (N, cells, length) float; every row sums to 1.
+    """
+    cell = (end - start) / stride / cells  # (N,) size of a RoI cell, in cells of the map
+    samples = torch.ceil(cell).clamp(min=1)  # (N,) per RoI cell
+    most = max(1, math.ceil(length / cells))  # no box is longer than the map, so no RoI cell has more samples
+    step = torch.arange(most, device=start.device, dtype=start.dtype)  # (G,)
+    within = (step + 0.5) / samples[:, None]  # (N, G) position inside a RoI cell, in [0, 1)
+    position = torch.arange(cells, device=start.device, dtype=start.dtype)[None, :, None] + within[:, None]
+    position = start[:, None, None] / stride - 0.5 + position * cell[:, None, None]  # (N, cells, G)
+    weight = (step < samples[:, None]) / samples[:, None]  # (N, G)
+    return _bilinear_weights(position, weight[:, None].expand_as(position), length)
+
+
+def _bilinear_weights(position: Tensor, weight: Tensor, length: int) -> Tensor:
+    """Spread weights (N, cells, G) at fractional positions over the two nearest of ``length`` cells each."""
+    position = position.clamp(0, length - 1)
+    low = position.floor().clamp(max=max(length - 2, 0))
+    share = position - low
+    low = low.long()
+    high = (low + 1).clamp(max=length - 1)
+    matrix = position.new_zeros(*position.shape[:2], length)
+    return matrix.scatter_add_(2, low, weight * (1 - share)).scatter_add_(2, high, weight * share)
+
+
+def roi_align(features: Tensor, boxes: Tensor, size: int, stride: float) -> Tensor:
+    """Crop a map at every box to ``size`` x ``size`` cells.
+
+    Args:
+        features: (C, h, w) map of one image.
+        boxes: (N, 4), (x0, y0, x1, y1) in pixels of the image.
+        size: side of the result in cells.
+        stride: pixels per cell of ``features``.
+
+    Returns:
+        (N, C, size, size) of the features' dtype, channels last in memory.
+    """
+    channels, height, width = features.shape
+    rows = align_matrix(boxes[:, 1], boxes[:, 3], size, height, stride).to(features.dtype)  # (N, s, h)
+    columns = align_matrix(boxes[:, 0], boxes[:, 2], size, width, stride).to(features.dtype)  # (N, s, w)
+    by_row = features.permute(1, 2, 0).reshape(height, width * channels)  # (h, w C)
+    aligned = rows.reshape(-1, height) @ by_row  # (N s, w C)
+    aligned = aligned.view(len(boxes), size, width, channels)
+    return (columns[:, None] @ aligned).permute(0, 3, 1, 2)  # (N, s, s, C) in memory
+
+
+def roi_align_each(maps: Tensor, boxes: Tensor, size: int) -> Tensor:
+    """Crop every region's own map at its own box, at stride 1.
+
+    Args:
+        maps: (N, H, W), one map a region in pixels of the image, or (1, H, W), one for all.
+        boxes: (N, 4) in pixels.
+        size: side of the result in cells.
+
+    Returns:
+        (N, size, size) of the maps' dtype.
+    """
+    height, width = maps.shape[1:]
+    rows = align_matrix(boxes[:, 1], boxes[:, 3], size, height, 1).to(maps.dtype)
+    columns = align_matrix(boxes[:, 0], boxes[:, 2], size, width, 1).to(maps.dtype)
+    return rows @ maps @ columns.mT

@@ -1,0 +1,142 @@
+"""Lightning around the region segmenter: loss, optimiser and metrics; no layer and no formula."""
+
+import math
+import time
+from typing import Any
+
+import lightning as L  # noqa: N812  its own convention
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from fullseg.metrics import RegionIoU, region_iou
+from fullseg.model.canvas import project_to_canvas, region_map_of
+from fullseg.model.losses import LOSSES
+from fullseg.model.segmenter import Regions, RegionSegmenter
+from fullseg.types import Batch
+
+
+class SegmenterModule(L.LightningModule):
+    """Trains and evaluates a RegionSegmenter.
+
+    Args:
+        model: arguments of RegionSegmenter.
+        config: the run's whole configuration as plain values, kept in the checkpoint.
+        categories: id, name and isthing of every class, kept in the checkpoint.
+    """
+
+    def __init__(self, model: dict[str, Any], config: dict[str, Any], categories: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.save_hyperparameters()  # plain values only, so the checkpoint reloads by itself
+        self.segmenter = RegionSegmenter(**model)
+        self.loss = LOSSES[config["loss"]]()
+        self.options = config["optimizer"]
+        self.region_iou = RegionIoU()
+        self.independent_iou = RegionIoU() if config["loss"] == "maskwise" else None
+        self.filled_iou = RegionIoU()
+        self.class_hits = 0
+        self.class_count = 0
+        self.seconds: list[float] = []
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002  Lightning's signature
+        """Return the loss of one batch: the mean over its images."""
+        regions = self.segmenter(batch, batch.classes)
+        counts = batch.regions_per_image.tolist()
+        with torch.autocast(self.device.type, enabled=False):
+            losses = [
+                self.loss(logits, boxes, region_map)
+                for logits, boxes, region_map in zip(
+                    regions.logits.split(counts), regions.boxes.split(counts), batch.region_maps, strict=True
+                )
+            ]
+            loss = torch.stack(losses).mean()
+            self._log("train/mask_loss", loss)
+            if regions.class_logits is not None:
+                class_loss = F.cross_entropy(regions.class_logits, batch.classes)
+                self._log("train/class_loss", class_loss)
+                loss = loss + self.options["class_loss_weight"] * class_loss
+        self._log("train/loss", loss, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor | None:  # noqa: ARG002  Lightning's signature
+        """Score one image at its own resolution; return its region map (H, W), None if it could not be read."""
+        truth, size = batch.region_maps[0], (batch.images.shape[2], batch.images.shape[3])
+        count = len(batch.classes)
+        if count == 0:
+            return None
+        start = self._now()
+        regions: Regions = self.segmenter(batch, None)
+        prediction = region_map_of(project_to_canvas(regions.logits, regions.boxes, size))
+        self.seconds.append(self._now() - start)
+        area = torch.bincount(truth[truth >= 0], minlength=count)
+        self.region_iou.update(region_iou(prediction, truth, count), area)
+        if regions.class_logits is not None:
+            self.class_hits += int((regions.class_logits.argmax(dim=1) == batch.classes).sum())
+            self.class_count += count
+        if self.independent_iou is not None:
+            self.independent_iou.update(_independent_iou(regions, truth), area)
+        if self.trainer.state.fn == "validate":  # once, before training: what the boxes alone are worth
+            self.filled_iou.update(region_iou(_fill_boxes(regions.boxes, size), truth, count), area)
+        return prediction
+
+    def on_validation_epoch_end(self) -> None:
+        """Log IoU over all ranks."""
+        for name, value in self.region_iou.compute().items():
+            self.log(f"val/{name}", value.float(), prog_bar=name == "iou")
+        self.region_iou.reset()
+        if self.independent_iou is not None:
+            self.log("val/iou_independent", self.independent_iou.compute()["iou"].float())
+            self.independent_iou.reset()
+        if self.filled_iou.counts.any():
+            self.log("val/iou_box_filling", self.filled_iou.compute()["iou"].float())
+            self.filled_iou.reset()
+        if self.class_count:
+            self.log("val/class_accuracy", self.class_hits / self.class_count, sync_dist=True)
+            self.class_hits = self.class_count = 0
+        if self.seconds:
+            self.log("val/seconds_per_image", sum(self.seconds) / len(self.seconds), sync_dist=True)
+            self.seconds = []
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW with a lower rate for the pretrained part, linear warm-up, cosine decay."""
+        pretrained = [p for p in self.segmenter.backbone.body.parameters() if p.requires_grad]
+        ids = {id(parameter) for parameter in pretrained}
+        others = [p for p in self.segmenter.parameters() if p.requires_grad and id(p) not in ids]
+        groups = [
+            {"params": others, "lr": self.options["learning_rate"]},
+            {"params": pretrained, "lr": self.options["backbone_learning_rate"]},
+        ]
+        fused = self.device.type == "cuda"
+        optimizer = torch.optim.AdamW(groups, weight_decay=self.options["weight_decay"], fused=fused)
+        warmup, total = self.options["warmup_steps"], int(self.trainer.estimated_stepping_batches)
+
+        def rate(step: int) -> float:
+            rise = min(1.0, (step + 1) / (warmup + 1))
+            return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, max(0, step - warmup) / max(1, total - warmup))))
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _log(self, name: str, value: Tensor, *, prog_bar: bool = False) -> None:
+        self.log(name, value.detach(), prog_bar=prog_bar, batch_size=1)
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+
+def _independent_iou(regions: Regions, truth: Tensor) -> Tensor:
+    """IoU (N,) of every region's mask alone: logit > 0 in its box, whatever the other regions say."""
+    canvas = project_to_canvas(regions.logits, regions.boxes, (truth.shape[0], truth.shape[1]))
+    scored = truth >= 0
+    mask = (canvas > 0) & scored
+    wanted = (truth == torch.arange(len(canvas), device=truth.device)[:, None, None]) & scored
+    return (mask & wanted).sum(dim=(1, 2)).double() / (mask | wanted).sum(dim=(1, 2)).double()
+
+
+def _fill_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Baseline: every pixel goes to the smallest box that covers it."""
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return region_map_of(project_to_canvas(-area.log()[:, None, None], boxes, size))

@@ -1,0 +1,48 @@
+"""What travels between the simulated annotator, the data, the model and its users."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+VOID = -1  # a pixel of no region: never trained on, never scored
+
+
+class Scribble(NamedTuple):
+    """A stroke that starts inside a region and shows how to extend it."""
+
+    region: int  # in [0, N)
+    points: NDArray[np.float32]  # (K, 2), (x, y) in pixels of the image, in drawing order
+
+
+class Annotations(NamedTuple):
+    """All that an annotator gave for one image of N regions."""
+
+    extreme_points: NDArray[np.float32]  # (N, 4, 2), (x, y) in pixels: left, top, right, bottom
+    scribbles: list[Scribble]  # in drawing order
+
+
+class Sample(NamedTuple):
+    """One image with one partition of it into N regions, and the annotations simulated from it."""
+
+    name: str  # names the image (and the partition, where an image has several) in messages
+    image: NDArray[np.uint8]  # (H, W, 3) RGB
+    region_map: NDArray[np.int64]  # (H, W), region in [0, N) or VOID
+    classes: NDArray[np.int64]  # (N,), in [0, number of classes)
+    annotations: Annotations
+
+
+class Batch(NamedTuple):
+    """B samples, their M regions one after another (M = sum of the N of all samples)."""
+
+    images: torch.Tensor  # (B, 3, H, W) uint8 RGB
+    region_maps: torch.Tensor  # (B, H, W) int64, region of its own sample in [0, N) or VOID
+    regions_per_image: torch.Tensor  # (B,) int64, N of every sample
+    extreme_points: torch.Tensor  # (M, 4, 2) float32, (x, y) in pixels
+    scribble_points: torch.Tensor  # (P, 2) float32, all strokes' points one after another
+    scribble_lengths: torch.Tensor  # (S,) int64, number of points of every stroke
+    scribble_regions: torch.Tensor  # (S,) int64, stroke's region in [0, M)
+    classes: torch.Tensor  # (M,) int64
+    names: tuple[str, ...]  # B names
+    skipped: tuple[str, ...]  # what could not be read and was replaced, each with its reason
