@@ -1,5 +1,110 @@
-"""The command line."""
+"""The command line: ``python -m fullseg COMMAND``."""
+
+import argparse
 import sys
-from fullseg.config import load_config
-from fullseg.training.run import train
-print(train(load_config(sys.argv[2], sys.argv[3:])))
+from collections.abc import Sequence
+from pathlib import Path
+
+from fullseg.config import Config, load_config
+from fullseg.options import ConfigError, describe
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status.
+
+    Errors of the user's making are one message, without a traceback.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    from fullseg.data.coco_panoptic import DataError
+    from fullseg.model.backbone import WeightsError
+
+    try:
+        status: int = options.run(options)
+    except (ConfigError, DataError, WeightsError, FileNotFoundError, FileExistsError, ValueError) as error:
+        if not isinstance(error, (ConfigError, DataError, WeightsError)) and options.command == "train":
+            raise  # a bug: its traceback is needed
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m fullseg", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    defaults = "\n".join(f"  {key}={value}\n      {text}" for key, value, text in describe(Config))
+    train = commands.add_parser(
+        "train",
+        help="train one experiment",
+        epilog=f"options and their defaults:\n{defaults}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    train.add_argument("experiment", type=Path, metavar="EXPERIMENT.yaml")
+    train.add_argument("overrides", nargs="*", metavar="key=value")
+    train.set_defaults(run=_train)
+
+    predict = commands.add_parser("predict", help="segment one image from a file of annotations")
+    predict.add_argument("image", type=Path, metavar="IMAGE")
+    predict.add_argument("--checkpoint", type=Path, required=True, help="best.ckpt of a run, or the run's folder")
+    predict.add_argument("--annotations", type=Path, required=True, metavar="FILE.json")
+    predict.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for the result")
+    predict.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+    predict.set_defaults(run=_predict)
+
+    data = commands.add_parser("data", help="generate or import a data set as COCO panoptic")
+    kinds = data.add_subparsers(dest="kind", required=True)
+    scenes = kinds.add_parser("scenes", help="the embedded procedural scenes")
+    scenes.add_argument("--out", type=Path, required=True, metavar="DIR")
+    scenes.add_argument("--train", type=int, default=400, help="number of training scenes")
+    scenes.add_argument("--val", type=int, default=60, help="number of evaluation scenes")
+    scenes.add_argument("--seed", type=int, default=0)
+    scenes.set_defaults(run=_scenes)
+    bsds500 = kinds.add_parser("bsds500", help="the original files of BSDS500")
+    bsds500.add_argument("--root", type=Path, required=True, help="folder with images/ and groundTruth/")
+    bsds500.add_argument("--out", type=Path, required=True, metavar="DIR")
+    bsds500.add_argument("--split", nargs="+", default=["train", "val"])
+    bsds500.add_argument("--min-region-area", type=int, default=25, help="smaller regions become VOID, in px")
+    bsds500.set_defaults(run=_bsds500)
+    return parser
+
+
+def _train(options: argparse.Namespace) -> int:
+    config = load_config(options.experiment, options.overrides)
+    from fullseg.training.folder import Interrupted
+    from fullseg.training.run import train
+    from fullseg.training.table import print_result
+
+    try:
+        print_result(train(config), config)
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        return 130
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from fullseg.predict import predict
+
+    picture = predict(options.checkpoint, options.annotations, options.image, options.out, options.device)
+    print(f"{options.out}: COCO panoptic of {options.image}; picture {picture}")
+    return 0
+
+
+def _scenes(options: argparse.Namespace) -> int:
+    from fullseg.data.scenes import write_scenes
+
+    write_scenes(options.out, train=options.train, val=options.val, seed=options.seed)
+    return 0
+
+
+def _bsds500(options: argparse.Namespace) -> int:
+    from fullseg.data.bsds500 import import_bsds500
+
+    for split in options.split:
+        import_bsds500(options.root, options.out, split, min_region_area=options.min_region_area)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

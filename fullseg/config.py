@@ -5,18 +5,16 @@ value is a ``ConfigError`` that names it and the nearest right one.
 """
 
 import difflib
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import OmegaConf
 from yaml import YAMLError
 
-
-class ConfigError(ValueError):
-    """A wrong option: the message names the file, the option, the value and the remedy."""
+from fullseg.options import ConfigError, leaves, merge, read_experiment
 
 
 @dataclass
@@ -147,7 +145,7 @@ class TrackingConfig:
     """What is written where beside the run folder's metrics.csv."""
 
     wandb: str = "auto"
-    """``auto``: online when WANDB_API_KEY or WANDB_MODE says so, else offline; ``offline``, ``online``, ``disabled``."""
+    """``auto``: online where a key is set or WANDB_MODE says so, or offline; ``offline``, ``online``, ``disabled``."""
     project: str = "fullseg"
     """W&B project."""
     pictures: int = 8
@@ -233,17 +231,22 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     """
     config = OmegaConf.structured(Config)
     if path is not None:
-        for file, options in _with_bases(Path(path)):
-            config = _merge(config, options, source=str(file))
+        for file, options in read_experiment(Path(path)):
+            config = merge(config, options, source=str(file))
         parts = Path(path).with_suffix("").parts
-        name = "/".join(parts[parts.index("experiments") + 1 :]) if "experiments" in parts else parts[-1]
+        folders = [index for index, part in enumerate(parts[:-1]) if part == "experiments"]
+        name = "/".join(parts[folders[-1] + 1 :]) if folders else parts[-1]
         if config.experiment == Config.experiment:
             config.experiment = name
     for override in overrides:
         key, separator, _ = override.partition("=")
         if not separator or not key:
             raise ConfigError(f"override {override!r}: write it as key=value, for example model.share=none")
-        config = _merge(config, OmegaConf.from_dotlist([override]), source=f"override {override!r}")
+        try:
+            changes = OmegaConf.from_dotlist([override])
+        except YAMLError as error:
+            raise ConfigError(f"override {override!r}: the value is not valid YAML: {error}") from error
+        config = merge(config, changes, source=f"override {override!r}")
     loaded: Config = OmegaConf.to_object(config)  # type: ignore[assignment]
     _check(loaded)
     return loaded
@@ -256,66 +259,8 @@ def plain(config: Config) -> dict[str, Any]:
     return {str(key): value for key, value in container.items()}
 
 
-def option_keys() -> list[str]:
-    """Return the dotted name of every option."""
-    return [key for key, _ in _leaves(OmegaConf.structured(Config))]
-
-
-def _with_bases(path: Path) -> list[tuple[Path, DictConfig]]:
-    """Read a file and the files that it ``extends``, the most general first."""
-    chain: list[tuple[Path, DictConfig]] = []
-    while True:
-        options = _read_yaml(path)
-        base = options.pop("extends", None)
-        chain.insert(0, (path, options))
-        if base is None:
-            return chain
-        path = path.parent / str(base)
-        if path in [file for file, _ in chain]:
-            raise ConfigError(f"{chain[0][0]}: extends={base} goes in a circle")
-
-
-def _read_yaml(path: Path) -> DictConfig:
-    if not path.is_file():
-        known = sorted(str(p) for p in Path("experiments").rglob("*.yaml"))
-        nearest = difflib.get_close_matches(str(path), known, n=1)
-        hint = f"; did you mean {nearest[0]}?" if nearest else f"; there are {', '.join(known) or 'none here'}"
-        raise ConfigError(f"no experiment file {path}{hint}")
-    try:
-        loaded = OmegaConf.load(path)
-    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(loaded, DictConfig):
-        raise ConfigError(f"{path}: expected options as 'key: value' lines, found a list")
-    return loaded
-
-
-def _merge(config: DictConfig, changes: DictConfig, source: str) -> DictConfig:
-    keys = option_keys()
-    for key, value in _leaves(changes):
-        if key not in keys:
-            nearest = difflib.get_close_matches(key, keys, n=1, cutoff=0.4)
-            same_name = [known for known in keys if known.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
-            hint = (same_name or nearest or ["python -m fullseg train --help"])[0]
-            raise ConfigError(f"{source}: unknown option {key!r} (value {value!r}); did you mean {hint!r}?")
-    try:
-        return OmegaConf.merge(config, changes)  # type: ignore[return-value]
-    except OmegaConfBaseException as error:
-        first_line = str(error).splitlines()[0]
-        raise ConfigError(f"{source}: option {error.full_key!r}: {first_line}") from error
-
-
-def _leaves(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key in node:
-        value = node._get_node(key)
-        if isinstance(value, DictConfig) and not value._is_none():
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", node.get(key)
-
-
 def _check(config: Config) -> None:
-    values = dict(_leaves(OmegaConf.structured(config)))
+    values = dict(leaves(OmegaConf.structured(config)))
     for key, choices in CHOICES.items():
         if values[key] not in choices:
             nearest = difflib.get_close_matches(str(values[key]), [str(choice) for choice in choices], n=1)
@@ -324,20 +269,29 @@ def _check(config: Config) -> None:
     for key, least in LEAST.items():
         if not values[key] >= least:  # also catches NaN
             raise ConfigError(f"{key}={values[key]!r}: must be at least {least:g}")
-    for key in ("data.flip", "data.colour"):
-        if values[key] > 1:
-            raise ConfigError(f"{key}={values[key]!r}: a probability is at most 1")
-    if config.model.stride not in {"c4": (8, 16), "fpn": (4, 8)}[config.model.features]:
-        remedy = "8 or 16" if config.model.features == "c4" else "4 or 8"
-        raise ConfigError(f"model.stride={config.model.stride}: model.features={config.model.features} needs {remedy}")
-    low, high = [*config.data.scale, 0.0, 0.0][:2]
-    if len(config.data.scale) != 2 or not 0 < low <= high:
-        raise ConfigError(f"data.scale={config.data.scale}: write two positive numbers, the smaller first: [0.75, 1.25]")
-    for key in ("data.train_annotators", "data.val_annotators"):
-        if values[key] not in ("all", "median") and not str(values[key]).isdecimal():
-            raise ConfigError(f"{key}={values[key]!r}: choose all, median or the number of an annotator from 0")
-    for key in ("data.train_fraction", "data.val_fraction"):
-        parse_fraction(key, str(values[key]))
+    _check_model(config.model)
+    _check_data(config.data)
+
+
+def _check_model(model: ModelConfig) -> None:
+    strides = {"c4": (8, 16), "fpn": (4, 8)}[model.features]
+    if model.stride not in strides:
+        remedy = " or ".join(map(str, strides))
+        raise ConfigError(f"model.stride={model.stride}: model.features={model.features} needs {remedy}")
+
+
+def _check_data(data: DataConfig) -> None:
+    for key in ("flip", "colour"):
+        if getattr(data, key) > 1:
+            raise ConfigError(f"data.{key}={getattr(data, key)}: a probability is at most 1")
+    if len(data.scale) != 2 or not 0 < data.scale[0] <= data.scale[1] < math.inf:
+        raise ConfigError(f"data.scale={data.scale}: write two positive numbers, smaller first: [0.75, 1.25]")
+    for key in ("train_annotators", "val_annotators"):
+        value = getattr(data, key)
+        if value not in ("all", "median") and not value.isdecimal():
+            raise ConfigError(f"data.{key}={value!r}: choose all, median or the number of an annotator from 0")
+    for key in ("train_fraction", "val_fraction"):
+        parse_fraction(f"data.{key}", getattr(data, key))
 
 
 def parse_fraction(key: str, value: str) -> tuple[int, int]:

@@ -16,9 +16,7 @@ SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, float("
 @overload
 def region_iou(prediction: Tensor, truth: Tensor, num_regions: int) -> Tensor: ...
 @overload
-def region_iou(
-    prediction: NDArray[np.int64], truth: NDArray[np.int64], num_regions: int
-) -> NDArray[np.float64]: ...
+def region_iou(prediction: NDArray[np.int64], truth: NDArray[np.int64], num_regions: int) -> NDArray[np.float64]: ...
 def region_iou(
     prediction: Tensor | NDArray[np.int64], truth: Tensor | NDArray[np.int64], num_regions: int
 ) -> Tensor | NDArray[np.float64]:

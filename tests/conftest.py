@@ -2,8 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+
+from fullseg.data.scenes import write_scenes
+from fullseg.model.segmenter import RegionSegmenter
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +18,63 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}: set FULLSEG_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> dict[str, Any]:
+    """Return arguments of a RegionSegmenter that is quick to run and knows two classes."""
+    return {
+        "backbone": "tf_efficientnet_lite0",
+        "pretrained": False,
+        "features": "fpn",
+        "stride": 4,
+        "feature_channels": 8,
+        "roi_size": 9,
+        "mask_size": 9,
+        "head_channels": 8,
+        "head_layers": 2,
+        "share": "all",
+        "annotation_encoding": "binary",
+        "num_classes": 2,
+    }
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_model: dict[str, Any]) -> Path:
+    """Return a checkpoint of an untrained tiny model."""
+    torch.manual_seed(0)
+    state = {f"segmenter.{key}": value for key, value in RegionSegmenter(**tiny_model).state_dict().items()}
+    categories = [{"id": number, "name": f"class {number}", "isthing": True} for number in (1, 2)]
+    path = tmp_path_factory.mktemp("checkpoint") / "tiny.ckpt"
+    torch.save({"state_dict": state, "hyper_parameters": {"model": tiny_model, "categories": categories}}, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with 8 training and 3 evaluation scenes as COCO panoptic."""
+    folder = tmp_path_factory.mktemp("data")
+    write_scenes(folder, train=8, val=3, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_options() -> list[str]:
+    """Return overrides that make any experiment quick; the data is ``tiny_data``."""
+    return [
+        "data.format=coco_panoptic",
+        "data.train_fraction=1/1",
+        "data.crop_size=64",
+        "data.batch_size=2",
+        "data.workers=0",
+        "model.pretrained=false",
+        "model.feature_channels=8",
+        "model.head_channels=8",
+        "model.roi_size=9",
+        "model.mask_size=9",
+        "optimizer.warmup_steps=1",
+        "trainer.progress_bar=false",
+        "trainer.accelerator=cpu",
+        "trainer.precision=32-true",
+        "tracking.pictures=1",
+    ]

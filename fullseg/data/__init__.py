@@ -1,0 +1,1 @@
+"""Images with partitions into regions, and the annotations simulated on them."""

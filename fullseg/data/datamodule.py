@@ -1,10 +1,12 @@
 """Data sets by name, and their loaders for Lightning."""
 
 import hashlib
+import signal
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import lightning as L  # noqa: N812  its own convention
+import lightning as L
 from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
 from torch.utils.data import DataLoader
 
@@ -28,7 +30,11 @@ def prepare(config: DataConfig) -> Path:
     if config.format == "scenes":
         folder = Path(config.cache) / "scenes-{train}-{val}-{seed}".format(**SCENES)
         if not folder.exists():
-            write_scenes(folder, **SCENES)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix=".scenes-", dir=folder.parent) as partial:  # it appears once it is complete
+                write_scenes(Path(partial) / "new", **SCENES)
+                if not folder.exists():  # another process may have been faster
+                    (Path(partial) / "new").rename(folder)
         return folder
     if config.root is None:
         raise DataError(f"data.format={config.format} needs data.root=FOLDER (make: DATA=FOLDER)")
@@ -76,8 +82,14 @@ class InteractiveDataModule(L.LightningDataModule):
     def _read(self, folder: Path, split: str, annotators: str, fraction: str) -> CocoPanoptic:
         config = self.config
         part = parse_fraction(f"data.{fraction}", getattr(config, fraction))
-        options = {"annotators": annotators, "fraction": part}
-        return CocoPanoptic(folder, split, **options, max_regions=config.max_regions, skip_bad=config.skip_bad)
+        return CocoPanoptic(
+            folder,
+            split,
+            annotators=annotators,
+            fraction=part,
+            max_regions=config.max_regions,
+            skip_bad=config.skip_bad,
+        )
 
     @property
     def categories(self) -> tuple[Category, ...]:
@@ -111,6 +123,8 @@ class InteractiveDataModule(L.LightningDataModule):
         )
         rank, ranks = self._rank()
         sampler = EpochSampler(len(dataset), batch_size=config.batch_size, rank=rank, ranks=ranks, seed=self.seed)
+        if self.trainer:  # a run that was stopped within an epoch goes on with the epoch's next sample
+            sampler.first = self.trainer.global_step * config.batch_size % len(sampler)
         return self._loader(dataset, sampler, config.batch_size)
 
     def val_dataloader(self) -> DataLoader[Item]:
@@ -131,6 +145,7 @@ class InteractiveDataModule(L.LightningDataModule):
             num_workers=self.config.workers,
             persistent_workers=self.config.workers > 0,
             pin_memory=True,
+            worker_init_fn=_leave_ctrl_c_to_the_trainer,
         )
 
     def _rank(self) -> tuple[int, int]:
@@ -149,3 +164,8 @@ class InteractiveDataModule(L.LightningDataModule):
                 f"mend or remove them, or raise the limit:\n  {listing}"
             )
         return batch
+
+
+def _leave_ctrl_c_to_the_trainer(worker: int) -> None:  # noqa: ARG001  torch's signature
+    """A terminal sends Ctrl-C to the workers too; the step that is under way still needs them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -30,7 +30,7 @@ class Draw(NamedTuple):
     """A training sample to be made: the sampler, which knows the epoch, tells the workers, which don't."""
 
     epoch: int
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index
 
 
 class Item(NamedTuple):

@@ -1,6 +1,6 @@
 """Joint transforms of an image and its region map, by albumentations."""
 
-import albumentations as A  # noqa: N812  its own convention
+import albumentations as A
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,9 @@ def apply_transform(
     Returns:
         The transformed pair; regions keep their numbers, and some may have lost all pixels.
     """
-    transform.set_random_seed(seed)
+    own_seeds = np.random.SeedSequence(seed).generate_state(len(transform.transforms))
+    for step, own_seed in zip(transform.transforms, own_seeds, strict=True):
+        step.set_random_seed(int(own_seed))  # Compose would seed all alike: flip, colour and crop would go together
     result = transform(image=image, mask=region_map.astype(np.int32))  # OpenCV resizes int32, not int64
     return result["image"], result["mask"].astype(np.int64)
 

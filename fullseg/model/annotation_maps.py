@@ -28,7 +28,9 @@ def draw_points(extreme_points: Tensor, size: tuple[int, int], encoding: str) ->
     """
     if encoding == "gaussian":
         rows, columns = (
-            torch.exp(-((torch.arange(length, device=extreme_points.device) - centre[..., None]) ** 2) / 2 / HEATMAP_SIGMA**2)
+            torch.exp(
+                -((torch.arange(length, device=extreme_points.device) - centre[..., None]) ** 2) / 2 / HEATMAP_SIGMA**2
+            )
             for length, centre in ((size[0], extreme_points[..., 1]), (size[1], extreme_points[..., 0]))
         )  # (N, K, H), (N, K, W)
         maps = [rows[:, k, :, None] * columns[:, k, None, :] for k in range(rows.shape[1])]
@@ -61,7 +63,9 @@ def draw_scribbles(maps: Tensor, points: Tensor, lengths: Tensor, regions: Tenso
     segment = torch.arange(len(points), device=points.device).repeat_interleave(steps)
     first = torch.cumsum(steps, 0) - steps
     share = (torch.arange(len(segment), device=points.device) - first[segment]) / steps[segment]  # in [0, 1)
-    return _stamp_discs(maps, points[segment] + share[:, None] * vector[segment], regions[stroke[segment]], SCRIBBLE_RADIUS)
+    return _stamp_discs(
+        maps, points[segment] + share[:, None] * vector[segment], regions[stroke[segment]], SCRIBBLE_RADIUS
+    )
 
 
 def _stamp_discs(maps: Tensor, centres: Tensor, regions: Tensor, radius: float) -> Tensor:

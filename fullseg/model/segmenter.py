@@ -1,5 +1,6 @@
 """The region segmenter: features once per image, then a light head on every region's box (paper, Sec. 3)."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -47,7 +48,7 @@ class RegionSegmenter(nn.Module):
         num_classes: number of logit maps (Sec. 3.4); 1 for a class-agnostic model without classification head.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  one argument a choice of the paper
         self,
         *,
         backbone: str,
@@ -70,12 +71,11 @@ class RegionSegmenter(nn.Module):
         self.roi_size, self.mask_size = roi_size, mask_size
         self.share, self.annotation_encoding = share, annotation_encoding
         widths = [feature_channels + 2] + head_layers * [head_channels]
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(before, after, 3, padding=1) for before, after in zip(widths, widths[1:], strict=False)
-        )
-        for convolution in self.convolutions:
+        convolutions = [nn.Conv2d(before, after, 3, padding=1) for before, after in pairwise(widths)]
+        self.convolutions = nn.ModuleList(convolutions)
+        for convolution in convolutions:
             nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-            nn.init.zeros_(convolution.bias)
+            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
         self.class_maps = nn.Linear(head_channels, num_classes)  # row c: the 1 x 1 convolution that gives class c's map
         self.classifier = nn.Linear(head_channels, num_classes) if num_classes > 1 else None
         self.to(memory_format=torch.channels_last)

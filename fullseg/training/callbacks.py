@@ -1,15 +1,20 @@
-"""What happens beside the steps: speed, pictures, the table at the end."""
+"""What happens beside the steps: speed, pictures, Ctrl-C."""
 
+import signal
+import threading
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-import lightning as L  # noqa: N812  its own convention
+import lightning as L
 from lightning.pytorch.loggers import WandbLogger
-from torch import Tensor
+from lightning.pytorch.utilities import rank_zero_info
+from PIL import Image
 
-from fullseg.training.pictures import draw_panels
-from fullseg.types import VOID, Batch
+from fullseg.annotation_file import write_annotations
+from fullseg.pictures import draw_panels
+from fullseg.types import VOID, Annotations, Batch
 
 
 class Throughput(L.Callback):
@@ -38,22 +43,22 @@ class Throughput(L.Callback):
 
 
 class Pictures(L.Callback):
-    """Draws the first evaluation images after every evaluation, always the same ones.
+    """Draws the first evaluation images after every evaluation, always the same ones, and keeps one as an example.
 
     Args:
-        folder: png files go there; the newest evaluation's stay.
+        folder: of the run; pictures go to ``figures/``, the newest evaluation's stay; ``example.png`` and
+            ``example.json`` are an image and its annotations as ``fullseg predict`` takes them.
         count: number of images.
     """
 
     def __init__(self, folder: Path, count: int) -> None:
         self.folder, self.count = folder, count
-        self.panels: list[tuple[str, Any]] = []
 
     def on_validation_batch_end(
         self,
         trainer: L.Trainer,
         module: L.LightningModule,  # noqa: ARG002
-        outputs: Tensor | None,
+        outputs: Any,  # noqa: ANN401  Lightning's signature
         batch: Batch,
         batch_idx: int,
         *_: Any,  # noqa: ANN401
@@ -61,20 +66,50 @@ class Pictures(L.Callback):
         """Draw one image."""
         if not trainer.is_global_zero or batch_idx >= self.count or outputs is None:
             return
-        prediction = outputs.cpu().numpy()
-        image = batch.images[0].permute(1, 2, 0).cpu().numpy()
+        name, image = Path(batch.names[0]).stem, batch.images[0].permute(1, 2, 0).cpu().numpy()
         points, truth = batch.extreme_points.cpu().numpy(), batch.region_maps[0].cpu().numpy()
-        self.panels.append((batch.names[0], draw_panels(image, points, prediction, truth)))
+        prediction = outputs.cpu().numpy()
+        (self.folder / "figures").mkdir(exist_ok=True)
+        draw_panels(image, points, prediction, truth).save(self.folder / "figures" / f"val_{name}.png")
+        if batch_idx == 0:
+            Image.fromarray(image).save(self.folder / "example.png")
+            write_annotations(self.folder / "example.json", Annotations(points, []))
+        masks = {key: {"mask_data": regions - VOID} for key, regions in (("prediction", prediction), ("truth", truth))}
         for logger in trainer.loggers:
-            if not isinstance(logger, WandbLogger):
-                continue
-            masks = {name: {"mask_data": regions - VOID} for name, regions in (("prediction", prediction), ("truth", truth))}
-            logger.log_image(f"val/{batch.names[0]}", [image], masks=[masks])
+            if isinstance(logger, WandbLogger):
+                logger.log_image(f"val/{name}", [image], masks=[masks])
 
-    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:  # noqa: ARG002
-        """Write the files."""
-        if self.panels:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        for name, panel in self.panels:
-            panel.save(self.folder / f"val_{Path(name).stem}.png")
-        self.panels = []
+
+class StopAfterStep(L.Callback):
+    """Ctrl-C ends training after the current step, with a checkpoint from which it resumes exactly; a second one now.
+
+    Args:
+        checkpoint: file to write.
+    """
+
+    def __init__(self, checkpoint: Path) -> None:
+        self.checkpoint = checkpoint
+        self.asked = False
+        self.previous: Any = signal.SIG_DFL
+
+    def on_train_start(self, *_: Any) -> None:  # noqa: ANN401
+        """Listen."""
+        if threading.current_thread() is threading.main_thread():
+            self.previous = signal.signal(signal.SIGINT, self._ask)
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:  # noqa: ANN401
+        """Stop here if asked to."""
+        if self.asked:
+            trainer.save_checkpoint(self.checkpoint)
+            raise KeyboardInterrupt
+
+    def on_train_end(self, *_: Any) -> None:  # noqa: ANN401
+        """Listen no more."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self.previous)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        rank_zero_info("\nStopping after this step; press Ctrl-C again to stop at once.")

@@ -4,7 +4,7 @@ import math
 import time
 from typing import Any
 
-import lightning as L  # noqa: N812  its own convention
+import lightning as L
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -26,9 +26,9 @@ class SegmenterModule(L.LightningModule):
         categories: id, name and isthing of every class, kept in the checkpoint.
     """
 
-    def __init__(self, model: dict[str, Any], config: dict[str, Any], categories: list[dict[str, Any]]) -> None:
+    def __init__(self, model: dict[str, Any], config: dict[str, Any], categories: list[dict[str, Any]]) -> None:  # noqa: ARG002
         super().__init__()
-        self.save_hyperparameters()  # plain values only, so the checkpoint reloads by itself
+        self.save_hyperparameters(logger=False)  # plain values only, so the checkpoint reloads by itself
         self.segmenter = RegionSegmenter(**model)
         self.loss = LOSSES[config["loss"]]()
         self.options = config["optimizer"]
@@ -109,11 +109,12 @@ class SegmenterModule(L.LightningModule):
         ]
         fused = self.device.type == "cuda"
         optimizer = torch.optim.AdamW(groups, weight_decay=self.options["weight_decay"], fused=fused)
-        warmup, total = self.options["warmup_steps"], int(self.trainer.estimated_stepping_batches)
+        warmup, total = int(self.options["warmup_steps"]), int(self.trainer.estimated_stepping_batches)
 
         def rate(step: int) -> float:
             rise = min(1.0, (step + 1) / (warmup + 1))
-            return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, max(0, step - warmup) / max(1, total - warmup))))
+            done = min(1.0, max(0, step - warmup) / max(1, total - warmup))
+            return rise * 0.5 * (1 + math.cos(math.pi * done))
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

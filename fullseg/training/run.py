@@ -1,41 +1,46 @@
-"""One training run: its folder, its trainer, and the table at its end."""
+"""One training run, from a configuration to its numbers."""
 
 import ctypes
-import json
 import os
-import platform
-import subprocess
 import sys
 import time
 import warnings
-from dataclasses import dataclass
-from importlib.metadata import distributions
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import lightning as L  # noqa: N812  its own convention
+import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import Logger
-from omegaconf import OmegaConf
+from torch import Tensor
 
-from fullseg.config import Config, ConfigError, plain
+from fullseg.config import Config, plain
 from fullseg.data.datamodule import InteractiveDataModule
-from fullseg.training.callbacks import Pictures, Throughput
+from fullseg.options import ConfigError
+from fullseg.training.callbacks import Pictures, StopAfterStep, Throughput
+from fullseg.training.folder import (
+    RUN_VARIABLE,
+    Interrupted,
+    Metrics,
+    Result,
+    checkpoint_to_resume,
+    open_folder,
+    read_before,
+    write_provenance,
+    write_summary,
+)
 from fullseg.training.module import SegmenterModule
 from fullseg.training.tracking import MetricsFile, wandb_logger
 
-RUN_VARIABLE = "FULLSEG_RUN_FOLDER"  # tells the other ranks of this machine which folder rank 0 made
-
-
-@dataclass
-class Result:
-    """What a run ends with."""
-
-    folder: Path
-    before: dict[str, float]  # metrics of the untrained model, by name
-    after: dict[str, float]
-    seconds: float  # of training, evaluations included
+ADVICE = (
+    "'pin_memory' argument",
+    "The '.*_dataloader' does not have many",
+    ".*srun",
+    ".*LeafSpec",
+    "You're resuming from a checkpoint that ended before",  # the sampler goes on where it stopped
+    "Checkpoint directory .* exists",
+)
 
 
 def train(config: Config) -> Result:
@@ -51,55 +56,57 @@ def train(config: Config) -> Result:
         ConfigError: if there is nothing to resume.
         DataError: for bad data.
         WeightsError: if ImageNet weights can't be had.
+        Interrupted: after Ctrl-C, when the checkpoint to resume from is written.
     """
-    _quiet()
-    torch.set_float32_matmul_precision("high")
-    _keep_memory()
-    if config.trainer.threads:
-        torch.set_num_threads(config.trainer.threads)
-    L.seed_everything(config.seed, verbose=False)
-    checkpoint = _checkpoint_to_resume(config)
+    _prepare_process(config)
+    checkpoint = checkpoint_to_resume(config)
     data = InteractiveDataModule(config.data, jitter=config.extreme_points.jitter, seed=config.seed)
     data.prepare_data()
     data.setup()
     module = _module(config, data)
-    folder = _run_folder(config, checkpoint)
-    _write_provenance(folder, config, data)
-    trainer = _trainer(config, folder, data)
-    before = _before(trainer, module, data, folder, resumed=checkpoint is not None)
+    folder = open_folder(config, checkpoint)
+    os.environ[RUN_VARIABLE] = str(folder.resolve())
+    try:
+        return _train_in(folder, config, module, data, checkpoint)
+    except SystemExit as stop:  # how Lightning ends after Ctrl-C
+        raise Interrupted(folder) from stop
+    finally:
+        del os.environ[RUN_VARIABLE]
+
+
+def _train_in(
+    folder: Path, config: Config, module: SegmenterModule, data: InteractiveDataModule, checkpoint: Path | None
+) -> Result:
+    trainer = _trainer(config, folder, data, checkpoint)
+    if trainer.is_global_zero:
+        write_provenance(folder, config, data.fingerprint())
+    before = read_before(folder) if checkpoint else None
+    if before is None:
+        before = _evaluate(trainer, module, data)
+        if trainer.is_global_zero:
+            write_summary(folder, before)
     start = time.perf_counter()
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     after = _metrics(trainer.callback_metrics)
-    if "iou" not in after:  # a finished run was resumed
-        trainer.validate(module, datamodule=data, verbose=False)
-        after = _metrics(trainer.callback_metrics)
+    if "iou" not in after:  # the resumed run was finished already
+        after = _evaluate(trainer, module, data)
     result = Result(folder, before, after, time.perf_counter() - start)
-    _write_summary(result)
+    if trainer.is_global_zero:
+        write_summary(*result)
     return result
 
 
 def _module(config: Config, data: InteractiveDataModule) -> SegmenterModule:
     model = plain(config)["model"]
-    class_specific = model.pop("class_specific")
-    model["num_classes"] = len(data.categories) if class_specific else 1
-    categories = [category._asdict() for category in data.categories]
-    return SegmenterModule(model, plain(config), categories)
+    model["num_classes"] = len(data.categories) if model.pop("class_specific") else 1
+    try:
+        return SegmenterModule(model, plain(config), [category._asdict() for category in data.categories])
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
-def _trainer(config: Config, folder: Path, data: InteractiveDataModule) -> L.Trainer:
+def _trainer(config: Config, folder: Path, data: InteractiveDataModule, checkpoint: Path | None) -> L.Trainer:
     options = config.trainer
-    saved = {"dirpath": folder / "checkpoints", "enable_version_counter": False, "auto_insert_metric_name": False}
-    callbacks: list[Callback] = [
-        ModelCheckpoint(filename="best", monitor="val/iou", mode="max", **saved),
-        ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **saved),
-        LearningRateMonitor(logging_interval="step"),
-        Throughput(),
-        Pictures(folder / "figures", config.tracking.pictures),
-    ]
-    if options.progress_bar:
-        callbacks.append(TQDMProgressBar(refresh_rate=1 if sys.stderr.isatty() else 20))
-    wandb = wandb_logger(config.tracking, folder, {**plain(config), "data_fingerprint": data.fingerprint()})
-    loggers: list[Logger] = [MetricsFile(folder / "metrics.csv"), *([wandb] if wandb else [])]
     on_gpu = options.accelerator == "gpu" or (options.accelerator == "auto" and torch.cuda.is_available())
     return L.Trainer(
         accelerator="gpu" if on_gpu else "cpu",
@@ -109,11 +116,11 @@ def _trainer(config: Config, folder: Path, data: InteractiveDataModule) -> L.Tra
         max_epochs=options.epochs,
         check_val_every_n_epoch=options.validate_every,
         num_sanity_val_steps=0,
-        inference_mode=False,  # metrics updated before training are updated again in it
+        inference_mode=False,  # the metrics that are updated before training are updated again in it
         gradient_clip_val=config.optimizer.gradient_clip or None,
         use_distributed_sampler=False,  # the data module's samplers see every evaluation image exactly once
-        logger=loggers,
-        callbacks=callbacks,
+        logger=_loggers(config, folder, data, checkpoint),
+        callbacks=_callbacks(config, folder),
         enable_progress_bar=options.progress_bar,
         enable_model_summary=False,
         log_every_n_steps=10,
@@ -121,99 +128,65 @@ def _trainer(config: Config, folder: Path, data: InteractiveDataModule) -> L.Tra
     )
 
 
-def _precision(wanted: str, *, on_gpu: bool) -> Any:  # noqa: ANN401  Lightning's literal type
-    if wanted != "auto":
-        return wanted
+def _callbacks(config: Config, folder: Path) -> list[Callback]:
+    checkpoints = folder / "checkpoints"
+    callbacks: list[Callback] = [
+        ModelCheckpoint(
+            dirpath=checkpoints, filename="best", monitor="val/iou", mode="max", enable_version_counter=False
+        ),
+        ModelCheckpoint(
+            dirpath=checkpoints, filename="last", save_on_train_epoch_end=True, enable_version_counter=False
+        ),
+        LearningRateMonitor(logging_interval="step"),
+        Throughput(),
+        Pictures(folder, config.tracking.pictures),
+        StopAfterStep(checkpoints / "last.ckpt"),
+    ]
+    if config.trainer.progress_bar:
+        callbacks.append(TQDMProgressBar(refresh_rate=1 if sys.stderr.isatty() else 20))
+    return callbacks
+
+
+def _loggers(config: Config, folder: Path, data: InteractiveDataModule, checkpoint: Path | None) -> list[Logger]:
+    metrics = MetricsFile(folder / "metrics.csv")
+    if checkpoint:
+        metrics.forget_after(torch.load(checkpoint, weights_only=True, map_location="cpu")["global_step"])
+    wandb = wandb_logger(config.tracking, folder, {**plain(config), "data_fingerprint": data.fingerprint()})
+    return [metrics, *([wandb] if wandb else [])]
+
+
+def _precision(wanted: str, *, on_gpu: bool) -> Literal["32-true", "bf16-mixed"]:
+    if wanted == "32-true":
+        return "32-true"
     cpuinfo = Path("/proc/cpuinfo")
     has_matrix_units = cpuinfo.is_file() and "amx_bf16" in cpuinfo.read_text()
-    return "bf16-mixed" if on_gpu or has_matrix_units else "32-true"
+    return "bf16-mixed" if wanted == "bf16-mixed" or on_gpu or has_matrix_units else "32-true"
 
 
-def _checkpoint_to_resume(config: Config) -> Path | None:
-    if config.resume is None:
-        return None
-    base = Path(config.runs) / config.experiment / "latest" if config.resume == "latest" else Path(config.resume)
-    checkpoint = base if base.suffix == ".ckpt" else base / "checkpoints" / "last.ckpt"
-    if not checkpoint.is_file():
-        raise ConfigError(f"resume={config.resume}: there is no checkpoint {checkpoint}; leave resume out to start anew")
-    return checkpoint.resolve()
-
-
-def _run_folder(config: Config, checkpoint: Path | None) -> Path:
-    """Return the resumed run's folder, or a new one that ``latest`` then points to."""
-    if RUN_VARIABLE in os.environ:
-        return Path(os.environ[RUN_VARIABLE])
-    if checkpoint is not None:
-        folder = checkpoint.parent.parent
-    else:
-        parent = Path(config.runs) / config.experiment
-        name, number = time.strftime("%Y%m%d-%H%M%S"), 1
-        folder = parent / name
-        while folder.exists():
-            number += 1
-            folder = parent / f"{name}-{number}"
-        folder.mkdir(parents=True)
-        partial = parent / f".latest-{folder.name}"
-        partial.symlink_to(folder.name)
-        partial.replace(parent / "latest")
-    os.environ[RUN_VARIABLE] = str(folder.resolve())
-    return folder
-
-
-def _write_provenance(folder: Path, config: Config, data: InteractiveDataModule) -> None:
-    OmegaConf.save(OmegaConf.create(plain(config)), folder / "config.yaml")
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=40"],  # noqa: S607
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parent,
-    ).stdout.strip()
-    packages = sorted({f"{package.name}=={package.version}" for package in distributions()})
-    facts = {"commit": commit or "unknown", "python": platform.python_version(), "machine": _machine()}
-    lines = [f"{key}: {value}" for key, value in {**facts, **data.fingerprint(), "command": " ".join(sys.argv)}.items()]
-    (folder / "environment.txt").write_text("\n".join([*lines, "", *packages]) + "\n")
-
-
-def _machine() -> str:
-    if torch.cuda.is_available():
-        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
-    return f"{os.cpu_count()} CPU cores, {platform.machine()}"
-
-
-def _before(
-    trainer: L.Trainer, module: SegmenterModule, data: InteractiveDataModule, folder: Path, *, resumed: bool
-) -> dict[str, float]:
-    summary = folder / "summary.json"
-    if resumed and summary.is_file():
-        found: dict[str, float] = json.loads(summary.read_text())["before"]
-        return found
+def _evaluate(trainer: L.Trainer, module: SegmenterModule, data: InteractiveDataModule) -> Metrics:
     trainer.validate(module, datamodule=data, verbose=False)
-    before = _metrics(trainer.callback_metrics)
-    summary.write_text(json.dumps({"before": before}, indent=1))
-    return before
+    return _metrics(trainer.callback_metrics)
 
 
-def _metrics(logged: Any) -> dict[str, float]:  # noqa: ANN401
+def _metrics(logged: Mapping[str, Tensor]) -> Metrics:
     return {key.removeprefix("val/"): float(value) for key, value in logged.items() if key.startswith("val/")}
 
 
-def _write_summary(result: Result) -> None:
-    content = {"before": result.before, "after": result.after, "seconds": result.seconds}
-    (result.folder / "summary.json").write_text(json.dumps(content, indent=1))
+def _prepare_process(config: Config) -> None:
+    """Seed, threads, memory; and silence advice of libraries that does not concern the user."""
+    L.seed_everything(config.seed, verbose=False)
+    torch.set_float32_matmul_precision("high")
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
+    if not torch.cuda.is_available():
+        _keep_memory()
+    for advice in ADVICE:
+        warnings.filterwarnings("ignore", message=advice)
 
 
 def _keep_memory() -> None:
-    """Let glibc keep freed memory: a step frees and asks for gigabytes, and fresh pages cost a third of its time."""
-    if torch.cuda.is_available() or not hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        return
-    trim_threshold, mmap_max = -1, -4  # names of mallopt's parameters in <malloc.h>
-    libc.mallopt(mmap_max, 0)
-    libc.mallopt(trim_threshold, 2**31 - 1)
-
-
-def _quiet() -> None:
-    """Silence advice of libraries that does not concern the user; warnings of ours stay."""
-    os.environ.setdefault("TQDM_MININTERVAL", "1")
-    for pattern in ("'pin_memory' argument is set", ".*does not have many workers", ".*srun.*", ".*LeafSpec.*"):
-        warnings.filterwarnings("ignore", message=pattern)
+    """Let glibc keep freed memory: a step frees and asks for gigabytes, and fresh pages cost a quarter of its time."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        trim_threshold, mmap_max = -1, -4  # names of mallopt's parameters in <malloc.h>
+        libc.mallopt(mmap_max, 0)
+        libc.mallopt(trim_threshold, 2**31 - 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
+from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from fullseg.config import TrackingConfig
@@ -45,12 +45,6 @@ class MetricsFile(Logger):
         """Lightning asks for it."""
         return ""
 
-    @property
-    @rank_zero_experiment
-    def experiment(self) -> "MetricsFile":
-        """Lightning asks for it."""
-        return self
-
     def forget_after(self, step: int) -> None:
         """Drop rows of steps that a resumed run will take again."""
         self.rows = [row for row in self.rows if int(row["step"]) <= step]
@@ -60,7 +54,11 @@ class MetricsFile(Logger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Keep a row until the next ``save``."""
         row = {**metrics, "step": step}
-        if self.rows and str(self.rows[-1]["step"]) == str(step) and not set(row) & set(self.rows[-1]) - {"step", "epoch"}:
+        if (
+            self.rows
+            and str(self.rows[-1]["step"]) == str(step)
+            and not set(row) & set(self.rows[-1]) - {"step", "epoch"}
+        ):
             self.rows[-1].update(row)  # what is logged of one step belongs in one row
             self.written = -1
         else:

@@ -1,0 +1,41 @@
+# Everything is one target; `make` lists them. Options: EXPERIMENT=name below experiments/, DATA=folder of the data set,
+# SET="key=value ..." for any option of fullseg/config.py.
+EXPERIMENT ?= default
+DATA ?=
+SET ?=
+PYTHON ?= python3
+
+# The active conda environment (see environment.yml), else a .venv of the project's own.
+ifeq ($(filter-out base,$(CONDA_DEFAULT_ENV)),)
+RUN := .venv/bin/python
+ENV := .venv/installed
+else
+RUN := python
+ENV :=
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help env lint test train
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+env: $(ENV)  ## install everything into .venv (or use the active conda environment)
+
+.venv/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(f"fullseg needs Python 3.11 or newer, $(PYTHON) is {sys.version.split()[0]}: make env PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@echo "Installing into .venv: a few minutes, most of them for PyTorch"
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+lint: $(ENV)  ## ruff (lint, format) and mypy --strict
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+test: $(ENV)  ## run all tests
+	$(RUN) -m pytest
+
+train: $(ENV)  ## train EXPERIMENT=default [DATA=folder] [SET="key=value ..."]
+	$(RUN) -m fullseg train experiments/$(EXPERIMENT).yaml $(if $(DATA),data.root='$(DATA)') $(SET)

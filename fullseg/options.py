@@ -1,0 +1,90 @@
+"""Reading options: YAML files, dotlist overrides, and errors that help. What the options are is in config.py."""
+
+import ast
+import difflib
+import inspect
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+
+class ConfigError(ValueError):
+    """A wrong option: the message names the file, the option, the value and the remedy."""
+
+
+def read_experiment(path: Path) -> list[tuple[Path, DictConfig]]:
+    """Read a file and the files that it ``extends``, the most general first."""
+    chain: list[tuple[Path, DictConfig]] = []
+    while True:
+        options = _read_yaml(path)
+        base = options.pop("extends", None)
+        chain.insert(0, (path, options))
+        if base is None:
+            return chain
+        path = path.parent / str(base)
+        if path in [file for file, _ in chain]:
+            raise ConfigError(f"{chain[0][0]}: extends={base} goes in a circle")
+
+
+def _read_yaml(path: Path) -> DictConfig:
+    if not path.is_file():
+        known = sorted(str(p) for p in Path("experiments").rglob("*.yaml"))
+        nearest = difflib.get_close_matches(str(path), known, n=1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else f"; there are {', '.join(known) or 'none here'}"
+        raise ConfigError(f"no experiment file {path}{hint}")
+    try:
+        loaded = OmegaConf.load(path)
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(loaded, DictConfig):
+        raise ConfigError(f"{path}: expected options as 'key: value' lines, found a list")
+    return loaded
+
+
+def merge(config: DictConfig, changes: DictConfig, source: str) -> DictConfig:
+    """Change some options; raise ConfigError, naming ``source``, for one that is unknown or of the wrong type."""
+    keys = [key for key, _ in leaves(config)]
+    for key, value in leaves(changes):
+        if key not in keys:
+            nearest = difflib.get_close_matches(key, keys, n=1, cutoff=0.4)
+            same_name = [known for known in keys if known.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
+            hint = (same_name or nearest or ["python -m fullseg train --help"])[0]
+            raise ConfigError(f"{source}: unknown option {key!r} (value {value!r}); did you mean {hint!r}?")
+    try:
+        return OmegaConf.merge(config, changes)  # type: ignore[return-value]
+    except OmegaConfBaseException as error:
+        first_line = str(error).splitlines()[0]
+        raise ConfigError(f"{source}: option {error.full_key!r}: {first_line}") from error
+
+
+def leaves(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield dotted name and value of every option."""
+    for key in map(str, node):
+        value = node._get_node(key)
+        if isinstance(value, DictConfig) and not value._is_none():
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", node.get(key)
+
+
+def describe(schema: type[Any], prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Yield dotted name, default and docstring of every option of a dataclass whose fields have docstrings."""
+    body: list[Any] = ast.parse(inspect.getsource(schema)).body[0].body  # type: ignore[attr-defined]
+    texts = {
+        line.target.id: " ".join(str(text.value.value).split())
+        for line, text in pairwise(body)
+        if hasattr(line, "target") and isinstance(getattr(text, "value", None), ast.Constant)
+    }
+    defaults = schema()
+    for option in fields(schema):
+        value = getattr(defaults, option.name)
+        if is_dataclass(value):
+            yield from describe(type(value), f"{prefix}{option.name}.")
+        else:
+            yield f"{prefix}{option.name}", value, texts[option.name]

@@ -1,0 +1,122 @@
+"""The run folder ``runs/<experiment>/<run id>/``: where everything about a run is kept."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from omegaconf import OmegaConf
+
+from fullseg.config import Config, plain
+from fullseg.options import ConfigError
+
+RUN_VARIABLE = "FULLSEG_RUN_FOLDER"  # tells the other ranks of this machine which folder rank 0 made
+
+Metrics = dict[str, float]
+
+
+class Result(NamedTuple):
+    """What a run ends with."""
+
+    folder: Path
+    before: Metrics  # of the untrained model, by name
+    after: Metrics
+    seconds: float  # of training, evaluations included
+
+
+class Interrupted(Exception):  # noqa: N818  no error: the user wanted it
+    """Ctrl-C; the message says how to go on."""
+
+    def __init__(self, folder: Path) -> None:
+        checkpoint = folder / "checkpoints" / "last.ckpt"
+        how = f"go on exactly from there with resume={folder}" if checkpoint.is_file() else "there is no checkpoint yet"
+        super().__init__(f"Stopped. Run folder {folder}: {how}")
+
+
+def checkpoint_to_resume(config: Config) -> Path | None:
+    """Return the checkpoint that ``resume`` names, or None to start anew.
+
+    Raises:
+        ConfigError: if it is not there.
+    """
+    if config.resume is None:
+        return None
+    base = Path(config.runs) / config.experiment / "latest" if config.resume == "latest" else Path(config.resume)
+    checkpoint = base if base.suffix == ".ckpt" else base / "checkpoints" / "last.ckpt"
+    if not checkpoint.is_file():
+        raise ConfigError(f"resume={config.resume}: no checkpoint {checkpoint}; leave resume out to start anew")
+    return checkpoint.resolve()
+
+
+def open_folder(config: Config, checkpoint: Path | None) -> Path:
+    """Return the resumed run's folder, or a new one that ``latest`` then points to."""
+    if RUN_VARIABLE in os.environ:
+        return Path(os.environ[RUN_VARIABLE])
+    if checkpoint is not None:
+        return checkpoint.parent.parent
+    parent = Path(config.runs) / config.experiment
+    name, number = time.strftime("%Y%m%d-%H%M%S"), 1
+    folder = parent / name
+    while folder.exists():
+        number += 1
+        folder = parent / f"{name}-{number}"
+    folder.mkdir(parents=True)
+    partial = parent / f".latest-{folder.name}"
+    partial.symlink_to(folder.name)
+    partial.replace(parent / "latest")
+    return folder
+
+
+def write_provenance(folder: Path, config: Config, fingerprint: dict[str, str | int]) -> None:
+    """Write ``config.yaml`` and ``environment.txt``: command, commit, machine, data and package versions."""
+    OmegaConf.save(OmegaConf.create(plain(config)), folder / "config.yaml")
+    facts = {
+        "command": " ".join(["python -m fullseg", *sys.argv[1:]]),
+        "commit": _commit(),
+        "machine": machine(),
+        "python": platform.python_version(),
+        **fingerprint,
+    }
+    packages = sorted({f"{package.name}=={package.version}" for package in distributions()})
+    lines = [f"{key}: {value}" for key, value in facts.items()]
+    (folder / "environment.txt").write_text("\n".join([*lines, "", *packages]) + "\n")
+
+
+def machine() -> str:
+    """Name what the run runs on."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    cpuinfo = Path("/proc/cpuinfo")
+    models = [line for line in cpuinfo.read_text().splitlines() if "model name" in line] if cpuinfo.is_file() else []
+    model = models[0].split(":")[1].strip() if models else platform.machine()
+    return f"{os.cpu_count()} CPU cores, {model}"
+
+
+def write_summary(folder: Path, before: Metrics, after: Metrics | None = None, seconds: float | None = None) -> None:
+    """Write ``summary.json``: the numbers before training, and those after it when they are there."""
+    content = {"before": before, "after": after, "seconds": seconds}
+    (folder / "summary.json").write_text(json.dumps(content, indent=1))
+
+
+def read_before(folder: Path) -> Metrics | None:
+    """Return the numbers before training that an earlier part of a resumed run wrote."""
+    summary = folder / "summary.json"
+    if not summary.is_file():
+        return None
+    before: Metrics = json.loads(summary.read_text())["before"]
+    return before
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
+    except FileNotFoundError:  # no git
+        return "unknown"
+    return found.stdout.strip() or "unknown"

@@ -1,0 +1,62 @@
+"""The table at the end of a run."""
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from fullseg.config import Config
+from fullseg.metrics import SIZES
+from fullseg.training.folder import Metrics, Result
+
+ROWS = {
+    "iou": "mean IoU of all regions",
+    **{f"iou_{name}": f"  {name} regions" for name in SIZES},
+    "iou_independent": "  every mask by itself",
+    "class_accuracy": "class accuracy",
+    "seconds_per_image": "seconds per image",
+}
+
+
+def print_result(result: Result, config: Config) -> None:
+    """Print IoU before and after training, by region size, the time, where everything is, and what to run next."""
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    count = int(result.after["regions"])
+    table = Table(
+        title=f"{config.experiment}: {count} regions of {config.data.format}, {config.data.val_split}, 0 scribbles"
+    )
+    table.add_column("")
+    for column in ("smallest box wins", "before training", "after training"):
+        table.add_column(column, justify="right")
+    filled = {"iou": result.before.get("iou_box_filling", float("nan"))}
+    for key, title in ROWS.items():
+        if key in result.after:
+            table.add_row(title, *(_number(key, column) for column in (filled, result.before, result.after)))
+    console.print(table)
+    folder = _relative(result.folder)
+    minutes = result.seconds / 60
+    console.print(f"trained in {minutes:.1f} minutes, evaluations included; scores are in percent", highlight=False)
+    console.print(f"run folder  {folder}", highlight=False, soft_wrap=True)
+    console.print(
+        f"pictures    {folder}/figures (image, extreme points, prediction, truth)", highlight=False, soft_wrap=True
+    )
+    console.print(
+        f"next        python -m fullseg predict --checkpoint {folder}/checkpoints/best.ckpt "
+        f"--annotations {folder}/example.json {folder}/example.png --out {folder}/prediction",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if config.data.format == "scenes":
+        console.print("            make train EXPERIMENT=bsds500/full_image DATA=/path/to/BSDS500", highlight=False)
+
+
+def _number(key: str, metrics: Metrics) -> str:
+    if key not in metrics:
+        return ""
+    return f"{metrics[key]:.3f}" if key == "seconds_per_image" else f"{100 * metrics[key]:.1f}"
+
+
+def _relative(folder: Path) -> Path:
+    folder, here = folder.absolute(), Path.cwd()  # a virtual environment's python is a link: not resolved
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder

@@ -1,0 +1,499 @@
+"""Loaders of real files: what they deliver, what they refuse at start-up, and what they survive while training."""
+
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from fullseg.config import DataConfig
+from fullseg.data import datamodule
+from fullseg.data.coco_panoptic import Category, DataError, NewSample, write_coco_panoptic
+from fullseg.data.datamodule import InteractiveDataModule, prepare
+from fullseg.types import VOID, Batch
+
+CATEGORIES = (Category(7, "person", True), Category(200, "sky", False))
+SIZE = (40, 50)  # (H, W), px
+
+pytestmark = pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true")
+
+
+def sample(name: str, region_map: NDArray[np.int64] | None = None) -> NewSample:
+    """Return an image of noise; where no region map is given, three regions, one of them a single pixel."""
+    rng = np.random.default_rng(list(name.encode()))
+    if region_map is None:
+        region_map = np.zeros(SIZE, np.int64)
+        region_map[20:] = 1
+        region_map[30, 25] = 2
+    classes = np.arange(region_map.max() + 1) % 2
+    return NewSample(name, rng.integers(0, 256, (*region_map.shape, 3), dtype=np.uint8), region_map, classes)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return a data set of 6 training and 3 evaluation images."""
+    folder = tmp_path / "coco"
+    write_coco_panoptic(folder / "train", CATEGORIES, [sample(f"t{k}.png") for k in range(6)])
+    write_coco_panoptic(folder / "val", CATEGORIES, [sample(f"v{k}.png") for k in range(3)])
+    return folder
+
+
+def module(root: Path, seed: int = 0, **options: Any) -> InteractiveDataModule:
+    defaults: dict[str, Any] = {
+        "format": "coco_panoptic",
+        "root": str(root),
+        "crop_size": 48,
+        "scale": [1.0, 1.0],
+        "batch_size": 2,
+        "workers": 0,
+    }
+    return InteractiveDataModule(DataConfig(**(defaults | options)), jitter=2.0, seed=seed)
+
+
+def ready(root: Path, seed: int = 0, **options: Any) -> InteractiveDataModule:
+    data = module(root, seed, **options)
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def epoch_of(data: InteractiveDataModule, epoch: int = 0) -> list[Batch]:
+    """Return the training batches of an epoch as Lightning passes them on."""
+    loader = data.train_dataloader()
+    loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+    return [data.on_after_batch_transfer(batch, 0) for batch in loader]
+
+
+def evaluation_of(data: InteractiveDataModule) -> list[Batch]:
+    return [data.on_after_batch_transfer(batch, 0) for batch in data.val_dataloader()]
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def edit(root: Path, change: Callable[[dict[str, Any]], Any], split: str = "train") -> None:
+    path = root / split / "panoptic.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+# ---------------------------------------------------------------- what is delivered
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_training_loader_delivers_crops_of_every_image_once_an_epoch(root: Path, workers: int) -> None:
+    data = ready(root, workers=workers)
+    batches = epoch_of(data)
+
+    assert [len(batch.names) for batch in batches] == [2, 2, 2]
+    assert sorted(name for batch in batches for name in batch.names) == [f"t{k}.png" for k in range(6)]
+    for batch in batches:
+        assert type(batch) is Batch
+        assert batch.images.shape == (2, 3, 48, 48)
+        assert batch.region_maps.shape == (2, 48, 48)
+        assert int(batch.regions_per_image.sum()) == len(batch.extreme_points) == len(batch.classes)
+        assert batch.skipped == ()
+
+
+def test_loaders_follow_the_seed_and_the_epoch(root: Path) -> None:
+    (one, other), third = (ready(root), ready(root)), ready(root, seed=1)
+    images = [torch.cat([batch.images for batch in epoch_of(data)]) for data in (one, other, third)]
+
+    assert torch.equal(images[0], images[1])
+    assert not torch.equal(images[0], images[2])
+    assert not torch.equal(images[0], torch.cat([batch.images for batch in epoch_of(one, epoch=1)]))
+
+
+def test_options_of_the_crop_reach_the_samples(root: Path) -> None:
+    data = ready(root, crop_size=64, scale=[0.5, 0.5], batch_size=3, min_region_area=2)
+    batches = epoch_of(data)
+
+    assert [len(batch.names) for batch in batches] == [3, 3]
+    for batch in batches:
+        assert batch.region_maps.shape == (3, 64, 64)
+        assert ((batch.region_maps != VOID).sum(dim=(1, 2)) >= 20 * 25 - 1).all()
+        assert ((batch.region_maps != VOID).sum(dim=(1, 2)) <= 20 * 25).all()
+        assert batch.regions_per_image.tolist() == [2, 2, 2]  # without the single pixel
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_every_evaluation_image_comes_once_whole_and_by_itself(root: Path, workers: int) -> None:
+    batches = evaluation_of(ready(root, workers=workers, batch_size=2, flip=1.0, scale=[0.5, 0.6]))
+
+    assert [batch.names for batch in batches] == [("v0.png",), ("v1.png",), ("v2.png",)]
+    for k, batch in enumerate(batches):
+        expected = sample(f"v{k}.png")
+        np.testing.assert_array_equal(batch.images[0].permute(1, 2, 0).numpy(), expected.image)
+        np.testing.assert_array_equal(batch.region_maps[0].numpy(), expected.region_map)
+        assert batch.classes.tolist() == [0, 1, 0]
+
+
+def test_single_pixel_region_survives_to_the_batch(root: Path) -> None:
+    data = ready(root)
+    for batch in evaluation_of(data):
+        assert batch.regions_per_image.tolist() == [3]
+        assert int((batch.region_maps == 2).sum()) == 1
+        assert batch.extreme_points[2].tolist() == [[25, 30]] * 4
+    for batch in epoch_of(data):  # the crop of 48 px holds column 25 of 50 wherever it lies
+        assert batch.regions_per_image.tolist() == [3, 3]
+        for k in range(2):
+            ((y, x),) = torch.nonzero(batch.region_maps[k] == 2).tolist()
+            assert batch.extreme_points[3 * k + 2].tolist() == [[x, y]] * 4
+
+
+class Recorder(L.LightningModule):
+    """A module that trains nothing and keeps what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.training_batches: list[tuple[int, Batch]] = []
+        self.validation_names: list[tuple[str, ...]] = []
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:  # noqa: ARG002  Lightning's signature
+        self.training_batches.append((self.current_epoch, batch))
+        return (0 * self.weight).sum()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002  Lightning's signature
+        self.validation_names.append(batch.names)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def test_trainer_gets_other_crops_every_epoch_and_warnings_once(root: Path, tmp_path: Path) -> None:
+    data = module(root)
+    data.prepare_data()
+    data.setup("fit")
+    truncate(root / "train" / "images" / "t4.png")
+    recorder = Recorder()
+    trainer = L.Trainer(
+        max_epochs=3,
+        accelerator="cpu",
+        devices=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        default_root_dir=tmp_path,
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trainer.fit(recorder, datamodule=data)
+
+    assert [epoch for epoch, _ in recorder.training_batches] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert all(type(batch) is Batch for _, batch in recorder.training_batches)
+    assert all("t4.png" not in batch.names for _, batch in recorder.training_batches)
+    assert len({image.numpy().tobytes() for _, batch in recorder.training_batches for image in batch.images}) == 18
+    assert recorder.validation_names == 3 * [("v0.png",), ("v1.png",), ("v2.png",)]
+    skipped = [str(warning.message) for warning in caught if "skipped" in str(warning.message)]
+    assert len(skipped) == 1
+    assert skipped[0].startswith("skipped, 1 so far: ")
+    assert "t4.png cannot be read" in skipped[0]
+
+
+# ---------------------------------------------------------------- what identifies the data
+
+
+def test_fingerprint_is_that_of_the_data_wherever_it_lies(root: Path, tmp_path: Path) -> None:
+    before = ready(root).fingerprint()
+    assert (before["train_samples"], before["val_samples"]) == (6, 3)
+    assert before["train_hash"] != before["val_hash"]
+
+    (tmp_path / "moved").mkdir()
+    root.rename(tmp_path / "moved" / "coco")
+    assert ready(tmp_path / "moved" / "coco").fingerprint() == before
+
+
+def test_fingerprint_changes_with_the_data(root: Path) -> None:
+    before = ready(root).fingerprint()
+    seen = {before["train_hash"]}
+    part = ready(root, train_fraction="1/2", batch_size=1).fingerprint()
+    assert int(part["train_samples"]) < 6
+    seen.add(part["train_hash"])
+    for change in (
+        lambda content: content["annotations"][0]["segments_info"][0].update(category_id=200),
+        lambda content: content["annotations"][1]["segments_info"][0].update(area=1),
+        lambda content: content["images"].pop(),
+    ):
+        edit(root, change)
+        after = ready(root).fingerprint()
+        assert after["val_hash"] == before["val_hash"]
+        seen.add(after["train_hash"])
+    assert len(seen) == 5
+
+
+def test_categories_are_those_of_the_data(root: Path) -> None:
+    assert ready(root).categories == CATEGORIES
+
+
+def test_setting_up_twice_reads_the_files_once(root: Path) -> None:
+    data = ready(root)
+    partitions = data.train_partitions
+    data.setup("validate")
+    assert data.train_partitions is partitions
+
+
+# ---------------------------------------------------------------- generated and imported data
+
+
+@pytest.fixture
+def few_scenes(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Make the embedded data set tiny; return the folders it was written to, filled as it happens."""
+    written = []
+    original = datamodule.write_scenes
+
+    def recorded(out: Path, **options: int) -> None:
+        written.append(out)
+        original(out, **options)
+
+    monkeypatch.setattr(datamodule, "SCENES", {"train": 2, "val": 1, "seed": 3})
+    monkeypatch.setattr(datamodule, "write_scenes", recorded)
+    return written
+
+
+def test_scenes_are_generated_once_and_used_again(tmp_path: Path, few_scenes: list[Path]) -> None:
+    config = DataConfig(cache=str(tmp_path / "new" / "cache"), batch_size=1, workers=0, crop_size=64)
+    data = InteractiveDataModule(config, jitter=0, seed=0)
+    data.prepare_data()
+    data.setup("fit")
+
+    assert [len(batch.names) for batch in epoch_of(data)] == [1, 1]
+    assert len(evaluation_of(data)) == 1
+    folder = prepare(config)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    again = InteractiveDataModule(config, jitter=0, seed=0)
+    again.prepare_data()
+    again.setup("fit")
+    assert len(few_scenes) == 1
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert again.fingerprint() == data.fingerprint()
+    assert [path.name for path in (tmp_path / "new" / "cache").iterdir()] == [folder.name]
+
+
+def test_other_scenes_get_another_folder(
+    tmp_path: Path, few_scenes: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prepare(DataConfig(cache=str(tmp_path)))
+    monkeypatch.setattr(datamodule, "SCENES", {"train": 2, "val": 1, "seed": 4})
+    assert prepare(DataConfig(cache=str(tmp_path))) != first
+    assert len(few_scenes) == 2
+
+
+@pytest.mark.parametrize("complete", [[], ["train"]])
+def test_interrupted_generation_is_done_again(
+    tmp_path: Path, few_scenes: list[Path], monkeypatch: pytest.MonkeyPatch, complete: list[str]
+) -> None:
+    whole = datamodule.write_scenes
+
+    def interrupted(out: Path, **_: int) -> None:
+        out.mkdir(parents=True)
+        for split in complete:
+            write_coco_panoptic(out / split, CATEGORIES, [sample("a.png")])
+        raise KeyboardInterrupt
+
+    config = DataConfig(cache=str(tmp_path), batch_size=1, workers=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(datamodule, "write_scenes", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(config)
+    assert datamodule.write_scenes is whole
+    data = InteractiveDataModule(config, jitter=0, seed=0)
+    data.prepare_data()
+    data.setup("fit")
+    assert len(data.train_partitions) == 2
+    assert len(few_scenes) == 1
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_bsds500_is_imported_once_for_each_least_area_and_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imports = []
+
+    def recorded(root: Path, out: Path, split: str, *, min_region_area: int) -> None:
+        imports.append((root.name, split, min_region_area))
+        write_coco_panoptic(out / split, CATEGORIES, [sample(f"{split}.png")])
+
+    monkeypatch.setattr(datamodule, "import_bsds500", recorded)
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+    folders = set()
+    for place, area in (("a", 25), ("a", 25), ("a", 9), ("b", 9)):
+        options = {"root": str(tmp_path / place), "cache": str(tmp_path / "cache"), "min_region_area": area}
+        folder = prepare(DataConfig(format="bsds500", **options))  # type: ignore[arg-type]
+        assert (folder / "train" / "panoptic.json").is_file()
+        assert (folder / "val" / "panoptic.json").is_file()
+        folders.add(folder)
+    splits = [(place, split, area) for place, area in (("a", 25), ("a", 9), ("b", 9)) for split in ("train", "val")]
+    assert sorted(imports) == sorted(splits)
+    assert len(folders) == 3
+
+
+# ---------------------------------------------------------------- what is refused at start-up
+
+
+@pytest.mark.parametrize("name", ["bsds500", "coco_panoptic"])
+def test_data_root_is_asked_for(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        prepare(DataConfig(format=name))
+    assert str(caught.value) == f"data.format={name} needs data.root=FOLDER (make: DATA=FOLDER)"
+    gone = tmp_path / "gone"
+    with pytest.raises(DataError) as caught:
+        prepare(DataConfig(format=name, root=str(gone)))
+    assert str(caught.value) == f"data.root={gone}: no such folder"
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="no such folder"):
+        prepare(DataConfig(format=name, root=str(tmp_path / "file")))
+
+
+def test_folder_without_data_says_where_it_looked(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no COCO panoptic data: looked for .*train/panoptic\.json"):
+        ready(tmp_path)
+
+
+def test_splits_of_different_categories_are_refused(root: Path) -> None:
+    edit(root, lambda content: content["categories"].append({"id": 9, "name": "sea", "isthing": 0}), split="val")
+    with pytest.raises(DataError, match="train and val have different categories"):
+        ready(root)
+
+
+def test_too_few_images_for_a_batch_name_the_option(root: Path) -> None:
+    data = ready(root, batch_size=7)
+    with pytest.raises(DataError, match=r"6 training samples, but data\.batch_size=7 on 1 processes takes 7 a step"):
+        data.train_dataloader()
+
+
+def no_region(root: Path) -> None:
+    edit(root, lambda content: content["annotations"][2].update(segments_info=[]))
+
+
+def ten_thousand_regions(root: Path) -> None:
+    write_coco_panoptic(root / "many", CATEGORIES, [sample("t2.png", np.arange(10_000).reshape(100, 100))])
+    for folder in ("images", "panoptic"):
+        (root / "many" / folder / "t2.png").replace(root / "train" / folder / "t2.png")
+    segments = json.loads((root / "many" / "panoptic.json").read_text())["annotations"][0]["segments_info"]
+    edit(root, lambda content: content["annotations"][2].update(segments_info=segments))
+    edit(root, lambda content: content["images"][2].update(width=100, height=100))
+
+
+def other_size(root: Path) -> None:
+    Image.new("RGB", (51, 40)).save(root / "train" / "panoptic" / "t2.png")
+
+
+def missing_image(root: Path) -> None:
+    (root / "train" / "images" / "t2.png").unlink()
+
+
+def no_image(root: Path) -> None:
+    (root / "train" / "images" / "t2.png").write_bytes(b"nothing")
+
+
+BAD = pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (no_region, r"t2\.png: no region"),
+        (ten_thousand_regions, r"t2\.png: 10000 regions, more than data\.max_regions=400"),
+        (other_size, r"t2\.png: .*panoptic/t2\.png is 51 x 40, but the json says 50 x 40"),
+        (missing_image, r"t2\.png: .*images/t2\.png is missing"),
+        (no_image, r"t2\.png: .*images/t2\.png is not an image"),
+    ],
+)
+
+
+@BAD
+def test_bad_sample_is_named_at_start_up(root: Path, spoil: Callable[[Path], None], reason: str) -> None:
+    spoil(root)
+    with pytest.raises(DataError, match=rf"train/panoptic\.json: 1 of 6 samples are bad; (?s:.*){reason}") as caught:
+        ready(root)
+    assert "data.skip_bad=true" in str(caught.value)
+
+
+@BAD
+def test_bad_sample_is_left_out_on_demand(root: Path, spoil: Callable[[Path], None], reason: str) -> None:
+    spoil(root)
+    with pytest.warns(UserWarning, match=rf"left out 1 of 6 samples as bad:\n  {reason}"):
+        data = ready(root, skip_bad=True, batch_size=1)
+    assert sorted(name for batch in epoch_of(data) for name in batch.names) == [f"t{k}.png" for k in (0, 1, 3, 4, 5)]
+    assert data.fingerprint()["train_samples"] == 5
+
+
+def test_ten_thousand_regions_are_fine_where_they_are_allowed(root: Path) -> None:
+    ten_thousand_regions(root)
+    data = ready(root, max_regions=10_000, batch_size=1)
+    counts = {batch.names[0]: int(batch.regions_per_image[0]) for batch in epoch_of(data)}
+    assert counts.pop("t2.png") == 48 * 48
+    assert set(counts.values()) == {3}
+
+
+def test_bad_evaluation_sample_is_named_too(root: Path) -> None:
+    (root / "val" / "images" / "v1.png").unlink()
+    with pytest.raises(DataError, match=r"val/panoptic\.json: 1 of 3 samples are bad"):
+        ready(root)
+
+
+# ---------------------------------------------------------------- what turns out to be bad later
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("folder", ["images", "panoptic"])
+def test_file_truncated_after_start_up_is_skipped_with_a_warning(root: Path, folder: str, workers: int) -> None:
+    data = ready(root, workers=workers)
+    truncate(root / "train" / folder / "t2.png")
+    with pytest.warns(UserWarning, match=rf"skipped, 1 so far: .*{folder}/t2\.png cannot be read"):
+        batches = epoch_of(data)
+
+    names = [name for batch in batches for name in batch.names]
+    assert sorted(names) == ["t0.png", "t1.png", "t3.png", "t3.png", "t4.png", "t5.png"]
+    assert [len(batch.names) for batch in batches] == [2, 2, 2]
+
+
+def test_evaluation_image_truncated_after_start_up_counts_nowhere(root: Path) -> None:
+    data = ready(root)
+    truncate(root / "val" / "images" / "v1.png")
+    with pytest.warns(UserWarning, match=r"skipped, 1 so far: .*images/v1\.png cannot be read"):
+        batches = evaluation_of(data)
+
+    assert [batch.names for batch in batches] == [("v0.png",), ("v1.png",), ("v2.png",)]
+    assert [batch.regions_per_image.tolist() for batch in batches] == [[3], [0], [3]]
+
+
+def test_more_unreadable_files_than_allowed_stop_the_training(root: Path) -> None:
+    for k in (1, 3, 5):
+        data = ready(root, max_bad=2)
+        truncate(root / "train" / "images" / f"t{k}.png")
+    with pytest.warns(UserWarning, match="skipped, "), pytest.raises(DataError) as caught:
+        epoch_of(data)
+    message = str(caught.value)
+    assert message.startswith("3 samples can't be read, more than data.max_bad=2; ")
+    assert [f"images/t{k}.png cannot be read" in message for k in range(6)] == [False, True] * 3
+
+
+def test_as_many_unreadable_files_as_allowed_are_survived_and_counted_once(root: Path) -> None:
+    data = ready(root, max_bad=2)
+    for k in (1, 3):
+        truncate(root / "train" / "images" / f"t{k}.png")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for epoch in range(3):
+            assert len(epoch_of(data, epoch)) == 3
+    counted = [str(warning.message)[:17] for warning in caught if "skipped" in str(warning.message)]
+    assert counted == ["skipped, 1 so far", "skipped, 2 so far"]
+
+
+def test_no_unreadable_file_is_allowed_with_max_bad_0(root: Path) -> None:
+    data = ready(root, max_bad=0)
+    truncate(root / "train" / "images" / "t1.png")
+    with pytest.warns(UserWarning, match="skipped, 1"), pytest.raises(DataError, match=r"more than data\.max_bad=0"):
+        epoch_of(data)

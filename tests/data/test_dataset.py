@@ -1,0 +1,484 @@
+"""Samples, their order and their batches: everything follows from (seed, epoch, index), whoever asks and when."""
+
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lightning.fabric.utilities import move_data_to_device
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+from torch.utils.data._utils.pin_memory import pin_memory
+
+from fullseg.data.coco_panoptic import DataError, Partition
+from fullseg.data.dataset import (
+    TRIES,
+    Draw,
+    EpochSampler,
+    EvaluationSet,
+    Item,
+    TrainingSet,
+    collate,
+    pack_scribbles,
+)
+from fullseg.data.transforms import training_transform
+from fullseg.types import VOID, Annotations, Batch, Sample, Scribble
+
+CROP = 40
+GEOMETRY = training_transform(crop_size=CROP, scale=(0.75, 1.25), flip=0.5, colour=0)
+
+
+class Partitions:
+    """Images in memory, some of which can't be read."""
+
+    def __init__(self, partitions: list[Partition], bad: Iterable[int] = ()) -> None:
+        self.partitions, self.bad = partitions, set(bad)
+
+    def __len__(self) -> int:
+        return len(self.partitions)
+
+    def __getitem__(self, index: int) -> Partition:
+        if index in self.bad:
+            raise DataError(f"{self.name(index)} cannot be read")
+        return self.partitions[index]
+
+    def name(self, index: int) -> str:
+        return self.partitions[index].name
+
+
+def partition(name: str, region_map: NDArray[np.int64], seed: int = 0) -> Partition:
+    image = np.random.default_rng(seed).integers(0, 256, (*region_map.shape, 3), dtype=np.uint8)
+    return Partition(name, image, region_map, np.arange(region_map.max() + 1) + 10)
+
+
+def blocks(height: int = 60, width: int = 56) -> NDArray[np.int64]:
+    """Return 16 blocks of about 15 x 14 px, the last of them VOID."""
+    y, x = np.mgrid[:height, :width]
+    numbers = (4 * y // height) * 4 + 4 * x // width
+    return np.where(numbers == 15, VOID, numbers)
+
+
+def some(count: int, bad: Iterable[int] = (), seed: int = 0) -> Partitions:
+    return Partitions([partition(f"{k}.png", blocks(), seed + k) for k in range(count)], bad)
+
+
+def training_set(partitions: Partitions, **options: Any) -> TrainingSet:
+    transform = training_transform(crop_size=CROP, scale=(0.75, 1.25), flip=0.5, colour=0.5)
+    defaults: dict[str, Any] = {"transform": transform, "jitter": 5.0, "min_region_area": 1, "seed": 0}
+    return TrainingSet(partitions, **(defaults | options))
+
+
+def content(item: Item) -> tuple[bytes, ...]:
+    """Return all that a sample holds, to compare it with others."""
+    sample = item.sample
+    arrays = (sample.image, sample.region_map, sample.classes, sample.annotations.extreme_points)
+    return (sample.name.encode(), *(array.tobytes() for array in arrays))
+
+
+def contents(batch: Batch) -> list[tuple[bytes, ...]]:
+    """Return the same of all samples of a batch."""
+    found = []
+    points = batch.extreme_points.split(batch.regions_per_image.tolist())
+    classes = batch.classes.split(batch.regions_per_image.tolist())
+    for k, name in enumerate(batch.names):
+        arrays = (batch.images[k].permute(1, 2, 0).contiguous(), batch.region_maps[k], classes[k], points[k])
+        found.append((name.encode(), *(array.numpy().tobytes() for array in arrays)))
+    return found
+
+
+# ---------------------------------------------------------------- training samples
+
+
+def test_training_sample_is_a_function_of_seed_epoch_and_index() -> None:
+    dataset, again = training_set(some(4)), training_set(some(4))
+    draws = [Draw(epoch, index) for epoch in range(3) for index in range(4)]
+    first = [content(dataset[draw]) for draw in draws]
+    backwards = [content(again[draw]) for draw in reversed(draws)][::-1]
+
+    assert first == backwards
+    assert [content(dataset[draw]) for draw in draws] == first
+
+
+def test_training_samples_differ_between_epochs_indices_and_seeds() -> None:
+    same = Partitions([partition("a.png", blocks())] * 4)
+    datasets = [training_set(same, transform=GEOMETRY, seed=seed) for seed in range(3)]
+    draws = [Draw(epoch, index) for epoch in range(3) for index in range(4)]
+    samples = [content(dataset[draw]) for dataset in datasets for draw in draws]
+
+    assert len({image for _, image, *_ in samples}) == 36
+    assert len({points for *_, points in samples}) == 36
+
+
+@pytest.mark.parametrize(("workers", "batch_size"), [(0, 1), (0, 3), (1, 2), (2, 1), (2, 2), (2, 3)])
+def test_loader_delivers_the_same_samples_with_any_number_of_workers_and_any_batch_size(
+    workers: int, batch_size: int
+) -> None:
+    dataset = training_set(some(6))
+    sampler = EpochSampler(6, batch_size=batch_size, rank=0, ranks=1, seed=0)
+    loader = DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        collate_fn=collate,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
+    for epoch in (0, 1):
+        sampler.set_epoch(epoch)
+        delivered = [sample for batch in loader for sample in contents(batch)]
+        sampler.set_epoch(epoch)
+        draws = list(sampler)
+
+        assert sorted(draw.index for draw in draws) == list(range(6))
+        assert delivered == [content(dataset[draw]) for draw in draws]
+
+
+def test_two_workers_augment_differently() -> None:
+    same = Partitions([partition("a.png", blocks())] * 6)
+    sampler = EpochSampler(6, batch_size=1, rank=0, ranks=1, seed=0)
+    dataset = training_set(same, transform=GEOMETRY)
+    loader = DataLoader(dataset, batch_size=1, sampler=sampler, collate_fn=collate, num_workers=2)
+    delivered = [sample for batch in loader for sample in contents(batch)]
+
+    assert len({image for _, image, *_ in delivered}) == 6
+    assert len({points for *_, points in delivered}) == 6
+
+
+def test_crop_has_its_size_types_and_points_that_lie_in_their_regions() -> None:
+    dataset = training_set(some(2))
+    moved = 0
+    for draw in [Draw(epoch, index) for epoch in range(10) for index in range(2)]:
+        sample = dataset[draw].sample
+        points = sample.annotations.extreme_points
+        count = len(sample.classes)
+
+        assert sample.image.shape == (CROP, CROP, 3)
+        assert sample.image.dtype == np.uint8
+        assert sample.region_map.shape == (CROP, CROP)
+        assert sample.region_map.dtype == sample.classes.dtype == np.int64
+        assert set(np.unique(sample.region_map)) - {VOID} == set(range(count))
+        assert points.shape == (count, 4, 2)
+        assert points.dtype == np.float32
+        assert sample.annotations.scribbles == []
+        x, y = points.astype(int).transpose(2, 0, 1)
+        np.testing.assert_array_equal(sample.region_map[y, x], np.repeat(np.arange(count)[:, None], 4, axis=1))
+        distances = np.abs(points_to_sides(points) - sides(sample.region_map, count))
+        assert distances.max() <= 5
+        moved += int((distances > 0).sum())
+    assert moved > 100  # the jitter is there
+
+
+def sides(region_map: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return (N, 4): left column, top row, right column, bottom row of every region."""
+    found = [np.nonzero(region_map == region) for region in range(count)]
+    return np.array([(x.min(), y.min(), x.max(), y.max()) for y, x in found]).reshape(-1, 4)
+
+
+def points_to_sides(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    return points[:, [0, 1, 2, 3], [0, 1, 0, 1]]
+
+
+def test_without_jitter_the_points_are_extreme() -> None:
+    sample = training_set(some(1), jitter=0.0)[Draw(0, 0)].sample
+    found = points_to_sides(sample.annotations.extreme_points)
+    np.testing.assert_array_equal(found, sides(sample.region_map, len(sample.classes)))
+
+
+def test_classes_stay_with_their_regions() -> None:
+    """Colour is off and every region is painted in the colour of its class."""
+    region_map = blocks()
+    painted = np.repeat(10 * (region_map + 1)[..., None], 3, axis=2).astype(np.uint8)
+    one = Partitions([Partition("a.png", painted, region_map, np.random.default_rng(0).permutation(15))])
+    colour_of = {int(label): 10 * (region + 1) for region, label in enumerate(one[0].classes)}
+    transform = training_transform(crop_size=CROP, scale=(1, 1), flip=0.5, colour=0)
+    dataset = training_set(one, transform=transform, min_region_area=30)
+    dropped = 0
+    for epoch in range(10):
+        sample = dataset[Draw(epoch, 0)].sample
+        assert len(sample.classes) > 3
+        for region, label in enumerate(sample.classes):
+            here = sample.region_map == region
+            assert here.sum() >= 30
+            assert (sample.image[here] == colour_of[int(label)]).all()
+        dropped += len(set(np.unique(sample.image)) - {0, *(colour_of[int(label)] for label in sample.classes)})
+    assert dropped > 0  # some regions are visible with too few pixels
+
+
+def test_unreadable_sample_is_replaced_by_the_next_and_reported() -> None:
+    dataset = training_set(some(5, bad=[1, 2, 4]))
+
+    for index, name, skipped in [
+        (0, "0.png", ()),
+        (1, "3.png", ("1.png cannot be read", "2.png cannot be read")),
+        (2, "3.png", ("2.png cannot be read",)),
+        (4, "0.png", ("4.png cannot be read",)),
+    ]:
+        item = dataset[Draw(0, index)]
+        assert item.sample.name == name
+        assert item.skipped == skipped
+    assert content(dataset[Draw(0, 2)]) != content(dataset[Draw(0, 3)])  # the replacement is another crop
+
+
+def test_replacements_arrive_in_the_batch_through_workers() -> None:
+    sampler = EpochSampler(4, batch_size=4, rank=0, ranks=1, seed=0)
+    dataset = training_set(some(4, bad=[2, 3]))
+    (batch,) = DataLoader(dataset, batch_size=4, sampler=sampler, collate_fn=collate, num_workers=1)
+
+    assert set(batch.names) == {"0.png", "1.png"}
+    assert sorted(batch.skipped) == ["2.png cannot be read", "3.png cannot be read", "3.png cannot be read"]
+    assert len(batch.images) == 4
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_where_nothing_can_be_read_the_error_says_so(workers: int) -> None:
+    sampler = EpochSampler(30, batch_size=30, rank=0, ranks=1, seed=0)
+    dataset = training_set(some(30, bad=range(30)))
+    loader = DataLoader(dataset, batch_size=30, sampler=sampler, collate_fn=collate, num_workers=workers)
+    batches = iter(loader)
+    with pytest.raises(DataError) as caught:
+        next(batches)
+    assert list(batches) == []  # torch takes 5 s to end a worker whose loader is not run to its end
+    first = next(iter(sampler)).index
+    message = str(caught.value)
+    assert f"no usable sample among {TRIES} from {first}.png on:" in message
+    assert message.count("cannot be read") == TRIES
+
+
+def test_crop_without_a_region_is_drawn_again() -> None:
+    region_map = np.full((100, 100), VOID)
+    region_map[:45, :45] = 0
+    crop = training_transform(crop_size=CROP, scale=(1, 1), flip=0, colour=0)
+    dataset = training_set(Partitions([partition("a.png", region_map)]), transform=crop)
+    items = [dataset[Draw(epoch, 0)] for epoch in range(30)]
+
+    assert all(item.sample.classes.tolist() == [10] for item in items)
+    assert all(item.skipped == () for item in items)  # nothing is wrong with the image
+    assert len({content(item) for item in items}) == 30
+
+
+def test_where_no_crop_holds_a_region_the_error_says_so() -> None:
+    empty = Partition("a.png", np.zeros((60, 60, 3), np.uint8), np.full((60, 60), VOID), np.zeros(0, np.int64))
+    with pytest.raises(DataError, match=r"no usable sample among 20 from a\.png on:\n  no crop holds a region"):
+        training_set(Partitions([empty]))[Draw(0, 0)]
+
+
+def test_smaller_regions_than_the_least_area_are_no_regions_of_the_crop() -> None:
+    dataset = training_set(some(1), min_region_area=150)
+    for epoch in range(10):
+        sample = dataset[Draw(epoch, 0)].sample
+        assert np.bincount(sample.region_map[sample.region_map != VOID]).min() >= 150
+
+
+# ---------------------------------------------------------------- evaluation samples
+
+
+def test_evaluation_sample_is_the_whole_image_with_exact_points() -> None:
+    partitions = some(3)
+    dataset = EvaluationSet(partitions, min_region_area=1, seed=0)
+    assert len(dataset) == 3
+    for index in range(3):
+        sample, skipped = dataset[index]
+        np.testing.assert_array_equal(sample.image, partitions[index].image)
+        np.testing.assert_array_equal(sample.region_map, partitions[index].region_map)
+        np.testing.assert_array_equal(sample.classes, partitions[index].classes)
+        found = sample.annotations.extreme_points
+        x, y = found.astype(int).transpose(2, 0, 1)
+        np.testing.assert_array_equal(points_to_sides(found), sides(sample.region_map, 15))
+        np.testing.assert_array_equal(sample.region_map[y, x], np.repeat(np.arange(15)[:, None], 4, axis=1))
+        assert sample.name == f"{index}.png"
+        assert skipped == ()
+
+
+def test_evaluation_sample_is_a_function_of_seed_and_index() -> None:
+    same = Partitions([partition("a.png", blocks())] * 2)
+    dataset, other = (EvaluationSet(same, min_region_area=1, seed=seed) for seed in (0, 1))
+
+    assert content(dataset[1]) == content(dataset[1]) == content(EvaluationSet(same, min_region_area=1, seed=0)[1])
+    assert content(dataset[0]) != content(dataset[1])
+    assert content(dataset[0]) != content(other[0])
+
+
+def test_small_regions_are_not_evaluated() -> None:
+    region_map = np.zeros((20, 20), np.int64)
+    region_map[0, :9] = 1
+    region_map[5:, 5:] = 2
+    sample, _ = EvaluationSet(Partitions([partition("a.png", region_map)]), min_region_area=10, seed=0)[0]
+
+    assert sample.classes.tolist() == [10, 12]
+    np.testing.assert_array_equal(sample.region_map, np.select([region_map == 1, region_map == 2], [VOID, 1], 0))
+
+
+def test_unreadable_evaluation_sample_has_no_region_and_is_named() -> None:
+    sample, skipped = EvaluationSet(some(2, bad=[1]), min_region_area=1, seed=0)[1]
+    batch = collate([Item(sample, skipped)])
+
+    assert batch.names == ("1.png",)
+    assert batch.skipped == ("1.png cannot be read",)
+    assert batch.regions_per_image.tolist() == [0]
+    assert batch.extreme_points.shape == (0, 4, 2)
+    assert batch.classes.shape == (0,)
+    assert (batch.region_maps == VOID).all()
+    assert batch.images.shape[2:] == batch.region_maps.shape[1:]
+    expected = ((torch.uint8, 4), (torch.int64, 3), (torch.float32, 3), (torch.int64, 1))
+    found = (batch.images, batch.region_maps, batch.extreme_points, batch.classes)
+    assert tuple((tensor.dtype, tensor.ndim) for tensor in found) == expected
+
+
+# ---------------------------------------------------------------- the order
+
+
+def samplers(length: int, batch_size: int, ranks: int, seed: int = 0) -> list[EpochSampler]:
+    return [EpochSampler(length, batch_size=batch_size, rank=r, ranks=ranks, seed=seed) for r in range(ranks)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 60), st.integers(0, 5), st.integers(0, 5))
+def test_ranks_share_a_permutation_without_its_rest(
+    batch_size: int, ranks: int, more: int, seed: int, epoch: int
+) -> None:
+    step = batch_size * ranks
+    length = step + more
+    orders = []
+    for sampler in samplers(length, batch_size, ranks, seed):
+        sampler.set_epoch(epoch)
+        draws = list(sampler)
+        assert {draw.epoch for draw in draws} == {epoch}
+        assert len(sampler) == len(draws)
+        assert len(draws) % batch_size == 0
+        orders.append([draw.index for draw in draws])
+    taken = [index for position in zip(*orders, strict=True) for index in position]  # strict: all equally many
+
+    assert len(set(taken)) == len(taken) == length // step * step
+    assert set(taken) <= set(range(length))
+    # The same as on one rank, so that the number of ranks changes no step's samples.
+    (alone,) = samplers(length, step, 1, seed)
+    alone.set_epoch(epoch)
+    assert taken == [draw.index for draw in alone]
+
+
+def test_every_epoch_and_seed_has_its_own_order_that_can_be_had_again() -> None:
+    orders = {}
+    for seed, epoch in itertools.product(range(3), range(3)):
+        (sampler,) = samplers(30, 7, 1, seed)
+        sampler.set_epoch(epoch)
+        orders[seed, epoch] = tuple(draw.index for draw in sampler)
+        assert tuple(draw.index for draw in sampler) == orders[seed, epoch]
+    assert len(set(orders.values())) == 9
+    assert set().union(*orders.values()) == set(range(30))  # what one epoch leaves out another takes
+    assert orders[0, 0] != tuple(range(28))
+
+
+def test_resumed_epoch_goes_on_where_it_stopped_and_the_next_is_whole() -> None:
+    for sampler in samplers(24, 2, 2):
+        whole = list(sampler)
+        sampler.first = 8
+        assert list(sampler) == whole[8:]
+        assert list(sampler) == whole
+
+
+def test_too_few_samples_for_one_step_name_the_remedy() -> None:
+    with pytest.raises(DataError, match=r"^7 training samples, but data\.batch_size=4 on 2 processes takes 8 a step"):
+        samplers(7, 4, 2)
+    with pytest.raises(DataError, match=r"lower data\.batch_size"):
+        samplers(0, 1, 1)
+    assert [len(sampler) for sampler in samplers(8, 4, 2)] == [4, 4]
+
+
+# ---------------------------------------------------------------- batches
+
+
+def by_hand() -> list[Item]:
+    """Return three samples of 2 x 3 px with 2, 0 and 3 regions, and scribbles on the first and the last."""
+    items = []
+    for number, count in enumerate((2, 0, 3)):
+        region_map = np.arange(6).reshape(2, 3) % 3
+        region_map[region_map >= count] = VOID
+        points = np.arange(count * 8, dtype=np.float32).reshape(count, 4, 2) + 100 * number
+        scribbles = {
+            0: [Scribble(1, np.array([[1, 2]], np.float32))],
+            1: [],
+            2: [
+                Scribble(2, np.array([[3, 4], [5, 6], [7, 8]], np.float32)),
+                Scribble(0, np.array([[9, 10], [11, 12]], np.float32)),
+                Scribble(2, np.array([[13.5, 14.5]], np.float32)),
+            ],
+        }[number]
+        image = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) + 50 * number
+        classes = np.arange(count) + 5 * number
+        sample = Sample(f"{number}.png", image.astype(np.uint8), region_map, classes, Annotations(points, scribbles))
+        items.append(Item(sample, tuple(f"bad {number}.{k}" for k in range(number))))
+    return items
+
+
+def test_batch_holds_what_the_samples_hold_with_regions_counted_on() -> None:
+    items = by_hand()
+    batch = collate(items)
+
+    for k, (sample, _) in enumerate(items):
+        np.testing.assert_array_equal(batch.images[k].numpy(), np.moveaxis(sample.image, -1, 0))
+        np.testing.assert_array_equal(batch.region_maps[k].numpy(), sample.region_map)
+    assert batch.images.dtype == torch.uint8
+    assert batch.region_maps.dtype == batch.regions_per_image.dtype == batch.classes.dtype == torch.int64
+    assert batch.regions_per_image.tolist() == [2, 0, 3]
+    points = np.concatenate([np.arange(16).reshape(2, 4, 2), 200 + np.arange(24).reshape(3, 4, 2)])
+    np.testing.assert_array_equal(batch.extreme_points.numpy(), points)
+    assert batch.extreme_points.dtype == batch.scribble_points.dtype == torch.float32
+    assert batch.scribble_points.tolist() == [[1, 2], [3, 4], [5, 6], [7, 8], [9, 10], [11, 12], [13.5, 14.5]]
+    assert batch.scribble_lengths.tolist() == [1, 3, 2, 1]
+    assert batch.scribble_regions.tolist() == [1, 2 + 2, 2 + 0, 2 + 2]
+    assert batch.classes.tolist() == [0, 1, 10, 11, 12]
+    assert batch.names == ("0.png", "1.png", "2.png")
+    assert batch.skipped == ("bad 1.0", "bad 2.0", "bad 2.1")
+
+
+def test_collating_leaves_the_samples_as_they_are() -> None:
+    items = by_hand()
+    collate(items)
+    assert [scribble.region for scribble in items[2].sample.annotations.scribbles] == [2, 0, 2]
+
+
+def test_no_scribbles_are_empty_tensors_of_the_right_shape() -> None:
+    points, lengths, regions = pack_scribbles([])
+    assert (points.shape, lengths.shape, regions.shape) == ((0, 2), (0,), (0,))
+    assert (points.dtype, lengths.dtype, regions.dtype) == (torch.float32, torch.int64, torch.int64)
+
+
+def test_scribbles_are_packed_in_drawing_order() -> None:
+    points, lengths, regions = pack_scribbles(
+        [Scribble(4, np.array([[1, 2], [3, 4]], np.float32)), Scribble(0, np.array([[5, 6]], np.float32))]
+    )
+    assert points.tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert (lengths.tolist(), regions.tolist()) == ([2, 1], [4, 0])
+
+
+def test_batch_stays_a_batch_when_lightning_moves_it() -> None:
+    batch = collate(by_hand())
+    moved = move_data_to_device(batch, torch.device("meta"))
+
+    assert type(moved) is Batch
+    assert {tensor.device.type for tensor in moved if isinstance(tensor, torch.Tensor)} == {"meta"}
+    assert moved.names == batch.names
+    assert moved.skipped == batch.skipped
+
+
+def test_batch_stays_a_batch_when_torch_pins_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned_tensors: list[torch.Tensor] = []
+
+    def pin(tensor: torch.Tensor, *_: Any) -> torch.Tensor:  # there is no pinned memory without an accelerator
+        pinned_tensors.append(tensor)
+        return tensor.clone()
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    batch = collate(by_hand())
+    pinned = pin_memory(batch)
+
+    assert type(pinned) is Batch
+    assert len(pinned_tensors) == 8
+    for before, after in zip(batch[:8], pinned[:8], strict=True):
+        torch.testing.assert_close(after, before, rtol=0, atol=0)
+    assert tuple(pinned.names) == batch.names  # torch makes a list of a plain tuple
+    assert tuple(pinned.skipped) == batch.skipped

@@ -1,0 +1,145 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fullseg import VOID, Annotations, Predictor, Scribble
+from fullseg.data.dataset import Item, collate
+from fullseg.model.canvas import project_to_canvas, region_map_of
+from fullseg.model.segmenter import RegionSegmenter
+from fullseg.types import Sample
+
+OPTIONS: dict[str, Any] = {
+    "backbone": "tf_efficientnet_lite0",
+    "pretrained": False,
+    "features": "fpn",
+    "stride": 4,
+    "feature_channels": 8,
+    "roi_size": 9,
+    "mask_size": 9,
+    "head_channels": 8,
+    "head_layers": 2,
+    "share": "all",
+    "annotation_encoding": "binary",
+    "num_classes": 3,
+}
+CATEGORIES = [{"id": number, "name": f"class {number}", "isthing": True} for number in (1, 2, 3)]
+IMAGE = np.random.default_rng(0).integers(0, 256, (49, 67, 3)).astype(np.uint8)
+POINTS = np.array(
+    [[[0, 20], [10, 0], [30, 20], [10, 48]], [[20, 30], [40, 10], [60, 30], [40, 47]], [[5, 5]] * 4], np.float32
+)
+
+
+@pytest.fixture
+def segmenter() -> RegionSegmenter:
+    torch.manual_seed(0)
+    return RegionSegmenter(**OPTIONS)
+
+
+@pytest.fixture
+def predictor(segmenter: RegionSegmenter) -> Predictor:
+    return Predictor(segmenter, CATEGORIES, "cpu")
+
+
+def test_equals_the_segmenter_that_was_trained(predictor: Predictor, segmenter: RegionSegmenter) -> None:
+    scribble = Scribble(1, np.array([[30.0, 30.0], [45.0, 25.0]], np.float32))
+    annotations = Annotations(POINTS, [scribble])
+    sample = Sample("", IMAGE, np.full(IMAGE.shape[:2], VOID), np.zeros(3, np.int64), annotations)
+    with torch.no_grad():
+        regions = segmenter.eval()(collate([Item(sample, ())]), None)
+        canvas = project_to_canvas(regions.logits, regions.boxes, (49, 67))
+
+    predictor.set_image(IMAGE)
+    region_map = predictor.predict(annotations)
+
+    assert region_map.dtype == np.int64
+    np.testing.assert_array_equal(region_map, region_map_of(canvas).numpy())
+    np.testing.assert_array_equal(predictor.classes(), regions.class_logits.argmax(dim=1).numpy())
+    covered = region_map != VOID
+    probabilities = predictor.probabilities()
+    assert probabilities.shape == (3, 49, 67)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities[:, covered].sum(axis=0), 1, atol=1e-5)
+    np.testing.assert_array_equal(probabilities[:, ~covered], 0)
+    np.testing.assert_array_equal(probabilities.argmax(axis=0)[covered], region_map[covered])
+
+
+def test_many_regions_go_through_the_head_in_parts(predictor: Predictor) -> None:
+    rng = np.random.default_rng(1)
+    points = rng.integers(0, 49, (70, 4, 2)).astype(np.float32)
+    predictor.set_image(IMAGE)
+    together = predictor.predict(Annotations(points, []))
+
+    assert set(np.unique(together)) <= set(range(-1, 70))
+    boxes = [(q[:, 0].min(), q[:, 1].min(), q[:, 0].max(), q[:, 1].max()) for q in points]
+    for y, x in rng.integers(0, 49, (200, 2)):
+        region = together[y, x]
+        covering = [i for i, (x0, y0, x1, y1) in enumerate(boxes) if x0 <= x <= x1 and y0 <= y <= y1]
+        assert (region in covering) if covering else (region == VOID)
+
+
+def test_no_region_leaves_everything_void(predictor: Predictor) -> None:
+    predictor.set_image(IMAGE)
+    region_map = predictor.predict(Annotations(np.zeros((0, 4, 2), np.float32), []))
+    assert (region_map == VOID).all()
+    assert predictor.probabilities().shape == (0, 49, 67)
+
+
+def test_a_one_pixel_image_works(predictor: Predictor) -> None:
+    predictor.set_image(np.zeros((1, 1, 3), np.uint8))
+    region_map = predictor.predict(Annotations(np.zeros((1, 4, 2), np.float32), []))
+    np.testing.assert_array_equal(region_map, [[0]])
+
+
+@pytest.mark.parametrize(
+    ("points", "scribbles", "message"),
+    [
+        (POINTS[:, :3], [], "expected (N, 4, 2)"),
+        (POINTS + 60, [], "lies outside the image of 67 x 49"),
+        (POINTS * np.nan, [], "region 0: extreme point (x=nan, y=nan) lies outside"),
+        (POINTS, [Scribble(3, POINTS[0])], "scribble of region 3, but there are 3 regions"),
+        (POINTS, [Scribble(0, np.zeros((0, 2), np.float32))], "expected (K, 2), K >= 1"),
+        (POINTS, [Scribble(2, np.array([[5.0, 90.0]], np.float32))], "scribble of region 2: point (x=5, y=90)"),
+    ],
+)
+def test_names_wrong_annotations(
+    predictor: Predictor, points: np.ndarray, scribbles: list[Scribble], message: str
+) -> None:
+    predictor.set_image(IMAGE)
+    with pytest.raises(ValueError) as error:  # noqa: PT011  the text is asserted below
+        predictor.predict(Annotations(points, scribbles))
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("image", [IMAGE[..., 0], IMAGE.astype(np.float32), IMAGE[:0], np.zeros((4, 4, 4), np.uint8)])
+def test_names_a_wrong_image(predictor: Predictor, image: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="expected \\(H, W, 3\\) uint8 RGB"):
+        predictor.set_image(image)
+
+
+def test_asks_for_calls_in_order(predictor: Predictor) -> None:
+    with pytest.raises(RuntimeError, match="call set_image before predict"):
+        predictor.predict(Annotations(POINTS, []))
+    predictor.set_image(IMAGE)
+    with pytest.raises(RuntimeError, match="call predict before probabilities"):
+        predictor.probabilities()
+
+
+def test_reads_a_checkpoint_and_refuses_other_files(tmp_path: Path, segmenter: RegionSegmenter) -> None:
+    state = {f"segmenter.{key}": value for key, value in segmenter.state_dict().items()}
+    options = {"model": {**OPTIONS, "pretrained": True}, "categories": CATEGORIES}
+    torch.save({"hyper_parameters": options, "state_dict": state}, tmp_path / "whole.ckpt")
+    (tmp_path / "half.ckpt").write_bytes((tmp_path / "whole.ckpt").read_bytes()[:20000])
+    torch.save({"weights": 1}, tmp_path / "foreign.ckpt")
+
+    loaded = Predictor.from_checkpoint(tmp_path / "whole.ckpt")
+    for key, value in loaded.segmenter.state_dict().items():
+        torch.testing.assert_close(value, segmenter.state_dict()[key])
+    assert loaded.categories == CATEGORIES
+    for name in ("half", "foreign"):
+        with pytest.raises(ValueError, match=f"{name}.ckpt is no whole checkpoint of fullseg train"):
+            Predictor.from_checkpoint(tmp_path / f"{name}.ckpt")
+    with pytest.raises(FileNotFoundError, match="missing.ckpt"):
+        Predictor.from_checkpoint(tmp_path / "missing.ckpt")

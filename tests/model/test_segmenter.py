@@ -1,0 +1,263 @@
+"""The segmenter: regions do not depend on batch or order, sharing shares what it says, all parameters learn."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fullseg.model.segmenter import Regions, RegionSegmenter
+from fullseg.types import VOID, Batch, Scribble
+
+SIZE = (45, 59)  # (H, W), both odd
+
+# Three overlapping regions: left, top, right and bottom of each.
+POINTS = torch.tensor(
+    [
+        [[2.0, 20.0], [25.0, 3.0], [50.0, 18.0], [22.0, 40.0]],
+        [[10.0, 15.0], [20.0, 8.0], [33.0, 14.0], [24.0, 30.0]],
+        [[20.0, 25.0], [35.0, 12.0], [58.0, 26.0], [40.0, 44.0]],
+    ]
+)
+STROKE = torch.tensor([[24.0, 16.0], [29.0, 22.0], [31.0, 27.0]])  # in all three boxes
+Strokes = list[Scribble]
+
+
+def make(seed: int = 0, **changes: Any) -> RegionSegmenter:
+    arguments: dict[str, Any] = {
+        "backbone": "tf_efficientnet_lite0",
+        "pretrained": False,
+        "features": "fpn",
+        "stride": 4,
+        "feature_channels": 8,
+        "roi_size": 7,
+        "mask_size": 7,
+        "head_channels": 8,
+        "head_layers": 3,
+        "share": "all",
+        "annotation_encoding": "binary",
+        "num_classes": 1,
+    }
+    torch.manual_seed(seed)
+    return RegionSegmenter(**arguments | changes).eval()
+
+
+def make_batch(images: list[tuple[Tensor, Strokes]], pixels: Tensor | None = None) -> Batch:
+    """Collate images of given extreme points (N, 4, 2) and strokes of regions counted within the image."""
+    counts = [len(points) for points, _ in images]
+    if pixels is None:
+        generator = torch.Generator().manual_seed(0)
+        pixels = torch.randint(0, 256, (len(images), 3, *SIZE), dtype=torch.uint8, generator=generator)
+    firsts = [sum(counts[:i]) for i in range(len(counts))]
+    strokes = [
+        (torch.as_tensor(s.points), s.region + first)
+        for first, (_, of_image) in zip(firsts, images, strict=True)
+        for s in of_image
+    ]
+    return Batch(
+        images=pixels,
+        region_maps=torch.full((len(images), *SIZE), VOID),
+        regions_per_image=torch.tensor(counts),
+        extreme_points=torch.cat([points for points, _ in images]),
+        scribble_points=torch.cat([torch.zeros(0, 2), *(path for path, _ in strokes)]),
+        scribble_lengths=torch.tensor([len(path) for path, _ in strokes], dtype=torch.int64),
+        scribble_regions=torch.tensor([region for _, region in strokes], dtype=torch.int64),
+        classes=torch.zeros(sum(counts), dtype=torch.int64),
+        names=tuple(f"image {i}" for i in range(len(images))),
+        skipped=(),
+    )
+
+
+def scribble(region: int, path: Tensor = STROKE) -> Scribble:
+    return Scribble(region, path.numpy())
+
+
+def run(segmenter: RegionSegmenter, *images: tuple[Tensor, Strokes], pixels: Tensor | None = None) -> Regions:
+    with torch.no_grad():
+        regions: Regions = segmenter(make_batch(list(images), pixels), None)
+    return regions
+
+
+def assert_close(ours: Tensor, theirs: Tensor) -> None:
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("share", ["none", "points", "all"])
+@pytest.mark.parametrize("encoding", ["binary", "gaussian"])
+def test_batch_of_two_equals_the_two_alone(share: str, encoding: str) -> None:
+    segmenter = make(share=share, annotation_encoding=encoding, num_classes=3)
+    images = [(POINTS, [scribble(1), scribble(0)]), (POINTS[:2].flip(0) + 1, [scribble(1, STROKE + 2)])]
+    pixels = torch.randint(0, 256, (2, 3, *SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+
+    both = run(segmenter, *images, pixels=pixels)
+
+    alone = [run(segmenter, image, pixels=pixels[i : i + 1]) for i, image in enumerate(images)]
+    assert both.logits.shape == (5, 7, 7)
+    assert both.logits.dtype == torch.float32
+    assert both.class_logits is not None
+    assert_close(both.logits, torch.cat([each.logits for each in alone]))
+    assert_close(both.class_logits, torch.cat([each.class_logits for each in alone if each.class_logits is not None]))
+    assert torch.equal(both.boxes, torch.cat([each.boxes for each in alone]))
+    swapped = run(segmenter, *images, pixels=pixels.flip(0))
+    assert (swapped.logits - both.logits).abs().amax(dim=(1, 2)).min() > 1e-3  # the pixels matter to every region
+
+
+def test_boxes_hold_points_and_scribbles() -> None:
+    regions = run(make(), (POINTS, [scribble(1, torch.tensor([[12.0, 2.0], [40.0, 20.0]]))]))
+
+    assert regions.boxes.tolist() == [[2, 3, 51, 41], [10, 2, 41, 31], [20, 12, 59, 45]]
+
+
+@pytest.mark.parametrize("share", ["none", "points", "all"])
+def test_order_of_regions_does_not_matter(share: str) -> None:
+    segmenter, order = make(share=share), [2, 0, 1]
+
+    plain = run(segmenter, (POINTS, [scribble(0), scribble(2, STROKE + 3)]))
+    permuted = run(segmenter, (POINTS[order], [scribble(0, STROKE + 3), scribble(1)]))
+
+    assert_close(permuted.logits, plain.logits[order])
+    assert torch.equal(permuted.boxes, plain.boxes[order])
+    assert (plain.logits[0] - plain.logits[1]).abs().max() > 1e-2
+
+
+def test_image_without_region_among_others() -> None:
+    segmenter = make(num_classes=3, mask_size=5)
+    pixels = torch.randint(0, 256, (2, 3, *SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+
+    both = run(segmenter, (POINTS[:0], []), (POINTS, [scribble(1)]), pixels=pixels)
+
+    assert_close(both.logits, run(segmenter, (POINTS, [scribble(1)]), pixels=pixels[1:]).logits)
+    nothing = run(segmenter, (POINTS[:0], []))
+    assert nothing.logits.shape == (0, 5, 5)
+    assert nothing.boxes.shape == (0, 4)
+
+
+def last_hidden(segmenter: RegionSegmenter, batch: Batch, classes: Tensor | None) -> tuple[Tensor, Regions]:
+    """Run, and catch what the last 3 x 3 convolution gives, after ReLU."""
+    caught: list[Tensor] = []
+    last = segmenter.convolutions[-1]
+    assert isinstance(last, nn.Module)
+    handle = last.register_forward_hook(lambda _module, _inputs, output: caught.append(F.relu(output)))
+    with torch.no_grad():
+        regions = segmenter(batch, classes)
+    handle.remove()
+    return caught[0], regions
+
+
+@pytest.mark.parametrize("classes", [None, torch.tensor([4, 0, 2])])
+def test_picked_map_is_the_class_s_of_all_maps(classes: Tensor | None) -> None:
+    segmenter = make(num_classes=5, mask_size=9)
+    segmenter.class_maps.bias.data = torch.arange(5.0)
+
+    hidden, regions = last_hidden(segmenter, make_batch([(POINTS, [])]), classes)
+
+    class_logits = segmenter.classifier(hidden.mean(dim=(2, 3)))  # type: ignore[misc]
+    assert regions.class_logits is not None
+    assert_close(regions.class_logits, class_logits)
+    picked = class_logits.argmax(dim=1) if classes is None else classes
+    all_maps = F.conv2d(hidden, segmenter.class_maps.weight[:, :, None, None], segmenter.class_maps.bias)
+    assert_close(regions.logits, torch.stack([all_maps[i, c] for i, c in enumerate(picked.tolist())]))
+
+
+def test_one_class_has_no_classification_head() -> None:
+    hidden, regions = last_hidden(make(), make_batch([(POINTS, [])]), None)
+
+    assert regions.class_logits is None
+    assert hidden.shape == (3, 8, 7, 7)
+
+
+@pytest.mark.parametrize("mask_size", [5, 7, 15])
+def test_logits_have_the_mask_s_size(mask_size: int) -> None:
+    assert run(make(mask_size=mask_size), (POINTS, [])).logits.shape == (3, mask_size, mask_size)
+
+
+def input_maps(segmenter: RegionSegmenter, *images: tuple[Tensor, Strokes]) -> Tensor:
+    """(M, 2, roi_size, roi_size) annotation maps that the head is given after the features."""
+    caught: list[Tensor] = []
+    first = segmenter.convolutions[0]
+    assert isinstance(first, nn.Module)
+    handle = first.register_forward_pre_hook(lambda _module, inputs: caught.append(inputs[0][:, -2:]))
+    run(segmenter, *images)
+    handle.remove()
+    return caught[0]
+
+
+@pytest.mark.parametrize(
+    ("share", "points_matter", "scribbles_matter"),
+    [("none", False, False), ("points", True, False), ("all", True, True)],
+)
+def test_what_regions_see_of_each_other(share: str, points_matter: bool, scribbles_matter: bool) -> None:
+    segmenter = make(share=share)
+    moved = POINTS.clone()
+    moved[1] = POINTS[1] + torch.tensor([6.0, 3.0])
+
+    before = run(segmenter, (POINTS, [])).logits
+    with_moved_points = run(segmenter, (moved, [])).logits
+    with_scribble = run(segmenter, (POINTS, [scribble(1)])).logits
+
+    for after, matters in ((with_moved_points, points_matter), (with_scribble, scribbles_matter)):
+        assert (after[1] - before[1]).abs().max() > 1e-3  # the region itself always sees it
+        for other in (0, 2):
+            if matters:
+                assert (after[other] - before[other]).abs().max() > 1e-3
+            else:
+                assert_close(after[other], before[other])
+
+
+def test_own_annotations_are_no_negatives_of_oneself() -> None:
+    maps = input_maps(make(), (POINTS[1:2], [scribble(0)]))
+
+    assert maps[0, 0].max() > 0.5
+    assert_close(maps[0, 1], torch.zeros(7, 7))
+
+
+def test_gaussian_encoding_reaches_the_head() -> None:
+    points = torch.tensor([[[0.0, 20.0], [20.0, 0.0], [40.0, 20.0], [20.0, 40.0]]])
+
+    maps = input_maps(make(annotation_encoding="gaussian", roi_size=41, mask_size=41), (points, []))
+
+    assert maps[0, 0, 20, 0] == pytest.approx(1, abs=1e-5)  # the box is 41 px: a cell is a pixel
+    assert maps[0, 0, 20, 10] == pytest.approx(math.exp(-0.5), abs=1e-5)
+
+
+@pytest.mark.parametrize(("features", "stride"), [("fpn", 4), ("fpn", 8), ("c4", 8), ("c4", 16)])
+def test_gradient_reaches_every_trainable_parameter_and_batch_norm_stays(features: str, stride: int) -> None:
+    segmenter = make(num_classes=3, features=features, stride=stride).train()
+    frozen = {
+        name: (norm, {key: value.clone() for key, value in norm.state_dict().items()})
+        for name, norm in segmenter.named_modules()
+        if isinstance(norm, nn.BatchNorm2d)
+    }
+
+    regions = segmenter(make_batch([(POINTS, [scribble(1)])]), torch.tensor([0, 1, 2]))
+    (regions.logits.square().sum() + F.cross_entropy(regions.class_logits, torch.tensor([0, 1, 2]))).backward()
+
+    without = [
+        name
+        for name, parameter in segmenter.named_parameters()
+        if parameter.requires_grad and (parameter.grad is None or not parameter.grad.any())
+    ]
+    assert without == []
+    assert segmenter.training
+    assert len(frozen) > 10
+    for norm, before in frozen.values():
+        assert not norm.training
+        assert not any(parameter.requires_grad for parameter in norm.parameters())
+        for key, value in norm.state_dict().items():
+            assert torch.equal(value, before[key])
+
+
+def test_training_and_evaluation_give_the_same_logits() -> None:
+    segmenter = make()
+    evaluated = run(segmenter, (POINTS, []))
+
+    assert_close(run(segmenter.train(), (POINTS, [])).logits, evaluated.logits)
+
+
+def test_same_seed_same_segmenter() -> None:
+    first, again, other = (run(make(seed), (POINTS, [])).logits for seed in (0, 0, 1))
+
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)

@@ -1,0 +1,191 @@
+"""Whole runs: what they leave, how they go on, and that nothing but the seed decides their result."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fullseg import Predictor
+from fullseg.annotation_file import read_annotations
+from fullseg.config import load_config
+from fullseg.options import ConfigError
+from fullseg.training.callbacks import Throughput
+from fullseg.training.folder import Interrupted, Result
+from fullseg.training.run import train
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def run(tiny_data: Path, tiny_options: list[str], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return a function that trains with the tiny settings and further overrides."""
+
+    def run(*overrides: str, runs: Path | None = None) -> Result:
+        runs = runs or tmp_path_factory.mktemp("runs")
+        options = [*tiny_options, "trainer.epochs=3", f"data.root={tiny_data}", f"runs={runs}", *overrides]
+        return train(load_config(None, options))
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(run: Any) -> Result:
+    result: Result = run("optimizer.learning_rate=5e-3")
+    return result
+
+
+def test_leaves_a_complete_run_folder(finished: Result) -> None:
+    folder = finished.folder
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {"config.yaml", "checkpoints", "metrics.csv", "figures", "environment.txt", "summary.json", "wandb"}
+    assert (folder.parent / "latest").resolve() == folder.resolve()
+    assert {path.name for path in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert load_config(folder / "config.yaml").model.head_channels == 8
+    environment = (folder / "environment.txt").read_text()
+    for line in ("commit: ", "command: ", "machine: ", "val_hash: ", "torch=="):
+        assert line in environment
+    assert len(list((folder / "figures").glob("val_*.png"))) == 1
+
+
+def test_training_helps_even_a_little_model(finished: Result) -> None:
+    assert finished.after["iou"] > finished.before["iou"]
+    losses = [float(row["train/loss"]) for row in rows(finished.folder) if row.get("train/loss")]
+    assert losses
+    assert np.isfinite(losses).all()
+
+
+def test_metrics_file_has_what_was_logged(finished: Result) -> None:
+    logged = rows(finished.folder)
+    evaluations = [row for row in logged if row["val/iou"]]
+    assert [int(row["step"]) for row in evaluations] == [0, 3, 7, 11]  # before, and after each epoch of 4 steps
+    assert float(evaluations[0]["val/iou"]) == pytest.approx(finished.before["iou"])
+    assert float(evaluations[-1]["val/iou"]) == pytest.approx(finished.after["iou"])
+    training = next(row for row in logged if row["train/loss"])
+    assert 0 <= float(training["train/data_wait"]) <= 1
+    assert float(training["train/images_per_second"]) > 0
+    assert float(training["lr-AdamW/pg1"]) > 0
+
+
+def test_wandb_has_the_same_numbers_offline(finished: Result) -> None:
+    [folder] = (finished.folder / "wandb").glob("offline-run-*")
+    command = [Path(sys.executable).parent / "wandb", "leet", "inspect", "--json", folder]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    records = [json.loads(line) for line in output.splitlines()]
+    history = [str(record["history"]) for record in records if record["type"] == "history"]
+    for row in rows(finished.folder):
+        if row["val/iou"]:
+            assert any(row["val/iou"] in line for line in history), row
+    text = json.dumps([record for record in records if record["type"] in ("run", "config")])
+    for part in ('"head_channels": 8', '"data_fingerprint"', '"val_hash"'):
+        assert part in text
+    assert sum("masks" in line for line in history) == 4  # a picture after each of four evaluations
+
+
+def test_checkpoint_holds_plain_values_and_the_example_can_be_predicted(finished: Result) -> None:
+    checkpoint = torch.load(finished.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert plain_only(checkpoint["hyper_parameters"])
+    assert checkpoint["hyper_parameters"]["config"]["model"]["head_channels"] == 8
+    predictor = Predictor.from_checkpoint(finished.folder)
+    image = np.array(Image.open(finished.folder / "example.png").convert("RGB"))
+    annotations = read_annotations(finished.folder / "example.json")
+    predictor.set_image(image)
+    region_map = predictor.predict(annotations)
+    assert region_map.max() == len(annotations.extreme_points) - 1
+
+
+def test_same_seed_same_weights_whatever_the_workers(run: Any) -> None:
+    first, second, other = run(), run("data.workers=2"), run("seed=1")
+    assert weights(first.folder) == weights(second.folder)
+    assert weights(first.folder) != weights(other.folder)
+    assert first.after["iou"] == second.after["iou"]
+
+
+@pytest.mark.parametrize("step", [3, 4, 6], ids=["in an epoch", "at an epoch's end", "in the next"])
+def test_ctrl_c_and_resume_continue_exactly(
+    run: Any,
+    step: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = run("data.batch_size=2")
+    original = Throughput.on_train_batch_end
+
+    def press_ctrl_c(self: Throughput, trainer: Any, *arguments: Any) -> None:
+        original(self, trainer, *arguments)
+        if trainer.global_step == step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Throughput, "on_train_batch_end", press_ctrl_c)
+    with pytest.raises(Interrupted, match="go on exactly from there with resume="):
+        run(runs=tmp_path)
+    monkeypatch.undo()
+    resumed = run("resume=latest", runs=tmp_path)
+
+    assert len(list(resumed.folder.parent.iterdir())) == 2  # the run and 'latest'
+    assert weights(resumed.folder) == weights(whole.folder)
+    assert [(r["step"], r["train/loss"], r["val/iou"]) for r in rows(resumed.folder)] == [
+        (r["step"], r["train/loss"], r["val/iou"]) for r in rows(whole.folder)
+    ]
+    assert resumed.before == whole.before
+
+
+def test_a_finished_run_resumes_to_the_same_result(run: Any, tmp_path: Path) -> None:
+    first = run(runs=tmp_path)
+    again = run("resume=latest", runs=tmp_path)
+    assert again.after["iou"] == first.after["iou"]
+    assert weights(again.folder) == weights(first.folder)
+
+
+def test_nothing_to_resume_is_named(run: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"resume=latest: no checkpoint .*last.ckpt; leave resume out"):
+        run("resume=latest", runs=tmp_path)
+
+
+def test_two_processes_score_and_train_as_one(tiny_data: Path, tiny_options: list[str], tmp_path: Path) -> None:
+    """Three evaluation images do not divide by two ranks; each must count once."""
+    results = {}
+    for devices, batch in ((1, 4), (2, 2)):
+        runs = tmp_path / str(devices)
+        options = [
+            f"trainer.devices={devices}",
+            f"data.batch_size={batch}",
+            "trainer.epochs=2",
+            f"data.root={tiny_data}",
+        ]
+        command = [sys.executable, "-m", "fullseg", "train", "experiments/default.yaml", *tiny_options, *options]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
+        root = Path(__file__).parents[2]
+        subprocess.run([*command, f"runs={runs}"], check=True, cwd=root, env=environment, capture_output=True)
+        [folder] = (path for path in (runs / "default").iterdir() if path.name != "latest")
+        results[devices] = [row for row in rows(folder) if row["val/iou"]]
+    one, two = results[1], results[2]
+    assert one[0]["val/regions"] == two[0]["val/regions"]
+    assert float(one[0]["val/iou"]) == pytest.approx(float(two[0]["val/iou"]), abs=1e-7)
+    assert float(one[-1]["val/iou"]) == pytest.approx(float(two[-1]["val/iou"]), abs=2e-3)  # sums in another order
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def weights(folder: Path) -> dict[str, list[float]]:
+    state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    return {key: value.flatten().tolist() for key, value in state.items() if "convolutions" in key or "stem" in key}
+
+
+def plain_only(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(type(key) is str and plain_only(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(plain_only(item) for item in value)
+    return value is None or type(value) in (str, int, float, bool)
