@@ -37,8 +37,11 @@ class ModelConfig:
     """Side of the region logits, in cells (paper, Sec. 5.2; 33 in Table 1)."""
     head_channels: int = 256
     """Width of the head's convolutions."""
-    head_layers: int = 4
-    """Number of 3 x 3 convolutions in the head (paper, Sec. 3.2)."""
+    head_dilations: list[int] = field(default_factory=lambda: [1, 2, 4, 8])
+    """Dilation of each of the head's 3 x 3 convolutions. Paper, Sec. 3.2: ``[1, 1, 1, 1]``, where a cell sees 9 x 9 of 41
+    x 41; growing dilations let the middle of a region see its annotations, at the same cost."""
+    box_maps: bool = True
+    """Tell the head where in its box a cell lies and how large the box is, as four more channels (not in the paper)."""
     share: str = "all"
     """Whose annotations are negatives for the other regions (Eq. 2): ``none``, extreme ``points`` or ``all``."""
     annotation_encoding: str = "binary"
@@ -190,7 +193,6 @@ LEAST: dict[str, float] = {
     "model.roi_size": 2,
     "model.mask_size": 2,
     "model.head_channels": 1,
-    "model.head_layers": 1,
     "data.min_region_area": 1,
     "data.max_regions": 1,
     "data.crop_size": 32,
@@ -274,6 +276,10 @@ def _check(config: Config) -> None:
 
 
 def _check_model(model: ModelConfig) -> None:
+    if not model.head_dilations or min(model.head_dilations) < 1:
+        raise ConfigError(
+            f"model.head_dilations={model.head_dilations}: write at least one positive number, [1, 2, 4, 8]"
+        )
     strides = {"c4": (8, 16), "fpn": (4, 8)}[model.features]
     if model.stride not in strides:
         remedy = " or ".join(map(str, strides))

@@ -97,7 +97,7 @@ def test_defaults_alone_are_the_dataclass() -> None:
 
 
 def test_override_over_file_over_base_over_defaults(tmp_path: Path) -> None:
-    write(tmp_path / "root.yaml", "seed: 1\nmodel: {share: none, stride: 8, head_layers: 2}\ndata: {crop_size: 64}\n")
+    write(tmp_path / "root.yaml", "seed: 1\nmodel: {share: none, stride: 8, head_channels: 2}\ndata: {crop_size: 64}\n")
     write(tmp_path / "more/base.yaml", "extends: ../root.yaml\nseed: 2\nmodel: {stride: 4, roi_size: 9}\n")
     path = write(tmp_path / "more/top.yaml", "extends: base.yaml\nmodel: {roi_size: 14, mask_size: 33}\n")
     loaded = load_config(path, ["model.mask_size=20", "data.scale=[0.5,2]", "seed=3", "seed=4"])
@@ -107,7 +107,7 @@ def test_override_over_file_over_base_over_defaults(tmp_path: Path) -> None:
         "experiment": "top",
         "seed": 4,  # the last override
         "model.share": "none",  # root
-        "model.head_layers": 2,  # root
+        "model.head_channels": 2,  # root
         "data.crop_size": 64,  # root
         "model.roi_size": 14,  # top over base; stride is back at the default 4 by base over root
         "model.mask_size": 20,  # override over top

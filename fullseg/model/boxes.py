@@ -61,3 +61,21 @@ def smallest_box_area(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     column_area = torch.where(columns, area[:, None], torch.inf)  # (N, W)
     areas = torch.where(rows[:, :, None], column_area[:, None, :], torch.inf)  # (N, H, W)
     return areas.amin(dim=0)
+
+
+def box_maps(boxes: Tensor, size: int) -> Tensor:
+    """Return where in its box each RoI cell lies and how large the box is.
+
+    Args:
+        boxes: (N, 4) in pixels.
+        size: side of the RoI in cells.
+
+    Returns:
+        (N, 4, size, size): x and y of the cell's centre from -1 to 1 across the box; logarithm of the box's width and
+        height, in units of 100 px.
+    """
+    across = (torch.arange(size, device=boxes.device, dtype=boxes.dtype) + 0.5) * (2 / size) - 1
+    y, x = torch.meshgrid(across, across, indexing="ij")
+    position = torch.stack([x, y]).expand(len(boxes), -1, -1, -1)
+    sides = ((boxes[:, 2:] - boxes[:, :2]) / 100).log()[:, :, None, None].expand(-1, -1, size, size)
+    return torch.cat([position, sides], dim=1)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from fullseg.model.annotation_maps import annotation_maps, draw_points, draw_scribbles
 from fullseg.model.backbone import Backbone
-from fullseg.model.boxes import region_boxes
+from fullseg.model.boxes import box_maps, region_boxes
 from fullseg.model.roi_align import roi_align
 from fullseg.types import Batch
 
@@ -42,7 +42,8 @@ class RegionSegmenter(nn.Module):
         roi_size: side of the RoI in cells.
         mask_size: side of the region logits in cells.
         head_channels: width of the head.
-        head_layers: number of its 3 x 3 convolutions.
+        head_dilations: dilation of each of its 3 x 3 convolutions.
+        box_maps: append ``box_maps`` to the head's input.
         share: ``none``, ``points`` or ``all``: which annotations are negatives for the other regions (Eq. 2).
         annotation_encoding: ``binary`` or ``gaussian``.
         num_classes: number of logit maps (Sec. 3.4); 1 for a class-agnostic model without classification head.
@@ -59,7 +60,8 @@ class RegionSegmenter(nn.Module):
         roi_size: int,
         mask_size: int,
         head_channels: int,
-        head_layers: int,
+        head_dilations: list[int],
+        box_maps: bool,
         share: str,
         annotation_encoding: str,
         num_classes: int,
@@ -70,8 +72,12 @@ class RegionSegmenter(nn.Module):
         )
         self.roi_size, self.mask_size = roi_size, mask_size
         self.share, self.annotation_encoding = share, annotation_encoding
-        widths = [feature_channels + 2] + head_layers * [head_channels]
-        convolutions = [nn.Conv2d(before, after, 3, padding=1) for before, after in pairwise(widths)]
+        self.box_maps = box_maps
+        widths = [feature_channels + 2 + 4 * box_maps] + len(head_dilations) * [head_channels]
+        convolutions = [
+            nn.Conv2d(before, after, 3, padding=dilation, dilation=dilation)
+            for (before, after), dilation in zip(pairwise(widths), head_dilations, strict=True)
+        ]
         self.convolutions = nn.ModuleList(convolutions)
         for convolution in convolutions:
             nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
@@ -114,7 +120,7 @@ class RegionSegmenter(nn.Module):
             size: (H, W) of the image in pixels.
 
         Returns:
-            (N, C + 2, roi_size, roi_size) input of the head, and (N, 4) boxes in pixels.
+            (N, C', roi_size, roi_size) input of the head, and (N, 4) boxes in pixels.
         """
         stroke_of_point = strokes.regions.repeat_interleave(strokes.lengths)
         boxes = region_boxes(extreme_points, strokes.points, stroke_of_point, size)
@@ -126,10 +132,12 @@ class RegionSegmenter(nn.Module):
             shared = {"none": None, "points": points, "all": own}[self.share]
             maps = annotation_maps(own, shared, boxes, self.roi_size)
             aligned = roi_align(features, boxes, self.roi_size, self.backbone.stride)
+            if self.box_maps:
+                maps = torch.cat([maps, box_maps(boxes, self.roi_size)], dim=1)
         return torch.cat([aligned, maps.to(aligned.dtype)], dim=1), boxes
 
     def head(self, rois: Tensor, boxes: Tensor, classes: Tensor | None) -> Regions:
-        """Turn RoIs (M, C + 2, roi_size, roi_size) into logits; only the map of the picked class is computed."""
+        """Turn RoIs (M, C', roi_size, roi_size) into logits; only the map of the picked class is computed."""
         hidden = rois.contiguous(memory_format=torch.channels_last)
         for layer, convolution in enumerate(self.convolutions):
             if layer == len(self.convolutions) - 1 and self.mask_size != self.roi_size:

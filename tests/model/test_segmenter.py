@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+import torchvision
 from torch import Tensor, nn
 
-from fullseg.model.segmenter import Regions, RegionSegmenter
+from fullseg.model.boxes import box_maps
+from fullseg.model.segmenter import Regions, RegionSegmenter, Strokes
 from fullseg.types import VOID, Batch, Scribble
 
 SIZE = (45, 59)  # (H, W), both odd
@@ -22,7 +24,7 @@ POINTS = torch.tensor(
     ]
 )
 STROKE = torch.tensor([[24.0, 16.0], [29.0, 22.0], [31.0, 27.0]])  # in all three boxes
-Strokes = list[Scribble]
+Scribbles = list[Scribble]
 
 
 def make(seed: int = 0, **changes: Any) -> RegionSegmenter:
@@ -35,7 +37,8 @@ def make(seed: int = 0, **changes: Any) -> RegionSegmenter:
         "roi_size": 7,
         "mask_size": 7,
         "head_channels": 8,
-        "head_layers": 3,
+        "head_dilations": [1, 2, 1],
+        "box_maps": True,
         "share": "all",
         "annotation_encoding": "binary",
         "num_classes": 1,
@@ -44,7 +47,7 @@ def make(seed: int = 0, **changes: Any) -> RegionSegmenter:
     return RegionSegmenter(**arguments | changes).eval()
 
 
-def make_batch(images: list[tuple[Tensor, Strokes]], pixels: Tensor | None = None) -> Batch:
+def make_batch(images: list[tuple[Tensor, Scribbles]], pixels: Tensor | None = None) -> Batch:
     """Collate images of given extreme points (N, 4, 2) and strokes of regions counted within the image."""
     counts = [len(points) for points, _ in images]
     if pixels is None:
@@ -74,7 +77,7 @@ def scribble(region: int, path: Tensor = STROKE) -> Scribble:
     return Scribble(region, path.numpy())
 
 
-def run(segmenter: RegionSegmenter, *images: tuple[Tensor, Strokes], pixels: Tensor | None = None) -> Regions:
+def run(segmenter: RegionSegmenter, *images: tuple[Tensor, Scribbles], pixels: Tensor | None = None) -> Regions:
     with torch.no_grad():
         regions: Regions = segmenter(make_batch(list(images), pixels), None)
     return regions
@@ -173,12 +176,12 @@ def test_logits_have_the_mask_s_size(mask_size: int) -> None:
     assert run(make(mask_size=mask_size), (POINTS, [])).logits.shape == (3, mask_size, mask_size)
 
 
-def input_maps(segmenter: RegionSegmenter, *images: tuple[Tensor, Strokes]) -> Tensor:
+def input_maps(segmenter: RegionSegmenter, *images: tuple[Tensor, Scribbles]) -> Tensor:
     """(M, 2, roi_size, roi_size) annotation maps that the head is given after the features."""
     caught: list[Tensor] = []
     first = segmenter.convolutions[0]
     assert isinstance(first, nn.Module)
-    handle = first.register_forward_pre_hook(lambda _module, inputs: caught.append(inputs[0][:, -2:]))
+    handle = first.register_forward_pre_hook(lambda _module, inputs: caught.append(inputs[0][:, 8:10]))
     run(segmenter, *images)
     handle.remove()
     return caught[0]
@@ -204,6 +207,28 @@ def test_what_regions_see_of_each_other(share: str, points_matter: bool, scribbl
                 assert (after[other] - before[other]).abs().max() > 1e-3
             else:
                 assert_close(after[other], before[other])
+
+
+@pytest.mark.parametrize("with_box_maps", [False, True])
+@pytest.mark.parametrize("stride", [4, 8])
+def test_head_is_given_the_features_at_the_boxes_and_the_box_maps(stride: int, with_box_maps: bool) -> None:
+    features = torch.randn(8, 64 // stride, 64 // stride, generator=torch.Generator().manual_seed(0))
+    none = Strokes(torch.zeros(0, 2), *2 * [torch.zeros(0, dtype=torch.int64)])
+
+    rois, boxes = make(stride=stride, box_maps=with_box_maps).region_inputs(features, POINTS, none, SIZE)
+
+    expected = torchvision.ops.roi_align(features[None], [boxes], 7, 1 / stride, sampling_ratio=0, aligned=True)
+    assert rois.shape == (3, 14 if with_box_maps else 10, 7, 7)
+    assert_close(rois[:, :8], expected)
+    if with_box_maps:
+        assert_close(rois[:, 10:], box_maps(boxes, 7))
+
+
+def test_head_s_convolutions_have_the_given_dilations_and_keep_the_size() -> None:
+    segmenter = make(head_dilations=[1, 2, 4])
+
+    assert [convolution.dilation for convolution in segmenter.convolutions] == [(1, 1), (2, 2), (4, 4)]
+    assert run(segmenter, (POINTS, [])).logits.shape == (3, 7, 7)
 
 
 def test_own_annotations_are_no_negatives_of_oneself() -> None:
