@@ -38,8 +38,8 @@ class ModelConfig:
     head_channels: int = 256
     """Width of the head's convolutions."""
     head_dilations: list[int] = field(default_factory=lambda: [1, 2, 4, 8])
-    """Dilation of each of the head's 3 x 3 convolutions. Paper, Sec. 3.2: ``[1, 1, 1, 1]``, where a cell sees 9 x 9 of 41
-    x 41; growing dilations let the middle of a region see its annotations, at the same cost."""
+    """Dilation of each of the head's 3 x 3 convolutions. Paper, Sec. 3.2: ``[1, 1, 1, 1]``, where a cell sees 9 x 9 of
+    41 x 41; growing dilations let the middle of a region see its annotations, at the same cost."""
     box_maps: bool = True
     """Tell the head where in its box a cell lies and how large the box is, as four more channels (not in the paper)."""
     share: str = "all"

@@ -127,6 +127,10 @@ class InteractiveDataModule(L.LightningDataModule):
             sampler.first = self.trainer.global_step * config.batch_size % len(sampler)
         return self._loader(dataset, sampler, config.batch_size)
 
+    def steps_per_epoch(self, ranks: int) -> int:
+        """Return the number of optimiser steps of one pass over the training samples."""
+        return len(self.train_partitions) // (self.config.batch_size * ranks)
+
     def val_dataloader(self) -> DataLoader[Item]:
         """Loader of whole images, one at a time and each exactly once over all ranks."""
         dataset = EvaluationSet(self.val_partitions, min_region_area=self.config.min_region_area, seed=self.seed)

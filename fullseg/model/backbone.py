@@ -62,6 +62,7 @@ class Backbone(nn.Module):
         self.batch_norms = [m for m in body.modules() if isinstance(m, nn.BatchNorm2d)]
         for norm in self.batch_norms:
             norm.requires_grad_(False)
+        self.train()  # a new module starts in training mode, BatchNorm too, and Lightning does not switch it on
 
     def train(self, mode: bool = True) -> "Backbone":
         """Switch to training, but for BatchNorm."""

@@ -1,6 +1,7 @@
 """What happens beside the steps: speed, pictures, Ctrl-C."""
 
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image
 
 from fullseg.annotation_file import write_annotations
@@ -98,18 +99,27 @@ class StopAfterStep(L.Callback):
             self.previous = signal.signal(signal.SIGINT, self._ask)
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:  # noqa: ANN401
+        """Stop here if asked to; the last step of an epoch is followed by its evaluation first."""
+        if self.asked and not trainer.is_last_batch:
+            self._stop(trainer)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, *_: Any) -> None:  # noqa: ANN401
         """Stop here if asked to."""
         if self.asked:
-            trainer.save_checkpoint(self.checkpoint)
-            raise KeyboardInterrupt
+            self._stop(trainer)
 
     def on_train_end(self, *_: Any) -> None:  # noqa: ANN401
         """Listen no more."""
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, self.previous)
 
+    def _stop(self, trainer: L.Trainer) -> None:
+        trainer.save_checkpoint(self.checkpoint, weights_only=False)
+        raise KeyboardInterrupt
+
     def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        rank_zero_info("\nStopping after this step; press Ctrl-C again to stop at once.")
+        if rank_zero_only.rank == 0:
+            sys.stderr.write("\nStopping after this step; press Ctrl-C again to stop at once.\n")

@@ -32,6 +32,9 @@ class SegmenterModule(L.LightningModule):
         self.segmenter = RegionSegmenter(**model)
         self.loss = LOSSES[config["loss"]]()
         self.options = config["optimizer"]
+        self.total_steps = (
+            0  # of the run; asking Lightning would start the loader before a resumed run's state is there
+        )
         self.region_iou = RegionIoU()
         self.independent_iou = RegionIoU() if config["loss"] == "maskwise" else None
         self.filled_iou = RegionIoU()
@@ -53,7 +56,7 @@ class SegmenterModule(L.LightningModule):
             loss = torch.stack(losses).mean()
             self._log("train/mask_loss", loss)
             if regions.class_logits is not None:
-                class_loss = F.cross_entropy(regions.class_logits, batch.classes)
+                class_loss = _class_loss(regions.class_logits, batch.classes, batch.regions_per_image)
                 self._log("train/class_loss", class_loss)
                 loss = loss + self.options["class_loss_weight"] * class_loss
         self._log("train/loss", loss, prog_bar=True)
@@ -109,7 +112,7 @@ class SegmenterModule(L.LightningModule):
         ]
         fused = self.device.type == "cuda"
         optimizer = torch.optim.AdamW(groups, weight_decay=self.options["weight_decay"], fused=fused)
-        warmup, total = int(self.options["warmup_steps"]), int(self.trainer.estimated_stepping_batches)
+        warmup, total = int(self.options["warmup_steps"]), self.total_steps
 
         def rate(step: int) -> float:
             rise = min(1.0, (step + 1) / (warmup + 1))
@@ -126,6 +129,12 @@ class SegmenterModule(L.LightningModule):
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return time.perf_counter()
+
+
+def _class_loss(class_logits: Tensor, classes: Tensor, regions_per_image: Tensor) -> Tensor:
+    """Cross-entropy: mean over the regions of each image, then over images, so that ranks may share them in any way."""
+    weight = (1 / regions_per_image).repeat_interleave(regions_per_image)
+    return (weight * F.cross_entropy(class_logits, classes, reduction="none")).sum() / len(regions_per_image)
 
 
 def _independent_iou(regions: Regions, truth: Tensor) -> Tensor:

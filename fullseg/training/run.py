@@ -1,6 +1,7 @@
 """One training run, from a configuration to its numbers."""
 
 import ctypes
+import logging
 import os
 import sys
 import time
@@ -31,7 +32,7 @@ from fullseg.training.folder import (
     write_summary,
 )
 from fullseg.training.module import SegmenterModule
-from fullseg.training.tracking import MetricsFile, wandb_logger
+from fullseg.training.tracking import MetricsFile, finish_wandb, wandb_logger
 
 ADVICE = (
     "'pin_memory' argument",
@@ -40,6 +41,7 @@ ADVICE = (
     ".*LeafSpec",
     "You're resuming from a checkpoint that ended before",  # the sampler goes on where it stopped
     "Checkpoint directory .* exists",
+    "The number of training batches .* is smaller than the logging interval",
 )
 
 
@@ -58,7 +60,7 @@ def train(config: Config) -> Result:
         WeightsError: if ImageNet weights can't be had.
         Interrupted: after Ctrl-C, when the checkpoint to resume from is written.
     """
-    _prepare_process(config)
+    prepare_process(config)
     checkpoint = checkpoint_to_resume(config)
     data = InteractiveDataModule(config.data, jitter=config.extreme_points.jitter, seed=config.seed)
     data.prepare_data()
@@ -71,6 +73,7 @@ def train(config: Config) -> Result:
     except SystemExit as stop:  # how Lightning ends after Ctrl-C
         raise Interrupted(folder) from stop
     finally:
+        finish_wandb()
         del os.environ[RUN_VARIABLE]
 
 
@@ -85,6 +88,7 @@ def _train_in(
         before = _evaluate(trainer, module, data)
         if trainer.is_global_zero:
             write_summary(folder, before)
+    module.total_steps = config.trainer.epochs * data.steps_per_epoch(trainer.world_size)
     start = time.perf_counter()
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     after = _metrics(trainer.callback_metrics)
@@ -172,7 +176,7 @@ def _metrics(logged: Mapping[str, Tensor]) -> Metrics:
     return {key.removeprefix("val/"): float(value) for key, value in logged.items() if key.startswith("val/")}
 
 
-def _prepare_process(config: Config) -> None:
+def prepare_process(config: Config) -> None:
     """Seed, threads, memory; and silence advice of libraries that does not concern the user."""
     L.seed_everything(config.seed, verbose=False)
     torch.set_float32_matmul_precision("high")
@@ -180,6 +184,7 @@ def _prepare_process(config: Config) -> None:
         torch.set_num_threads(config.trainer.threads)
     if not torch.cuda.is_available():
         _keep_memory()
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for advice in ADVICE:
         warnings.filterwarnings("ignore", message=advice)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import wandb
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
@@ -122,6 +123,11 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
         resume="allow" if mode == "online" else None,
         config=config,
     )
+
+
+def finish_wandb() -> None:
+    """Close this process's W&B run, if there is one: the next run in it is another."""
+    wandb.finish()
 
 
 def _has_key() -> bool:

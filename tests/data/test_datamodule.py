@@ -1,9 +1,11 @@
 """Loaders of real files: what they deliver, what they refuse at start-up, and what they survive while training."""
 
 import json
+import signal
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lightning as L
@@ -111,10 +113,12 @@ def test_loaders_follow_the_seed_and_the_epoch(root: Path) -> None:
     assert torch.equal(images[0], images[1])
     assert not torch.equal(images[0], images[2])
     assert not torch.equal(images[0], torch.cat([batch.images for batch in epoch_of(one, epoch=1)]))
+    orders = {tuple(name for batch in epoch_of(ready(root, seed)) for name in batch.names) for seed in range(5)}
+    assert len(orders) > 2
 
 
 def test_options_of_the_crop_reach_the_samples(root: Path) -> None:
-    data = ready(root, crop_size=64, scale=[0.5, 0.5], batch_size=3, min_region_area=2)
+    data = ready(root, crop_size=64, scale=[0.5, 0.5], batch_size=3)
     batches = epoch_of(data)
 
     assert [len(batch.names) for batch in batches] == [3, 3]
@@ -122,7 +126,70 @@ def test_options_of_the_crop_reach_the_samples(root: Path) -> None:
         assert batch.region_maps.shape == (3, 64, 64)
         assert ((batch.region_maps != VOID).sum(dim=(1, 2)) >= 20 * 25 - 1).all()
         assert ((batch.region_maps != VOID).sum(dim=(1, 2)) <= 20 * 25).all()
-        assert batch.regions_per_image.tolist() == [2, 2, 2]  # without the single pixel
+    for batch in epoch_of(ready(root, min_region_area=2)) + evaluation_of(ready(root, min_region_area=2)):
+        assert set(batch.regions_per_image.tolist()) == {2}  # without the single pixel
+
+
+@pytest.mark.parametrize("flip", [0.0, 1.0])
+def test_flip_and_colour_reach_the_samples(root: Path, flip: float) -> None:
+    for batch in epoch_of(ready(root, crop_size=50, flip=flip, colour=0.0)):
+        for image, name in zip(batch.images, batch.names, strict=True):
+            expected = sample(name).image[:, ::-1] if flip else sample(name).image
+            np.testing.assert_array_equal(image.permute(1, 2, 0)[5:45].numpy(), expected)  # between 5 rows of padding
+    changed = epoch_of(ready(root, crop_size=50, flip=flip, colour=1.0))[0]
+    assert set(map(bytes, changed.images[0, :, 5:45].numpy())).isdisjoint(
+        map(bytes, np.moveaxis(sample(changed.names[0]).image[:, :: -1 if flip else 1], -1, 0).copy())
+    )
+
+
+def test_jitter_is_that_of_the_option_in_training_and_0_in_evaluation(root: Path) -> None:
+    data = ready(root, crop_size=50, flip=0.0)
+    rows = torch.cat([batch.extreme_points[1::3, 1, 1] for epoch in range(5) for batch in epoch_of(data, epoch)])
+    assert set(rows.tolist()) == {25.0, 26.0, 27.0}  # region 1 starts in row 20, below 5 rows of padding
+    assert {float(batch.extreme_points[1, 1, 1]) for batch in evaluation_of(data)} == {20.0}
+
+
+def test_annotators_are_chosen_for_each_split(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        several = [sample("a.png")._replace(annotator=k, median=k == 1) for k in range(3)]
+        write_coco_panoptic(tmp_path / split, CATEGORIES, several)
+    data = ready(tmp_path, batch_size=1)
+    assert sorted(batch.names[0] for batch in epoch_of(data)) == ["a.png#0", "a.png#1", "a.png#2"]
+    assert [batch.names for batch in evaluation_of(data)] == [("a.png#1",)]
+    data = ready(tmp_path, batch_size=1, train_annotators="2", val_annotators="all")
+    assert [batch.names for batch in epoch_of(data)] == [("a.png#2",)]
+    assert [batch.names[0] for batch in evaluation_of(data)] == ["a.png#0", "a.png#1", "a.png#2"]
+
+
+def test_ranks_share_the_images_and_a_resumed_epoch_goes_on(root: Path) -> None:
+    whole = [batch.names[0] for batch in epoch_of(ready(root, batch_size=1))]
+    seen, evaluated = [], []
+    for rank in range(2):
+        data = ready(root, batch_size=1)
+        data.trainer = SimpleNamespace(global_rank=rank, world_size=2, global_step=3 + 1)  # type: ignore[assignment]
+        seen.append([batch.names[0] for batch in epoch_of(data)])  # 3 steps an epoch: one step of this one is done
+        evaluated.append([batch.names[0] for batch in evaluation_of(data)])
+
+    assert seen == [whole[2::2], whole[3::2]]
+    assert evaluated == [["v0.png", "v2.png"], ["v1.png"]]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 4])
+def test_steps_per_epoch_are_the_batches_of_the_loader(root: Path, batch_size: int) -> None:
+    data = ready(root, batch_size=batch_size)
+    assert data.steps_per_epoch(ranks=1) == len(data.train_dataloader()) == 6 // batch_size
+    assert ready(root, batch_size=1).steps_per_epoch(ranks=4) == 1
+
+
+def test_workers_leave_ctrl_c_to_the_trainer(root: Path) -> None:
+    loader = ready(root).train_dataloader()
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert loader.worker_init_fn is not None
+        loader.worker_init_fn(0)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("workers", [0, 1])

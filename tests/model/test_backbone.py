@@ -234,7 +234,9 @@ def test_no_stage_is_kept_that_the_map_does_not_need(name: str, features: str, s
 
 @pytest.mark.parametrize("name", [LITE0, "resnet50"])
 def test_batch_norm_is_frozen(name: str) -> None:
-    backbone = make(name).train()
+    backbone = make(name)
+    assert not any(norm.training for norm in backbone.batch_norms)  # a new one, before anybody calls train()
+    backbone.train()
     norms = [m for m in backbone.modules() if isinstance(m, nn.BatchNorm2d)]
 
     assert len(norms) > 40

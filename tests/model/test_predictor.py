@@ -142,5 +142,5 @@ def test_reads_a_checkpoint_and_refuses_other_files(tmp_path: Path, segmenter: R
     for name in ("half", "foreign"):
         with pytest.raises(ValueError, match=f"{name}.ckpt is no whole checkpoint of fullseg train"):
             Predictor.from_checkpoint(tmp_path / f"{name}.ckpt")
-    with pytest.raises(FileNotFoundError, match="missing.ckpt"):
+    with pytest.raises(FileNotFoundError, match=r"missing\.ckpt"):
         Predictor.from_checkpoint(tmp_path / "missing.ckpt")

@@ -29,9 +29,16 @@ pytestmark = pytest.mark.slow
 def run(tiny_data: Path, tiny_options: list[str], tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return a function that trains with the tiny settings and further overrides."""
 
-    def run(*overrides: str, runs: Path | None = None) -> Result:
+    def run(*overrides: str, runs: Path | None = None, wandb: str = "disabled") -> Result:
         runs = runs or tmp_path_factory.mktemp("runs")
-        options = [*tiny_options, "trainer.epochs=3", f"data.root={tiny_data}", f"runs={runs}", *overrides]
+        options = [
+            *tiny_options,
+            "trainer.epochs=3",
+            f"data.root={tiny_data}",
+            f"runs={runs}",
+            f"tracking.wandb={wandb}",
+            *overrides,
+        ]
         return train(load_config(None, options))
 
     return run
@@ -39,7 +46,7 @@ def run(tiny_data: Path, tiny_options: list[str], tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope="module")
 def finished(run: Any) -> Result:
-    result: Result = run("optimizer.learning_rate=5e-3")
+    result: Result = run(wandb="auto")
     return result
 
 
@@ -56,11 +63,18 @@ def test_leaves_a_complete_run_folder(finished: Result) -> None:
     assert len(list((folder / "figures").glob("val_*.png"))) == 1
 
 
-def test_training_helps_even_a_little_model(finished: Result) -> None:
-    assert finished.after["iou"] > finished.before["iou"]
-    losses = [float(row["train/loss"]) for row in rows(finished.folder) if row.get("train/loss")]
-    assert losses
-    assert np.isfinite(losses).all()
+def test_training_helps_even_a_little_model(run: Any) -> None:
+    result = run(
+        "data.val_split=train",
+        "data.crop_size=128",
+        "trainer.epochs=30",
+        "trainer.validate_every=30",
+        "model.feature_channels=16",
+        "model.head_channels=16",
+        "model.pretrained=true",
+        "optimizer.learning_rate=5e-3",
+    )
+    assert result.after["iou"] > result.before["iou"] + 0.05
 
 
 def test_metrics_file_has_what_was_logged(finished: Result) -> None:
@@ -116,7 +130,7 @@ def test_ctrl_c_and_resume_continue_exactly(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = run("data.batch_size=2")
+    whole = run()
     original = Throughput.on_train_batch_end
 
     def press_ctrl_c(self: Throughput, trainer: Any, *arguments: Any) -> None:
@@ -135,7 +149,7 @@ def test_ctrl_c_and_resume_continue_exactly(
     assert [(r["step"], r["train/loss"], r["val/iou"]) for r in rows(resumed.folder)] == [
         (r["step"], r["train/loss"], r["val/iou"]) for r in rows(whole.folder)
     ]
-    assert resumed.before == whole.before
+    assert resumed.before["iou"] == whole.before["iou"]
 
 
 def test_a_finished_run_resumes_to_the_same_result(run: Any, tmp_path: Path) -> None:
