@@ -107,9 +107,9 @@ class ExtremePointsConfig:
 class OptimizerConfig:
     """AdamW with a linear warm-up and a cosine decay to zero."""
 
-    learning_rate: float = 4e-4
+    learning_rate: float = 1e-3
     """Peak rate of all that is not pretrained."""
-    backbone_learning_rate: float = 1e-4
+    backbone_learning_rate: float = 2e-4
     """Peak rate of the backbone."""
     weight_decay: float = 1e-4
     """AdamW's decoupled decay."""
@@ -117,7 +117,7 @@ class OptimizerConfig:
     """Steps until the peak rate."""
     gradient_clip: float = 5.0
     """Largest norm of the gradient; 0 turns clipping off."""
-    class_loss_weight: float = 0.1
+    class_loss_weight: float = 0.3
     """Weight of the classification loss beside the mask loss, where the data has several classes."""
 
 
@@ -269,7 +269,7 @@ def _check(config: Config) -> None:
             hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
             raise ConfigError(f"{key}={values[key]!r}: choose one of {', '.join(map(str, choices))}{hint}")
     for key, least in LEAST.items():
-        if not values[key] >= least:  # also catches NaN
+        if not least <= values[key] < float("inf"):  # false for NaN, too
             raise ConfigError(f"{key}={values[key]!r}: must be at least {least:g}")
     _check_model(config.model)
     _check_data(config.data)

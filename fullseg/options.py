@@ -28,7 +28,7 @@ def read_experiment(path: Path) -> list[tuple[Path, DictConfig]]:
         if base is None:
             return chain
         path = path.parent / str(base)
-        if path in [file for file, _ in chain]:
+        if path.resolve() in [file.resolve() for file, _ in chain]:
             raise ConfigError(f"{chain[0][0]}: extends={base} goes in a circle")
 
 
@@ -57,20 +57,23 @@ def merge(config: DictConfig, changes: DictConfig, source: str) -> DictConfig:
             hint = (same_name or nearest or ["python -m fullseg train --help"])[0]
             raise ConfigError(f"{source}: unknown option {key!r} (value {value!r}); did you mean {hint!r}?")
     try:
-        return OmegaConf.merge(config, changes)  # type: ignore[return-value]
+        merged = OmegaConf.merge(config, changes)
+        OmegaConf.resolve(merged)
+        return merged  # type: ignore[return-value]
     except OmegaConfBaseException as error:
         first_line = str(error).splitlines()[0]
         raise ConfigError(f"{source}: option {error.full_key!r}: {first_line}") from error
 
 
-def leaves(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(node: DictConfig | dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield dotted name and value of every option."""
-    for key in map(str, node):
-        value = node._get_node(key)
-        if isinstance(value, DictConfig) and not value._is_none():
+    plain = OmegaConf.to_container(node, resolve=False) if isinstance(node, DictConfig) else node
+    assert isinstance(plain, dict)
+    for key, value in plain.items():
+        if isinstance(value, dict):
             yield from leaves(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", node.get(key)
+            yield f"{prefix}{key}", value
 
 
 def describe(schema: type[Any], prefix: str = "") -> Iterator[tuple[str, Any, str]]:

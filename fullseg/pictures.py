@@ -10,6 +10,7 @@ from PIL import Image
 from fullseg.types import VOID
 
 MARGIN = 6  # px between panels
+LEAST_HEIGHT = 320  # px of a panel: small images are enlarged
 
 
 def region_colours(count: int) -> NDArray[np.uint8]:
@@ -38,7 +39,7 @@ def overlay(
 def draw_panels(
     image: NDArray[np.uint8], points: NDArray[np.float32], prediction: NDArray[np.int64], truth: NDArray[np.int64]
 ) -> Image.Image:
-    """Put side by side: image, extreme points, prediction, truth.
+    """Put side by side: image, extreme points, prediction, truth; small images enlarged.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -47,8 +48,11 @@ def draw_panels(
         truth: (H, W) int64, likewise.
     """
     colours = region_colours(len(points))
+    scale = max(1, round(LEAST_HEIGHT / image.shape[0]))
+    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    prediction, truth = (regions.repeat(scale, axis=0).repeat(scale, axis=1) for regions in (prediction, truth))
     marked = image.copy()
-    for colour, quad in zip(colours.tolist(), np.rint(points).astype(int).tolist(), strict=True):
+    for colour, quad in zip(colours.tolist(), np.rint(points * scale).astype(int).tolist(), strict=True):
         for x, y in quad:
             cv2.circle(marked, (x, y), 4, (255, 255, 255), -1, cv2.LINE_AA)
             cv2.circle(marked, (x, y), 3, colour, -1, cv2.LINE_AA)

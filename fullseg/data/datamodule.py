@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import lightning as L
+import torch
 from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
 from torch.utils.data import DataLoader
 
@@ -148,7 +149,7 @@ class InteractiveDataModule(L.LightningDataModule):
             collate_fn=collate,
             num_workers=self.config.workers,
             persistent_workers=self.config.workers > 0,
-            pin_memory=True,
+            pin_memory=torch.cuda.is_available(),
             worker_init_fn=_leave_ctrl_c_to_the_trainer,
         )
 

@@ -71,7 +71,7 @@ class Pictures(L.Callback):
         points, truth = batch.extreme_points.cpu().numpy(), batch.region_maps[0].cpu().numpy()
         prediction = outputs.cpu().numpy()
         (self.folder / "figures").mkdir(exist_ok=True)
-        draw_panels(image, points, prediction, truth).save(self.folder / "figures" / f"val_{name}.png")
+        draw_panels(image, points, prediction, truth).save(self.folder / "figures" / f"{name}.png")
         if batch_idx == 0:
             Image.fromarray(image).save(self.folder / "example.png")
             write_annotations(self.folder / "example.json", Annotations(points, []))
@@ -121,5 +121,5 @@ class StopAfterStep(L.Callback):
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        if rank_zero_only.rank == 0:
+        if getattr(rank_zero_only, "rank", 0) == 0:
             sys.stderr.write("\nStopping after this step; press Ctrl-C again to stop at once.\n")

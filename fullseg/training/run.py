@@ -35,12 +35,12 @@ from fullseg.training.module import SegmenterModule
 from fullseg.training.tracking import MetricsFile, finish_wandb, wandb_logger
 
 ADVICE = (
-    "'pin_memory' argument",
     "The '.*_dataloader' does not have many",
     ".*srun",
     ".*LeafSpec",
     "You're resuming from a checkpoint that ended before",  # the sampler goes on where it stopped
     "Checkpoint directory .* exists",
+    "Found .* module.* in eval mode",  # BatchNorm, on purpose
     "The number of training batches .* is smaller than the logging interval",
 )
 

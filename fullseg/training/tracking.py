@@ -114,8 +114,10 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
     os.environ.setdefault("WANDB_SILENT", "true")
     os.environ.setdefault("WANDB_DATA_DIR", str(run_folder.resolve() / "wandb"))  # artifacts are staged there
     os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", "1")  # seconds: a kill loses no more than that
-    return WandbLogger(
-        save_dir=run_folder,
+    if getattr(rank_zero_only, "rank", 0) != 0:  # one run a job
+        return WandbLogger(save_dir=run_folder)
+    run = wandb.init(
+        dir=run_folder,
         project=tracking.project,
         name=f"{config['experiment']}/{run_folder.name}",
         group=config["experiment"],
@@ -123,6 +125,7 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
         resume="allow" if mode == "online" else None,
         config=config,
     )
+    return WandbLogger(save_dir=run_folder, experiment=run)
 
 
 def finish_wandb() -> None:

@@ -44,6 +44,13 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
     monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: None)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    create_model = timm.create_model
+
+    def create_without_download(name: str, pretrained: bool = False, **options: Any) -> nn.Module:
+        assert not pretrained, "timm would retry the download for minutes"
+        return create_model(name, **options)
+
+    monkeypatch.setattr(timm, "create_model", create_without_download)
     return tried
 
 
