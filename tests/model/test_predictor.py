@@ -11,21 +11,6 @@ from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.types import Sample
 
-OPTIONS: dict[str, Any] = {
-    "backbone": "tf_efficientnet_lite0",
-    "pretrained": False,
-    "features": "fpn",
-    "stride": 4,
-    "feature_channels": 8,
-    "roi_size": 9,
-    "mask_size": 9,
-    "head_channels": 8,
-    "head_dilations": [1, 2],
-    "box_maps": True,
-    "share": "all",
-    "annotation_encoding": "binary",
-    "num_classes": 3,
-}
 CATEGORIES = [{"id": number, "name": f"class {number}", "isthing": True} for number in (1, 2, 3)]
 IMAGE = np.random.default_rng(0).integers(0, 256, (49, 67, 3)).astype(np.uint8)
 POINTS = np.array(
@@ -34,9 +19,14 @@ POINTS = np.array(
 
 
 @pytest.fixture
-def segmenter() -> RegionSegmenter:
+def options(tiny_model: dict[str, Any]) -> dict[str, Any]:
+    return {**tiny_model, "num_classes": 3}
+
+
+@pytest.fixture
+def segmenter(options: dict[str, Any]) -> RegionSegmenter:
     torch.manual_seed(0)
-    return RegionSegmenter(**OPTIONS)
+    return RegionSegmenter(**options)
 
 
 @pytest.fixture
@@ -128,10 +118,12 @@ def test_asks_for_calls_in_order(predictor: Predictor) -> None:
         predictor.probabilities()
 
 
-def test_reads_a_checkpoint_and_refuses_other_files(tmp_path: Path, segmenter: RegionSegmenter) -> None:
+def test_reads_a_checkpoint_and_refuses_other_files(
+    tmp_path: Path, segmenter: RegionSegmenter, options: dict[str, Any]
+) -> None:
     state = {f"segmenter.{key}": value for key, value in segmenter.state_dict().items()}
-    options = {"model": {**OPTIONS, "pretrained": True}, "categories": CATEGORIES}
-    torch.save({"hyper_parameters": options, "state_dict": state}, tmp_path / "whole.ckpt")
+    hyperparameters = {"model": {**options, "pretrained": True}, "categories": CATEGORIES}
+    torch.save({"hyper_parameters": hyperparameters, "state_dict": state}, tmp_path / "whole.ckpt")
     (tmp_path / "half.ckpt").write_bytes((tmp_path / "whole.ckpt").read_bytes()[:20000])
     torch.save({"weights": 1}, tmp_path / "foreign.ckpt")
 
