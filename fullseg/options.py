@@ -69,7 +69,7 @@ def leaves(node: DictConfig | dict[Any, Any], prefix: str = "") -> Iterator[tupl
     """Yield dotted name and value of every option."""
     plain = OmegaConf.to_container(node, resolve=False) if isinstance(node, DictConfig) else node
     assert isinstance(plain, dict)
-    for key, value in plain.items():
+    for key, value in ((str(key), value) for key, value in plain.items()):
         if isinstance(value, dict):
             yield from leaves(value, f"{prefix}{key}.")
         else:
