@@ -2,6 +2,7 @@
 
 import csv
 import os
+import warnings
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from fullseg.config import TrackingConfig
+
+CONNECT_SECONDS = 20.0  # to W&B
 
 
 class MetricsFile(Logger):
@@ -116,15 +119,22 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
     os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", "1")  # seconds: a kill loses no more than that
     if getattr(rank_zero_only, "rank", 0) != 0:  # one run a job
         return WandbLogger(save_dir=run_folder)
-    run = wandb.init(
-        dir=run_folder,
-        project=tracking.project,
-        name=f"{config['experiment']}/{run_folder.name}",
-        group=config["experiment"],
-        id=run_folder.name,
-        resume="allow" if mode == "online" else None,
-        config=config,
-    )
+    options: dict[str, Any] = {
+        "dir": run_folder,
+        "project": tracking.project,
+        "name": f"{config['experiment']}/{run_folder.name}",
+        "group": config["experiment"],
+        "id": run_folder.name,
+        "config": config,
+    }
+    try:
+        resume: Any = "allow" if mode == "online" else None
+        run = wandb.init(**options, resume=resume, settings=wandb.Settings(init_timeout=CONNECT_SECONDS))
+    except wandb.Error as error:
+        warnings.warn(
+            f"W&B is out of reach, so this run is logged offline; wandb sync uploads it: {error}", stacklevel=1
+        )
+        run = wandb.init(**{**options, "id": f"{run_folder.name}-offline"}, mode="offline")  # the first id is taken now
     return WandbLogger(save_dir=run_folder, experiment=run)
 
 

@@ -82,6 +82,21 @@ def test_online_with_a_key(
     monkeypatch.delenv("WANDB_MODE")
 
 
+def test_offline_when_the_network_is_out_of_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[str | None] = []
+
+    def init(mode: str | None = None, **_: Any) -> None:
+        modes.append(mode)
+        if mode != "offline":
+            raise tracking.wandb.errors.CommError("no route to host")
+
+    monkeypatch.setattr(tracking.wandb, "init", init)
+    monkeypatch.setenv("WANDB_MODE", "online")
+    with pytest.warns(UserWarning, match="logged offline; wandb sync uploads it: no route to host"):
+        wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG)
+    assert modes == [None, "offline"]
+
+
 def test_disabled_opens_nothing(opened: list[dict[str, Any]], tmp_path: Path) -> None:
     assert wandb_logger(TrackingConfig(wandb="disabled"), tmp_path, CONFIG) is None
     assert opened == []
