@@ -87,7 +87,7 @@ def time_step(segmenter: RegionSegmenter, loss: torch.nn.Module, batch: Batch, s
 
 
 def main() -> None:
-    """Print two tables' worth of numbers."""
+    """Print the table of parts and the speed of the loader."""
     config = load_config(sys.argv[1], sys.argv[2:])
     prepare_process(config)
     device = "cuda" if torch.cuda.is_available() else "cpu"

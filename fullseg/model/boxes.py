@@ -46,6 +46,11 @@ def inside_boxes(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     return (rows >= y0) & (rows < y1), (columns >= x0) & (columns < x1)
 
 
+def box_area(boxes: Tensor) -> Tensor:
+    """Return the areas (N,) of boxes (N, 4), in square pixels."""
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+
+
 def smallest_box_area(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the area of the smallest box that covers each pixel (paper, Sec. 3.3: the weight of Eq. 3 is 1 / area).
 
@@ -57,8 +62,7 @@ def smallest_box_area(boxes: Tensor, size: tuple[int, int]) -> Tensor:
         (H, W) in square pixels, infinite where no box covers the pixel.
     """
     rows, columns = inside_boxes(boxes, size)
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])  # (N,)
-    column_area = torch.where(columns, area[:, None], torch.inf)  # (N, W)
+    column_area = torch.where(columns, box_area(boxes)[:, None], torch.inf)  # (N, W)
     areas = torch.where(rows[:, :, None], column_area[:, None, :], torch.inf)  # (N, H, W)
     return areas.amin(dim=0)
 

@@ -11,6 +11,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from fullseg.metrics import RegionIoU, region_iou
+from fullseg.model.boxes import box_area
 from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.model.losses import LOSSES
 from fullseg.model.segmenter import Regions, RegionSegmenter
@@ -32,9 +33,8 @@ class SegmenterModule(L.LightningModule):
         self.segmenter = RegionSegmenter(**model)
         self.loss = LOSSES[config["loss"]]()
         self.options = config["optimizer"]
-        self.total_steps = (
-            0  # of the run; asking Lightning would start the loader before a resumed run's state is there
-        )
+        # Steps of the whole run; asking Lightning would start the loader before a resumed run's state is there.
+        self.total_steps = 0
         self.region_iou = RegionIoU()
         self.independent_iou = RegionIoU() if config["loss"] == "maskwise" else None
         self.filled_iou = RegionIoU()
@@ -70,7 +70,8 @@ class SegmenterModule(L.LightningModule):
             return None
         start = self._now()
         regions: Regions = self.segmenter(batch, None)
-        prediction = region_map_of(project_to_canvas(regions.logits, regions.boxes, size))
+        canvas = project_to_canvas(regions.logits, regions.boxes, size)
+        prediction = region_map_of(canvas)
         self.seconds.append(self._now() - start)
         area = torch.bincount(truth[truth >= 0], minlength=count)
         self.region_iou.update(region_iou(prediction, truth, count), area)
@@ -78,7 +79,7 @@ class SegmenterModule(L.LightningModule):
             self.class_hits += int((regions.class_logits.argmax(dim=1) == batch.classes).sum())
             self.class_count += count
         if self.independent_iou is not None:
-            self.independent_iou.update(_independent_iou(regions, truth), area)
+            self.independent_iou.update(_independent_iou(canvas, truth), area)
         if self.trainer.state.fn == "validate":  # once, before training: what the boxes alone are worth
             self.filled_iou.update(region_iou(_fill_boxes(regions.boxes, size), truth, count), area)
         return prediction
@@ -137,9 +138,8 @@ def _class_loss(class_logits: Tensor, classes: Tensor, regions_per_image: Tensor
     return (weight * F.cross_entropy(class_logits, classes, reduction="none")).sum() / len(regions_per_image)
 
 
-def _independent_iou(regions: Regions, truth: Tensor) -> Tensor:
+def _independent_iou(canvas: Tensor, truth: Tensor) -> Tensor:
     """IoU (N,) of every region's mask alone: logit > 0 in its box, whatever the other regions say."""
-    canvas = project_to_canvas(regions.logits, regions.boxes, (truth.shape[0], truth.shape[1]))
     scored = truth >= 0
     mask = (canvas > 0) & scored
     wanted = (truth == torch.arange(len(canvas), device=truth.device)[:, None, None]) & scored
@@ -148,5 +148,4 @@ def _independent_iou(regions: Regions, truth: Tensor) -> Tensor:
 
 def _fill_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """Baseline: every pixel goes to the smallest box that covers it."""
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    return region_map_of(project_to_canvas(-area.log()[:, None, None], boxes, size))
+    return region_map_of(project_to_canvas(-box_area(boxes).log()[:, None, None], boxes, size))
