@@ -17,13 +17,13 @@ from torch import Tensor
 
 from fullseg.config import Config, load_config, plain
 from fullseg.data.datamodule import InteractiveDataModule
-from fullseg.data.dataset import Draw, Item, collate
+from fullseg.data.dataset import Item, collate
 from fullseg.model.losses import LOSSES
 from fullseg.model.segmenter import RegionSegmenter, Strokes
 from fullseg.simulation import simulate_extreme_points
 from fullseg.training.folder import machine
 from fullseg.training.run import prepare_process
-from fullseg.types import Annotations, Batch, Sample
+from fullseg.types import Annotations, Batch, Draw, Sample
 
 REGIONS, STEPS, WARM_UP, SAMPLES = 12, 10, 3, 200
 
@@ -38,7 +38,7 @@ def random_batch(config: Config, rng: np.random.Generator) -> Batch:
         region_map = ((pixels - rng.random((REGIONS, 2)) * size) ** 2).sum(axis=-1).argmin(axis=-1)
         points = simulate_extreme_points(region_map, REGIONS, 5, rng)
         image = rng.integers(0, 256, (size, size, 3)).astype(np.uint8)
-        sample = Sample("", image, region_map, np.zeros(REGIONS, np.int64), Annotations(points, []))
+        sample = Sample(Draw(0, 0), "", image, region_map, np.zeros(REGIONS, np.int64), Annotations(points, []))
         items.append(Item(sample, ()))
     return collate(items)
 

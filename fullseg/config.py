@@ -104,6 +104,56 @@ class ExtremePointsConfig:
 
 
 @dataclass
+class ScribblesConfig:
+    """The simulated scribbles of training (paper, Sec. 4 and 5.3)."""
+
+    max_scribbles: int = 0
+    """Most scribbles per region of a training sample; 0: extreme points alone."""
+    predictor: str = "counterpart"
+    """Whose errors are scribbled on: the non-interactive ``counterpart``'s (paper) or the model's own (``self``)."""
+    start_from_counterpart: bool = True
+    """Go on from the counterpart's weights. Paper: from ImageNet's, on another eighth of the images."""
+    workers: int = 2
+    """Processes a rank that simulate scribbles beside the training step; 0: none, the step waits."""
+
+
+@dataclass
+class NoiseConfig:
+    """The imprecision of the study's annotator (the paper leaves it open, Sec. 6)."""
+
+    points: float = 0.0
+    """Standard deviation of an extreme point in x and in y, in px."""
+    scribble_offset: float = 0.0
+    """Standard deviation of a scribble's shift in x and in y, in px."""
+    scribble_short: float = 0.0
+    """A scribble loses up to this part of its length, at its end."""
+    scribble_misplaced: float = 0.0
+    """Probability that a scribble is taken for another region's."""
+
+
+@dataclass
+class StudyConfig:
+    """The study with a simulated annotator (paper, Sec. 5.3, Fig. 5 and 6)."""
+
+    rounds: int = 8
+    """Rounds of scribbles, each of one scribble per region on average."""
+    strategies: list[str] = field(default_factory=lambda: ["per_region", "free", "single_region"])
+    """``per_region``, ``free``; ``single_region``: ``per_region`` with the model ``study.single_region``; the classical
+    ``watershed``, ``random_walker``, ``grabcut`` (``free``, no training)."""
+    single_region: str | None = None
+    """Model of the single-region baseline: an experiment (its newest run), a run folder or a checkpoint. Without one
+    its curve is left out."""
+    every: int = 0
+    """Evaluations of training between studies (with ``per_region`` and ``free`` alone); 0: none. The best checkpoint
+    is then the one with the largest area under the curve of the last of them."""
+    workers: int = 0
+    """Images annotated at once; 0: one a CPU core."""
+    bootstrap: int = 1000
+    """Resamplings of the images for the 95 % bands."""
+    noise: NoiseConfig = field(default_factory=NoiseConfig)
+
+
+@dataclass
 class OptimizerConfig:
     """AdamW with a linear warm-up and a cosine decay to zero."""
 
@@ -169,9 +219,16 @@ class Config:
     """Folder of all run folders."""
     resume: str | None = None
     """``latest``, or a run folder or checkpoint to continue exactly."""
+    checkpoint: str | None = None
+    """What is studied: an experiment (its newest run), a run folder or a checkpoint. Default: this experiment."""
+    counterpart: str | None = None
+    """The non-interactive model, likewise: its errors are scribbled on in training, and the study asks it in round 0.
+    In the study ``none`` leaves round 0 to the model itself; the default is what the model was trained with."""
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     extreme_points: ExtremePointsConfig = field(default_factory=ExtremePointsConfig)
+    scribbles: ScribblesConfig = field(default_factory=ScribblesConfig)
+    study: StudyConfig = field(default_factory=StudyConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
@@ -184,10 +241,12 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "model.share": ("none", "points", "all"),
     "model.annotation_encoding": ("binary", "gaussian"),
     "data.format": ("scenes", "bsds500", "coco_panoptic"),
+    "scribbles.predictor": ("counterpart", "self"),
     "trainer.accelerator": ("auto", "cpu", "gpu"),
     "trainer.precision": ("auto", "32-true", "bf16-mixed"),
     "tracking.wandb": ("auto", "offline", "online", "disabled"),
 }
+STRATEGIES = ("per_region", "free", "single_region", "watershed", "random_walker", "grabcut")
 LEAST: dict[str, float] = {
     "model.feature_channels": 1,
     "model.roi_size": 2,
@@ -202,6 +261,16 @@ LEAST: dict[str, float] = {
     "data.workers": 0,
     "data.max_bad": 0,
     "extreme_points.jitter": 0,
+    "scribbles.max_scribbles": 0,
+    "scribbles.workers": 0,
+    "study.rounds": 1,
+    "study.every": 0,
+    "study.workers": 0,
+    "study.bootstrap": 1,
+    "study.noise.points": 0,
+    "study.noise.scribble_offset": 0,
+    "study.noise.scribble_short": 0,
+    "study.noise.scribble_misplaced": 0,
     "optimizer.learning_rate": 0,
     "optimizer.backbone_learning_rate": 0,
     "optimizer.weight_decay": 0,
@@ -273,6 +342,7 @@ def _check(config: Config) -> None:
             raise ConfigError(f"{key}={values[key]!r}: must be at least {least:g}")
     _check_model(config.model)
     _check_data(config.data)
+    _check_study(config.study)
 
 
 def _check_model(model: ModelConfig) -> None:
@@ -298,6 +368,19 @@ def _check_data(data: DataConfig) -> None:
             raise ConfigError(f"data.{key}={value!r}: choose all, median or the number of an annotator from 0")
     for key in ("train_fraction", "val_fraction"):
         parse_fraction(f"data.{key}", getattr(data, key))
+
+
+def _check_study(study: StudyConfig) -> None:
+    for strategy in study.strategies:
+        if strategy not in STRATEGIES:
+            nearest = difflib.get_close_matches(strategy, STRATEGIES, n=1)
+            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            raise ConfigError(f"study.strategies: {strategy!r}: choose among {', '.join(STRATEGIES)}{hint}")
+    if not study.strategies:
+        raise ConfigError(f"study.strategies=[]: name at least one of {', '.join(STRATEGIES)}")
+    for key in ("scribble_short", "scribble_misplaced"):
+        if getattr(study.noise, key) > 1:
+            raise ConfigError(f"study.noise.{key}={getattr(study.noise, key)}: at most 1")
 
 
 def parse_fraction(key: str, value: str) -> tuple[int, int]:

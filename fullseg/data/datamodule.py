@@ -16,6 +16,7 @@ from fullseg.data.bsds500 import import_bsds500
 from fullseg.data.coco_panoptic import Category, CocoPanoptic, DataError
 from fullseg.data.dataset import EpochSampler, EvaluationSet, Item, TrainingSet, collate
 from fullseg.data.scenes import write_scenes
+from fullseg.data.scribbling import ScribbledLoader, Scribbler
 from fullseg.data.transforms import training_transform
 from fullseg.types import Batch
 
@@ -59,10 +60,14 @@ class InteractiveDataModule(L.LightningDataModule):
         config: where the data is and how it is transformed.
         jitter: of the training extreme points, in px.
         seed: of the run.
+
+    Attributes:
+        scribbler: adds scribbles to the training batches; None: extreme points alone.
     """
 
     def __init__(self, config: DataConfig, *, jitter: float, seed: int) -> None:
         super().__init__()
+        self.scribbler: Scribbler | None = None
         self.config, self.jitter, self.seed = config, jitter, seed
         self.skipped: set[str] = set()
 
@@ -106,8 +111,8 @@ class InteractiveDataModule(L.LightningDataModule):
             "val_hash": self.val_partitions.fingerprint(),
         }
 
-    def train_dataloader(self) -> DataLoader[Item]:
-        """Loader of random crops, different every epoch."""
+    def train_dataloader(self) -> DataLoader[Item] | ScribbledLoader:
+        """Loader of random crops, different every epoch, and scribbled on where there is a ``scribbler``."""
         config = self.config
         transform = training_transform(
             crop_size=config.crop_size,
@@ -126,7 +131,14 @@ class InteractiveDataModule(L.LightningDataModule):
         sampler = EpochSampler(len(dataset), batch_size=config.batch_size, rank=rank, ranks=ranks, seed=self.seed)
         if self.trainer:  # a run that was stopped within an epoch goes on with the epoch's next sample
             sampler.first = self.trainer.global_step * config.batch_size % len(sampler)
-        return self._loader(dataset, sampler, config.batch_size)
+        loader = self._loader(dataset, sampler, config.batch_size)
+        return ScribbledLoader(loader, self.scribbler) if self.scribbler else loader
+
+    def teardown(self, stage: str) -> None:  # noqa: ARG002  Lightning's signature
+        """End the processes that simulate scribbles."""
+        if self.scribbler:
+            self.scribbler.close()
+            self.scribbler = None
 
     def steps_per_epoch(self, ranks: int) -> int:
         """Return the number of optimiser steps of one pass over the training samples."""

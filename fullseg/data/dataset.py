@@ -12,9 +12,9 @@ from torch.utils.data import Dataset, Sampler
 from fullseg.data.coco_panoptic import DataError, Partition
 from fullseg.data.transforms import apply_transform, keep_visible_regions
 from fullseg.simulation.extreme_points import simulate_extreme_points
-from fullseg.types import VOID, Annotations, Batch, Sample, Scribble
+from fullseg.simulation.randomness import EVALUATION, TRAINING, seeded
+from fullseg.types import VOID, Annotations, Batch, Draw, Sample, Scribble
 
-TRAINING, EVALUATION = 0, 1  # first number of a sample's seed: the two never share random numbers
 TRIES = 20  # samples looked at in place of one that can't be used
 
 
@@ -24,13 +24,6 @@ class Partitions(Protocol):
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> Partition: ...
     def name(self, index: int) -> str: ...  # noqa: D102
-
-
-class Draw(NamedTuple):
-    """A training sample to be made: the sampler, which knows the epoch, tells the workers, which don't."""
-
-    epoch: int
-    index: int  # type: ignore[assignment]  # hides tuple.index
 
 
 class Item(NamedTuple):
@@ -66,7 +59,7 @@ class TrainingSet(Dataset[Item]):
         Raises:
             DataError: if none of ``TRIES`` samples can be used.
         """
-        rng = np.random.default_rng((self.seed, TRAINING, draw.epoch, draw.index))
+        rng = seeded(self.seed, TRAINING, draw.epoch, draw.index, 0)
         skipped = []
         for step in range(TRIES):
             try:
@@ -74,17 +67,17 @@ class TrainingSet(Dataset[Item]):
             except DataError as error:
                 skipped.append(str(error))
                 continue
-            sample = self._crop(partition, rng)
+            sample = self._crop(partition, draw, rng)
             if len(sample.classes):
                 return Item(sample, tuple(skipped))
         found = "\n  ".join(skipped) or "no crop holds a region"
         raise DataError(f"no usable sample among {TRIES} from {self.partitions.name(draw.index)} on:\n  {found}")
 
-    def _crop(self, partition: Partition, rng: np.random.Generator) -> Sample:
+    def _crop(self, partition: Partition, draw: Draw, rng: np.random.Generator) -> Sample:
         seed = int(rng.integers(2**31))
         image, region_map = apply_transform(self.transform, partition.image, partition.region_map, seed)
         region_map, classes = keep_visible_regions(region_map, partition.classes, self.min_region_area)
-        return _annotate(partition.name, image, region_map, classes, self.jitter, rng)
+        return _annotate(draw, partition.name, image, region_map, classes, self.jitter, rng)
 
 
 class EvaluationSet(Dataset[Item]):
@@ -104,18 +97,20 @@ class EvaluationSet(Dataset[Item]):
 
     def __getitem__(self, index: int) -> Item:
         """Make one sample; an unreadable one has no region, so that it counts nowhere, and is named."""
+        draw = Draw(0, index)
         try:
             partition = self.partitions[index]
         except DataError as error:
             blank = np.zeros((1, 1, 3), np.uint8), np.full((1, 1), VOID), np.zeros(0, np.int64)
             nothing = Annotations(np.zeros((0, 4, 2), np.float32), [])
-            return Item(Sample(self.partitions.name(index), *blank, nothing), (str(error),))
+            return Item(Sample(draw, self.partitions.name(index), *blank, nothing), (str(error),))
         region_map, classes = keep_visible_regions(partition.region_map, partition.classes, self.min_region_area)
-        rng = np.random.default_rng((self.seed, EVALUATION, 0, index))
-        return Item(_annotate(partition.name, partition.image, region_map, classes, 0, rng), ())
+        rng = seeded(self.seed, EVALUATION, 0, index, 0)
+        return Item(_annotate(draw, partition.name, partition.image, region_map, classes, 0, rng), ())
 
 
 def _annotate(
+    draw: Draw,
     name: str,
     image: NDArray[np.uint8],
     region_map: NDArray[np.int64],
@@ -124,7 +119,7 @@ def _annotate(
     rng: np.random.Generator,
 ) -> Sample:
     points = simulate_extreme_points(region_map, len(classes), jitter, rng)
-    return Sample(name, image, region_map, classes, Annotations(points, []))
+    return Sample(draw, name, image, region_map, classes, Annotations(points, []))
 
 
 class EpochSampler(Sampler[Draw]):
@@ -184,6 +179,7 @@ def collate(items: Sequence[Item]) -> Batch:
     ]
     points, lengths, regions = pack_scribbles(strokes)
     return Batch(
+        draws=torch.tensor([sample.draw for sample in samples]),
         images=torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2),
         region_maps=torch.from_numpy(np.stack([sample.region_map for sample in samples])),
         regions_per_image=torch.tensor(counts),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from fullseg.model.annotation_maps import annotation_maps, draw_points, draw_scribbles
 from fullseg.model.backbone import Backbone
 from fullseg.model.boxes import box_maps, region_boxes
+from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.model.roi_align import roi_align
 from fullseg.types import Batch
 
@@ -107,6 +108,20 @@ class RegionSegmenter(nn.Module):
             boxes.append(box)
             first += count
         return self.head(torch.cat(rois), torch.cat(boxes), classes)
+
+    def region_maps(self, batch: Batch) -> Tensor:
+        """Segment every image of a batch.
+
+        Args:
+            batch: of B images with M regions.
+
+        Returns:
+            (B, H, W) int64, region of its own image in [0, N), VOID where no box covers the pixel.
+        """
+        regions = self(batch, None)
+        size, counts = (batch.images.shape[2], batch.images.shape[3]), batch.regions_per_image.tolist()
+        images = zip(regions.logits.split(counts), regions.boxes.split(counts), strict=True)
+        return torch.stack([region_map_of(project_to_canvas(logits, boxes, size)) for logits, boxes in images])
 
     def region_inputs(
         self, features: Tensor, extreme_points: Tensor, strokes: Strokes, size: tuple[int, int]

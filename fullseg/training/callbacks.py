@@ -19,15 +19,17 @@ from fullseg.types import VOID, Annotations, Batch
 
 
 class Throughput(L.Callback):
-    """Logs images/s and the fraction of time that steps wait for data."""
+    """Logs images/s, and which fraction of the time steps wait for data and the counterpart predicts."""
 
     def __init__(self) -> None:
         self.waited, self.images = 0.0, 0
+        self.predicted = 0.0  # what the scribbler's clock showed when the epoch began
         self.first = self.mark = time.perf_counter()
 
-    def on_train_epoch_start(self, *_: Any) -> None:  # noqa: ANN401
+    def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:  # noqa: ANN401
         """Start the clocks: what came before was evaluation."""
         self.waited, self.images = 0.0, 0
+        self.predicted = _predicting(trainer)
         self.first = self.mark = time.perf_counter()
 
     def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
@@ -40,7 +42,16 @@ class Throughput(L.Callback):
         self.mark = time.perf_counter()
         seconds = self.mark - self.first
         module.log("train/images_per_second", trainer.world_size * self.images / seconds, batch_size=1)
-        module.log("train/data_wait", self.waited / seconds, batch_size=1)
+        predicting = _predicting(trainer) - self.predicted
+        module.log("train/data_wait", (self.waited - predicting) / seconds, batch_size=1)
+        if predicting:
+            module.log("train/counterpart", predicting / seconds, batch_size=1)
+
+
+def _predicting(trainer: L.Trainer) -> float:
+    """Seconds in which the counterpart has predicted: a part of getting a batch, but work and not waiting."""
+    scribbler = getattr(trainer.datamodule, "scribbler", None)  # type: ignore[attr-defined]
+    return scribbler.predicting if scribbler else 0.0
 
 
 class Pictures(L.Callback):

@@ -18,8 +18,10 @@ from torch import Tensor
 
 from fullseg.config import Config, plain
 from fullseg.data.datamodule import InteractiveDataModule
+from fullseg.model.segmenter import RegionSegmenter
 from fullseg.options import ConfigError
 from fullseg.training.callbacks import Pictures, StopAfterStep, Throughput
+from fullseg.training.counterpart import load_counterpart, make_scribbler, start_from
 from fullseg.training.folder import (
     RUN_VARIABLE,
     Interrupted,
@@ -65,11 +67,12 @@ def train(config: Config) -> Result:
     data = InteractiveDataModule(config.data, jitter=config.extreme_points.jitter, seed=config.seed)
     data.prepare_data()
     data.setup()
-    module = _module(config, data)
+    counterpart = load_counterpart(config)
+    module = _module(config, data, counterpart)
     folder = open_folder(config, checkpoint)
     os.environ[RUN_VARIABLE] = str(folder.resolve())
     try:
-        return _train_in(folder, config, module, data, checkpoint)
+        return _train_in(folder, config, module, data, counterpart, checkpoint)
     except SystemExit as stop:  # how Lightning ends after Ctrl-C
         raise Interrupted(folder) from stop
     finally:
@@ -78,7 +81,12 @@ def train(config: Config) -> Result:
 
 
 def _train_in(
-    folder: Path, config: Config, module: SegmenterModule, data: InteractiveDataModule, checkpoint: Path | None
+    folder: Path,
+    config: Config,
+    module: SegmenterModule,
+    data: InteractiveDataModule,
+    counterpart: RegionSegmenter | None,
+    checkpoint: Path | None,
 ) -> Result:
     trainer = _trainer(config, folder, data, checkpoint)
     if trainer.is_global_zero:
@@ -89,6 +97,8 @@ def _train_in(
         if trainer.is_global_zero:
             write_summary(folder, before)
     module.total_steps = config.trainer.epochs * data.steps_per_epoch(trainer.world_size)
+    if config.scribbles.max_scribbles:
+        data.scribbler = make_scribbler(config, module, counterpart, trainer)
     start = time.perf_counter()
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     after = _metrics(trainer.callback_metrics)
@@ -100,13 +110,18 @@ def _train_in(
     return result
 
 
-def _module(config: Config, data: InteractiveDataModule) -> SegmenterModule:
+def _module(config: Config, data: InteractiveDataModule, counterpart: RegionSegmenter | None) -> SegmenterModule:
+    start = counterpart if config.scribbles.start_from_counterpart else None
     model = plain(config)["model"]
     model["num_classes"] = len(data.categories) if model.pop("class_specific") else 1
+    model["pretrained"] &= start is None
     try:
-        return SegmenterModule(model, plain(config), [category._asdict() for category in data.categories])
+        module = SegmenterModule(model, plain(config), [category._asdict() for category in data.categories])
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    if start is not None:
+        start_from(module, start, str(config.counterpart))
+    return module
 
 
 def _trainer(config: Config, folder: Path, data: InteractiveDataModule, checkpoint: Path | None) -> L.Trainer:

@@ -409,7 +409,14 @@ def by_hand() -> list[Item]:
         }[number]
         image = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) + 50 * number
         classes = np.arange(count) + 5 * number
-        sample = Sample(f"{number}.png", image.astype(np.uint8), region_map, classes, Annotations(points, scribbles))
+        sample = Sample(
+            Draw(3, number),
+            f"{number}.png",
+            image.astype(np.uint8),
+            region_map,
+            classes,
+            Annotations(points, scribbles),
+        )
         items.append(Item(sample, tuple(f"bad {number}.{k}" for k in range(number))))
     return items
 

@@ -1,0 +1,145 @@
+"""Scribbles for training batches, simulated on the fly from a model's errors without holding up the training step."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from fullseg.data.dataset import Item, pack_scribbles
+from fullseg.simulation.interaction import training_scribbles
+from fullseg.simulation.randomness import TRAINING, seeded
+from fullseg.types import Batch, Draw, Scribble
+
+
+class Scribbler:
+    """Adds simulated scribbles to batches.
+
+    Args:
+        predict: returns the region maps (B, H, W) int64 that the model gives for a batch; may run asynchronously.
+        move: puts a batch on the model's device.
+        max_scribbles: per region.
+        seed: of the run.
+        workers: processes that simulate; 0: simulate in place.
+    """
+
+    def __init__(
+        self,
+        *,
+        predict: Callable[[Batch], Tensor],
+        move: Callable[[Batch], Batch],
+        max_scribbles: int,
+        seed: int,
+        workers: int,
+    ) -> None:
+        self.predict, self.move, self.max_scribbles, self.seed = predict, move, max_scribbles, seed
+        self.predicting = 0.0  # seconds spent in ``predict``: work, not waiting
+        self.processes: Executor | None = None
+        if workers:
+            spawn = get_context("spawn")  # a fork would inherit the locks of torch's threads
+            self.processes = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_leave_ctrl_c_to_the_trainer)
+        self.thread = ThreadPoolExecutor(1)  # waits for predictions and hands them to the processes
+
+    def start(self, batch: Batch) -> tuple[Batch, Future[list[list[Scribble]]]]:
+        """Predict a batch and begin to simulate its scribbles.
+
+        Args:
+            batch: on the CPU, without scribbles.
+
+        Returns:
+            The batch on the model's device, and its samples' scribbles to come.
+        """
+        moved = self.move(batch)
+        begin = time.perf_counter()
+        on_device = self.predict(moved).to(torch.int16)
+        predictions = torch.empty(on_device.shape, dtype=torch.int16, pin_memory=on_device.is_cuda)
+        # The copy must be queued before the coming training step's kernels, or it would wait for them.
+        predictions.copy_(on_device, non_blocking=True)
+        copied = torch.cuda.Event() if on_device.is_cuda else None  # type: ignore[no-untyped-call]
+        if copied is not None:
+            copied.record()
+        self.predicting += time.perf_counter() - begin
+        return moved, self.thread.submit(self._simulate, batch, predictions, copied)
+
+    def finish(self, batch: Batch, scribbles: list[list[Scribble]]) -> Batch:
+        """Put the scribbles of its samples into a batch."""
+        first = [0, *batch.regions_per_image.cumsum(0).tolist()]
+        strokes = [
+            scribble._replace(region=scribble.region + start)
+            for start, mine in zip(first, scribbles, strict=False)
+            for scribble in mine
+        ]
+        points, lengths, regions = (part.to(batch.images.device) for part in pack_scribbles(strokes))
+        return batch._replace(scribble_points=points, scribble_lengths=lengths, scribble_regions=regions)
+
+    def _simulate(self, batch: Batch, predictions: Tensor, copied: torch.cuda.Event | None) -> list[list[Scribble]]:
+        if copied is not None:
+            copied.synchronize()
+        columns = (
+            batch.region_maps.to(torch.int16).numpy(),
+            predictions.numpy(),
+            batch.regions_per_image.tolist(),
+            [Draw(*draw) for draw in batch.draws.tolist()],
+        )
+        run = map if self.processes is None else self.processes.map
+        samples = len(batch.draws)
+        return list(run(_scribbles_of, *columns, samples * [self.max_scribbles], samples * [self.seed]))
+
+    def close(self) -> None:
+        """End the processes."""
+        self.thread.shutdown(cancel_futures=True)
+        if self.processes is not None:
+            self.processes.shutdown(cancel_futures=True)
+
+
+class ScribbledLoader:
+    """A loader's batches with scribbles; while one is trained on, the next one's scribbles are simulated.
+
+    With the model's own errors (``scribbles.predictor=self``), those are of the model one step before.
+
+    Args:
+        loader: of batches without scribbles.
+        scribbler: adds them.
+    """
+
+    def __init__(self, loader: DataLoader[Item], scribbler: Scribbler) -> None:
+        self.loader, self.scribbler = loader, scribbler
+
+    @property
+    def sampler(self) -> Sampler[Draw]:
+        """Of the loader; Lightning tells it the epoch."""
+        return self.loader.sampler  # type: ignore[return-value]
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Batch]:
+        ahead: tuple[Batch, Future[list[list[Scribble]]]] | None = None
+        for batch in self.loader:
+            current, ahead = ahead, self.scribbler.start(batch)
+            if current is not None:
+                yield self.scribbler.finish(current[0], current[1].result())
+        if ahead is not None:
+            yield self.scribbler.finish(ahead[0], ahead[1].result())
+
+
+def _scribbles_of(
+    truth: NDArray[np.int16],
+    prediction: NDArray[np.int16],
+    num_regions: int,
+    draw: Draw,
+    max_scribbles: int,
+    seed: int,
+) -> list[Scribble]:
+    rng = seeded(seed, TRAINING, draw.epoch, draw.index, 1)
+    return training_scribbles(truth.astype(np.int64), prediction.astype(np.int64), num_regions, max_scribbles, rng)
+
+
+def _leave_ctrl_c_to_the_trainer() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

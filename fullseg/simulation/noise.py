@@ -1,0 +1,48 @@
+"""An annotator who is not precise: disturbed extreme points and scribbles (the paper leaves it open, Sec. 6)."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fullseg.types import Scribble
+
+
+class Noise(NamedTuple):
+    """How imprecise the simulated annotator is; all zero: not at all."""
+
+    points: float  # px: standard deviation of every extreme point in x and in y
+    scribble_offset: float  # px: standard deviation of a whole scribble's shift in x and in y
+    scribble_short: float  # in [0, 1): a scribble loses up to this part of its length, at its end
+    scribble_misplaced: float  # probability that a scribble is taken for another region's
+
+
+NO_NOISE = Noise(0, 0, 0, 0)
+
+
+def disturb_points(
+    points: NDArray[np.float32], size: tuple[int, ...], noise: Noise, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Move extreme points (N, 4, 2) at random; they stay in the image of ``size`` (H, W)."""
+    if noise.points == 0:
+        return points
+    return _inside(points + rng.normal(0, noise.points, points.shape), size)
+
+
+def disturb_scribble(
+    scribble: Scribble, num_regions: int, size: tuple[int, ...], noise: Noise, rng: np.random.Generator
+) -> Scribble:
+    """Shorten, shift and misplace a scribble at random; it stays in the image of ``size`` (H, W)."""
+    region, points = scribble
+    if noise.scribble_short:
+        left = 1 - noise.scribble_short * rng.random()
+        points = points[: max(1, round(left * len(points)))]
+    if noise.scribble_offset:
+        points = _inside(points + rng.normal(0, noise.scribble_offset, 2), size)
+    if noise.scribble_misplaced and rng.random() < noise.scribble_misplaced and num_regions > 1:
+        region = int((region + rng.integers(1, num_regions)) % num_regions)
+    return Scribble(region, points)
+
+
+def _inside(points: NDArray[np.float64], size: tuple[int, ...]) -> NDArray[np.float32]:
+    return points.clip(0, (size[1] - 1, size[0] - 1)).astype(np.float32)

@@ -1,0 +1,103 @@
+"""Other models that a run needs: the counterpart whose errors are scribbled on, and models to study."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from fullseg.config import Config
+from fullseg.data.scribbling import Scribbler
+from fullseg.model.predictor import Predictor
+from fullseg.model.segmenter import RegionSegmenter
+from fullseg.options import ConfigError
+from fullseg.training.module import SegmenterModule
+from fullseg.types import Batch
+
+
+def find_checkpoint(option: str, value: str, runs: str) -> Path:
+    """Return the checkpoint that an option names.
+
+    Args:
+        option: its name, for the message.
+        value: a checkpoint, a run folder (its best checkpoint), or an experiment (its newest run that has one).
+        runs: folder of all run folders.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    path, best = Path(value), Path("checkpoints") / "best.ckpt"
+    if path.is_file():
+        return path.resolve()
+    if (path / best).is_file():
+        return (path / best).resolve()
+    found = sorted(
+        run / best for run in (Path(runs) / value).glob("*") if not run.is_symlink() and (run / best).is_file()
+    )
+    if found:
+        return found[-1].resolve()
+    raise ConfigError(
+        f"{option}={value}: no such checkpoint or run folder, and no trained run in {Path(runs) / value}; "
+        f"train it first: make train EXPERIMENT={value}"
+    )
+
+
+def load_counterpart(config: Config) -> RegionSegmenter | None:
+    """Return the non-interactive model that training needs, or None if it needs none.
+
+    Its resolved path replaces the option, so that the run's files say which model it was.
+
+    Raises:
+        ConfigError: if it is not named or not there.
+    """
+    options = config.scribbles
+    if options.max_scribbles == 0 or (options.predictor == "self" and config.counterpart is None):
+        return None
+    if config.counterpart is None:
+        raise ConfigError(
+            "scribbles.predictor=counterpart: name the non-interactive model, counterpart=EXPERIMENT, RUN_DIR or "
+            "CHECKPOINT, or scribble on the model's own errors, scribbles.predictor=self"
+        )
+    path = find_checkpoint("counterpart", config.counterpart, config.runs)
+    config.counterpart = str(path)
+    return Predictor.from_checkpoint(path).segmenter
+
+
+def start_from(module: SegmenterModule, counterpart: RegionSegmenter, path: str) -> None:
+    """Give the model its counterpart's weights.
+
+    Raises:
+        ConfigError: if they don't fit.
+    """
+    try:
+        module.segmenter.load_state_dict(counterpart.state_dict())
+    except RuntimeError as error:
+        raise ConfigError(
+            f"counterpart={path}: its weights don't fit this model; train it with the same model options, or set "
+            f"scribbles.start_from_counterpart=false: {str(error).splitlines()[1].strip()}"
+        ) from error
+
+
+def make_scribbler(
+    config: Config, module: SegmenterModule, counterpart: RegionSegmenter | None, trainer: L.Trainer
+) -> Scribbler:
+    """Return what adds scribbles to the training batches."""
+    own = config.scribbles.predictor == "self" or counterpart is None
+    segmenter = module.segmenter if own or counterpart is None else counterpart.to(trainer.strategy.root_device)
+    return Scribbler(
+        predict=_prediction(segmenter, trainer),
+        move=lambda batch: trainer.strategy.batch_to_device(batch, trainer.strategy.root_device),
+        max_scribbles=config.scribbles.max_scribbles,
+        seed=config.seed,
+        workers=config.scribbles.workers,
+    )
+
+
+def _prediction(segmenter: RegionSegmenter, trainer: L.Trainer) -> Callable[[Batch], Tensor]:
+    @torch.no_grad()
+    def predict(batch: Batch) -> Tensor:
+        with trainer.precision_plugin.forward_context():
+            return segmenter.region_maps(batch)
+
+    return predict
