@@ -1,8 +1,9 @@
 # Everything is one target; `make` lists them. Options: EXPERIMENT=name below experiments/, DATA=folder of the data set,
-# SET="key=value ..." for any option of fullseg/config.py.
+# SET="key=value ..." for any option of fullseg/config.py, RUNS="folder ..." for the report.
 EXPERIMENT ?= default
 DATA ?=
 SET ?=
+RUNS ?= runs/$(EXPERIMENT)/latest
 PYTHON ?= python3
 
 # The active conda environment (see environment.yml), else a .venv of the project's own.
@@ -15,7 +16,7 @@ ENV :=
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env lint test train
+.PHONY: help env lint test train study report
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -39,3 +40,9 @@ test: $(ENV)  ## run all tests
 
 train: $(ENV)  ## train EXPERIMENT=default [DATA=folder] [SET="key=value ..."]
 	$(RUN) -m fullseg train experiments/$(EXPERIMENT).yaml $(if $(DATA),data.root='$(DATA)') $(SET)
+
+study: $(ENV)  ## annotate the evaluation set of EXPERIMENT's newest run with the simulated annotator [DATA=] [SET=]
+	$(RUN) -m fullseg study experiments/$(EXPERIMENT).yaml $(if $(DATA),data.root='$(DATA)') $(SET)
+
+report: $(ENV)  ## make one HTML page of RUNS="folder ..." (default: the newest of EXPERIMENT)
+	$(RUN) -m fullseg report $(RUNS)

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
     except (ConfigError, DataError, WeightsError, FileNotFoundError, FileExistsError, ValueError) as error:
-        if not isinstance(error, (ConfigError, DataError, WeightsError)) and options.command == "train":
+        if not isinstance(error, (ConfigError, DataError, WeightsError)) and options.command in ("train", "study"):
             raise  # a bug: its traceback is needed
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -44,6 +44,11 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("overrides", nargs="*", metavar="key=value")
     train.set_defaults(run=_train)
 
+    study = commands.add_parser("study", help="annotate an evaluation set with the simulated annotator")
+    study.add_argument("experiment", type=Path, metavar="EXPERIMENT.yaml")
+    study.add_argument("overrides", nargs="*", metavar="key=value", help="as of train; checkpoint=, counterpart=")
+    study.set_defaults(run=_study)
+
     predict = commands.add_parser("predict", help="segment one image from a file of annotations")
     predict.add_argument("image", type=Path, metavar="IMAGE")
     predict.add_argument("--checkpoint", type=Path, required=True, help="best.ckpt of a run, or the run's folder")
@@ -51,6 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for the result")
     predict.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     predict.set_defaults(run=_predict)
+
+    report = commands.add_parser("report", help="make one HTML page of one or more runs")
+    report.add_argument("runs", type=Path, nargs="+", metavar="RUN_DIR")
+    report.add_argument("--out", type=Path, metavar="FILE.html", help="default: report.html in the first run's folder")
+    report.set_defaults(run=_report)
 
     data = commands.add_parser("data", help="generate or import a data set as COCO panoptic")
     kinds = data.add_subparsers(dest="kind", required=True)
@@ -83,11 +93,32 @@ def _train(options: argparse.Namespace) -> int:
     return 0
 
 
+def _study(options: argparse.Namespace) -> int:
+    config = load_config(options.experiment, options.overrides)
+    from fullseg.training.folder import Interrupted
+    from fullseg.training.run_study import study
+    from fullseg.training.table import print_study
+
+    try:
+        print_study(*study(config))
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        return 130
+    return 0
+
+
 def _predict(options: argparse.Namespace) -> int:
     from fullseg.predict import predict
 
     picture = predict(options.checkpoint, options.annotations, options.image, options.out, options.device)
     print(f"{options.out}: COCO panoptic of {options.image}; picture {picture}")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from fullseg.report import write_report
+
+    print(f"written {write_report(options.runs, options.out)}")
     return 0
 
 

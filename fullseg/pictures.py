@@ -1,15 +1,17 @@
 """Pictures of one image: what was given, what came out, what it should have been."""
 
 import colorsys
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
-from fullseg.types import VOID
+from fullseg.types import VOID, Annotations, Sample
 
 MARGIN = 6  # px between panels
+TITLE_HEIGHT = 30  # px a line
 LEAST_HEIGHT = 320  # px of a panel: small images are enlarged
 
 
@@ -52,10 +54,90 @@ def draw_panels(
     image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
     prediction, truth = (regions.repeat(scale, axis=0).repeat(scale, axis=1) for regions in (prediction, truth))
     marked = image.copy()
-    for colour, quad in zip(colours.tolist(), np.rint(points * scale).astype(int).tolist(), strict=True):
+    _mark_points(marked, points * scale, colours)
+    return _row([image, marked, overlay(image, prediction, colours), overlay(image, truth, colours)])
+
+
+def draw_interaction(
+    image: NDArray[np.uint8], truth: NDArray[np.int64], rounds: Sequence[tuple[Annotations, NDArray[np.int64]]]
+) -> Image.Image:
+    """Put side by side how an image was annotated (paper, Fig. 6).
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        truth: (H, W) int64 in [0, N) or VOID.
+        rounds: annotations and prediction (H, W) after the extreme points, after the first round, after the last.
+
+    Returns:
+        Image with extreme points, first prediction, it with the first scribbles, next prediction, last, truth.
+    """
+    (points, first), (scribbled, second), (_, last) = rounds
+    colours = region_colours(len(points.extreme_points))
+    marked = image.copy()
+    _mark_points(marked, points.extreme_points, colours)
+    corrected = overlay(image, first, colours)
+    for scribble in scribbled.scribbles:
+        path = np.rint(scribble.points).astype(np.int32)[:, None]
+        cv2.polylines(corrected, [path], False, (255, 255, 255), 5, cv2.LINE_AA)
+        cv2.polylines(corrected, [path], False, colours[scribble.region].tolist(), 3, cv2.LINE_AA)
+    predictions = [overlay(image, regions, colours) for regions in (first, second, last, truth)]
+    return _row([marked, predictions[0], corrected, *predictions[1:]])
+
+
+def _mark_points(image: NDArray[np.uint8], points: NDArray[np.float32], colours: NDArray[np.uint8]) -> None:
+    for colour, quad in zip(colours.tolist(), np.rint(points).astype(int).tolist(), strict=True):
         for x, y in quad:
-            cv2.circle(marked, (x, y), 4, (255, 255, 255), -1, cv2.LINE_AA)
-            cv2.circle(marked, (x, y), 3, colour, -1, cv2.LINE_AA)
-    panels = [image, marked, overlay(image, prediction, colours), overlay(image, truth, colours)]
-    gap = np.full((image.shape[0], MARGIN, 3), 255, np.uint8)
+            cv2.circle(image, (x, y), 4, (255, 255, 255), -1, cv2.LINE_AA)
+            cv2.circle(image, (x, y), 3, colour, -1, cv2.LINE_AA)
+
+
+def _row(panels: Sequence[NDArray[np.uint8]]) -> Image.Image:
+    gap = np.full((panels[0].shape[0], MARGIN, 3), 255, np.uint8)
     return Image.fromarray(np.hstack([part for panel in panels for part in (panel, gap)][:-1]))
+
+
+def titled(picture: Image.Image, lines: Sequence[Sequence[tuple[int, str]]]) -> Image.Image:
+    """Put lines of texts, each at an x in pixels, above a picture."""
+    page = Image.new("RGB", (picture.width, picture.height + TITLE_HEIGHT * len(lines)), "white")
+    page.paste(picture, (0, TITLE_HEIGHT * len(lines)))
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(size=18)
+    for row, texts in enumerate(lines):
+        for x, text in texts:
+            draw.text((x + 4, TITLE_HEIGHT * row + 4), text, fill="black", font=font)
+    return page
+
+
+def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Put pictures below one another."""
+    page = Image.new("RGB", (max(p.width for p in pictures), sum(p.height + MARGIN for p in pictures)), "white")
+    top = 0
+    for picture in pictures:
+        page.paste(picture, (0, top))
+        top += picture.height + MARGIN
+    return page
+
+
+def draw_failures(
+    cases: Sequence[tuple[str, Sample, Annotations, NDArray[np.int64], int]],
+) -> Image.Image:
+    """Draw single regions that went wrong: image with the region's scribbles, prediction, truth; a row each.
+
+    Args:
+        cases: title, sample, annotations, prediction (H, W), and the region's number.
+    """
+    rows = []
+    for title, sample, annotations, prediction, region in cases:
+        colours = np.full((len(sample.classes), 3), 110, np.uint8)
+        colours[region] = (255, 140, 0)
+        marked = sample.image.copy()
+        _mark_points(marked, annotations.extreme_points[region : region + 1], colours[region : region + 1])
+        for scribble in annotations.scribbles:
+            if scribble.region == region:
+                path = np.rint(scribble.points).astype(np.int32)[:, None]
+                cv2.polylines(marked, [path], False, colours[region].tolist(), 3, cv2.LINE_AA)
+        panels = [overlay(sample.image, regions, colours) for regions in (prediction, sample.region_map)]
+        row = _row([marked, *panels])
+        step = (row.width + MARGIN) // 3
+        names = [(step * k, name) for k, name in enumerate(("points and scribbles", "prediction", "truth"))]
+        rows.append(titled(row, [[(0, title)], names]))
+    return stacked(rows)

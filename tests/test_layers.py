@@ -10,11 +10,12 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "fullseg"
 LAYERS = [  # a file imports from its own layer and from those above it
     {"types", "options"},
-    {"config", "metrics", "pictures", "annotation_file"},
+    {"config", "metrics", "interaction_metrics", "pictures", "annotation_file"},
     {"model"},
     {"simulation"},
+    {"study", "figures", "baselines"},
     {"data"},
-    {"training", "predict"},
+    {"training", "predict", "report"},
     {"__main__"},
 ]
 FILES = sorted(PACKAGE.rglob("*.py"))

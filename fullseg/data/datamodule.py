@@ -144,9 +144,13 @@ class InteractiveDataModule(L.LightningDataModule):
         """Return the number of optimiser steps of one pass over the training samples."""
         return len(self.train_partitions) // (self.config.batch_size * ranks)
 
+    def evaluation_set(self) -> EvaluationSet:
+        """Return the evaluation images as samples."""
+        return EvaluationSet(self.val_partitions, min_region_area=self.config.min_region_area, seed=self.seed)
+
     def val_dataloader(self) -> DataLoader[Item]:
         """Loader of whole images, one at a time and each exactly once over all ranks."""
-        dataset = EvaluationSet(self.val_partitions, min_region_area=self.config.min_region_area, seed=self.seed)
+        dataset = self.evaluation_set()
         rank, ranks = self._rank()
         sampler = UnrepeatedDistributedSampler(dataset, num_replicas=ranks, rank=rank, shuffle=False)
         return self._loader(dataset, sampler, 1)

@@ -1,18 +1,13 @@
 """One training run, from a configuration to its numbers."""
 
-import ctypes
-import logging
 import os
-import sys
 import time
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
@@ -20,6 +15,7 @@ from fullseg.config import Config, plain
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.options import ConfigError
+from fullseg.study import STRATEGIES
 from fullseg.training.callbacks import Pictures, StopAfterStep, Throughput
 from fullseg.training.counterpart import load_counterpart, make_scribbler, start_from
 from fullseg.training.folder import (
@@ -34,17 +30,9 @@ from fullseg.training.folder import (
     write_summary,
 )
 from fullseg.training.module import SegmenterModule
+from fullseg.training.run_study import training_study
 from fullseg.training.tracking import MetricsFile, finish_wandb, wandb_logger
-
-ADVICE = (
-    "The '.*_dataloader' does not have many",
-    ".*srun",
-    ".*LeafSpec",
-    "You're resuming from a checkpoint that ended before",  # the sampler goes on where it stopped
-    "Checkpoint directory .* exists",
-    "Found .* module.* in eval mode",  # BatchNorm, on purpose
-    "The number of training batches .* is smaller than the logging interval",
-)
+from fullseg.training.trainer import make_trainer, prepare_process
 
 
 def train(config: Config) -> Result:
@@ -88,7 +76,8 @@ def _train_in(
     counterpart: RegionSegmenter | None,
     checkpoint: Path | None,
 ) -> Result:
-    trainer = _trainer(config, folder, data, checkpoint)
+    loggers = _loggers(config, folder, data, checkpoint)
+    trainer = make_trainer(config, folder, loggers, _callbacks(config, folder, counterpart))
     if trainer.is_global_zero:
         write_provenance(folder, config, data.fingerprint())
     before = read_before(folder) if checkpoint else None
@@ -124,35 +113,20 @@ def _module(config: Config, data: InteractiveDataModule, counterpart: RegionSegm
     return module
 
 
-def _trainer(config: Config, folder: Path, data: InteractiveDataModule, checkpoint: Path | None) -> L.Trainer:
-    options = config.trainer
-    on_gpu = options.accelerator == "gpu" or (options.accelerator == "auto" and torch.cuda.is_available())
-    return L.Trainer(
-        accelerator="gpu" if on_gpu else "cpu",
-        devices=options.devices or ("auto" if on_gpu else 1),
-        num_nodes=options.num_nodes,
-        precision=_precision(options.precision, on_gpu=on_gpu),
-        max_epochs=options.epochs,
-        check_val_every_n_epoch=options.validate_every,
-        num_sanity_val_steps=0,
-        inference_mode=False,  # the metrics that are updated before training are updated again in it
-        gradient_clip_val=config.optimizer.gradient_clip or None,
-        use_distributed_sampler=False,  # the data module's samplers see every evaluation image exactly once
-        logger=_loggers(config, folder, data, checkpoint),
-        callbacks=_callbacks(config, folder),
-        enable_progress_bar=options.progress_bar,
-        enable_model_summary=False,
-        log_every_n_steps=10,
-        default_root_dir=folder,
-    )
-
-
-def _callbacks(config: Config, folder: Path) -> list[Callback]:
+def _callbacks(config: Config, folder: Path, counterpart: RegionSegmenter | None) -> list[Callback]:
     checkpoints = folder / "checkpoints"
+    strategies = [name for name in config.study.strategies if STRATEGIES[name].model == "interactive"]
+    studied = config.study.every > 0 and len(strategies) > 0
+    best = ModelCheckpoint(
+        dirpath=checkpoints,
+        filename="best",
+        monitor=f"val/{strategies[-1]}_auc" if studied else "val/iou",
+        mode="max",
+        every_n_epochs=config.trainer.validate_every * max(1, config.study.every),
+        enable_version_counter=False,
+    )
     callbacks: list[Callback] = [
-        ModelCheckpoint(
-            dirpath=checkpoints, filename="best", monitor="val/iou", mode="max", enable_version_counter=False
-        ),
+        best,
         ModelCheckpoint(
             dirpath=checkpoints, filename="last", save_on_train_epoch_end=True, enable_version_counter=False
         ),
@@ -161,8 +135,8 @@ def _callbacks(config: Config, folder: Path) -> list[Callback]:
         Pictures(folder, config.tracking.pictures),
         StopAfterStep(checkpoints / "last.ckpt"),
     ]
-    if config.trainer.progress_bar:
-        callbacks.append(TQDMProgressBar(refresh_rate=1 if sys.stderr.isatty() else 20))
+    if studied:
+        callbacks.append(training_study(config, folder, strategies, counterpart))
     return callbacks
 
 
@@ -170,16 +144,10 @@ def _loggers(config: Config, folder: Path, data: InteractiveDataModule, checkpoi
     metrics = MetricsFile(folder / "metrics.csv")
     if checkpoint:
         metrics.forget_after(torch.load(checkpoint, weights_only=True, map_location="cpu")["global_step"])
-    wandb = wandb_logger(config.tracking, folder, {**plain(config), "data_fingerprint": data.fingerprint()})
+    wandb = wandb_logger(
+        config.tracking, folder, {**plain(config), "data_fingerprint": data.fingerprint()}, job="train"
+    )
     return [metrics, *([wandb] if wandb else [])]
-
-
-def _precision(wanted: str, *, on_gpu: bool) -> Literal["32-true", "bf16-mixed"]:
-    if wanted == "32-true":
-        return "32-true"
-    cpuinfo = Path("/proc/cpuinfo")
-    has_matrix_units = cpuinfo.is_file() and "amx_bf16" in cpuinfo.read_text()
-    return "bf16-mixed" if wanted == "bf16-mixed" or on_gpu or has_matrix_units else "32-true"
 
 
 def _evaluate(trainer: L.Trainer, module: SegmenterModule, data: InteractiveDataModule) -> Metrics:
@@ -189,24 +157,3 @@ def _evaluate(trainer: L.Trainer, module: SegmenterModule, data: InteractiveData
 
 def _metrics(logged: Mapping[str, Tensor]) -> Metrics:
     return {key.removeprefix("val/"): float(value) for key, value in logged.items() if key.startswith("val/")}
-
-
-def prepare_process(config: Config) -> None:
-    """Seed, threads, memory; and silence advice of libraries that does not concern the user."""
-    L.seed_everything(config.seed, verbose=False)
-    torch.set_float32_matmul_precision("high")
-    if config.trainer.threads:
-        torch.set_num_threads(config.trainer.threads)
-    if not torch.cuda.is_available():
-        _keep_memory()
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for advice in ADVICE:
-        warnings.filterwarnings("ignore", message=advice)
-
-
-def _keep_memory() -> None:
-    """Let glibc keep freed memory: a step frees and asks for gigabytes, and fresh pages cost a quarter of its time."""
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        trim_threshold, mmap_max = -1, -4  # names of mallopt's parameters in <malloc.h>
-        libc.mallopt(mmap_max, 0)
-        libc.mallopt(trim_threshold, 2**31 - 1)

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -49,6 +50,25 @@ def print_result(result: Result, config: Config) -> None:
     )
     if config.data.format == "scenes":
         console.print("            make train EXPERIMENT=bsds500/full_image DATA=/path/to/BSDS500", highlight=False)
+
+
+def print_study(folder: Path, study: dict[str, Any]) -> None:
+    """Print the curves and the interaction metrics of every strategy, and where everything is."""
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    title = f"{study['experiment']}: {study['regions']} regions, {study['images']} images of {study['dataset']}"
+    table = Table(title=f"{title}, {study['split']}; mean IoU at scribbles per region")
+    for column in ("strategy", *(str(number) for number in range(study["rounds"] + 1)), "AUC", "NoC@85", "NoC@90"):
+        table.add_column(column, justify="left" if column == "strategy" else "right")
+    for name, strategy in study["strategies"].items():
+        curve = [f"{100 * value:.1f}" for value in strategy["iou"]]
+        effort = [f"{strategy['noc'][target]:.2f}" for target in ("0.85", "0.90")]
+        table.add_row(name, *curve, f"{100 * strategy['auc']:.1f}", *effort)
+    console.print(table)
+    for text in (
+        f"written     {_relative(folder)}/study.json, study_*.parquet, figures/fig5.png, fig6.png, worst_regions.png",
+        f"next        python -m fullseg report {_relative(folder)}",
+    ):
+        console.print(text, highlight=False, soft_wrap=True)
 
 
 def _number(key: str, metrics: Metrics) -> str:

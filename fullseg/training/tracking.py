@@ -16,6 +16,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from fullseg.config import TrackingConfig
 
 CONNECT_SECONDS = 20.0  # to W&B
+NO_NAME = str.maketrans(dict.fromkeys("=,/:#?%", "-"))  # what W&B's ids must not hold
 
 
 class MetricsFile(Logger):
@@ -97,7 +98,7 @@ class MetricsFile(Logger):
             writer.writerows(rows)
 
 
-def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, Any]) -> WandbLogger | None:
+def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, Any], job: str) -> WandbLogger | None:
     """Open one W&B run in the run folder, or return None where tracking is disabled.
 
     ``auto`` is online where a key is set, as an environment variable or by ``wandb login``, and offline otherwise, so
@@ -107,6 +108,7 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
         tracking: options.
         run_folder: what W&B writes goes to ``wandb/`` in it.
         config: the complete configuration as plain values.
+        job: ``train``, or ``study``: another W&B run than the training in the same folder.
     """
     mode = tracking.wandb
     if mode == "auto":
@@ -119,12 +121,14 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
     os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", "1")  # seconds: a kill loses no more than that
     if getattr(rank_zero_only, "rank", 0) != 0:  # one run a job
         return WandbLogger(save_dir=run_folder)
+    name = run_folder.name if job == "train" else f"{run_folder.name}-{job}".translate(NO_NAME)
     options: dict[str, Any] = {
         "dir": run_folder,
         "project": tracking.project,
-        "name": f"{config['experiment']}/{run_folder.name}",
+        "name": f"{config['experiment']}/{name}",
         "group": config["experiment"],
-        "id": run_folder.name,
+        "id": name,
+        "job_type": job,
         "config": config,
     }
     try:
@@ -134,7 +138,7 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
         warnings.warn(
             f"W&B is out of reach, so this run is logged offline; wandb sync uploads it: {error}", stacklevel=1
         )
-        run = wandb.init(**{**options, "id": f"{run_folder.name}-offline"}, mode="offline")  # the first id is taken now
+        run = wandb.init(**{**options, "id": f"{name}-offline"}, mode="offline")  # the first id is taken now
     return WandbLogger(save_dir=run_folder, experiment=run)
 
 

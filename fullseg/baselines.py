@@ -1,0 +1,135 @@
+"""What a user has today without a model: classical segmentation from the same strokes, no training.
+
+Each takes an image (H, W, 3) uint8 RGB once and returns what turns annotations into region maps, as the study asks for.
+"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skimage.filters import sobel
+from skimage.segmentation import random_walker, watershed
+
+from fullseg.model.boxes import inside_boxes, region_boxes
+from fullseg.types import VOID, Annotations
+
+POINT_RADIUS, SCRIBBLE_WIDTH = 3, 3  # px, as the model sees them (paper, Sec. 3.2)
+WALKER_BETA = 130.0  # scikit-image's default: how hard an edge is to cross
+WALKER_SIDE = 240  # px: the walk's linear systems are solved on an image reduced to this shorter side
+GRABCUT_ROUNDS = 5
+UNCLAIMED = 1e-9  # score of a pixel in a box whose region does not claim it: counts where nobody does
+GRABCUT_MARGIN = 10  # px around a box that are background for its region
+
+Segment = Callable[[Annotations, int], NDArray[np.int64]]  # the number of the round plays no part
+
+
+def flood(image: NDArray[np.uint8]) -> Segment:
+    """Seeded watershed of the gradient's magnitude (Meyer 1991; scikit-image)."""
+    grey = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (0, 0), 1)
+    gradient = sobel(grey)  # type: ignore[no-untyped-call]
+
+    def segment(annotations: Annotations, _: int) -> NDArray[np.int64]:
+        seeds = draw_strokes(annotations, gradient.shape)
+        return np.asarray(watershed(gradient, seeds + 1), np.int64) - 1  # type: ignore[no-untyped-call]
+
+    return segment
+
+
+def walk(image: NDArray[np.uint8]) -> Segment:
+    """Random walker (Grady 2006; scikit-image); a region has no say outside its box."""
+    size = image.shape[:2]
+    scale = min(1.0, WALKER_SIDE / min(size))
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) / 255
+
+    def segment(annotations: Annotations, _: int) -> NDArray[np.int64]:
+        seeds = draw_strokes(annotations, size)
+        rows, columns = (
+            np.minimum((np.arange(n) + 0.5) / scale, length - 1).astype(int)
+            for n, length in zip(small.shape[:2], size, strict=True)
+        )
+        reduced = seeds[np.ix_(rows, columns)]
+        present = np.unique(reduced[reduced != VOID])  # a stroke may vanish in the reduction
+        probabilities = np.zeros((len(annotations.extreme_points), *small.shape[:2]))
+        if len(present) > 1:
+            labels = np.searchsorted(present, reduced) + 1
+            labels[reduced == VOID] = 0
+            probabilities[present] = random_walker(
+                small, labels, beta=WALKER_BETA, mode="cg_j", channel_axis=-1, return_full_prob=True
+            )
+        full = np.stack([cv2.resize(p, size[::-1], interpolation=cv2.INTER_LINEAR) for p in probabilities])
+        return _claim(full + UNCLAIMED, annotations, seeds)
+
+    return segment
+
+
+def cut(image: NDArray[np.uint8]) -> Segment:
+    """GrabCut (Rother et al. 2004; OpenCV) of every region in its box; the smallest box wins a contested pixel.
+
+    A region's own strokes are foreground, the others' strokes and what lies outside its box are background.
+    """
+
+    def segment(annotations: Annotations, _: int) -> NDArray[np.int64]:
+        seeds = draw_strokes(annotations, image.shape[:2])
+        boxes = _boxes(annotations, image.shape[:2]).numpy().astype(int)
+        area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+        claims = np.zeros((len(boxes), *image.shape[:2]))
+        for region, (x0, y0, x1, y1) in enumerate(boxes.tolist()):
+            top, left = max(0, y0 - GRABCUT_MARGIN), max(0, x0 - GRABCUT_MARGIN)
+            frame = slice(top, y1 + GRABCUT_MARGIN), slice(left, x1 + GRABCUT_MARGIN)
+            mask = np.full(seeds[frame].shape, cv2.GC_BGD, np.uint8)
+            mask[y0 - top : y1 - top, x0 - left : x1 - left] = cv2.GC_PR_FGD
+            mask[(seeds[frame] != VOID) & (seeds[frame] != region)] = cv2.GC_BGD
+            mask[seeds[frame] == region] = cv2.GC_FGD
+            if (mask == cv2.GC_BGD).any() and (mask != cv2.GC_BGD).any():  # its colour models need both
+                cv2.setRNGSeed(0)
+                models = np.zeros((1, 65)), np.zeros((1, 65))
+                pixels = np.ascontiguousarray(image[frame])
+                cv2.grabCut(pixels, mask, None, *models, GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK)  # type: ignore[call-overload]
+            chosen = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
+            claims[(region, *frame)] = np.where(chosen, 1, UNCLAIMED) / area[region]
+        return _claim(claims, annotations, seeds)
+
+    return segment
+
+
+BASELINES: dict[str, Callable[[NDArray[np.uint8]], Segment]] = {
+    "watershed": flood,
+    "random_walker": walk,
+    "grabcut": cut,
+}
+
+
+def draw_strokes(annotations: Annotations, size: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return a map (H, W) of the region whose stroke covers each pixel, VOID where there is none; later ones win."""
+    seeds = np.full(size[:2], VOID, np.int32)
+    for region, quad in enumerate(np.rint(annotations.extreme_points).astype(int).tolist()):
+        for point in quad:
+            cv2.circle(seeds, point, POINT_RADIUS, region, -1)
+    for scribble in annotations.scribbles:
+        path = np.rint(scribble.points).astype(np.int32)[:, None]
+        cv2.polylines(seeds, [path], False, scribble.region, SCRIBBLE_WIDTH)
+    for region, quad in enumerate(np.rint(annotations.extreme_points).astype(int).tolist()):
+        for x, y in quad:
+            seeds[y, x] = region  # no region is left without a seed
+    return seeds.astype(np.int64)
+
+
+def _boxes(annotations: Annotations, size: tuple[int, ...]) -> torch.Tensor:
+    paths = [np.zeros((0, 2), np.float32), *(scribble.points for scribble in annotations.scribbles)]
+    owners = [scribble.region for scribble in annotations.scribbles for _ in scribble.points]
+    return region_boxes(
+        torch.from_numpy(annotations.extreme_points),
+        torch.from_numpy(np.concatenate(paths)),
+        torch.tensor(owners, dtype=torch.int64),
+        (size[0], size[1]),
+    )
+
+
+def _claim(scores: NDArray[np.float64], annotations: Annotations, seeds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give every pixel to the region with the largest score (N, H, W) > 0 whose box has it, a stroke to its owner."""
+    rows, columns = (inside.numpy() for inside in inside_boxes(_boxes(annotations, seeds.shape), seeds.shape))
+    scores = np.where(rows[:, :, None] & columns[:, None, :], scores, 0)
+    region_map = np.where(scores.max(axis=0) > 0, scores.argmax(axis=0), VOID)
+    return np.where(seeds != VOID, seeds, region_map)

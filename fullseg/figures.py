@@ -1,0 +1,117 @@
+"""Figures of the study: IoU against scribbles (paper, Fig. 5) and noise, how images were annotated (Fig. 6)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from fullseg.pictures import MARGIN, draw_interaction, stacked, titled
+from fullseg.simulation.interaction import Round
+from fullseg.types import Sample
+
+NAMES = {
+    "free": "full image, free allocation",
+    "per_region": "full image, per region",
+    "single_region": "single region",
+    "watershed": "watershed (no training)",
+    "random_walker": "random walker (no training)",
+    "grabcut": "GrabCut (no training)",
+}
+COLOURS = dict(zip(NAMES, ("#1b7837", "#2166ac", "#b2182b", "#777777", "#c2a5cf", "#e08214"), strict=True))
+PAPER = {
+    "free": (79.1, 90),
+    "per_region": (79.1, 88),
+    "single_region": (75.8, 85),
+}  # COCO: 0 and 4 scribbles per region
+PANEL_TITLES = ("extreme points", "first prediction", "first scribbles", "next prediction", "final", "truth")
+
+
+def curves(studies: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """Draw mean IoU against scribbles per region with 95 % bands, the paper's numbers dotted in (Fig. 5).
+
+    Args:
+        studies: contents of ``study.json`` by the run's name; one run's curves are solid, the next one's dashed, ...
+    """
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes = figure.subplots()
+    for (run, study), style in zip(studies.items(), _styles(len(studies)), strict=True):
+        for name, strategy in study["strategies"].items():
+            x, y = np.array(strategy["scribbles_per_region"]), 100 * np.array(strategy["iou"])
+            label = NAMES[name] if len(studies) == 1 else f"{run}: {NAMES[name]}"
+            axes.plot(x, y, style, marker="o", markersize=3.5, color=COLOURS[name], label=label)
+            low, high = 100 * np.array(strategy["iou_ci95"]).T
+            axes.fill_between(x, low, high, color=COLOURS[name], alpha=0.15, linewidth=0)
+    shown = {name for study in studies.values() for name in study["strategies"]}
+    for name in [name for name in PAPER if name in shown]:
+        axes.plot((0, 4), PAPER[name], ":", marker="x", color=COLOURS[name], linewidth=1)
+    axes.plot([], [], ":x", color="black", linewidth=1, label="paper, COCO (0 and 4 scribbles)")
+    axes.set_xlabel("scribbles per region (average over the images)")
+    axes.set_ylabel("mean IoU of all regions, %")
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def _styles(count: int) -> list[str]:
+    return [("-", "--", "-.", ":")[number % 4] for number in range(count)]
+
+
+def noise_curves(studies: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw the final IoU of every strategy against each kind of the annotator's noise.
+
+    Args:
+        studies: contents of ``study.json``, one of them without noise.
+    """
+    clean = next(study for study in studies if not any(study["noise"].values()))
+    kinds = [kind for kind in clean["noise"] if any(study["noise"][kind] for study in studies)]
+    figure = Figure(figsize=(3.6 * max(1, len(kinds)), 3.6), layout="constrained")
+    panels = figure.subplots(1, max(1, len(kinds)), sharey=True, squeeze=False)[0]
+    for axes, kind in zip(panels, kinds, strict=False):
+        alone = [s for s in studies if all(level == 0 for other, level in s["noise"].items() if other != kind)]
+        alone = sorted(alone, key=lambda study: float(study["noise"][kind]))
+        for name in clean["strategies"]:
+            points = [
+                (study["noise"][kind], 100 * study["strategies"][name]["iou"][-1])
+                for study in alone
+                if name in study["strategies"]
+            ]
+            axes.plot(*zip(*points, strict=True), marker="o", markersize=3.5, color=COLOURS[name], label=NAMES[name])
+        axes.set_xlabel(NOISE_LABELS[kind])
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel(f"mean IoU after {clean['rounds']} rounds, %")
+    panels[0].legend(fontsize=7)
+    return figure
+
+
+NOISE_LABELS = {
+    "points": "extreme points off by, px (std)",
+    "scribble_offset": "scribbles off by, px (std)",
+    "scribble_short": "scribbles lose up to (part of length)",
+    "scribble_misplaced": "scribbles taken for another region (probability)",
+}
+
+
+def interaction_grid(rows: Sequence[tuple[str, Sample, Sequence[Round]]]) -> Image.Image:
+    """Draw how images were annotated, a row each (Fig. 6).
+
+    Args:
+        rows: title, sample, and its states after rounds 0 to R, R at least 1.
+    """
+    pictures = []
+    for title, sample, rounds in rows:
+        states = [(rounds[number].annotations, rounds[number].prediction) for number in (0, 1, -1)]
+        picture = draw_interaction(sample.image, sample.region_map, states)
+        step = (picture.width + MARGIN) // len(PANEL_TITLES)
+        pictures.append(titled(picture, [[(0, title)], [(step * k, name) for k, name in enumerate(PANEL_TITLES)]]))
+    return stacked(pictures)
+
+
+def choose_images(names: Sequence[str], iou: NDArray[np.float64]) -> list[tuple[str, int]]:
+    """Return the best, median and worst image of I by a score (I,): what to call each, and its position."""
+    order = np.argsort(-iou, kind="stable")
+    picked = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+    return [(f"{kind}: {names[at]}, final IoU {100 * iou[at]:.1f} %", int(at)) for kind, at in picked.items()]

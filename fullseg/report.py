@@ -1,0 +1,138 @@
+"""One self-contained HTML page from run folders: numbers, figures, failures, timing and provenance."""
+
+import base64
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+import markupsafe
+import numpy as np
+import pyarrow.parquet as pq
+import yaml
+from matplotlib.figure import Figure
+
+from fullseg.figures import NAMES, curves, noise_curves
+from fullseg.metrics import SIZES
+
+WORST = 10  # regions listed a run
+
+
+class Run(NamedTuple):
+    """What a run folder holds; a part that is not there is empty."""
+
+    name: str
+    folder: Path
+    config: dict[str, Any]
+    summary: dict[str, Any]  # numbers before and after training
+    study: dict[str, Any]
+    noise: list[dict[str, Any]]  # studies with a noisy annotator
+    provenance: list[str]
+
+
+def write_report(folders: list[Path], out: Path | None) -> Path:
+    """Write the report of one or more runs, side by side.
+
+    Args:
+        folders: run folders.
+        out: HTML file, or None for ``report.html`` in the first folder.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        FileNotFoundError: for a folder that is no run folder.
+    """
+    runs = _named([read_run(folder) for folder in folders])
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters["percent"] = _percent
+    environment.filters["number"] = lambda value: "" if value is None else f"{value:.2f}"
+    studied = {run.name: run.study for run in runs if run.study}
+    page = environment.get_template("report.html.j2").render(
+        runs=runs,
+        sizes=list(SIZES),
+        names=NAMES,
+        curves=_svg(curves(studied)) if studied else None,
+        targets=("0.85", "0.90"),
+        pictures={run.name: _pictures(run.folder) for run in runs},
+        worst={run.name: worst_regions(run) for run in runs},
+        noise={run.name: _svg(noise_curves([run.study, *run.noise])) for run in runs if run.study and run.noise},
+    )
+    target = out or runs[0].folder / "report.html"
+    partial = target.with_suffix(".partial")
+    partial.write_text(page)
+    partial.replace(target)
+    return target
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder.
+
+    Raises:
+        FileNotFoundError: if it is none.
+    """
+    config = folder / "config.yaml"
+    if not config.is_file():
+        raise FileNotFoundError(f"{folder} is no run folder: there is no {config}")
+    environment = folder / "environment.txt"
+    content = yaml.safe_load(config.read_text())
+    return Run(
+        content["experiment"],
+        folder,
+        content,
+        _json(folder / "summary.json"),
+        _json(folder / "study.json"),
+        [_json(path) for path in sorted((folder / "studies").glob("*/study.json"))],
+        environment.read_text().split("\n\n")[0].splitlines() if environment.is_file() else [],
+    )
+
+
+def worst_regions(run: Run) -> list[dict[str, Any]]:
+    """Return the regions with the lowest final IoU by free allocation (else the first strategy), as table rows."""
+    strategies = run.study.get("strategies", {})
+    if not strategies:
+        return []
+    name = "free" if "free" in strategies else next(iter(strategies))
+    rows = pq.read_table(run.folder / strategies[name]["per_image"]).to_pylist()
+    last = max(row["round"] for row in rows)
+    first = {(row["image"], row["region"]): row["iou"] for row in rows if row["round"] == 0}
+    final = [row for row in rows if row["round"] == last and not np.isnan(row["iou"])]
+    worst = sorted(final, key=lambda row: row["iou"])[:WORST]
+    return [{**row, "first": first[row["image"], row["region"]]} for row in worst]
+
+
+def _named(runs: list[Run]) -> list[Run]:
+    """Tell runs of one experiment apart by their folder."""
+    names = [run.name for run in runs]
+    return [
+        run._replace(name=f"{run.name}/{run.folder.resolve().name}") if names.count(run.name) > 1 else run
+        for run in runs
+    ]
+
+
+def _pictures(folder: Path) -> list[tuple[str, str]]:
+    titles = {
+        "fig6.png": "How images were annotated: the best, the median and the worst image (as Fig. 6)",
+        "worst_regions.png": "The worst regions in the end",
+    }
+    found = [(title, folder / "figures" / name) for name, title in titles.items()]
+    return [(title, base64.b64encode(path.read_bytes()).decode()) for title, path in found if path.is_file()]
+
+
+def _svg(figure: Figure) -> markupsafe.Markup:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue().decode()
+    return markupsafe.Markup(text[text.index("<svg") :])
+
+
+def _json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return content
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"

@@ -1,0 +1,81 @@
+"""Lightning's trainer and the process around it, for training and for the study."""
+
+import ctypes
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from lightning.pytorch.loggers import Logger
+
+from fullseg.config import Config
+
+ADVICE = (
+    "The '.*_dataloader' does not have many",
+    ".*srun",
+    ".*LeafSpec",
+    "You're resuming from a checkpoint that ended before",  # the sampler goes on where it stopped
+    "Checkpoint directory .* exists",
+    "Found .* module.* in eval mode",  # BatchNorm, on purpose
+    "The number of training batches .* is smaller than the logging interval",
+)
+
+
+def make_trainer(config: Config, folder: Path, loggers: Sequence[Logger], callbacks: Sequence[Callback]) -> L.Trainer:
+    """Return the trainer that the configuration describes; a progress bar is a callback where it is wanted."""
+    options = config.trainer
+    on_gpu = options.accelerator == "gpu" or (options.accelerator == "auto" and torch.cuda.is_available())
+    bar = [TQDMProgressBar(refresh_rate=1 if sys.stderr.isatty() else 20)] if options.progress_bar else []
+    return L.Trainer(
+        accelerator="gpu" if on_gpu else "cpu",
+        devices=options.devices or ("auto" if on_gpu else 1),
+        num_nodes=options.num_nodes,
+        precision=_precision(options.precision, on_gpu=on_gpu),
+        max_epochs=options.epochs,
+        check_val_every_n_epoch=options.validate_every,
+        num_sanity_val_steps=0,
+        inference_mode=False,  # the metrics that are updated before training are updated again in it
+        gradient_clip_val=config.optimizer.gradient_clip or None,
+        use_distributed_sampler=False,  # the data module's samplers see every evaluation image exactly once
+        logger=list(loggers),
+        callbacks=[*callbacks, *bar],
+        enable_progress_bar=options.progress_bar,
+        enable_model_summary=False,
+        enable_checkpointing=bool(callbacks),
+        log_every_n_steps=10,
+        default_root_dir=folder,
+    )
+
+
+def _precision(wanted: str, *, on_gpu: bool) -> Literal["32-true", "bf16-mixed"]:
+    if wanted == "32-true":
+        return "32-true"
+    cpuinfo = Path("/proc/cpuinfo")
+    has_matrix_units = cpuinfo.is_file() and "amx_bf16" in cpuinfo.read_text()
+    return "bf16-mixed" if wanted == "bf16-mixed" or on_gpu or has_matrix_units else "32-true"
+
+
+def prepare_process(config: Config) -> None:
+    """Seed, threads, memory; and silence advice of libraries that does not concern the user."""
+    L.seed_everything(config.seed, verbose=False)
+    torch.set_float32_matmul_precision("high")
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
+    if not torch.cuda.is_available():
+        _keep_memory()
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for advice in ADVICE:
+        warnings.filterwarnings("ignore", message=advice)
+
+
+def _keep_memory() -> None:
+    """Let glibc keep freed memory: a step frees and asks for gigabytes, and fresh pages cost a quarter of its time."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        trim_threshold, mmap_max = -1, -4  # names of mallopt's parameters in <malloc.h>
+        libc.mallopt(mmap_max, 0)
+        libc.mallopt(trim_threshold, 2**31 - 1)
