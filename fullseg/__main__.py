@@ -4,9 +4,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fullseg.config import Config, load_config
 from fullseg.options import ConfigError, describe
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,6 +53,13 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("overrides", nargs="*", metavar="key=value", help="as of train; checkpoint=, counterpart=")
     study.set_defaults(run=_study)
 
+    _add_predict(commands)
+    _add_report(commands)
+    _add_data(commands)
+    return parser
+
+
+def _add_predict(commands: "Commands") -> None:
     predict = commands.add_parser("predict", help="segment one image from a file of annotations")
     predict.add_argument("image", type=Path, metavar="IMAGE")
     predict.add_argument("--checkpoint", type=Path, required=True, help="best.ckpt of a run, or the run's folder")
@@ -57,11 +68,15 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     predict.set_defaults(run=_predict)
 
+
+def _add_report(commands: "Commands") -> None:
     report = commands.add_parser("report", help="make one HTML page of one or more runs")
     report.add_argument("runs", type=Path, nargs="+", metavar="RUN_DIR")
     report.add_argument("--out", type=Path, metavar="FILE.html", help="default: report.html in the first run's folder")
     report.set_defaults(run=_report)
 
+
+def _add_data(commands: "Commands") -> None:
     data = commands.add_parser("data", help="generate or import a data set as COCO panoptic")
     kinds = data.add_subparsers(dest="kind", required=True)
     scenes = kinds.add_parser("scenes", help="the embedded procedural scenes")
@@ -76,7 +91,6 @@ def _parser() -> argparse.ArgumentParser:
     bsds500.add_argument("--split", nargs="+", default=["train", "val"])
     bsds500.add_argument("--min-region-area", type=int, default=25, help="smaller regions become VOID, in px")
     bsds500.set_defaults(run=_bsds500)
-    return parser
 
 
 def _train(options: argparse.Namespace) -> int:

@@ -148,6 +148,8 @@ class StudyConfig:
     is then the one with the largest area under the curve of the last of them."""
     workers: int = 0
     """Images annotated at once; 0: one a CPU core."""
+    hold_scribbles: bool = True
+    """Every pixel on a scribble's line is its region's, whatever the network says. Paper: ``false``."""
     bootstrap: int = 1000
     """Resamplings of the images for the 95 % bands."""
     noise: NoiseConfig = field(default_factory=NoiseConfig)

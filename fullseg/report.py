@@ -78,14 +78,16 @@ def read_run(folder: Path) -> Run:
     if not config.is_file():
         raise FileNotFoundError(f"{folder} is no run folder: there is no {config}")
     environment = folder / "environment.txt"
+    main = _json(folder / "study.json")
+    others = [_json(path) for path in sorted((folder / "studies").glob("*/study.json"))]
     content = yaml.safe_load(config.read_text())
     return Run(
         content["experiment"],
         folder,
         content,
         _json(folder / "summary.json"),
-        _json(folder / "study.json"),
-        [_json(path) for path in sorted((folder / "studies").glob("*/study.json"))],
+        main,
+        [study for study in others if study["hold_scribbles"] == main.get("hold_scribbles")],
         environment.read_text().split("\n\n")[0].splitlines() if environment.is_file() else [],
     )
 

@@ -55,6 +55,17 @@ def draw_scribbles(maps: Tensor, points: Tensor, lengths: Tensor, regions: Tenso
     """
     if len(points) == 0:
         return maps
+    centres, stroke = walk_scribbles(points, lengths)
+    return _stamp_discs(maps, centres, regions[stroke], SCRIBBLE_RADIUS)
+
+
+def walk_scribbles(points: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Return points (K, 2) along all scribbles, at most ``SCRIBBLE_STEP`` px apart, and the scribble (K,) of each.
+
+    Args:
+        points: (P, 2) float, (x, y) in pixels, all scribbles' points one after another, P at least 1.
+        lengths: (S,) int64, number of points of every scribble, at least 1 each; their sum is P.
+    """
     stroke = torch.arange(len(lengths), device=points.device).repeat_interleave(lengths)  # (P,)
     following = torch.cat([points[1:], points[-1:]])
     ends_here = torch.cat([stroke[1:] != stroke[:-1], stroke.new_ones(1, dtype=torch.bool)])
@@ -63,9 +74,7 @@ def draw_scribbles(maps: Tensor, points: Tensor, lengths: Tensor, regions: Tenso
     segment = torch.arange(len(points), device=points.device).repeat_interleave(steps)
     first = torch.cumsum(steps, 0) - steps
     share = (torch.arange(len(segment), device=points.device) - first[segment]) / steps[segment]  # in [0, 1)
-    return _stamp_discs(
-        maps, points[segment] + share[:, None] * vector[segment], regions[stroke[segment]], SCRIBBLE_RADIUS
-    )
+    return points[segment] + share[:, None] * vector[segment], stroke[segment]
 
 
 def _stamp_discs(maps: Tensor, centres: Tensor, regions: Tensor, radius: float) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fullseg.model.canvas import probabilities_of, project_to_canvas, region_map_of
+from fullseg.model.canvas import hold_scribbles, probabilities_of, project_to_canvas, region_map_of
 from fullseg.model.segmenter import RegionSegmenter, Strokes
 from fullseg.types import VOID, Annotations, Scribble
 
@@ -23,24 +23,29 @@ class Predictor:
         segmenter: trained.
         categories: the classes it was trained on, each with ``id``, ``name`` and ``isthing``.
         device: torch device to run on.
+        hold_scribbles: give every pixel on a scribble's line to its region, whatever the network says.
     """
 
-    def __init__(self, segmenter: RegionSegmenter, categories: list[dict[str, Any]], device: str) -> None:
+    def __init__(
+        self, segmenter: RegionSegmenter, categories: list[dict[str, Any]], device: str, *, hold_scribbles: bool
+    ) -> None:
         self.segmenter = segmenter.eval().to(device)
         self.categories = categories
         self.device = torch.device(device)
+        self.hold_scribbles = hold_scribbles
         self._features: Tensor | None = None
         self._size = (0, 0)
         self._canvas: Tensor | None = None
         self._classes: NDArray[np.int64] | None = None
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path, device: str = "cpu") -> "Predictor":
+    def from_checkpoint(cls, path: str | Path, device: str = "cpu", *, hold_scribbles: bool = True) -> "Predictor":
         """Load a checkpoint of ``fullseg train``.
 
         Args:
             path: ``best.ckpt`` or ``last.ckpt`` of a run, or the run's folder (its best checkpoint).
             device: ``cpu``, ``cuda``, ``cuda:1``, ...
+            hold_scribbles: give every pixel on a scribble's line to its region, whatever the network says.
 
         Raises:
             FileNotFoundError: if there is no such file.
@@ -59,7 +64,7 @@ class Predictor:
             segmenter.load_state_dict(state)
         except (RuntimeError, OSError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
             raise ValueError(f"{path} is no whole checkpoint of fullseg train: {error}") from error
-        return cls(segmenter, options["categories"], device)
+        return cls(segmenter, options["categories"], device, hold_scribbles=hold_scribbles)
 
     @torch.inference_mode()
     def set_image(self, image: NDArray[np.uint8]) -> None:
@@ -104,6 +109,8 @@ class Predictor:
             for roi, box in zip(torch.split(rois, REGIONS_AT_ONCE), torch.split(boxes, REGIONS_AT_ONCE), strict=True)
         ]
         self._canvas = project_to_canvas(torch.cat([part.logits for part in parts]), boxes, self._size)
+        if self.hold_scribbles:
+            hold_scribbles(self._canvas, *strokes)
         classes = [part.class_logits.argmax(dim=1) for part in parts if part.class_logits is not None]
         self._classes = torch.cat(classes).cpu().numpy() if classes else np.zeros(len(points), np.int64)
         region_map: NDArray[np.int64] = region_map_of(self._canvas).cpu().numpy()

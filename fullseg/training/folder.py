@@ -33,10 +33,12 @@ class Result(NamedTuple):
 class Interrupted(Exception):  # noqa: N818  no error: the user wanted it
     """Ctrl-C; the message says how to go on."""
 
-    def __init__(self, folder: Path) -> None:
-        checkpoint = folder / "checkpoints" / "last.ckpt"
-        how = f"go on exactly from there with resume={folder}" if checkpoint.is_file() else "there is no checkpoint yet"
-        super().__init__(f"Stopped. Run folder {folder}: {how}")
+
+def how_to_go_on(folder: Path) -> str:
+    """Say what is left of a run that was stopped."""
+    checkpoint = folder / "checkpoints" / "last.ckpt"
+    how = f"go on exactly from there with resume={folder}" if checkpoint.is_file() else "there is no checkpoint yet"
+    return f"Stopped. Run folder {folder}: {how}"
 
 
 def checkpoint_to_resume(config: Config) -> Path | None:

@@ -24,6 +24,7 @@ from fullseg.training.folder import (
     Metrics,
     Result,
     checkpoint_to_resume,
+    how_to_go_on,
     open_folder,
     read_before,
     write_provenance,
@@ -62,7 +63,7 @@ def train(config: Config) -> Result:
     try:
         return _train_in(folder, config, module, data, counterpart, checkpoint)
     except SystemExit as stop:  # how Lightning ends after Ctrl-C
-        raise Interrupted(folder) from stop
+        raise Interrupted(how_to_go_on(folder)) from stop
     finally:
         finish_wandb()
         del os.environ[RUN_VARIABLE]

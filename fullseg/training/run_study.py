@@ -67,12 +67,15 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
         counterpart=load_module(counterpart).segmenter if counterpart else None,
         every=1,
         workers=config.study.workers,
+        hold_scribbles=config.study.hold_scribbles,
     )
     trainer.callbacks.append(callback)  # type: ignore[attr-defined]
     try:
         trainer.validate(module, datamodule=data, verbose=False)
     except SystemExit as stop:  # how Lightning ends after Ctrl-C
-        raise Interrupted(folder) from stop
+        raise Interrupted(
+            "Stopped. What an earlier study wrote is as it was; the same command starts this one anew"
+        ) from stop
     finally:
         finish_wandb()
     return folder, callback.result or {}
@@ -129,6 +132,7 @@ def _other_models(
         load_module(counterpart).segmenter if counterpart else None,
         str(trainer.strategy.root_device),
         trainer.precision_plugin.forward_context,
+        hold_scribbles=config.study.hold_scribbles,
     )
     return strategies, {"single_region": on_image}, {"single_region": str(path)}
 
@@ -144,6 +148,7 @@ def training_study(config: Config, folder: Path, strategies: list[str], counterp
         counterpart=counterpart,
         every=config.study.every,
         workers=config.study.workers,
+        hold_scribbles=config.study.hold_scribbles,
     )
 
 
@@ -158,10 +163,11 @@ def _check_classes(path: Path, module: SegmenterModule, data: InteractiveDataMod
 
 
 def study_folder(checkpoint: Path, options: StudyConfig) -> Path:
-    """Return where a study goes: the checkpoint's run folder, or ``studies/<noise>/`` in it."""
+    """Return where a study goes: the checkpoint's run folder, or ``studies/<what differs>/`` in it."""
     run = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
-    noise = {key: value for key, value in vars(options.noise).items() if value}
-    name = ",".join(f"{key}={value:g}" for key, value in noise.items())
+    differences = [f"{key}={value:g}" for key, value in vars(options.noise).items() if value]
+    differences += [] if options.hold_scribbles else ["hold_scribbles=false"]
+    name = ",".join(differences)
     folder = run / "studies" / name if name else run
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -175,6 +181,7 @@ def study_head(config: Config) -> dict[str, Any]:
         "seed": config.seed,
         "rounds": config.study.rounds,
         "noise": dict(vars(config.study.noise)),
+        "hold_scribbles": config.study.hold_scribbles,
         "bootstrap": config.study.bootstrap,
     }
 

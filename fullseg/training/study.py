@@ -39,9 +39,10 @@ class Study(L.Callback):
         counterpart: non-interactive model that is asked in round 0 beside that module, or None.
         every: evaluations of training between studies; 1 also studies outside training.
         workers: images annotated at once; 0: one a CPU core.
+        hold_scribbles: as of Predictor.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         folder: Path,
         *,
@@ -52,10 +53,12 @@ class Study(L.Callback):
         counterpart: RegionSegmenter | None,
         every: int,
         workers: int,
+        hold_scribbles: bool,
     ) -> None:
         self.folder, self.head, self.plan, self.strategies = folder, head, plan, strategies
         self.models, self.counterpart = models, counterpart
         self.every, self.workers = every, workers or len(os.sched_getaffinity(0))
+        self.hold_scribbles = hold_scribbles
         self.evaluations = 0
         self.result: dict[str, Any] | None = None  # content of study.json
         self._threads = torch.get_num_threads()
@@ -146,7 +149,13 @@ class Study(L.Callback):
     def _models(
         self, trainer: L.Trainer, module: L.LightningModule
     ) -> dict[str, Callable[[NDArray[np.uint8]], Predict]]:
-        own = model_of(module.segmenter, self.counterpart, str(module.device), trainer.precision_plugin.forward_context)  # type: ignore[arg-type]
+        own = model_of(
+            module.segmenter,  # type: ignore[arg-type]
+            self.counterpart,
+            str(module.device),
+            trainer.precision_plugin.forward_context,
+            hold_scribbles=self.hold_scribbles,
+        )
         return {**BASELINES, "interactive": own, **self.models}
 
     def _annotate(
@@ -171,6 +180,8 @@ def model_of(
     counterpart: RegionSegmenter | None,
     device: str,
     precision: Callable[[], AbstractContextManager[Any]],
+    *,
+    hold_scribbles: bool,
 ) -> Callable[[NDArray[np.uint8]], Predict]:
     """Return what makes a ``Predict`` for an image: the counterpart, where there is one, answers in round 0."""
 
@@ -181,7 +192,8 @@ def model_of(
             first = number == 0 and counterpart is not None
             with precision():
                 if first not in ready:
-                    ready[first] = Predictor(counterpart if first and counterpart else segmenter, [], device)
+                    model = counterpart if first and counterpart else segmenter
+                    ready[first] = Predictor(model, [], device, hold_scribbles=hold_scribbles)
                     ready[first].set_image(image)
                 return ready[first].predict(annotations)
 

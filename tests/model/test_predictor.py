@@ -31,7 +31,7 @@ def segmenter(options: dict[str, Any]) -> RegionSegmenter:
 
 @pytest.fixture
 def predictor(segmenter: RegionSegmenter) -> Predictor:
-    return Predictor(segmenter, CATEGORIES, "cpu")
+    return Predictor(segmenter, CATEGORIES, "cpu", hold_scribbles=True)
 
 
 def test_equals_the_segmenter_that_was_trained(predictor: Predictor, segmenter: RegionSegmenter) -> None:
