@@ -15,7 +15,6 @@ from skimage.segmentation import random_walker, watershed
 from fullseg.model.boxes import inside_boxes, region_boxes
 from fullseg.types import VOID, Annotations
 
-POINT_RADIUS, SCRIBBLE_WIDTH = 3, 3  # px, as the model sees them (paper, Sec. 3.2)
 WALKER_BETA = 130.0  # scikit-image's default: how hard an edge is to cross
 WALKER_SIDE = 240  # px: the walk's linear systems are solved on an image reduced to this shorter side
 GRABCUT_ROUNDS = 5
@@ -56,7 +55,7 @@ def walk(image: NDArray[np.uint8]) -> Segment:
             labels = np.searchsorted(present, reduced) + 1
             labels[reduced == VOID] = 0
             probabilities[present] = random_walker(
-                small, labels, beta=WALKER_BETA, mode="cg_j", channel_axis=-1, return_full_prob=True
+                small, labels, beta=WALKER_BETA, mode="cg_j", channel_axis=-1, return_full_prob=True, prob_tol=1
             )
         full = np.stack([cv2.resize(p, size[::-1], interpolation=cv2.INTER_LINEAR) for p in probabilities])
         return _claim(full + UNCLAIMED, annotations, seeds)
@@ -102,17 +101,18 @@ BASELINES: dict[str, Callable[[NDArray[np.uint8]], Segment]] = {
 
 
 def draw_strokes(annotations: Annotations, size: tuple[int, ...]) -> NDArray[np.int64]:
-    """Return a map (H, W) of the region whose stroke covers each pixel, VOID where there is none; later ones win."""
+    """Return a map (H, W) of the region whose points and scribbles touch each pixel, VOID where there are none.
+
+    Lines are one pixel wide: what lies beside an extreme point may be another region's. Later scribbles win, and points
+    over all, so that no region is without a seed.
+    """
     seeds = np.full(size[:2], VOID, np.int32)
-    for region, quad in enumerate(np.rint(annotations.extreme_points).astype(int).tolist()):
-        for point in quad:
-            cv2.circle(seeds, point, POINT_RADIUS, region, -1)
     for scribble in annotations.scribbles:
         path = np.rint(scribble.points).astype(np.int32)[:, None]
-        cv2.polylines(seeds, [path], False, scribble.region, SCRIBBLE_WIDTH)
+        cv2.polylines(seeds, [path], False, scribble.region, 1)
     for region, quad in enumerate(np.rint(annotations.extreme_points).astype(int).tolist()):
         for x, y in quad:
-            seeds[y, x] = region  # no region is left without a seed
+            seeds[y, x] = region
     return seeds.astype(np.int64)
 
 

@@ -49,12 +49,8 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
     data.setup()
     _check_classes(path, module, data)
     folder = study_folder(path, config.study)
-    head = {
-        "experiment": config.experiment,
-        "checkpoint": str(path),
-        "counterpart": None if counterpart is None else str(counterpart),
-        **study_head(config),
-    }
+    asked = {"checkpoint": str(path), "counterpart": None if counterpart is None else str(counterpart)}
+    head = {**asked, **study_head(config)}
     logger = wandb_logger(config.tracking, folder, {**plain(config), "study": head}, job="study")
     trainer = make_trainer(config, folder, [logger] if logger else [], [])
     strategies, models, checkpoints = _other_models(config, trainer)
@@ -176,6 +172,7 @@ def study_folder(checkpoint: Path, options: StudyConfig) -> Path:
 def study_head(config: Config) -> dict[str, Any]:
     """Return what ``study.json`` says of the data and the plan."""
     return {
+        "experiment": config.experiment,
         "dataset": config.data.format,
         "split": config.data.val_split,
         "seed": config.seed,

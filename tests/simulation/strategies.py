@@ -1,0 +1,38 @@
+"""Random partitions for the properties of the simulated annotator."""
+
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from fullseg.types import VOID
+
+
+class Case(NamedTuple):
+    truth: NDArray[np.int64]  # (H, W)
+    prediction: NDArray[np.int64]  # (H, W)
+    num_regions: int
+    seed: int
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Blocky truths with holes and VOID; predictions that are shifted, patched with other regions, or unrelated."""
+    height, width = draw(st.integers(1, 24)), draw(st.integers(1, 24))
+    num_regions, seed = draw(st.integers(1, 6)), draw(st.integers(0, 2**32 - 1))
+    kind = draw(st.sampled_from(["shifted", "patched", "unrelated", "equal"]))
+    rng = np.random.default_rng(seed)
+
+    def blocks(size: int) -> NDArray[np.int64]:
+        coarse = rng.integers(VOID if rng.random() < 0.5 else 0, num_regions, (height // size + 1, width // size + 1))
+        return coarse.repeat(size, axis=0).repeat(size, axis=1)[:height, :width].astype(np.int64)
+
+    truth = blocks(int(rng.integers(1, 6)))
+    prediction = {
+        "shifted": lambda: np.roll(truth, (1, 2), (0, 1)),
+        "patched": lambda: np.where(blocks(3) % 2 == 0, truth, blocks(2)),
+        "unrelated": lambda: blocks(2),
+        "equal": truth.copy,
+    }[kind]()
+    return Case(truth, prediction, num_regions, seed)

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from fullseg.metrics import region_iou
+from fullseg.simulation import error_regions
+from fullseg.types import VOID
+from tests.simulation.strategies import Case, cases
+
+
+def mean_iou(prediction: NDArray[np.int64], case: Case) -> float:
+    present = np.unique(case.truth[case.truth != VOID])
+    return float(region_iou(prediction, case.truth, case.num_regions)[present].mean())
+
+
+def full_mask(case: Case, error: object) -> NDArray[np.bool_]:
+    mask = np.zeros(case.truth.shape, bool)
+    x0, y0, x1, y1 = error.box  # type: ignore[attr-defined]
+    mask[y0:y1, x0:x1] = error.mask  # type: ignore[attr-defined]
+    return mask
+
+
+@given(cases())
+@settings(max_examples=200, deadline=None)
+def test_correcting_an_error_gains_exactly_what_was_promised(case: Case) -> None:
+    errors = error_regions(case.truth, case.prediction, case.num_regions)
+    for error in [*errors[:5], *errors[-2:]]:
+        corrected = np.where(full_mask(case, error), case.truth, case.prediction)
+        gained = mean_iou(corrected, case) - mean_iou(case.prediction, case)
+        assert error.gain == pytest.approx(gained, abs=1e-12)
+        assert error.gain > 0
+
+
+@given(cases())
+@settings(max_examples=200, deadline=None)
+def test_errors_are_the_connected_groups_of_wrong_pixels_of_each_true_region(case: Case) -> None:
+    errors = error_regions(case.truth, case.prediction, case.num_regions)
+    found = {(error.region, full_mask(case, error).tobytes()) for error in errors}
+    expected = set()
+    for region in range(case.num_regions):
+        labels, count = ndimage.label((case.truth == region) & (case.prediction != region), np.ones((3, 3)))
+        expected |= {(region, (labels == number).tobytes()) for number in range(1, count + 1)}
+    assert found == expected
+    assert len(errors) == len(expected)
+    for error in errors:
+        assert error.area == error.mask.sum()
+        assert error.mask.any(axis=0)[[0, -1]].all()  # the box is tight
+        assert error.mask.any(axis=1)[[0, -1]].all()
+
+
+@given(cases())
+@settings(max_examples=100, deadline=None)
+def test_the_most_important_comes_first(case: Case) -> None:
+    gains = [error.gain for error in error_regions(case.truth, case.prediction, case.num_regions)]
+    assert gains == sorted(gains, reverse=True)
+
+
+def test_gain_by_hand() -> None:
+    truth = np.array([[0, 0, 0, 0, 1, 1, 1, 1]])
+    prediction = np.array([[0, 0, 0, 1, 1, 1, 1, VOID]])
+    [first, second] = error_regions(truth, prediction, 2)
+    # Region 0: 3/4 -> 1. Region 1: 3/5 -> 3/4 without the false positive, or -> 4/5 with its own missing pixel.
+    assert (first.region, first.box, first.area) == (0, (3, 0, 4, 1), 1)
+    assert first.gain == pytest.approx(((1 - 3 / 4) + (3 / 4 - 3 / 5)) / 2)
+    assert (second.region, second.box) == (1, (7, 0, 8, 1))
+    assert second.gain == pytest.approx((4 / 5 - 3 / 5) / 2)
+
+
+def test_diagonal_neighbours_are_one_error_and_other_true_regions_another() -> None:
+    truth = np.array([[0, 1], [1, 0]])
+    prediction = np.full((2, 2), VOID)
+    errors = error_regions(truth, prediction, 2)
+    assert [(error.region, error.area) for error in errors] == [(0, 2), (1, 2)]
+
+
+def test_no_error_in_a_perfect_prediction_or_on_void() -> None:
+    truth = np.array([[0, 0, VOID], [1, 1, VOID]])
+    prediction = np.array([[0, 0, 1], [1, 1, 0]])
+    assert error_regions(truth, prediction, 2) == []
+
+
+@pytest.mark.parametrize(
+    ("truth", "prediction", "message"),
+    [
+        (np.zeros((2, 2), int), np.zeros((2, 3), int), r"prediction is \(2, 3\), truth is \(2, 2\)"),
+        (np.full((2, 2), 3), np.zeros((2, 2), int), "truth holds regions 3 to 3 of 2"),
+        (np.zeros((2, 2), int), np.full((2, 2), -2), "prediction holds regions -2 to -2 of 2"),
+    ],
+)
+def test_rejects_maps_that_do_not_fit(truth: NDArray[np.int64], prediction: NDArray[np.int64], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        error_regions(truth, prediction, 2)

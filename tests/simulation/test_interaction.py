@@ -1,0 +1,107 @@
+import numpy as np
+from hypothesis import given, settings
+from numpy.typing import NDArray
+
+from fullseg.simulation import error_regions
+from fullseg.simulation.interaction import interact, training_scribbles
+from fullseg.simulation.noise import NO_NOISE
+from fullseg.simulation.randomness import EVALUATION, TRAINING, seeded
+from fullseg.types import Annotations
+from tests.simulation.strategies import Case, cases
+
+
+def by_hand(case: Case, calls: list[int]) -> object:
+    """Return a model without network: it paints the scribbles' pixels and leaves all else as it was."""
+
+    def predict(annotations: Annotations, number: int) -> NDArray[np.int64]:
+        calls.append(number)
+        painted = case.prediction.copy()
+        for scribble in annotations.scribbles:
+            x, y = scribble.points.astype(int).T
+            painted[y, x] = scribble.region
+        return painted
+
+    return predict
+
+
+def rounds_of(case: Case, strategy: str, rounds: int, calls: list[int]) -> list[object]:
+    points = np.zeros((case.num_regions, 4, 2), np.float32)
+    states = interact(
+        case.truth,
+        points,
+        by_hand(case, calls),  # type: ignore[arg-type]
+        strategy=strategy,
+        rounds=rounds,
+        noise=NO_NOISE,
+        rng_of=lambda number: seeded(case.seed, EVALUATION, 0, 7, number),
+    )
+    return list(states)
+
+
+@given(cases())
+@settings(max_examples=60, deadline=None)
+def test_every_round_adds_at_most_n_scribbles_and_never_makes_such_a_model_worse(case: Case) -> None:
+    for strategy in ("per_region", "free"):
+        states = rounds_of(case, strategy, 4, [])
+        assert len(states) == 5
+        wrong = [((state.prediction != case.truth) & (case.truth >= 0)).sum() for state in states]  # type: ignore[attr-defined]
+        for before, after, error_count in zip(states, states[1:], wrong, strict=False):
+            new = after.new_scribbles  # type: ignore[attr-defined]
+            assert len(new) <= case.num_regions
+            assert bool(new) == (error_count > 0)
+            together = before.annotations.scribbles + new  # type: ignore[attr-defined]
+            assert [s.region for s in together] == [s.region for s in after.annotations.scribbles]  # type: ignore[attr-defined]
+        assert wrong == sorted(wrong, reverse=True)
+
+
+def test_asks_again_only_when_something_is_new_and_always_in_round_1() -> None:
+    truth = np.array([[0, 0, 1, 1]])
+    calls: list[int] = []
+    rounds_of(Case(truth, truth, 2, 0), "free", 3, calls)
+    assert calls == [0, 1]  # nothing to correct; but round 1 may be another model's
+    calls.clear()
+    rounds_of(Case(truth, np.array([[0, 1, 1, 1]]), 2, 0), "free", 3, calls)
+    assert calls == [0, 1]
+    calls.clear()
+    rounds_of(Case(truth, np.array([[1, 0, 0, 0]]), 2, 0), "per_region", 3, calls)
+    assert calls[:2] == [0, 1]
+
+
+def test_rounds_follow_from_the_seed_alone() -> None:
+    rng = np.random.default_rng(0)
+    truth, prediction = rng.integers(0, 4, (2, 8, 8)).repeat(6, axis=1).repeat(6, axis=2)
+    first, again, other = (
+        rounds_of(Case(truth, prediction, 4, seed), "free", 3, [])[-1].annotations.scribbles  # type: ignore[attr-defined]
+        for seed in (0, 0, 1)
+    )
+    assert [s.points.tolist() for s in first] == [s.points.tolist() for s in again]
+    assert [s.points.tolist() for s in first] != [s.points.tolist() for s in other]
+
+
+def test_no_two_purposes_epochs_images_or_rounds_share_random_numbers() -> None:
+    keys = [(0, TRAINING, 0, 0, 0), (1, TRAINING, 0, 0, 0), (0, EVALUATION, 0, 0, 0), (0, TRAINING, 1, 0, 0)]
+    keys += [(0, TRAINING, 0, 1, 0), (0, TRAINING, 0, 0, 1)]
+    assert len({seeded(*key).random() for key in keys}) == len(keys)
+
+
+@given(cases())
+@settings(max_examples=100, deadline=None)
+def test_training_scribbles_go_to_errors_and_stay_below_their_number(case: Case) -> None:
+    scribbles = training_scribbles(case.truth, case.prediction, case.num_regions, 3, np.random.default_rng(case.seed))
+    errors = error_regions(case.truth, case.prediction, case.num_regions)
+    assert len(scribbles) <= 3 * case.num_regions
+    assert {scribble.region for scribble in scribbles} <= {error.region for error in errors}
+    for scribble in scribbles:
+        x, y = scribble.points.astype(int).T
+        assert (case.truth[y, x] == scribble.region).all()
+        assert case.prediction[y[0], x[0]] != scribble.region
+
+
+def test_training_sees_images_without_scribbles_nearly_finished_ones_and_all_between() -> None:
+    rng = np.random.default_rng(0)
+    truth, prediction = rng.integers(0, 5, (2, 10, 10)).repeat(5, axis=1).repeat(5, axis=2)
+    counts = [len(training_scribbles(truth, prediction, 5, 4, np.random.default_rng(seed))) for seed in range(300)]
+    assert min(counts) == 0
+    assert max(counts) >= 18
+    shares = np.histogram(counts, bins=4, range=(0, 20))[0] / 300
+    assert (shares > 0.15).all()

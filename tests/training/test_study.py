@@ -1,0 +1,252 @@
+"""The study as users run it: after training, within it, on several ranks; bit-identical whatever the workers."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from fullseg.config import Config, load_config
+from fullseg.options import ConfigError
+from fullseg.report import write_report
+from fullseg.training.folder import Result
+from fullseg.training.run import train
+from fullseg.training.run_study import study
+
+pytestmark = pytest.mark.slow
+
+
+class Runs:
+    """Trains tiny models and studies them, all in one folder."""
+
+    def __init__(self, runs: Path, options: list[str], data: Path) -> None:
+        self.runs = runs
+        self.options = [*options, f"data.root={data}", f"runs={runs}", "tracking.wandb=disabled", "study.rounds=2"]
+        self.options += ["trainer.epochs=1", "scribbles.workers=0", "study.bootstrap=50"]
+
+    def config(self, *overrides: str) -> Config:
+        return load_config(None, [*self.options, *overrides])
+
+    def train(self, *overrides: str) -> Result:
+        return train(self.config(*overrides))
+
+    def study(self, *overrides: str) -> tuple[Path, dict[str, Any]]:
+        return study(self.config(*overrides))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, tiny_options: list[str], tiny_data: Path) -> Runs:
+    runs = Runs(tmp_path_factory.mktemp("runs"), tiny_options, tiny_data)
+    runs.train("experiment=plain")
+    runs.train("experiment=single", "loss=maskwise", "model.share=none")
+    runs.train("experiment=interactive", "counterpart=plain", "scribbles.max_scribbles=2")
+    return runs
+
+
+@pytest.fixture(scope="module")
+def studied(runs: Runs) -> tuple[Path, dict[str, Any]]:
+    return runs.study("experiment=interactive", "study.single_region=single", "study.workers=2")
+
+
+def weights(result: Result) -> dict[str, torch.Tensor]:
+    loaded = torch.load(result.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    state: dict[str, torch.Tensor] = loaded["state_dict"]
+    return state
+
+
+def tables(folder: Path, study_: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: pq.read_table(folder / entry["per_image"]).to_pydict() for name, entry in study_["strategies"].items()
+    }
+
+
+def test_writes_what_the_schema_says(studied: tuple[Path, dict[str, Any]], runs: Runs) -> None:
+    folder, content = studied
+    assert folder == (runs.runs / "interactive" / "latest").resolve()
+    assert json.loads((folder / "study.json").read_text()) == content
+    assert (content["experiment"], content["dataset"], content["images"], content["seed"]) == (
+        "interactive",
+        "coco_panoptic",
+        3,
+        0,
+    )
+    assert content["checkpoint"] == str(folder / "checkpoints" / "best.ckpt")
+    assert content["counterpart"] == str((runs.runs / "plain" / "latest").resolve() / "checkpoints" / "best.ckpt")
+    assert list(content["strategies"]) == ["per_region", "free", "single_region"]
+    for name, strategy in content["strategies"].items():
+        keys = ("scribbles_per_region", "iou", "iou_ci95", "boundary_iou", "panoptic_quality")
+        assert all(len(strategy[key]) == 3 for key in keys)
+        assert strategy["scribbles_per_region"][0] == 0
+        table = pq.read_table(folder / strategy["per_image"])
+        assert table.num_rows == 3 * content["regions"], name
+        assert strategy["seconds_per_round"] > 0
+    for name in ("fig5", "fig6", "worst_regions"):
+        assert (folder / "figures" / f"{name}.png").stat().st_size > 1000
+
+
+def test_round_0_is_the_counterparts_evaluation_and_later_rounds_are_not(
+    studied: tuple[Path, dict[str, Any]], runs: Runs
+) -> None:
+    summary = json.loads((runs.runs / "plain" / "latest" / "summary.json").read_text())
+    free = studied[1]["strategies"]["free"]
+    assert free["iou"][0] == pytest.approx(summary["after"]["iou"])
+    assert studied[1]["strategies"]["single_region"]["iou"][0] != free["iou"][0]
+    alone = runs.study("experiment=interactive", "counterpart=none", "study.strategies=[free]")[1]["strategies"]["free"]
+    interactive = json.loads((runs.runs / "interactive" / "latest" / "summary.json").read_text())
+    assert alone["iou"][0] == pytest.approx(interactive["after"]["iou"])
+    assert alone["iou"][0] != pytest.approx(free["iou"][0])
+
+
+def test_same_bits_whatever_the_workers(runs: Runs) -> None:
+    options = ("experiment=interactive", "study.strategies=[free,per_region]")
+    folder, one = runs.study(*options, "study.workers=1")
+    alone = tables(folder, one)
+    folder, three = runs.study(*options, "study.workers=3", "data.workers=1")
+    assert tables(folder, three) == alone
+    folder, other = runs.study(*options, "seed=1")
+    assert tables(folder, other) != alone
+
+
+def test_same_bits_on_two_ranks_with_each_image_once(runs: Runs) -> None:
+    options = ("experiment=interactive", "study.strategies=[free]", "study.workers=1")
+    folder, one = runs.study(*options)
+    alone = tables(folder, one)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "fullseg", "study", str(Path("experiments/default.yaml").resolve())]
+    command += [*runs.options, *options, "trainer.devices=2"]
+    environment = {**os.environ, "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    two = json.loads((folder / "study.json").read_text())
+    assert (two["images"], two["regions"]) == (3, one["regions"])
+    assert tables(folder, two) == alone
+    assert two["strategies"]["free"]["iou"] == one["strategies"]["free"]["iou"]
+
+
+def test_a_noisy_annotator_has_a_folder_of_its_own(runs: Runs, studied: tuple[Path, dict[str, Any]]) -> None:
+    before = (studied[0] / "study.json").read_text()
+    folder, content = runs.study(
+        "experiment=interactive", "study.strategies=[free]", "study.noise.points=20", "study.noise.scribble_short=0.5"
+    )
+    assert folder == studied[0] / "studies" / "points=20,scribble_short=0.5"
+    assert (studied[0] / "study.json").read_text() == before
+    assert content["strategies"]["free"]["iou"][0] != studied[1]["strategies"]["free"]["iou"][0]
+    page = write_report([studied[0]], None).read_text()
+    assert "An annotator who is not precise" in page
+
+
+def test_scribbles_are_held_unless_the_network_may_overrule_them(runs: Runs) -> None:
+    options = ("experiment=interactive", "study.strategies=[free]")
+    folder, held = runs.study(*options)
+    other_folder, overruled = runs.study(*options, "study.hold_scribbles=false")
+    assert other_folder == folder / "studies" / "hold_scribbles=false"
+    assert held["strategies"]["free"]["iou"][0] == overruled["strategies"]["free"]["iou"][0]
+    assert held["strategies"]["free"]["iou"][2] > overruled["strategies"]["free"]["iou"][2]
+
+
+def test_classical_baselines_join_the_same_study(runs: Runs) -> None:
+    _, first = runs.study("experiment=interactive", "study.strategies=[free]")
+    _, content = runs.study("experiment=interactive", "study.strategies=[watershed]")
+    assert content["strategies"]["free"] == first["strategies"]["free"]  # kept: the same model, data and plan
+    curve = content["strategies"]["watershed"]["iou"]
+    assert 0.1 < curve[0] < curve[2]
+
+
+def test_training_studies_every_kth_evaluation_and_keeps_the_best_by_it(runs: Runs) -> None:
+    result = runs.train(
+        "experiment=inside",
+        "trainer.epochs=4",
+        "study.every=2",
+        "study.strategies=[free,per_region,single_region]",
+        "tracking.wandb=offline",
+    )
+    lines = (result.folder / "metrics.csv").read_text().splitlines()
+    column = lines[0].split(",").index("val/per_region_auc")
+    values = [line.split(",")[column] for line in lines[1:] if line.split(",")[column]]
+    assert len(values) == 2
+    assert "per_region_auc" in result.after
+    content = json.loads((result.folder / "study.json").read_text())
+    assert list(content["strategies"]) == ["free", "per_region"]
+    assert content["strategies"]["per_region"]["auc"] == pytest.approx(float(values[-1]))
+    best = torch.load(result.folder / "checkpoints" / "best.ckpt", weights_only=True)
+    assert best["global_step"] in (8, 16)
+    [folder] = (result.folder / "wandb").glob("offline-run-*")
+    command = [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", "--json", str(folder)]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    records = [json.loads(line) for line in output.splitlines()]
+    history = [str(record["history"]) for record in records if record["type"] == "history"]
+    assert sum("study/scribbles_per_region" in line for line in history) == 2 * 2 * 3
+    assert sum("study/free/iou" in line for line in history) == 2 * 3
+
+
+def test_single_region_is_left_out_with_a_message_where_no_model_is_named(
+    runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, content = runs.study("experiment=plain")
+    assert list(content["strategies"]) == ["per_region", "free"]
+    assert "study.single_region names no model" in capsys.readouterr().err
+    assert content["counterpart"] is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["checkpoint=nowhere"], "checkpoint=nowhere: no such checkpoint or run folder, and no trained run in"),
+        (["experiment=untrained"], "train it first: make train EXPERIMENT=untrained"),
+        (["experiment=plain", "study.single_region=none_such"], "study.single_region=none_such"),
+        (["experiment=plain", "counterpart=none_such"], "counterpart=none_such"),
+    ],
+)
+def test_names_a_missing_model(runs: Runs, overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        runs.study(*overrides)
+
+
+def test_training_scribbles_depend_on_neither_workers(runs: Runs) -> None:
+    options = ("experiment=again", "counterpart=plain", "scribbles.max_scribbles=2")
+    first, again = runs.train(*options), runs.train(*options, "scribbles.workers=2", "data.workers=1")
+    assert weights(first).keys() == weights(again).keys()
+    for key, value in weights(first).items():
+        assert torch.equal(value, weights(again)[key]), key
+    without = runs.train("experiment=again", "counterpart=plain", "scribbles.max_scribbles=0")
+    assert any(not torch.equal(value, weights(without)[key]) for key, value in weights(first).items())
+
+
+def test_model_goes_on_from_its_counterpart_unless_told_not_to(runs: Runs) -> None:
+    options = ("experiment=start", "counterpart=plain", "scribbles.max_scribbles=2", "optimizer.learning_rate=0")
+    options += ("optimizer.backbone_learning_rate=0",)
+    result = runs.train(*options)
+    counterpart = json.loads((runs.runs / "plain" / "latest" / "summary.json").read_text())
+    assert result.before["iou"] == result.after["iou"] == pytest.approx(counterpart["after"]["iou"])
+    anew = runs.train(*options, "scribbles.start_from_counterpart=false")
+    assert anew.before["iou"] != result.before["iou"]
+
+
+def test_a_model_can_scribble_on_its_own_errors(runs: Runs) -> None:
+    result = runs.train("experiment=own", "scribbles.max_scribbles=2", "scribbles.predictor=self", "trainer.epochs=3")
+    header = (result.folder / "metrics.csv").read_text().splitlines()[0]
+    assert "train/counterpart" in header
+    assert "train/data_wait" in header
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["scribbles.max_scribbles=2"], "scribbles.predictor=counterpart: name the non-interactive model"),
+        (
+            ["scribbles.max_scribbles=2", "counterpart=plain", "model.head_channels=9"],
+            "its weights don't fit this model",
+        ),
+    ],
+)
+def test_names_a_counterpart_that_is_missing_or_does_not_fit(runs: Runs, overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        runs.train(*overrides)
