@@ -1,11 +1,14 @@
 """Time the simulated annotator's round against its limits, and the scribbles of training against a step.
 
-python benchmarks/simulation.py
+python benchmarks/simulation.py [WORKERS [STEP]]
     One round on an image of 640 x 480 pixels and 15 regions, one core: error regions (limit 8 ms), scribbles, drawing
     (limit 25 ms together).
+    Then how long training steps of STEP seconds (0.1) wait for scribbles: batch 8, 384 px, 16 regions an image, up to
+    4 scribbles a region, from WORKERS processes (2). The step sleeps, as a process does whose step runs on a GPU.
 """
 
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
@@ -15,12 +18,15 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from torch.utils.data import DataLoader
 
-from fullseg.data.dataset import pack_scribbles
+from fullseg.data.dataset import Item, collate, pack_scribbles
+from fullseg.data.scribbling import ScribbledLoader, Scribbler
 from fullseg.model.annotation_maps import draw_scribbles
 from fullseg.simulation import allocate, error_regions, simulate_scribble
 from fullseg.simulation.interaction import training_scribbles
 from fullseg.training.folder import machine
+from fullseg.types import Annotations, Draw, Sample
 
 HEIGHT, WIDTH, REPETITIONS = 480, 640, 30
 LIMITS = {"error regions with gains": 8.0, "a round together": 25.0}  # ms
@@ -47,8 +53,35 @@ def milliseconds(work: Callable[[], object]) -> tuple[float, float]:
     return statistics.median(times), max(times)
 
 
+def waiting(workers: int, step: float) -> float:
+    """Return the part of the time that steps wait for their scribbles."""
+    samples = []
+    predictions = []
+    for number in range(8):
+        truth, prediction = wavy_regions(16, np.random.default_rng(number))
+        truth, prediction = truth[:384, :384], prediction[:384, :384]
+        image, points = np.zeros((384, 384, 3), np.uint8), np.zeros((16, 4, 2), np.float32)
+        draw, classes = Draw(0, number), np.zeros(16, np.int64)
+        samples.append(Item(Sample(draw, "", image, truth, classes, Annotations(points, [])), ()))
+        predictions.append(torch.from_numpy(prediction))
+    predicted = torch.stack(predictions)
+    scribbler = Scribbler(predict=lambda _: predicted, move=lambda b: b, max_scribbles=4, seed=0, workers=workers)
+    batches = DataLoader([item for _ in range(REPETITIONS + 1) for item in samples], batch_size=8, collate_fn=collate)
+    iterator = iter(ScribbledLoader(batches, scribbler))
+    next(iterator)  # the processes start
+    waited, start = 0.0, time.perf_counter()
+    for _ in range(REPETITIONS):
+        time.sleep(step)
+        mark = time.perf_counter()
+        next(iterator)
+        waited += time.perf_counter() - mark
+    part = waited / (time.perf_counter() - start)
+    scribbler.close()
+    return part
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table, and the waiting."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     table = Table("N", "part", "median, ms", "largest, ms", "limit, ms", title=f"{machine()}; one core, 640 x 480")
@@ -82,6 +115,11 @@ def main() -> None:
         table.add_section()
     Console(width=110).print(table)
     Console().print(f"{len(errors)} error regions at N = {count}", highlight=False)
+    workers, step = (int(sys.argv[1]) if len(sys.argv) > 1 else 2), (float(sys.argv[2]) if len(sys.argv) > 2 else 0.1)
+    Console(width=110).print(
+        f"{100 * waiting(workers, step):.1f} % of training waits for scribbles: {workers} processes, steps of {step} s",
+        highlight=False,
+    )
 
 
 if __name__ == "__main__":
