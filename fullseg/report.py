@@ -12,8 +12,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import yaml
 from matplotlib.figure import Figure
+from PIL import Image
 
 from fullseg.figures import NAMES, curves, noise_curves
+from fullseg.interaction_metrics import TARGETS
 from fullseg.metrics import SIZES
 
 WORST = 10  # regions listed a run
@@ -56,7 +58,8 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
         sizes=list(SIZES),
         names=NAMES,
         curves=_svg(curves(studied)) if studied else None,
-        targets=("0.85", "0.90"),
+        targets=[f"{target:.2f}" for target in TARGETS],
+        things_and_stuff=any("iou_things" in s for study in studied.values() for s in study["strategies"].values()),
         pictures={run.name: _pictures(run.folder) for run in runs},
         worst={run.name: worst_regions(run) for run in runs},
         noise={run.name: _svg(noise_curves([run.study, *run.noise])) for run in runs if run.study and run.noise},
@@ -87,7 +90,7 @@ def read_run(folder: Path) -> Run:
         content,
         _json(folder / "summary.json"),
         main,
-        [study for study in others if study["hold_scribbles"] == main.get("hold_scribbles")],
+        [s for s in others if all(s[key] == main.get(key) for key in ("hold_scribbles", "rounds", "seed", "images"))],
         environment.read_text().split("\n\n")[0].splitlines() if environment.is_file() else [],
     )
 
@@ -121,7 +124,14 @@ def _pictures(folder: Path) -> list[tuple[str, str]]:
         "worst_regions.png": "The worst regions in the end",
     }
     found = [(title, folder / "figures" / name) for name, title in titles.items()]
-    return [(title, base64.b64encode(path.read_bytes()).decode()) for title, path in found if path.is_file()]
+    return [(title, _jpeg(path)) for title, path in found if path.is_file()]
+
+
+def _jpeg(path: Path) -> str:
+    """Return a picture in base64, a tenth of its PNG's size."""
+    buffer = BytesIO()
+    Image.open(path).convert("RGB").save(buffer, format="JPEG", quality=85)
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def _svg(figure: Figure) -> markupsafe.Markup:

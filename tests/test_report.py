@@ -49,7 +49,7 @@ def test_page_has_everything_and_needs_no_network(tmp_path: Path) -> None:
     page = write_report([run_folder(tmp_path / "a", 0.876)], None)
     assert page == tmp_path / "a" / "report.html"
     text = page.read_text()
-    for part in ("73.1", "87.6", "1.50", "commit: abc123", "<svg", "data:image/png;base64", "25.0", "10.00 minutes"):
+    for part in ("73.1", "87.6", "1.50", "commit: abc123", "<svg", "data:image/jpeg;base64", "25.0", "10.00 minutes"):
         assert part in text, part
     assert "&lt;b&gt;full" in text  # a name is text, not markup
     assert not re.search(r'(src|href)="(https?:)?//', text)

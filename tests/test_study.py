@@ -7,10 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
+from fullseg import config
+from fullseg.baselines import BASELINES
 from fullseg.metrics import boundary_iou, region_iou
 from fullseg.simulation import simulate_extreme_points
 from fullseg.simulation.noise import NO_NOISE
-from fullseg.study import ImageRecord, Plan, study_image, summarise, write_records, write_study
+from fullseg.study import STRATEGIES, ImageRecord, Plan, study_image, summarise, write_records, write_study
 from fullseg.types import VOID, Annotations, Draw, Sample
 
 PLAN = Plan(3, NO_NOISE, 0)
@@ -112,3 +114,8 @@ def test_a_region_without_any_pixel_is_left_out() -> None:
     summary = summarise([record], CATEGORIES, rounds=3, resamplings=10, seed=0)
     assert summary["iou"] == [1, 1, 1, 1]
     assert summary["auc"] == 1
+
+
+def test_the_configuration_knows_every_strategy() -> None:
+    assert tuple(STRATEGIES) == config.STRATEGIES
+    assert {strategy.model for strategy in STRATEGIES.values()} - set(BASELINES) == {"interactive", "single_region"}

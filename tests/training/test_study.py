@@ -139,6 +139,7 @@ def test_a_noisy_annotator_has_a_folder_of_its_own(runs: Runs, studied: tuple[Pa
     assert folder == studied[0] / "studies" / "points=20,scribble_short=0.5"
     assert (studied[0] / "study.json").read_text() == before
     assert content["strategies"]["free"]["iou"][0] != studied[1]["strategies"]["free"]["iou"][0]
+    runs.study("experiment=interactive", "study.strategies=[free]")
     page = write_report([studied[0]], None).read_text()
     assert "An annotator who is not precise" in page
 
