@@ -110,7 +110,8 @@ def draw_strokes(annotations: Annotations, size: tuple[int, ...]) -> NDArray[np.
     for scribble in annotations.scribbles:
         path = np.rint(scribble.points).astype(np.int32)[:, None]
         cv2.polylines(seeds, [path], False, scribble.region, 1)
-    for region, quad in enumerate(np.rint(annotations.extreme_points).astype(int).tolist()):
+    points = np.rint(annotations.extreme_points).astype(int).clip(0, (size[1] - 1, size[0] - 1))
+    for region, quad in enumerate(points.tolist()):
         for x, y in quad:
             seeds[y, x] = region
     return seeds.astype(np.int64)

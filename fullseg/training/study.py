@@ -1,5 +1,6 @@
 """The study of free against per-region allocation as a callback: the simulated annotator on every evaluation image."""
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -136,6 +137,7 @@ class Study(L.Callback):
             write_records(self.folder / f"study_{name}.parquet", images, module.hparams["categories"])
         self.result = write_study(self.folder / "study.json", head, summary)
 
+        @functools.cache  # the same image may be the worst and hold the worst regions
         def again(index: int, name: str) -> tuple[Sample, list[Any]]:
             sample = trainer.datamodule.evaluation_set()[index].sample  # type: ignore[attr-defined]
             predict = self._models(trainer, module)[STRATEGIES[name].model](sample.image)
