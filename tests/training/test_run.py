@@ -73,6 +73,7 @@ def test_training_helps_even_a_little_model(run: Any) -> None:
         "model.head_channels=16",
         "model.pretrained=true",
         "optimizer.learning_rate=5e-3",
+        "seed=1",
     )
     assert result.after["iou"] > result.before["iou"] + 0.05
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import torch
 from fullseg.config import Config, load_config
 from fullseg.options import ConfigError
 from fullseg.report import write_report
-from fullseg.training.folder import Result
+from fullseg.training.callbacks import Throughput
+from fullseg.training.folder import Interrupted, Result
 from fullseg.training.run import train
 from fullseg.training.run_study import study
 
@@ -219,6 +221,45 @@ def test_training_scribbles_depend_on_neither_workers(runs: Runs) -> None:
         assert torch.equal(value, weights(again)[key]), key
     without = runs.train("experiment=again", "counterpart=plain", "scribbles.max_scribbles=0")
     assert any(not torch.equal(value, weights(without)[key]) for key, value in weights(first).items())
+
+
+def test_ctrl_c_within_an_epoch_and_resume_continue_exactly(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ("counterpart=plain", "scribbles.max_scribbles=2", "trainer.epochs=2")
+    whole = runs.train("experiment=whole", *options)
+    original = Throughput.on_train_batch_end
+
+    def press_ctrl_c(self: Throughput, trainer: Any, *arguments: Any) -> None:
+        original(self, trainer, *arguments)
+        if trainer.global_step == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Throughput, "on_train_batch_end", press_ctrl_c)
+    with pytest.raises(Interrupted, match="go on exactly from there with resume="):
+        runs.train("experiment=stopped", *options)
+    monkeypatch.undo()
+    resumed = runs.train("experiment=stopped", "resume=latest", *options)
+    for key, value in weights(whole).items():
+        assert torch.equal(value, weights(resumed)[key]), key
+
+
+def test_two_ranks_train_on_scribbles_as_one(runs: Runs) -> None:
+    scores = {}
+    for devices, batch in ((1, 4), (2, 2)):
+        command = [sys.executable, "-m", "fullseg", "train", str(Path("experiments/default.yaml").resolve())]
+        command += [*runs.options, f"experiment=ranks{devices}", "counterpart=plain", "scribbles.max_scribbles=2"]
+        command += [f"trainer.devices={devices}", f"data.batch_size={batch}", "trainer.epochs=2", "scribbles.workers=1"]
+        result = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr[-2000:]
+        summary = json.loads((runs.runs / f"ranks{devices}" / "latest" / "summary.json").read_text())
+        scores[devices] = summary["after"]["iou"]
+    assert scores[1] == pytest.approx(scores[2], abs=0.01)  # sums in another order
 
 
 def test_model_goes_on_from_its_counterpart_unless_told_not_to(runs: Runs) -> None:

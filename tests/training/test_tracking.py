@@ -61,7 +61,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, An
 
 
 def test_offline_without_a_key(opened: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG)
+    wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG, job="train")
     assert tracking.os.environ["WANDB_MODE"] == "offline"
     assert opened[0]["config"] == CONFIG
     assert (opened[0]["group"], opened[0]["id"], opened[0]["dir"]) == ("bsds500/full_image", "run", tmp_path / "run")
@@ -76,7 +76,7 @@ def test_online_with_a_key(
         monkeypatch.setenv("WANDB_API_KEY", 40 * "0")
     else:
         (tmp_path / "netrc").write_text("machine api.wandb.ai\n  login user\n  password 0\n")
-    wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG)
+    wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG, job="train")
     assert tracking.os.environ["WANDB_MODE"] == "online"
     assert opened[0]["resume"] == "allow"
     monkeypatch.delenv("WANDB_MODE")
@@ -93,10 +93,10 @@ def test_offline_when_the_network_is_out_of_reach(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(tracking.wandb, "init", init)
     monkeypatch.setenv("WANDB_MODE", "online")
     with pytest.warns(UserWarning, match="logged offline; wandb sync uploads it: no route to host"):
-        wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG)
+        wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG, job="train")
     assert modes == [None, "offline"]
 
 
 def test_disabled_opens_nothing(opened: list[dict[str, Any]], tmp_path: Path) -> None:
-    assert wandb_logger(TrackingConfig(wandb="disabled"), tmp_path, CONFIG) is None
+    assert wandb_logger(TrackingConfig(wandb="disabled"), tmp_path, CONFIG, job="train") is None
     assert opened == []
