@@ -188,7 +188,7 @@ class TrainerConfig:
     num_nodes: int = 1
     """Machines."""
     precision: str = "auto"
-    """``auto``: bf16 on a GPU and on a CPU with bf16 matrix units, else fp32; or ``32-true``, ``bf16-mixed``."""
+    """``auto``: bf16 on a GPU and on a CPU with bf16 instructions, else fp32; or ``32-true``, ``bf16-mixed``."""
     threads: int = 0
     """CPU threads of the network; 0: torch's choice."""
     progress_bar: bool = True

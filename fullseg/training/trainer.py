@@ -56,8 +56,9 @@ def _precision(wanted: str, *, on_gpu: bool) -> Literal["32-true", "bf16-mixed"]
     if wanted == "32-true":
         return "32-true"
     cpuinfo = Path("/proc/cpuinfo")
-    has_matrix_units = cpuinfo.is_file() and "amx_bf16" in cpuinfo.read_text()
-    return "bf16-mixed" if wanted == "bf16-mixed" or on_gpu or has_matrix_units else "32-true"
+    flags = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
+    computes_bf16 = on_gpu or bool(flags & {"amx_bf16", "avx512_bf16"})  # elsewhere a CPU emulates it, slowly
+    return "bf16-mixed" if wanted == "bf16-mixed" or computes_bf16 else "32-true"
 
 
 def prepare_process(config: Config) -> None:
