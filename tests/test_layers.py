@@ -15,7 +15,7 @@ LAYERS = [  # a file imports from its own layer and from those above it
     {"simulation"},
     {"study", "figures", "baselines"},
     {"data"},
-    {"training", "predict", "report"},
+    {"training", "predict", "report", "annotator"},
     {"__main__"},
 ]
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -45,6 +45,13 @@ def test_imports_go_down_the_list_only(path: Path) -> None:
             assert layer_of(name) <= own, f"{path} imports {module}"
 
 
+def test_the_annotator_needs_types_and_model_alone() -> None:
+    for path in (PACKAGE / "annotator").rglob("*.py"):
+        for module in imported_modules(path):
+            if module.startswith("fullseg"):
+                assert module.split(".")[1] in ("types", "model", "annotator"), f"{path} imports {module}"
+
+
 @pytest.mark.parametrize(
     ("library", "places"),
     [
@@ -52,6 +59,8 @@ def test_imports_go_down_the_list_only(path: Path) -> None:
         ("wandb", ("training/",)),
         ("albumentations", ("data/",)),
         ("pycocotools", ("data/",)),
+        ("pydantic", ("annotator/",)),
+        ("sqlite3", ("annotator/store.py",)),
         ("omegaconf", ("config.py", "options.py", "training/")),
         ("timm", ("model/backbone.py",)),
     ],

@@ -1,5 +1,7 @@
 """The canvas (paper, Sec. 3.1 and Eq. 1): all regions compete for every pixel of the image."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -75,6 +77,23 @@ def hold_scribbles(canvas: Tensor, points: Tensor, lengths: Tensor, regions: Ten
     own = flat[owner, pixel]
     flat[:, pixel] = OUTSIDE_LOGIT
     flat[owner, pixel] = own
+    return canvas
+
+
+def hold_locked(canvas: Tensor, locked: Mapping[int, Tensor]) -> Tensor:
+    """Give every locked region its pixels and no other; in place.
+
+    Args:
+        canvas: (N, H, W) logits of ``project_to_canvas``.
+        locked: pixels (H, W) bool of every locked region in [0, N); where two overlap, the later one has them.
+
+    Returns:
+        ``canvas``, in which no other region competes for a locked pixel, nor a locked region for any other pixel.
+    """
+    for region, pixels in locked.items():
+        canvas[region] = OUTSIDE_LOGIT
+        canvas[:, pixels] = OUTSIDE_LOGIT
+        canvas[region, pixels] = 0
     return canvas
 
 

@@ -1,6 +1,7 @@
 """The trained model behind a plain interface: image and annotations in, region map out. No training code needed."""
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fullseg.model.canvas import hold_scribbles, probabilities_of, project_to_canvas, region_map_of
+from fullseg.model.canvas import hold_locked, hold_scribbles, probabilities_of, project_to_canvas, region_map_of
 from fullseg.model.segmenter import RegionSegmenter, Strokes
 from fullseg.types import VOID, Annotations, Scribble
 
@@ -84,11 +85,14 @@ class Predictor:
         self._canvas = self._classes = None
 
     @torch.inference_mode()
-    def predict(self, annotations: Annotations) -> NDArray[np.int64]:
+    def predict(
+        self, annotations: Annotations, *, locked: Mapping[int, NDArray[np.bool_]] | None = None
+    ) -> NDArray[np.int64]:
         """Segment the image.
 
         Args:
             annotations: extreme points of all N regions, and any scribbles.
+            locked: pixels (H, W) of regions in [0, N) that have just these, whatever the network says.
 
         Returns:
             (H, W) int64, region in [0, N), VOID where no region's box covers the pixel.
@@ -111,6 +115,7 @@ class Predictor:
         self._canvas = project_to_canvas(torch.cat([part.logits for part in parts]), boxes, self._size)
         if self.hold_scribbles:
             hold_scribbles(self._canvas, *strokes)
+        hold_locked(self._canvas, {region: torch.from_numpy(pixels) for region, pixels in (locked or {}).items()})
         classes = [part.class_logits.argmax(dim=1) for part in parts if part.class_logits is not None]
         self._classes = torch.cat(classes).cpu().numpy() if classes else np.zeros(len(points), np.int64)
         region_map: NDArray[np.int64] = region_map_of(self._canvas).cpu().numpy()

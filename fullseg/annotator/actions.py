@@ -1,0 +1,171 @@
+"""What a person can do to one image, as the browser sends it and the journal keeps it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+LONGEST_STROKE = 20_000  # points
+MOST_STROKES = 1_000  # of one action
+MOST_REGIONS = 1_000  # of one image
+LONGEST_NAME = 200  # characters
+LONGEST_MASK = 1_000_000  # characters
+
+Coordinate = Annotated[float, Field(allow_inf_nan=False)]
+Point = tuple[Coordinate, Coordinate]  # (x, y) in pixels of the image as the network sees it
+ExtremePoints = tuple[Point, Point, Point, Point]  # left, top, right, bottom
+RegionId = Annotated[int, Field(ge=1, le=2**31)]
+Name = Annotated[str, Field(max_length=LONGEST_NAME)]
+Category = Annotated[int, Field(ge=0, le=2**31)]  # id of a category
+Mask = Annotated[str, Field(max_length=LONGEST_MASK)]  # pixels as ``segmentation.encode_mask`` writes them
+
+
+class ActionError(ValueError):
+    """An action that cannot be done: it is malformed, or speaks of a region that is not there."""
+
+
+class _Action(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Stroke(_Action):
+    """One scribble."""
+
+    region: RegionId
+    points: Annotated[tuple[Point, ...], Field(min_length=1, max_length=LONGEST_STROKE)]
+
+
+class Add(_Action):
+    """Mark a new region by its extreme points."""
+
+    kind: Literal["add"] = "add"
+    points: ExtremePoints
+    name: Name = ""
+    category: Category | None = None
+
+
+class Move(_Action):
+    """Give a region other extreme points."""
+
+    kind: Literal["move"] = "move"
+    region: RegionId
+    points: ExtremePoints
+
+
+class Scribbles(_Action):
+    """Correct: one stroke, or several that were collected."""
+
+    kind: Literal["scribbles"] = "scribbles"
+    strokes: Annotated[tuple[Stroke, ...], Field(min_length=1, max_length=MOST_STROKES)]
+
+
+class Delete(_Action):
+    """Take a region away."""
+
+    kind: Literal["delete"] = "delete"
+    region: RegionId
+
+
+class Merge(_Action):
+    """Make one region of two; the first keeps its name and class."""
+
+    kind: Literal["merge"] = "merge"
+    region: RegionId
+    other: RegionId
+
+
+class Describe(_Action):
+    """Rename a region, or give it a class."""
+
+    kind: Literal["describe"] = "describe"
+    region: RegionId
+    name: Name
+    category: Category | None
+
+
+class Reorder(_Action):
+    """List the regions in another order."""
+
+    kind: Literal["reorder"] = "reorder"
+    order: Annotated[tuple[RegionId, ...], Field(max_length=MOST_REGIONS)]
+
+
+class Lock(_Action):
+    """Keep a region's pixels as they are, bit for bit."""
+
+    kind: Literal["lock"] = "lock"
+    region: RegionId
+    mask: Mask | None = None  # the server puts in the pixels of that moment; a browser's are not taken
+
+
+class Unlock(_Action):
+    """Open a locked region again."""
+
+    kind: Literal["unlock"] = "unlock"
+    region: RegionId
+
+
+class Fill(_Action):
+    """Give pixels that no region's box covers to the nearest region, or stop doing so."""
+
+    kind: Literal["fill"] = "fill"
+    filled: bool
+
+
+class Finish(_Action):
+    """Call the image done, or not done."""
+
+    kind: Literal["finish"] = "finish"
+    done: bool
+
+
+class Undo(_Action):
+    """Take the last action back."""
+
+    kind: Literal["undo"] = "undo"
+
+
+class Redo(_Action):
+    """Do again what was taken back last."""
+
+    kind: Literal["redo"] = "redo"
+
+
+class Imported(_Action):
+    """One region of an imported partition."""
+
+    points: ExtremePoints
+    name: Name = ""
+    category: Category | None = None
+    mask: Mask
+
+
+class Import(_Action):
+    """Replace all regions by those of a file, locked; the server alone makes one."""
+
+    kind: Literal["import"] = "import"
+    regions: Annotated[tuple[Imported, ...], Field(max_length=MOST_REGIONS)]
+
+
+Action = Annotated[
+    Add | Move | Scribbles | Delete | Merge | Describe | Reorder | Lock | Unlock | Fill | Finish | Undo | Redo | Import,
+    Field(discriminator="kind"),
+]
+_ACTION: TypeAdapter[Any] = TypeAdapter(Action)
+
+
+def read_action(content: object) -> Action:
+    """Check what a browser sent or the journal kept.
+
+    Args:
+        content: an action as plain values, ``kind`` and its fields.
+
+    Raises:
+        ActionError: names the field that is wrong and why.
+    """
+    try:
+        action: Action = _ACTION.validate_python(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the action"
+        raise ActionError(f"{place}: {first['msg']}") from error
+    return action

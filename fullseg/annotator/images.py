@@ -1,0 +1,85 @@
+"""The images of a folder, as a person sees them: upright, 8 bits, RGB."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+MOST_PIXELS = 100_000_000  # 8000 x 8000 has 64 million
+SIDE = 1024  # px: the network sees, and a region map has, at most this many along the longer side
+
+
+class ImageError(ValueError):
+    """An image that cannot be shown, and why."""
+
+
+def list_images(folder: Path) -> list[str]:
+    """Return the names of all images below a folder, relative to it, sorted; hidden files and folders left out.
+
+    Raises:
+        FileNotFoundError: if there is no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder {folder}")
+    names = []
+    for parent, folders, files in os.walk(folder):  # does not follow links to folders: they may lead out or in circles
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        names += [Path(parent, name).relative_to(folder).as_posix() for name in files if _is_image(name)]
+    if not names:
+        raise FileNotFoundError(f"{folder} holds no image ({', '.join(sorted(SUFFIXES))})")
+    return sorted(names)
+
+
+def _is_image(name: str) -> bool:
+    return Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read an image as (H, W, 3) RGB.
+
+    It is turned as its EXIF says; CMYK and palettes become RGB, transparency white, and numbers of more than 8 bits
+    are scaled so that the image's least is black and its largest white. Of several frames the first is read.
+
+    Raises:
+        ImageError: if it cannot be read, or is larger than ``MOST_PIXELS``.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ImageError(
+                    f"{path.name} has {image.width} x {image.height} pixels, more than {MOST_PIXELS:,}: make it smaller"
+                )
+            return _to_rgb(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{path.name} is no image that can be read") from error
+    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError, ValueError) as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(f"{path.name} cannot be read: {error}") from error
+
+
+def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode.startswith(("I", "F")):  # 16 and 32 bits, grey
+        values = np.asarray(image, np.float64)
+        finite = values[np.isfinite(values)]
+        low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+        grey = np.nan_to_num((values - low) / max(high - low, 1e-12)).clip(0, 1)
+        return np.repeat(np.round(255 * grey).astype(np.uint8)[:, :, None], 3, axis=2)
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    return np.asarray(image.convert("RGB")).copy()
+
+
+def shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (H, W, 3) as the network sees it: the longer side at most ``SIDE`` pixels, at least 1 the other."""
+    height, width = image.shape[:2]
+    scale = SIDE / max(height, width)
+    if scale >= 1:
+        return image
+    size = max(1, round(scale * width)), max(1, round(scale * height))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,0 +1,217 @@
+"""The state of one image's annotation: a pure function of the actions in its journal."""
+
+from collections.abc import Sequence
+from functools import singledispatch
+from itertools import permutations
+from typing import NamedTuple
+
+import numpy as np
+
+from fullseg.annotator.actions import (
+    MOST_REGIONS,
+    Action,
+    ActionError,
+    Add,
+    Delete,
+    Describe,
+    Fill,
+    Finish,
+    Import,
+    Lock,
+    Merge,
+    Move,
+    Point,
+    Redo,
+    Reorder,
+    Scribbles,
+    Stroke,
+    Undo,
+    Unlock,
+)
+from fullseg.types import Annotations, Scribble
+
+
+class Region(NamedTuple):
+    """One region as the person made it."""
+
+    id: int  # counts up, so that a deleted region's is not used again
+    name: str
+    category: int | None  # id of its category; None: the model's guess, where it has classes
+    points: tuple[Point, ...]  # left, top, right, bottom
+    mask: str | None  # of a locked region: its pixels as ``segmentation.encode_mask`` writes them
+
+
+class Work(NamedTuple):
+    """All that was done to one image."""
+
+    size: tuple[int, int]  # (H, W) of the image in pixels
+    regions: tuple[Region, ...] = ()
+    next_id: int = 1
+    strokes: tuple[Stroke, ...] = ()  # of all regions, in drawing order
+    filled: bool = False  # whether pixels without a region go to the nearest one
+    done: bool = False
+
+    def region(self, region_id: int) -> Region:
+        """Return one region; raise ActionError where there is none of this id."""
+        for region in self.regions:
+            if region.id == region_id:
+                return region
+        raise ActionError(f"region {region_id}: there is no such region (any more)")
+
+    def open_region(self, region_id: int) -> Region:
+        """Return a region that may be changed; raise ActionError if it is locked."""
+        region = self.region(region_id)
+        if region.mask is not None:
+            raise ActionError(f"region {region_id} is locked: unlock it first")
+        return region
+
+    def with_region(self, region: Region) -> "Work":
+        """Return the work with one region replaced."""
+        return self._replace(regions=tuple(region if other.id == region.id else other for other in self.regions))
+
+    def annotations(self) -> Annotations:
+        """Return what the model is asked: region i is ``regions[i]``, scribbles are in drawing order."""
+        place = {region.id: index for index, region in enumerate(self.regions)}
+        points = np.array([region.points for region in self.regions], np.float32).reshape(-1, 4, 2)
+        scribbles = [Scribble(place[stroke.region], np.array(stroke.points, np.float32)) for stroke in self.strokes]
+        return Annotations(points, scribbles)
+
+
+class History(NamedTuple):
+    """Every state of the work that undo and redo can reach."""
+
+    states: tuple[Work, ...]  # the first is the untouched image
+    now: int = 0
+
+    @property
+    def work(self) -> Work:
+        """The present state."""
+        return self.states[self.now]
+
+    def after(self, action: Action) -> "History":
+        """Return the history one action later.
+
+        Raises:
+            ActionError: if it cannot be done; nothing has changed then.
+        """
+        if isinstance(action, Undo):
+            if self.now == 0:
+                raise ActionError("there is nothing to undo")
+            return self._replace(now=self.now - 1)
+        if isinstance(action, Redo):
+            if self.now == len(self.states) - 1:
+                raise ActionError("there is nothing to redo")
+            return self._replace(now=self.now + 1)
+        return History((*self.states[: self.now + 1], apply(action, self.work)), self.now + 1)
+
+
+@singledispatch
+def apply(action: Action, work: Work) -> Work:  # noqa: ARG001
+    """Return the work after an action other than undo and redo; errors as ``History.after``."""
+    raise ActionError(f"{action.kind}: not a change of the work")
+
+
+@apply.register
+def _(action: Add, work: Work) -> Work:
+    if len(work.regions) >= MOST_REGIONS:
+        raise ActionError(f"there are {MOST_REGIONS} regions already, the most an image may have")
+    region = Region(work.next_id, action.name.strip(), action.category, _extremes(action.points, work.size), None)
+    return work._replace(regions=(*work.regions, region), next_id=work.next_id + 1)
+
+
+@apply.register
+def _(action: Move, work: Work) -> Work:
+    return work.with_region(work.open_region(action.region)._replace(points=_extremes(action.points, work.size)))
+
+
+@apply.register
+def _(action: Scribbles, work: Work) -> Work:
+    for stroke in action.strokes:
+        work.open_region(stroke.region)
+        _check_inside(stroke.points, work.size)
+    return work._replace(strokes=(*work.strokes, *action.strokes))
+
+
+@apply.register
+def _(action: Delete, work: Work) -> Work:
+    gone = work.region(action.region).id
+    return work._replace(
+        regions=tuple(region for region in work.regions if region.id != gone),
+        strokes=tuple(stroke for stroke in work.strokes if stroke.region != gone),
+    )
+
+
+@apply.register
+def _(action: Merge, work: Work) -> Work:
+    """Take the outermost of both regions' extreme points; the four others stay as dots, for they lie inside."""
+    if action.region == action.other:
+        raise ActionError(f"region {action.region} cannot be merged with itself")
+    first, second = work.open_region(action.region), work.open_region(action.other)
+    outer: list[Point] = []
+    dots: list[Stroke] = []
+    for side, (axis, sign) in enumerate(((0, 1), (1, 1), (0, -1), (1, -1))):  # left, top, right, bottom
+        swap = sign * first.points[side][axis] > sign * second.points[side][axis]
+        near, far = (second, first) if swap else (first, second)
+        outer.append(near.points[side])
+        dots.append(Stroke(region=first.id, points=(far.points[side],)))
+    work = work.with_region(first._replace(points=tuple(outer)))
+    kept = tuple(region for region in work.regions if region.id != second.id)
+    strokes = [s.model_copy(update={"region": first.id}) if s.region == second.id else s for s in work.strokes]
+    return work._replace(regions=kept, strokes=(*strokes, *dots))
+
+
+@apply.register
+def _(action: Describe, work: Work) -> Work:
+    region = work.region(action.region)
+    return work.with_region(region._replace(name=action.name.strip(), category=action.category))
+
+
+@apply.register
+def _(action: Reorder, work: Work) -> Work:
+    if sorted(action.order) != sorted(region.id for region in work.regions):
+        raise ActionError("order: name every region once")
+    return work._replace(regions=tuple(work.region(region_id) for region_id in action.order))
+
+
+@apply.register
+def _(action: Lock, work: Work) -> Work:
+    if action.mask is None:
+        raise ActionError("mask: a lock needs the region's pixels")
+    return work.with_region(work.open_region(action.region)._replace(mask=action.mask))
+
+
+@apply.register
+def _(action: Unlock, work: Work) -> Work:
+    return work.with_region(work.region(action.region)._replace(mask=None))
+
+
+@apply.register
+def _(action: Fill, work: Work) -> Work:
+    return work._replace(filled=action.filled)
+
+
+@apply.register
+def _(action: Finish, work: Work) -> Work:
+    return work._replace(done=action.done)
+
+
+@apply.register
+def _(action: Import, work: Work) -> Work:
+    regions = [
+        Region(work.next_id + index, one.name.strip(), one.category, _extremes(one.points, work.size), one.mask)
+        for index, one in enumerate(action.regions)
+    ]
+    return Work(work.size, regions=tuple(regions), next_id=work.next_id + len(regions))
+
+
+def _extremes(points: Sequence[Point], size: tuple[int, int]) -> tuple[Point, ...]:
+    """Return four clicks, made in any order, as the left, top, right and bottom that they are best."""
+    _check_inside(points, size)
+    return min(permutations(points), key=lambda p: p[0][0] + p[1][1] - p[2][0] - p[3][1])
+
+
+def _check_inside(points: Sequence[Point], size: tuple[int, int]) -> None:
+    height, width = size
+    for x, y in points:
+        if not (-0.5 <= x <= width and -0.5 <= y <= height):
+            raise ActionError(f"point (x={x:g}, y={y:g}) lies outside the image of {width} x {height} pixels (W x H)")

@@ -1,0 +1,91 @@
+"""Images as a person sees them: every kind is shown right, or refused with a reason."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fullseg.annotator import images
+from fullseg.annotator.images import ImageError, list_images, read_image, shrink
+
+COLOURS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[255, 255, 255], [0, 0, 0], [255, 255, 0]]], np.uint8)
+
+
+def test_plain_images_are_read_exactly(tmp_path: Path) -> None:
+    for name in ("a.png", "a.bmp", "a.tif"):
+        Image.fromarray(COLOURS).save(tmp_path / name)
+        np.testing.assert_array_equal(read_image(tmp_path / name), COLOURS)
+
+
+@pytest.mark.parametrize(("orientation", "turned"), [(3, COLOURS[::-1, ::-1]), (6, np.rot90(COLOURS, -1))])
+def test_exif_orientation_is_followed(tmp_path: Path, orientation: int, turned: np.ndarray) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(COLOURS).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), turned)
+
+
+def test_grey_palette_and_cmyk_become_rgb(tmp_path: Path) -> None:
+    grey = np.array([[0, 100, 255]], np.uint8)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "grey.png"), np.repeat(grey[..., None], 3, axis=2))
+    Image.fromarray(COLOURS).convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "palette.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "palette.png"), COLOURS)
+    Image.fromarray(COLOURS).convert("CMYK").save(tmp_path / "cmyk.tif")
+    np.testing.assert_array_equal(read_image(tmp_path / "cmyk.tif"), COLOURS)
+
+
+def test_transparent_pixels_are_white(tmp_path: Path) -> None:
+    rgba = np.dstack([COLOURS, np.array([[255, 0, 255], [0, 255, 0]], np.uint8)])
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    expected = np.where(rgba[..., 3:] == 0, 255, COLOURS)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), expected)
+
+
+def test_16_bits_use_the_whole_range(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[1000, 2000, 3000]], np.uint16)).save(tmp_path / "a.png")  # 12 bits
+    assert read_image(tmp_path / "a.png")[0, :, 0].tolist() == [0, 128, 255]
+    Image.fromarray(np.full((2, 2), 7, np.uint16)).save(tmp_path / "flat.png")
+    assert read_image(tmp_path / "flat.png").max() == 0
+    Image.fromarray(np.array([[0.5, np.nan, 1.5]], np.float32)).save(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif")[0, :, 1].tolist() == [0, 0, 255]
+
+
+def test_one_pixel_is_an_image(tmp_path: Path) -> None:
+    Image.fromarray(COLOURS[:1, :1]).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png").tolist() == [[[255, 0, 0]]]
+
+
+def test_what_cannot_be_read_is_refused_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "text.png").write_text("hello")
+    with pytest.raises(ImageError, match=r"text.png is no image that can be read"):
+        read_image(tmp_path / "text.png")
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "whole.png")
+    (tmp_path / "half.png").write_bytes((tmp_path / "whole.png").read_bytes()[:4000])
+    with pytest.raises(ImageError, match=r"half.png cannot be read: .*truncated"):
+        read_image(tmp_path / "half.png")
+    monkeypatch.setattr(images, "MOST_PIXELS", 1000)
+    with pytest.raises(ImageError, match=r"whole.png has 64 x 64 pixels, more than 1,000: make it smaller"):
+        read_image(tmp_path / "whole.png")
+
+
+def test_a_folder_is_listed_without_what_is_hidden(tmp_path: Path) -> None:
+    for name in ("b.JPG", "a.png", "deep/er/c.tiff", ".hidden/d.png", ".e.png", "notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert list_images(tmp_path) == ["a.png", "b.JPG", "deep/er/c.tiff"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="holds no image"):
+        list_images(tmp_path / "empty")
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        list_images(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [((30, 40), (30, 40)), ((2048, 1024), (1024, 512)), ((1, 5000), (1, 1024))]
+)
+def test_the_network_sees_at_most_1024_px(size: tuple[int, int], expected: tuple[int, int]) -> None:
+    assert shrink(np.zeros((*size, 3), np.uint8)).shape == (*expected, 3)
