@@ -1,6 +1,5 @@
 """Writes COCO panoptic: what the importers make of other data sets."""
 
-import colorsys
 import json
 import secrets
 import shutil
@@ -11,12 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
 from fullseg.data.coco_index import Category
+from fullseg.panoptic import colour_of, segments_info, write_panoptic_png
 from fullseg.types import VOID
-
-GOLDEN_RATIO = 0.618034  # steps of this part of the colour circle keep the hues of any number of categories apart
 
 
 class NewSample(NamedTuple):
@@ -99,29 +96,12 @@ def _write_png(path: Path, sample: NewSample, categories: Sequence[Category]) ->
     low, high = int(sample.region_map.min()), int(sample.region_map.max())
     if low < VOID or high >= len(sample.classes):
         raise ValueError(f"{_name(sample)}: regions {low} .. {high}, but {len(sample.classes)} classes")
-    ids = np.ascontiguousarray(sample.region_map + 1, dtype="<u4")  # (H, W), 0 is void; R + 256 G + 65536 B
-    Image.fromarray(np.ascontiguousarray(ids.view(np.uint8).reshape(*ids.shape, 4)[..., :3])).save(path)
-    areas = np.bincount(ids.ravel(), minlength=len(sample.classes) + 1)
-    segments: list[dict[str, Any]] = []
-    for region, box in enumerate(ndimage.find_objects(ids.astype(np.int32))):
-        if areas[region + 1] == 0:  # a segment without pixels is an error to every reader
-            continue
-        rows, columns = box
-        segments.append(
-            {
-                "id": region + 1,
-                "category_id": int(categories[sample.classes[region]].id),
-                "area": int(areas[region + 1]),
-                "bbox": [columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start],
-                "iscrowd": 0,
-            }
-        )
-    return segments
+    write_panoptic_png(path, sample.region_map)
+    return segments_info(sample.region_map, [int(categories[index].id) for index in sample.classes])
 
 
 def _category(index: int, category: Category) -> dict[str, Any]:
-    red, green, blue = colorsys.hsv_to_rgb(index * GOLDEN_RATIO % 1, 0.8, 0.9)
-    color = [round(255 * red), round(255 * green), round(255 * blue)]  # panopticapi insists on one
+    color = colour_of(index)  # panopticapi insists on one
     return {"id": int(category.id), "name": category.name, "isthing": int(category.isthing), "color": color}
 
 

@@ -1,0 +1,113 @@
+"""What a person takes away: COCO panoptic, COCO instances and a label png, for every image by itself and together."""
+
+import json
+from collections.abc import Callable, Container, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from fullseg.annotator.work import Work
+from fullseg.panoptic import colour_of, segments_info, write_panoptic_png
+
+_PARTS = (("panoptic", "png"), ("labels", "png"), ("parts", "json"))
+MOST_LABELS = 255  # of an 8-bit label png, beside 0 for VOID
+
+
+class Exported(NamedTuple):
+    """What became of one image."""
+
+    segments: int
+    unassigned: int  # pixels that are VOID
+    files: list[Path]
+
+
+def export_image(
+    folder: Path,
+    name: str,
+    work: Work,
+    region_map: NDArray[np.int64],
+    size: tuple[int, int],
+    category_ids: Sequence[int],
+    things: Container[int],
+) -> Exported:
+    """Write one image's panoptic png, label png and its part of the json files, each whole or not at all.
+
+    Args:
+        folder: of all exports.
+        name: of the image below its own folder.
+        work: its regions.
+        region_map: (h, w) as the person saw it, index into the work's regions or VOID.
+        size: (H, W) of the image file; the map is enlarged to it, so that every pixel has exactly one region or VOID.
+        category_ids: of the work's regions.
+        things: ids of the categories whose regions are instances.
+    """
+    full = cv2.resize(region_map.astype(np.int32), size[::-1], interpolation=cv2.INTER_NEAREST).astype(np.int64)
+    segments = segments_info(full, category_ids)
+    for segment in segments:
+        segment["name"] = work.regions[segment["id"] - 1].name
+    instances = [_instance(full, segment) for segment in segments if segment["category_id"] in things]
+    part = {"file_name": name, "height": size[0], "width": size[1], "segments_info": segments, "instances": instances}
+    png, label, described = (folder / kind / f"{name}.{end}" for kind, end in _PARTS)
+    for path in (png, label, described):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(png, lambda path: write_panoptic_png(path, full))
+    _replace(label, lambda path: Image.fromarray(_labels(full)).save(path))
+    _replace(described, _json(part))
+    return Exported(len(segments), int(np.count_nonzero(full < 0)), [png, label, described])
+
+
+def collect(folder: Path, names: Iterable[str], categories: Sequence[dict[str, Any]]) -> list[Path]:
+    """Write ``panoptic.json`` and ``instances.json`` of all images exported so far.
+
+    Args:
+        folder: of all exports.
+        names: of the images, in order; those never exported are left out.
+        categories: with ``id``, ``name`` and ``isthing``.
+    """
+    paths = [path for name in names if (path := folder / "parts" / f"{name}.json").is_file()]
+    parts = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    images = [
+        {"id": number, **{key: part[key] for key in ("file_name", "height", "width")}}
+        for number, part in enumerate(parts, start=1)
+    ]
+    panoptic = [
+        {"image_id": image["id"], "file_name": f"{part['file_name']}.png", "segments_info": part["segments_info"]}
+        for image, part in zip(images, parts, strict=True)
+    ]
+    instances = [(image["id"], one) for image, part in zip(images, parts, strict=True) for one in part["instances"]]
+    numbered = [{"id": number, "image_id": image, **one} for number, (image, one) in enumerate(instances, start=1)]
+    coloured = [{"color": colour_of(index), **category} for index, category in enumerate(categories)]
+    written = []
+    for file, annotations in (("panoptic.json", panoptic), ("instances.json", numbered)):
+        _replace(folder / file, _json({"images": images, "annotations": annotations, "categories": coloured}))
+        written.append(folder / file)
+    return written
+
+
+def _instance(region_map: NDArray[np.int64], segment: dict[str, Any]) -> dict[str, Any]:
+    pixels = np.asfortranarray(region_map == segment["id"] - 1, np.uint8)
+    encoded = coco_mask.encode(pixels)
+    counts = encoded["counts"].decode("ascii")  # json knows no bytes
+    kept = {key: segment[key] for key in ("category_id", "area", "bbox", "iscrowd", "name")}
+    return {**kept, "segmentation": {"size": [int(side) for side in encoded["size"]], "counts": counts}}
+
+
+def _labels(region_map: NDArray[np.int64]) -> NDArray[np.uint16] | NDArray[np.uint8]:
+    """Return 0 for VOID and region + 1: 8 bits where they suffice, 16 otherwise."""
+    labels = (region_map + 1).astype(np.uint16)
+    return labels if labels.max() > MOST_LABELS else labels.astype(np.uint8)
+
+
+def _json(content: object) -> Callable[[Path], object]:
+    return lambda path: path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    partial = path.with_name(f".{path.stem}.partial{path.suffix}")  # Pillow goes by the suffix
+    write(partial)
+    partial.replace(path)

@@ -1,0 +1,58 @@
+"""One region map as COCO panoptic keeps it: a png of ids and a list of segments."""
+
+import colorsys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+GOLDEN_RATIO = 0.618034  # steps of this part of the colour circle keep the hues of any number of categories apart
+
+
+def colour_of(index: int) -> list[int]:
+    """Return red, green and blue, each 0 to 255, of the index-th category or region."""
+    return [round(255 * part) for part in colorsys.hsv_to_rgb(index * GOLDEN_RATIO % 1, 0.8, 0.9)]
+
+
+def write_panoptic_png(path: Path, region_map: NDArray[np.int64]) -> None:
+    """Write id = region + 1 = R + 256 G + 65536 B, 0 for VOID.
+
+    Args:
+        path: of the png.
+        region_map: (H, W), region in [0, 2^24 - 1) or VOID.
+    """
+    ids = np.ascontiguousarray(region_map + 1, dtype="<u4")
+    Image.fromarray(np.ascontiguousarray(ids.view(np.uint8).reshape(*ids.shape, 4)[..., :3])).save(path)
+
+
+def segments_info(region_map: NDArray[np.int64], category_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Return what the json says of the regions in the png.
+
+    Args:
+        region_map: (H, W), region in [0, N) or VOID.
+        category_ids: of the N regions.
+
+    Returns:
+        One segment for each region that has a pixel: a segment without pixels is an error to every reader.
+    """
+    ids = (region_map + 1).astype(np.int32)
+    areas = np.bincount(ids.ravel(), minlength=len(category_ids) + 1)
+    segments = []
+    for region, box in enumerate(ndimage.find_objects(ids)):
+        if areas[region + 1] == 0:
+            continue
+        rows, columns = box
+        segments.append(
+            {
+                "id": region + 1,
+                "category_id": int(category_ids[region]),
+                "area": int(areas[region + 1]),
+                "bbox": [columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start],
+                "iscrowd": 0,
+            }
+        )
+    return segments
