@@ -60,6 +60,8 @@ def test_the_annotator_needs_no_training_code_and_no_data_set() -> None:
         ("albumentations", ("data/",)),
         ("pycocotools", ("data/", "annotator/export.py")),
         ("pydantic", ("annotator/",)),
+        ("starlette", ("annotator/",)),
+        ("uvicorn", ("annotator/",)),
         ("sqlite3", ("annotator/store.py",)),
         ("omegaconf", ("config.py", "options.py", "training/")),
         ("timm", ("model/backbone.py",)),

@@ -46,7 +46,7 @@ def export_image(
         category_ids: of the work's regions.
         things: ids of the categories whose regions are instances.
     """
-    full = cv2.resize(region_map.astype(np.int32), size[::-1], interpolation=cv2.INTER_NEAREST).astype(np.int64)
+    full = cv2.resize(region_map.astype(np.int32), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT).astype(np.int64)
     segments = segments_info(full, category_ids)
     for segment in segments:
         segment["name"] = work.regions[segment["id"] - 1].name

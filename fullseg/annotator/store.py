@@ -120,6 +120,21 @@ class Journal:
             self._connection.execute("INSERT INTO action VALUES (?, ?, ?, ?, ?)", row)
         return revision + 1
 
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Return the size (H, W) of every image that was ever opened."""
+        with self._lock:
+            rows = self._connection.execute("SELECT name, height, width FROM image").fetchall()
+        return {name: (height, width) for name, height, width in rows}
+
+    def seconds(self) -> list[tuple[str, str, int, float]]:
+        """Return image, kind of action, how many of them there are and the seconds they took together."""
+        query = (
+            "SELECT image, json_extract(content, '$.kind') AS kind, count(*), sum(seconds) FROM action "
+            "GROUP BY image, kind ORDER BY image, kind"
+        )
+        with self._lock:
+            return self._connection.execute(query).fetchall()
+
     def revision(self, name: str) -> int:
         """Return the number of actions on one image."""
         with self._lock:

@@ -1,0 +1,134 @@
+"""A COCO panoptic partition made elsewhere, to be corrected here."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fullseg.annotator.actions import MOST_REGIONS, ExtremePoints, Import, Imported
+from fullseg.annotator.segmentation import encode_mask
+
+
+class ImportedError(ValueError):
+    """Files that cannot be imported, and why."""
+
+
+def read_panoptic(
+    png: bytes,
+    described: object,
+    name: str,
+    full_size: tuple[int, int],
+    size: tuple[int, int],
+    categories: Sequence[Mapping[str, Any]],
+) -> tuple[Import, list[str]]:
+    """Read one image's partition.
+
+    A region comes locked, so that it stays as it was until a person opens it; its extreme points are those of its
+    pixels. Crowd segments are VOID.
+
+    Args:
+        png: the panoptic png, id = R + 256 G + 65536 B.
+        described: the content of the panoptic json, or its annotation of this image alone.
+        name: of the image.
+        full_size: (H, W) of the image file, which the png must have.
+        size: (h, w) in which the network sees it.
+        categories: known here; a segment's category is found by its name, or by its id if the json has no names.
+
+    Returns:
+        The action, and what had to be left out, in words.
+
+    Raises:
+        ImportedError: if a file is malformed, of another image, or does not agree with the other.
+    """
+    ids = _read_ids(png, full_size)
+    annotation, names = _find(described, name)
+    segments = _segments(annotation)
+    unknown = np.setdiff1d(np.unique(ids), [0, *segments])
+    if unknown.size:
+        raise ImportedError(f"the png has id {unknown[0]}, which segments_info does not name")
+    seen = cv2.resize(ids, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    left_out: list[str] = []
+    regions: list[Imported] = []
+    for number, segment in segments.items():
+        pixels = seen == number
+        if segment.get("iscrowd", 0) or not pixels.any():
+            why = "a crowd" if segment.get("iscrowd", 0) else "without a pixel at this size"
+            left_out.append(f"segment {number} is {why}")
+            continue
+        category = _category(segment.get("category_id"), names, categories)
+        label = segment.get("name", "")
+        label = label[:200] if isinstance(label, str) else ""
+        regions.append(Imported(points=_extremes(pixels), name=label, category=category, mask=encode_mask(pixels)))
+    if len(regions) > MOST_REGIONS:
+        raise ImportedError(f"there are {len(regions)} regions, more than {MOST_REGIONS}")
+    return Import(regions=tuple(regions)), left_out
+
+
+def _read_ids(png: bytes, size: tuple[int, int]) -> NDArray[np.int32]:
+    try:
+        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+            if (image.height, image.width) != size:
+                found = f"{image.width} x {image.height}"
+                raise ImportedError(f"the png is {found} pixels, the image {size[1]} x {size[0]}")
+            if image.mode not in ("RGB", "RGBA"):
+                raise ImportedError(f"the png's pixels are {image.mode}, COCO panoptic writes RGB")
+            rgb = np.asarray(image.convert("RGB"), np.int32)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, ImportedError):
+            raise
+        raise ImportedError(f"the png cannot be read: {error}") from error
+    return rgb[..., 0] + 256 * rgb[..., 1] + 65536 * rgb[..., 2]
+
+
+def _find(described: object, name: str) -> tuple[Mapping[str, Any], dict[Any, str]]:
+    """Return the image's annotation, and the names of the categories that the json knows."""
+    if not isinstance(described, dict):
+        raise ImportedError("the json is no object")
+    if "annotations" not in described:
+        return described, {}
+    try:
+        names = {category["id"]: str(category["name"]) for category in described.get("categories", [])}
+        files = {image["id"]: image["file_name"] for image in described.get("images", [])}
+        same = [entry for entry in described["annotations"] if files.get(entry["image_id"]) == name]
+        stem = PurePosixPath(name).stem
+        same = same or [e for e in described["annotations"] if PurePosixPath(e["file_name"]).stem in (stem, name)]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ImportedError(f"the json is not COCO panoptic: {error!r}") from error
+    if len(same) != 1:
+        raise ImportedError(f"the json has {len(same)} annotations of {name}, expected one")
+    return same[0], names
+
+
+def _segments(annotation: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
+    segments = annotation.get("segments_info")
+    if not isinstance(segments, list) or not all(isinstance(segment, dict) for segment in segments):
+        raise ImportedError("the json's annotation has no segments_info")
+    ids = [segment.get("id") for segment in segments]
+    if not all(type(number) is int and 0 < number < 1 << 24 for number in ids) or len(set(ids)) < len(ids):
+        raise ImportedError("segments_info: every segment needs an id of its own in 1 .. 16777215")
+    return dict(zip(ids, segments, strict=True))
+
+
+def _category(number: object, names: Mapping[Any, str], categories: Sequence[Mapping[str, Any]]) -> int | None:
+    wanted = names.get(number) if isinstance(number, int) else None
+    for category in categories:
+        if (category["name"] == wanted) if names else (category["id"] == number):
+            return int(category["id"])
+    return None
+
+
+def _extremes(pixels: NDArray[np.bool_]) -> ExtremePoints:
+    """Return the middle pixel (x, y) of each of a region's four extreme rows and columns."""
+    rows, columns = np.nonzero(pixels)
+    ends = []
+    for along, value in ((columns, columns.min()), (rows, rows.min()), (columns, columns.max()), (rows, rows.max())):
+        at = np.flatnonzero(along == value)
+        middle = at[len(at) // 2]
+        ends.append((float(columns[middle]), float(rows[middle])))
+    left, top, right, bottom = ends
+    return left, top, right, bottom

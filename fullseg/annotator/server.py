@@ -1,0 +1,205 @@
+"""The annotator's server: a page, and what it asks for. State is the workspace's, and so on disk."""
+
+import base64
+import io
+import json
+import math
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from fullseg.annotator.actions import ActionError
+from fullseg.annotator.images import ImageError, read_image, shrink
+from fullseg.annotator.importing import ImportedError
+from fullseg.annotator.store import ConflictError, JournalError
+from fullseg.annotator.workspace import Open, StaleError, Workspace
+
+STATIC = Path(__file__).parent / "static"
+THUMBNAIL = 160  # px along the longer side
+LONGEST = 24 * 3600.0  # seconds that one action may have taken a person
+STATUS: dict[type[Exception], int] = {
+    ActionError: 400,
+    ImportedError: 400,
+    ConflictError: 409,
+    StaleError: 410,
+    ImageError: 415,
+    JournalError: 409,
+}
+
+
+class RequestError(ValueError):
+    """A request that makes no sense."""
+
+
+def make_app(workspace: Workspace) -> Starlette:
+    """Return the server as an ASGI application, without the guard in front of it."""
+    api = _Api(workspace)
+    routes = [
+        Route("/", _page),
+        Mount("/static", StaticFiles(directory=STATIC)),
+        Route("/api/workspace", api.overview),
+        Route("/api/times", api.times),
+        Route("/api/images/{number}", api.state),
+        Route("/api/images/{number}/pixels", api.pixels),
+        Route("/api/images/{number}/thumbnail", api.thumbnail),
+        Route("/api/images/{number}/labels", api.labels),
+        Route("/api/images/{number}/actions", api.act, methods=["POST"]),
+        Route("/api/images/{number}/import", api.replace, methods=["POST"]),
+        Route("/api/images/{number}/export", api.export, methods=["POST"]),
+    ]
+    handlers: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = dict.fromkeys(STATUS, _refuse)
+    handlers[RequestError] = _refuse
+    return Starlette(routes=routes, exception_handlers=handlers)
+
+
+async def _page(_: Request) -> Response:
+    return FileResponse(STATIC / "index.html")
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, status_code=STATUS.get(type(error), 400))
+
+
+class _Api:
+    """The handlers: they check what came, and leave the work to threads, so that the page never waits for the model."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    async def overview(self, _: Request) -> Response:
+        """Return all images with their progress, and the categories."""
+        progress = await run_in_threadpool(self.workspace.progress)
+        images = [{"name": name, "regions": regions, "done": done} for name, regions, done in progress]
+        return JSONResponse({"images": images, "categories": self.workspace.categories})
+
+    async def times(self, _: Request) -> Response:
+        """Return the person's time, by image and kind of action."""
+        rows = await run_in_threadpool(self.workspace.journal.seconds)
+        return JSONResponse([dict(zip(("image", "kind", "count", "seconds"), row, strict=True)) for row in rows])
+
+    async def state(self, request: Request) -> Response:
+        """Return one image's newest state."""
+        name = self._name(request)
+        return JSONResponse(describe(name, await run_in_threadpool(self.workspace.open, name)))
+
+    async def pixels(self, request: Request) -> Response:
+        """Return the image as the person sees it, at its own size."""
+        return await run_in_threadpool(_png, self.workspace.path(self._name(request)), small=False)
+
+    async def thumbnail(self, request: Request) -> Response:
+        """Return the image, small."""
+        return await run_in_threadpool(_png, self.workspace.path(self._name(request)), small=True)
+
+    async def labels(self, request: Request) -> Response:
+        """Return labels (H, W) uint16, region's place + 1 or 0, then uncertainty (H, W) uint8, row after row."""
+        name, revision = self._name(request), _whole(request.query_params.get("revision"), "revision")
+        opened, found = await run_in_threadpool(self.workspace.labels, name, revision)
+        places = np.argsort(found.expected_iou, kind="stable")
+        regions = opened.history.work.regions
+        about = {
+            "revision": revision,
+            "unassigned": found.unassigned,
+            "regions": [region.id for region in regions],
+            "expected_iou": [round(float(iou), 4) for iou in found.expected_iou],
+            "least_sure": [regions[place].id for place in places if regions[place].mask is None],
+            "categories": self.workspace.category_ids(opened.history.work, found.classes),
+        }
+        body = (found.region_map + 1).astype("<u2").tobytes() + np.round(255 * found.uncertainty).astype("u1").tobytes()
+        return Response(body, media_type="application/octet-stream", headers={"X-Fullseg-Labels": json.dumps(about)})
+
+    async def act(self, request: Request) -> Response:
+        """Do one action; the journal has it before this answers."""
+        name, content = self._name(request), await _content(request)
+        revision, seconds = _whole(content.get("revision"), "revision"), _seconds(content.get("seconds", 0))
+        opened = await run_in_threadpool(self.workspace.act, name, revision, content.get("action"), seconds)
+        return JSONResponse(describe(name, opened))
+
+    async def replace(self, request: Request) -> Response:
+        """Replace an image's regions by those of a COCO panoptic png (base64) and json."""
+        name, content = self._name(request), await _content(request)
+        try:
+            png = base64.b64decode(content.get("png", ""), validate=True)
+        except (ValueError, TypeError) as error:
+            raise RequestError(f"png: {error}") from error
+        revision = _whole(content.get("revision"), "revision")
+        opened, left_out = await run_in_threadpool(self.workspace.replace, name, revision, png, content.get("json"))
+        return JSONResponse({**describe(name, opened), "left_out": left_out})
+
+    async def export(self, request: Request) -> Response:
+        """Write one image's files."""
+        name, content = self._name(request), await _content(request)
+        revision = _whole(content.get("revision"), "revision")
+        exported = await run_in_threadpool(self.workspace.export, name, revision)
+        files = [str(path) for path in exported.files]
+        return JSONResponse({"segments": exported.segments, "unassigned": exported.unassigned, "files": files})
+
+    def _name(self, request: Request) -> str:
+        number = _whole(request.path_params["number"], "image")
+        if number >= len(self.workspace.names):
+            raise RequestError(f"image {number}: there are {len(self.workspace.names)} images, counted from 0")
+        return self.workspace.names[number]
+
+
+def describe(name: str, opened: Open) -> dict[str, Any]:
+    """Return the state of one image as the page draws it; points are in pixels of the image as the network sees it."""
+    history, work = opened.history, opened.history.work
+    height, width = work.size
+    return {
+        "name": name,
+        "width": width,
+        "height": height,
+        "full_width": opened.full_size[1],
+        "full_height": opened.full_size[0],
+        "revision": opened.revision,
+        "can_undo": history.now > 0,
+        "can_redo": history.now < len(history.states) - 1,
+        "filled": work.filled,
+        "done": work.done,
+        "regions": [{**region._asdict(), "mask": None, "locked": region.mask is not None} for region in work.regions],
+        "strokes": [stroke.model_dump() for stroke in work.strokes],
+    }
+
+
+def _png(path: Path, *, small: bool) -> Response:
+    image = read_image(path)
+    if small:
+        picture = Image.fromarray(shrink(image))
+        picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    else:
+        picture = Image.fromarray(image)
+    file = io.BytesIO()
+    picture.save(file, "PNG", compress_level=1)  # lossless, so that zooming in shows the file's pixels
+    return Response(file.getvalue(), media_type="image/png", headers={"Cache-Control": "private, max-age=60"})
+
+
+async def _content(request: Request) -> dict[str, Any]:
+    try:
+        content = json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"the body is no json: {error}") from error
+    if not isinstance(content, dict):
+        raise RequestError("the body is no json object")
+    return content
+
+
+def _whole(value: object, what: str) -> int:
+    if type(value) is int and 0 <= value < 1 << 31:
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10:
+        return int(value)
+    raise RequestError(f"{what}={value!r}: expected a whole number from 0")
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return min(max(float(value), 0.0), LONGEST)
+    raise RequestError(f"seconds={value!r}: expected a number")

@@ -1,0 +1,226 @@
+"""A folder of images being annotated: their histories, the journal behind them, and the model beside them."""
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fullseg.annotator.actions import Action, ActionError, Add, Describe, Import, Lock, read_action
+from fullseg.annotator.export import Exported, collect, export_image
+from fullseg.annotator.images import list_images, read_image, shrink
+from fullseg.annotator.importing import read_panoptic
+from fullseg.annotator.segmentation import Segmentation, encode_mask, segment
+from fullseg.annotator.store import ConflictError, Journal
+from fullseg.annotator.work import History, Work
+from fullseg.model.predictor import Predictor
+
+MOST_OPEN = 8  # images kept in memory; the journal has them all
+UNNAMED = "region"  # the category of regions that were given none
+
+
+class StaleError(ValueError):
+    """Labels were asked for a state that is not the newest any more."""
+
+
+class Open(NamedTuple):
+    """One image in memory."""
+
+    pixels: NDArray[np.uint8]  # (h, w, 3), as the network sees it
+    full_size: tuple[int, int]  # (H, W) of the file
+    history: History
+    revision: int  # number of actions in the journal
+
+
+class Workspace:
+    """All that the server knows; its methods may be called from any thread.
+
+    Args:
+        folder: of the images.
+        out: folder of the journal and the exports.
+        predictor: of a checkpoint.
+        categories: with ``id``, ``name`` and ``isthing``; None for the checkpoint's.
+
+    Raises:
+        FileNotFoundError: if the folder holds no image.
+        JournalError: if the journal in ``out`` cannot be used.
+    """
+
+    def __init__(self, folder: Path, out: Path, predictor: Predictor, categories: list[dict[str, Any]] | None) -> None:
+        self.folder = folder
+        self.out = out
+        self.names = [name for name in list_images(folder) if not (folder / name).is_relative_to(out)]
+        self._known = frozenset(self.names)
+        self._predictor = predictor
+        self._guesses = categories is None
+        self.categories = categories or predictor.categories
+        self.journal = Journal(out / "journal.sqlite")
+        self._open: OrderedDict[str, Open] = OrderedDict()
+        self._progress: dict[str, tuple[int, int, bool]] = {}  # revision, number of regions, done
+        self._work = threading.RLock()  # histories
+        self._model = threading.Lock()  # the predictor: one image at a time
+        self._seen: str | None = None  # the image whose features the predictor holds
+        self._labels: tuple[str, int, Segmentation] | None = None
+
+    def path(self, name: str) -> Path:
+        """Return the file of an image; raise KeyError for a name that is not in the list, however it is written."""
+        if name not in self._known:
+            raise KeyError(name)
+        return self.folder / name
+
+    def progress(self) -> list[tuple[str, int, bool]]:
+        """Return every image's name, number of regions and whether it is done, without opening the images."""
+        with self._work:
+            sizes = self.journal.sizes()
+            for name in self._known & sizes.keys():
+                revision = self.journal.revision(name)
+                if self._progress.get(name, (-1,))[0] != revision:
+                    work = self._history(name, sizes[name])[0].work
+                    self._progress[name] = (revision, len(work.regions), work.done)
+            return [(name, *self._progress.get(name, (0, 0, False))[1:]) for name in self.names]
+
+    def _history(self, name: str, size: tuple[int, int]) -> tuple[History, int]:
+        """Return the history and the number of actions in the journal."""
+        entries = self.journal.open_image(name, size)
+        history = History((Work(size),))
+        for entry in entries:
+            history = history.after(entry.action)
+        return history, len(entries)
+
+    def open(self, name: str) -> Open:
+        """Return the newest state of an image.
+
+        Raises:
+            KeyError: if there is no such image.
+            ImageError: if it cannot be read.
+            JournalError: if it had another size when it was annotated.
+        """
+        path = self.path(name)
+        with self._work:
+            if name in self._open and self._open[name].revision == self.journal.revision(name):
+                self._open.move_to_end(name)
+                return self._open[name]
+            image = read_image(path)
+            pixels = shrink(image)
+            size = pixels.shape[0], pixels.shape[1]
+            history, revision = self._history(name, size)
+            return self._keep(name, Open(pixels, (image.shape[0], image.shape[1]), history, revision))
+
+    def act(self, name: str, revision: int, content: object, seconds: float) -> Open:
+        """Do one action; it is in the journal when this returns.
+
+        Args:
+            name: of the image.
+            revision: that the person saw.
+            content: the action as plain values.
+            seconds: that the person took.
+
+        Raises:
+            ActionError: if it is malformed or cannot be done.
+            ConflictError: if the image has gone on since.
+        """
+        action = read_action(content)
+        if isinstance(action, Add | Describe) and action.category is not None:
+            self._check_category(action.category)
+        if isinstance(action, Import):
+            raise ActionError("import: send the file to be imported instead")
+        if isinstance(action, Lock):
+            action = self._with_pixels(action, name, revision)
+        return self._do(name, revision, action, seconds)
+
+    def _do(self, name: str, revision: int, action: Action, seconds: float) -> Open:
+        with self._work:
+            opened = self.open(name)
+            if opened.revision != revision:  # before the action is tried: it may not fit the newer state
+                raise ConflictError(f"{name} is at revision {opened.revision}, the action was done on {revision}")
+            history = opened.history.after(action)
+            revision = self.journal.append(name, revision, action, seconds)
+            return self._keep(name, opened._replace(history=history, revision=revision))
+
+    def _check_category(self, category: int) -> None:
+        if category not in {known["id"] for known in self.categories}:
+            raise ActionError(f"category {category}: there is no such category")
+
+    def _with_pixels(self, action: Lock, name: str, revision: int) -> Lock:
+        opened, labels = self.labels(name, revision)
+        places = [region.id for region in opened.history.work.regions]
+        opened.history.work.open_region(action.region)  # says why not
+        pixels = labels.region_map == places.index(action.region)
+        return Lock(region=action.region, mask=encode_mask(pixels))
+
+    def _keep(self, name: str, opened: Open) -> Open:
+        self._open[name] = opened
+        self._open.move_to_end(name)
+        while len(self._open) > MOST_OPEN:
+            self._open.popitem(last=False)
+        return opened
+
+    def labels(self, name: str, revision: int) -> tuple[Open, Segmentation]:
+        """Return the model's labels of one state; each state is computed once.
+
+        Raises:
+            StaleError: if there is a newer state by the time the model is free: nobody waits for this one any more.
+        """
+        with self._model:
+            opened = self.open(name)
+            if opened.revision != revision:
+                raise StaleError(f"{name} is at revision {opened.revision}, labels were asked for {revision}")
+            if self._labels is not None and self._labels[:2] == (name, revision):
+                return opened, self._labels[2]
+            if self._seen != name:
+                self._seen = None
+                self._predictor.set_image(opened.pixels)
+                self._seen = name
+            found = segment(self._predictor, opened.history.work)
+            self._labels = (name, revision, found)
+            return opened, found
+
+    def replace(self, name: str, revision: int, png: bytes, described: object) -> tuple[Open, list[str]]:
+        """Replace an image's regions by those of a COCO panoptic file, locked; undo brings the old ones back.
+
+        Args:
+            name: of the image.
+            revision: that the person saw.
+            png: the panoptic png.
+            described: the content of the panoptic json, or its annotation of this image alone.
+
+        Returns:
+            The new state, and what had to be left out, in words.
+
+        Raises:
+            ImportedError: if the files cannot be used.
+            ConflictError: if the image has gone on since.
+        """
+        opened = self.open(name)
+        action, left_out = read_panoptic(
+            png, described, name, opened.full_size, opened.history.work.size, self.categories
+        )
+        return self._do(name, revision, action, 0.0), left_out
+
+    def export(self, name: str, revision: int) -> Exported:
+        """Write one image's files, and the json files of all that were exported so far, into ``out/export``."""
+        opened, found = self.labels(name, revision)
+        ids = self.category_ids(opened.history.work, found.classes)
+        categories = self.export_categories()
+        things = {category["id"] for category in categories if category["isthing"]}
+        folder = self.out / "export"
+        with self._work:
+            work = opened.history.work
+            exported = export_image(folder, name, work, found.region_map, opened.full_size, ids, things)
+            return exported._replace(files=exported.files + collect(folder, self.names, categories))
+
+    def category_ids(self, work: Work, classes: NDArray[np.int64]) -> list[int]:
+        """Return the category of every region: the person's, else the model's guess, else that of unnamed regions."""
+        guesses = [self.categories[index]["id"] if self._guesses else self._unnamed_id() for index in classes]
+        chosen = [region.category for region in work.regions]
+        return [guess if own is None else own for own, guess in zip(chosen, guesses, strict=True)]
+
+    def export_categories(self) -> list[dict[str, Any]]:
+        """Return the categories, and one for regions without any where the model has no guess."""
+        unnamed = [] if self._guesses else [{"id": self._unnamed_id(), "name": UNNAMED, "isthing": 1}]
+        return [*self.categories, *unnamed]
+
+    def _unnamed_id(self) -> int:
+        return max((int(category["id"]) for category in self.categories), default=0) + 1
