@@ -1,0 +1,317 @@
+// The page: everything that can be done, once, whether by a button, a key or a pointer.
+
+import * as api from "./api.js";
+import { makeKeys, nameOf } from "./keys.js";
+import { listImages, listRegions } from "./panels.js";
+import { Session } from "./session.js";
+import { snapTo } from "./snap.js";
+import { Tools } from "./tools.js";
+import { View } from "./view.js";
+
+const $ = (id) => document.getElementById(id);
+const BUTTONS = ["mark", "correct", "choose"];
+
+class Page {
+  constructor() {
+    this.images = [];
+    this.categories = [];
+    this.selected = null;
+    this.collected = [];
+    this.on = { collect: false, snap: false, heat: false, outline: false };
+    this.merging = false;
+    this.remarking = null;
+    this.view = new View($("canvas"));
+    this.session = new Session((what) => this.changed(what), (text, isError) => this.say(text, isError));
+    this.tools = new Tools(this);
+    this.keys = makeKeys(this);
+    this.wire();
+  }
+
+  get collecting() {
+    return this.on.collect;
+  }
+
+  async start() {
+    await this.overview();
+    $("categories").replaceChildren(
+      ...this.categories.map(({ name, isthing }) => Object.assign(document.createElement("option"), { value: name, label: isthing ? "thing" : "stuff" })),
+    );
+    this.tools.use("mark");
+    await this.open(Math.max(0, this.images.findIndex(({ done }) => !done)));
+  }
+
+  async overview() {
+    const { images, categories } = await api.workspace();
+    this.images = images.map((image, number) => ({ ...image, number }));
+    this.categories = categories;
+    this.listImages();
+  }
+
+  listImages() {
+    const wanted = $("filter").value.toLowerCase();
+    const shown = this.images.filter(({ name }) => name.toLowerCase().includes(wanted));
+    listImages($("images"), shown, this.session.image, (number) => this.open(number));
+  }
+
+  async open(number) {
+    if (this.collected.length) this.tools.update();
+    this.say("Opening ...");
+    this.selected = null;
+    try {
+      await this.session.open(number);
+      this.say("");
+    } catch (error) {
+      this.say(error.message, true);
+    }
+    this.listImages();
+  }
+
+  step(by) {
+    const number = (this.session.image ?? 0) + by;
+    if (number >= 0 && number < this.images.length) this.open(number);
+  }
+
+  changed(what) {
+    const { session, view } = this;
+    if (what === "image") view.show(session.bitmap, session.state);
+    view.state = session.state;
+    if (what === "labels") view.setLabels(session.labels);
+    if (what !== "labels") {
+      const image = this.images[session.image];
+      Object.assign(image, { regions: session.state.regions.length, done: session.state.done });
+      if (!session.region(this.selected)) this.selected = null;
+      this.listImages();
+    }
+    this.redraw();
+  }
+
+  redraw() {
+    const { session, tools, view } = this;
+    const { state, labels } = session;
+    view.drawing = { points: tools.clicks, strokes: [...this.collected, ...(tools.stroke ? [tools.stroke] : [])], selected: this.selected };
+    view.redraw();
+    for (const tool of BUTTONS) $(tool).setAttribute("aria-checked", String(tools.tool === tool));
+    for (const [name, on] of Object.entries(this.on)) $(name).setAttribute("aria-pressed", String(on));
+    $("fill").setAttribute("aria-pressed", String(Boolean(state?.filled)));
+    $("done").setAttribute("aria-pressed", String(Boolean(state?.done)));
+    $("undo").disabled = !state?.can_undo;
+    $("redo").disabled = !state?.can_redo;
+    $("hint").textContent = this.merging ? "Choose the region to be merged into the chosen one" : tools.hint();
+    listRegions($("regions"), session, this.categories, this.selected, {
+      select: (id, shift) => this.select(id, shift),
+      lock: (region) => this.lock(region),
+    });
+    const void_ = labels ? `${labels.unassigned.toLocaleString()} px without a region` : "";
+    const took = session.busy ? "model at work ..." : session.took ? `${Math.round(session.took)} ms` : "";
+    $("figures").textContent = [took, void_, state ? `${state.full_width} x ${state.full_height} px, zoom ${Math.round(100 * view.scale)} %` : ""].filter(Boolean).join("   ·   ");
+  }
+
+  say(text, isError = false) {
+    $("message").textContent = text;
+    $("message").className = isError ? "error" : "";
+  }
+
+  select(id, merge = false) {
+    if (id !== null && this.selected !== null && id !== this.selected && (merge || this.merging)) {
+      this.merging = false;
+      this.session.do({ kind: "merge", region: this.selected, other: id });
+      return;
+    }
+    this.merging = false;
+    this.selected = id;
+    const region = this.session.region(id);
+    $("name").disabled = !region;
+    $("name").value = region?.name ?? "";
+    $("category").value = this.categories.find((category) => category.id === region?.category)?.name ?? (region ? "" : $("category").value);
+    this.redraw();
+  }
+
+  snap(point) {
+    return this.on.snap ? snapTo(this.session.bitmap, this.session.state, this.view.scale, point) : point;
+  }
+
+  async add(points) {
+    if (this.remarking !== null) {
+      const region = this.remarking;
+      this.remarking = null;
+      return this.session.do({ kind: "move", region, points });
+    }
+    const category = this.selected === null ? this.category() : null;
+    if (await this.session.do({ kind: "add", points, ...(category === null ? {} : { category }) })) this.say(`Region ${this.session.state.regions.at(-1).id} added`);
+  }
+
+  category() {
+    const wanted = $("category").value.trim().toLowerCase();
+    return this.categories.find(({ name }) => name.toLowerCase() === wanted)?.id ?? null;
+  }
+
+  toggle(name) {
+    this.on[name] = !this.on[name];
+    if (name === "collect" && !this.on.collect) this.tools.update();
+    this.view.set({ heat: this.on.heat, outline: this.on.outline });
+    this.redraw();
+  }
+
+  opacity(by) {
+    $("opacity").value = Number($("opacity").value) + by;
+    this.view.set({ opacity: $("opacity").value / 100 });
+  }
+
+  undo() {
+    if (this.session.state?.can_undo) this.session.do({ kind: "undo" });
+  }
+
+  redo() {
+    if (this.session.state?.can_redo) this.session.do({ kind: "redo" });
+  }
+
+  next() {
+    const { labels } = this.session;
+    const order = labels?.least_sure ?? [];
+    if (!order.length) return this.say("There is no open region", true);
+    const id = order[(order.indexOf(this.selected) + 1) % order.length];
+    const { points } = this.session.region(id);
+    const [x, y] = [points.map((point) => point[0]), points.map((point) => point[1])];
+    if (!this.on.heat) this.toggle("heat");
+    this.tools.use("correct");
+    this.select(id);
+    this.view.focus([Math.min(...x), Math.min(...y), Math.max(...x), Math.max(...y)]);
+  }
+
+  chosen() {
+    const region = this.session.region(this.selected);
+    if (!region) this.say("Choose a region first: click it in the list, or with V in the image", true);
+    return region;
+  }
+
+  lock(region = this.chosen()) {
+    if (region) this.session.do({ kind: region.locked ? "unlock" : "lock", region: region.id });
+  }
+
+  remove() {
+    const region = this.chosen();
+    if (region) this.session.do({ kind: "delete", region: region.id });
+  }
+
+  merge() {
+    if (this.chosen()) this.merging = true;
+    this.redraw();
+  }
+
+  remark() {
+    const region = this.chosen();
+    if (!region) return;
+    this.remarking = region.id;
+    this.tools.use("mark");
+  }
+
+  rename() {
+    if (this.chosen()) $("name").select();
+  }
+
+  classify() {
+    $("category").select();
+  }
+
+  describe() {
+    const region = this.session.region(this.selected);
+    if (!region) return;
+    const text = $("category").value.trim();
+    const category = text ? this.category() : null;
+    if (text && category === null) return this.say(`There is no class ${text}`, true);
+    if (category === region.category && $("name").value === region.name) return;
+    this.session.do({ kind: "describe", region: region.id, name: $("name").value, category });
+  }
+
+  reorder(by) {
+    const order = this.session.state.regions.map(({ id }) => id);
+    const from = order.indexOf(this.selected);
+    const to = from + by;
+    if (from < 0 || to < 0 || to >= order.length) return;
+    [order[from], order[to]] = [order[to], order[from]];
+    this.session.do({ kind: "reorder", order });
+  }
+
+  fill() {
+    const { labels, state } = this.session;
+    const filled = !state.filled;
+    if (filled) this.say(`${labels?.unassigned.toLocaleString() ?? "?"} px without a region go to the nearest open one`);
+    this.session.do({ kind: "fill", filled });
+  }
+
+  finish() {
+    this.session.do({ kind: "finish", done: !this.session.state.done });
+  }
+
+  async exportImage() {
+    await this.session.queue;
+    try {
+      const { segments, unassigned, files } = await api.exportImage(this.session.image, this.session.state.revision);
+      this.say(`Exported ${segments} segments, ${unassigned.toLocaleString()} px VOID: ${files[0]}`);
+    } catch (error) {
+      this.say(error.message, true);
+    }
+  }
+
+  importFiles() {
+    $("files").value = "";
+    $("files").click();
+  }
+
+  async importChosen() {
+    const files = [...$("files").files];
+    const png = files.find(({ name }) => name.endsWith(".png"));
+    const json = files.find(({ name }) => name.endsWith(".json"));
+    if (!png || !json) return this.say("Choose two files: the panoptic png of this image, and its json", true);
+    try {
+      const bytes = new Uint8Array(await png.arrayBuffer());
+      const base64 = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+      const content = { revision: this.session.state.revision, png: base64, json: JSON.parse(await json.text()) };
+      const { left_out } = await api.replace(this.session.image, content);
+      await this.session.reload("");
+      this.say(left_out.length ? `Imported; left out: ${left_out.join(", ")}` : "Imported; every region is locked until you open it");
+    } catch (error) {
+      this.say(error.message, true);
+    }
+  }
+
+  help() {
+    $("keylist").replaceChildren(
+      ...this.keys.flatMap(([key, what]) => [
+        Object.assign(document.createElement("dt"), { textContent: key }),
+        Object.assign(document.createElement("dd"), { textContent: what }),
+      ]),
+    );
+    $("keys").showModal();
+  }
+
+  wire() {
+    const clicks = { undo: "undo", redo: "redo", next: "next", fill: "fill", done: "finish", export: "exportImage", import: "importFiles", help: "help" };
+    for (const [id, method] of Object.entries(clicks)) $(id).addEventListener("click", () => this[method]());
+    for (const tool of BUTTONS) $(tool).addEventListener("click", () => this.tools.use(tool));
+    for (const name of Object.keys(this.on)) $(name).addEventListener("click", () => this.toggle(name));
+    $("opacity").addEventListener("input", () => this.opacity(0));
+    $("filter").addEventListener("input", () => this.listImages());
+    $("files").addEventListener("change", () => this.importChosen());
+    for (const id of ["name", "category"]) {
+      $(id).addEventListener("change", () => this.describe());
+      $(id).addEventListener("keydown", (event) => ["Enter", "Escape"].includes(event.key) && $("canvas").focus());
+    }
+    window.addEventListener("keydown", (event) => this.key(event));
+    window.addEventListener("keyup", (event) => event.key === " " && (this.tools.space = false));
+    window.addEventListener("beforeunload", (event) => this.collected.length && event.preventDefault());
+  }
+
+  key(event) {
+    if (event.target instanceof HTMLInputElement && event.target.type !== "range") return;
+    if ($("keys").open) return;
+    if (event.target instanceof HTMLButtonElement && ["Enter", " "].includes(event.key)) return;
+    const found = this.keys.find(([key]) => key === nameOf(event));
+    if (!found) return;
+    event.preventDefault();
+    found[2]();
+  }
+}
+
+const page = new Page();
+page.start().catch((error) => page.say(error.message, true));

@@ -1,0 +1,66 @@
+// The lists beside the canvas: images with their progress, regions with what the model thinks of them.
+
+import { thumbnail } from "./api.js";
+import { colourOf } from "./view.js";
+
+const make = (tag, attributes = {}, ...children) => {
+  const element = Object.assign(document.createElement(tag), attributes);
+  element.append(...children);
+  return element;
+};
+
+export function listImages(list, images, current, pick) {
+  list.replaceChildren(
+    ...images.map(({ name, regions, done, number }) => {
+      const about = done ? `done, ${regions} regions` : regions ? `${regions} regions` : "untouched";
+      const item = make(
+        "li",
+        { className: done ? "done" : "", tabIndex: 0, title: name },
+        make("img", { src: thumbnail(number), alt: "", loading: "lazy" }),
+        make("span", { textContent: name }),
+        make("small", { textContent: about }),
+      );
+      item.setAttribute("aria-current", String(number === current));
+      item.addEventListener("click", () => pick(number));
+      item.addEventListener("keydown", (event) => event.key === "Enter" && pick(number));
+      return item;
+    }),
+  );
+}
+
+export function listRegions(list, session, categories, selected, on) {
+  const { state, labels } = session;
+  const known = new Map(categories.map((category) => [category.id, category]));
+  list.replaceChildren(
+    ...(state?.regions ?? []).map((region) => {
+      const place = labels ? labels.regions.indexOf(region.id) : -1;
+      const guess = place < 0 ? null : known.get(labels.categories[place]);
+      const category = known.get(region.category) ?? guess;
+      const swatch = make("span", { className: `swatch ${category && !category.isthing ? "stuff" : ""}` });
+      swatch.style.background = colourOf(region.id);
+      const label = region.name || (category ? category.name : "region");
+      const sure = place < 0 ? "" : region.locked ? "" : `${Math.round(100 * labels.expected_iou[place])} %`;
+      const lock = make("button", {
+        textContent: region.locked ? "unlock" : "lock",
+        title: "A locked region's pixels stay as they are (L)",
+      });
+      lock.addEventListener("click", (event) => {
+        event.stopPropagation();
+        on.lock(region);
+      });
+      const item = make(
+        "li",
+        { tabIndex: 0, title: `${label} ${region.id}: the model expects this IoU of it` },
+        swatch,
+        make("span", { className: "name", textContent: `${region.id}  ${label}` }),
+        make("span", { className: "sure", textContent: sure }),
+        lock,
+      );
+      item.dataset.region = region.id;
+      item.setAttribute("aria-current", String(region.id === selected));
+      item.addEventListener("click", (event) => on.select(region.id, event.shiftKey));
+      item.addEventListener("keydown", (event) => event.key === "Enter" && on.select(region.id, event.shiftKey));
+      return item;
+    }),
+  );
+}

@@ -1,0 +1,88 @@
+// One image in work: actions go to the server one after another, and only the newest labels are waited for.
+
+import * as api from "./api.js";
+
+const IDLE = 120; // seconds: a longer pause is no work on a region
+
+export class Session {
+  // `changed(what)` is called with "state", "labels" or "image"; `say(text, isError)` shows a message.
+  constructor(changed, say) {
+    this.changed = changed;
+    this.say = say;
+    this.image = null;
+    this.state = null;
+    this.labels = null;
+    this.bitmap = null;
+    this.queue = Promise.resolve();
+    this.waiting = null;
+    this.since = performance.now();
+  }
+
+  async open(image) {
+    this.waiting?.abort();
+    this.image = image;
+    const [state, bitmap] = await Promise.all([api.state(image), api.pixels(image)]);
+    if (image !== this.image) return; // another one was picked meanwhile
+    Object.assign(this, { state, bitmap, labels: null, since: performance.now() });
+    this.changed("image");
+    await this.refresh();
+  }
+
+  region(id) {
+    return this.state?.regions.find((region) => region.id === id) ?? null;
+  }
+
+  // Do one action on the newest state; returns whether it was done.
+  do(action) {
+    const image = this.image;
+    const seconds = Math.min((performance.now() - this.since) / 1000, IDLE);
+    this.since = performance.now();
+    const done = this.queue.then(() => this.send(image, action, seconds));
+    this.queue = done.catch(() => false);
+    return this.queue;
+  }
+
+  async send(image, action, seconds) {
+    if (image !== this.image) return false;
+    const start = performance.now();
+    try {
+      const state = await api.act(image, { revision: this.state.revision, action, seconds });
+      if (image !== this.image) return true;
+      this.state = state;
+    } catch (error) {
+      if (error.status === 409) await this.reload("Another tab has changed this image; it is shown anew. Please repeat.");
+      else this.say(error.message, true);
+      return false;
+    }
+    this.changed("state");
+    this.refresh(start);
+    return true;
+  }
+
+  async reload(why) {
+    this.state = await api.state(this.image);
+    this.changed("state");
+    this.say(why, true);
+    this.refresh();
+  }
+
+  // Ask for the labels of the newest state; an older question is dropped.
+  async refresh(start = performance.now()) {
+    this.waiting?.abort();
+    const waiting = (this.waiting = new AbortController());
+    const { image, state } = this;
+    try {
+      const labels = await api.labels(image, state, waiting.signal);
+      if (image !== this.image || state !== this.state) return;
+      this.labels = labels;
+      this.took = performance.now() - start;
+      this.changed("labels");
+    } catch (error) {
+      if (error.name !== "AbortError" && error.status !== 410) this.say(error.message, true);
+    }
+  }
+
+  get busy() {
+    return !this.labels || this.labels.revision !== this.state?.revision;
+  }
+}
