@@ -1,9 +1,12 @@
 # Everything is one target; `make` lists them. Options: EXPERIMENT=name below experiments/, DATA=folder of the data set,
-# SET="key=value ..." for any option of fullseg/config.py, RUNS="folder ..." for the report.
+# SET="key=value ..." for any option of fullseg/config.py, RUNS="folder ..." for the report,
+# IMAGES=folder and CHECKPOINT=run for the annotator.
 EXPERIMENT ?= default
 DATA ?=
 SET ?=
 RUNS ?= runs/$(EXPERIMENT)/latest
+IMAGES ?=
+CHECKPOINT ?=
 PYTHON ?= python3
 
 # The active conda environment (see environment.yml), else a .venv of the project's own.
@@ -16,7 +19,7 @@ ENV :=
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env lint test train study report
+.PHONY: help env lint test train study report annotate
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -46,3 +49,6 @@ study: $(ENV)  ## annotate the evaluation set of EXPERIMENT's newest run with th
 
 report: $(ENV)  ## make one HTML page of RUNS="folder ..." (default: the newest of EXPERIMENT)
 	$(RUN) -m fullseg report $(RUNS)
+
+annotate: $(ENV)  ## segment IMAGES=folder by hand, in the browser (default: embedded scenes) [CHECKPOINT=run, default: the newest]
+	$(RUN) -m fullseg annotate $(if $(IMAGES),'$(IMAGES)') $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)')

@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     study.set_defaults(run=_study)
 
     _add_predict(commands)
+    _add_annotate(commands)
     _add_report(commands)
     _add_data(commands)
     return parser
@@ -67,6 +68,26 @@ def _add_predict(commands: "Commands") -> None:
     predict.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for the result")
     predict.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     predict.set_defaults(run=_predict)
+
+
+def _add_annotate(commands: "Commands") -> None:
+    annotate = commands.add_parser("annotate", help="segment images by hand, in the browser")
+    annotate.add_argument(
+        "images", type=Path, nargs="?", metavar="IMAGES_DIR", help="folder of images (default: embedded scenes)"
+    )
+    annotate.add_argument("--checkpoint", type=Path, help="of a run, or its folder (default: the newest below runs/)")
+    annotate.add_argument(
+        "--categories", type=Path, metavar="FILE.json", help="COCO json with the classes (default: the checkpoint's)"
+    )
+    annotate.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the journal and exports (default: IMAGES_DIR/fullseg)"
+    )
+    annotate.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1); any other needs a token"
+    )
+    annotate.add_argument("--port", type=int, default=8765, help="0 for any that is free (default: 8765)")
+    annotate.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+    annotate.set_defaults(run=_annotate)
 
 
 def _add_report(commands: "Commands") -> None:
@@ -126,6 +147,21 @@ def _predict(options: argparse.Namespace) -> int:
 
     picture = predict(options.checkpoint, options.annotations, options.image, options.out, options.device)
     print(f"{options.out}: COCO panoptic of {options.image}; picture {picture}")
+    return 0
+
+
+def _annotate(options: argparse.Namespace) -> int:
+    from fullseg.annotate import annotate
+
+    annotate(
+        options.images,
+        options.checkpoint,
+        categories=options.categories,
+        out=options.out,
+        host=options.host,
+        port=options.port,
+        device=options.device,
+    )
     return 0
 
 

@@ -48,6 +48,7 @@ def make_app(workspace: Workspace) -> Starlette:
         Mount("/static", StaticFiles(directory=STATIC)),
         Route("/api/workspace", api.overview),
         Route("/api/times", api.times),
+        Route("/api/categories", api.add_category, methods=["POST"]),
         Route("/api/images/{number}", api.state),
         Route("/api/images/{number}/pixels", api.pixels),
         Route("/api/images/{number}/thumbnail", api.thumbnail),
@@ -79,12 +80,21 @@ class _Api:
         """Return all images with their progress, and the categories."""
         progress = await run_in_threadpool(self.workspace.progress)
         images = [{"name": name, "regions": regions, "done": done} for name, regions, done in progress]
-        return JSONResponse({"images": images, "categories": self.workspace.categories})
+        return JSONResponse({"images": images, "categories": self.workspace.categories.known()})
 
     async def times(self, _: Request) -> Response:
         """Return the person's time, by image and kind of action."""
         rows = await run_in_threadpool(self.workspace.journal.seconds)
         return JSONResponse([dict(zip(("image", "kind", "count", "seconds"), row, strict=True)) for row in rows])
+
+    async def add_category(self, request: Request) -> Response:
+        """Keep a category that the person typed in; return all of them and its id."""
+        content = await _content(request)
+        name, isthing = content.get("name"), content.get("isthing")
+        if not isinstance(name, str) or not isinstance(isthing, bool):
+            raise RequestError("a category needs a name, and isthing true or false")
+        added = await run_in_threadpool(self.workspace.categories.add, name, isthing=isthing)
+        return JSONResponse({"id": added["id"], "categories": self.workspace.categories.known()})
 
     async def state(self, request: Request) -> Response:
         """Return one image's newest state."""
@@ -111,7 +121,7 @@ class _Api:
             "regions": [region.id for region in regions],
             "expected_iou": [round(float(iou), 4) for iou in found.expected_iou],
             "least_sure": [regions[place].id for place in places if regions[place].mask is None],
-            "categories": self.workspace.category_ids(opened.history.work, found.classes),
+            "categories": self.workspace.categories.ids(opened.history.work, found.classes),
         }
         body = (found.region_map + 1).astype("<u2").tobytes() + np.round(255 * found.uncertainty).astype("u1").tobytes()
         return Response(body, media_type="application/octet-stream", headers={"X-Fullseg-Labels": json.dumps(about)})

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fullseg.annotator.actions import Action, read_action
 
@@ -20,6 +20,7 @@ CREATE TABLE action (
     at REAL NOT NULL,           -- Unix time
     PRIMARY KEY (image, revision)
 ) WITHOUT ROWID;
+CREATE TABLE category (id INTEGER PRIMARY KEY, name TEXT NOT NULL, isthing INTEGER NOT NULL);
 """
 
 
@@ -134,6 +135,20 @@ class Journal:
         )
         with self._lock:
             return self._connection.execute(query).fetchall()
+
+    def categories(self) -> list[dict[str, Any]]:
+        """Return the categories that were typed in, oldest first: id, name and isthing."""
+        with self._lock:
+            rows = self._connection.execute("SELECT id, name, isthing FROM category ORDER BY id").fetchall()
+        return [dict(zip(("id", "name", "isthing"), row, strict=True)) for row in rows]
+
+    def add_category(self, number: int, name: str, *, isthing: bool) -> None:
+        """Keep a category; raise ConflictError if one of this id is there already."""
+        try:
+            with self._lock:
+                self._connection.execute("INSERT INTO category VALUES (?, ?, ?)", (number, name, int(isthing)))
+        except sqlite3.IntegrityError as error:
+            raise ConflictError(f"category {number}: another one was added meanwhile: try again") from error
 
     def revision(self, name: str) -> int:
         """Return the number of actions on one image."""

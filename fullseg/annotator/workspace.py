@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fullseg.annotator.actions import Action, ActionError, Add, Describe, Import, Lock, read_action
+from fullseg.annotator.categories import Categories
 from fullseg.annotator.export import Exported, collect, export_image
 from fullseg.annotator.images import list_images, read_image, shrink
 from fullseg.annotator.importing import read_panoptic
@@ -18,7 +19,6 @@ from fullseg.annotator.work import History, Work
 from fullseg.model.predictor import Predictor
 
 MOST_OPEN = 8  # images kept in memory; the journal has them all
-UNNAMED = "region"  # the category of regions that were given none
 
 
 class StaleError(ValueError):
@@ -54,9 +54,8 @@ class Workspace:
         self.names = [name for name in list_images(folder) if not (folder / name).is_relative_to(out)]
         self._known = frozenset(self.names)
         self._predictor = predictor
-        self._guesses = categories is None
-        self.categories = categories or predictor.categories
         self.journal = Journal(out / "journal.sqlite")
+        self.categories = Categories(categories, predictor.categories, self.journal)
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._progress: dict[str, tuple[int, int, bool]] = {}  # revision, number of regions, done
         self._work = threading.RLock()  # histories
@@ -123,7 +122,7 @@ class Workspace:
         """
         action = read_action(content)
         if isinstance(action, Add | Describe) and action.category is not None:
-            self._check_category(action.category)
+            self.categories.check(action.category)
         if isinstance(action, Import):
             raise ActionError("import: send the file to be imported instead")
         if isinstance(action, Lock):
@@ -138,10 +137,6 @@ class Workspace:
             history = opened.history.after(action)
             revision = self.journal.append(name, revision, action, seconds)
             return self._keep(name, opened._replace(history=history, revision=revision))
-
-    def _check_category(self, category: int) -> None:
-        if category not in {known["id"] for known in self.categories}:
-            raise ActionError(f"category {category}: there is no such category")
 
     def _with_pixels(self, action: Lock, name: str, revision: int) -> Lock:
         opened, labels = self.labels(name, revision)
@@ -195,32 +190,18 @@ class Workspace:
         """
         opened = self.open(name)
         action, left_out = read_panoptic(
-            png, described, name, opened.full_size, opened.history.work.size, self.categories
+            png, described, name, opened.full_size, opened.history.work.size, self.categories.known()
         )
         return self._do(name, revision, action, 0.0), left_out
 
     def export(self, name: str, revision: int) -> Exported:
         """Write one image's files, and the json files of all that were exported so far, into ``out/export``."""
         opened, found = self.labels(name, revision)
-        ids = self.category_ids(opened.history.work, found.classes)
-        categories = self.export_categories()
+        ids = self.categories.ids(opened.history.work, found.classes)
+        categories = self.categories.exported()
         things = {category["id"] for category in categories if category["isthing"]}
         folder = self.out / "export"
         with self._work:
             work = opened.history.work
             exported = export_image(folder, name, work, found.region_map, opened.full_size, ids, things)
             return exported._replace(files=exported.files + collect(folder, self.names, categories))
-
-    def category_ids(self, work: Work, classes: NDArray[np.int64]) -> list[int]:
-        """Return the category of every region: the person's, else the model's guess, else that of unnamed regions."""
-        guesses = [self.categories[index]["id"] if self._guesses else self._unnamed_id() for index in classes]
-        chosen = [region.category for region in work.regions]
-        return [guess if own is None else own for own, guess in zip(chosen, guesses, strict=True)]
-
-    def export_categories(self) -> list[dict[str, Any]]:
-        """Return the categories, and one for regions without any where the model has no guess."""
-        unnamed = [] if self._guesses else [{"id": self._unnamed_id(), "name": UNNAMED, "isthing": 1}]
-        return [*self.categories, *unnamed]
-
-    def _unnamed_id(self) -> int:
-        return max((int(category["id"]) for category in self.categories), default=0) + 1

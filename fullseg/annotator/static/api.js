@@ -32,6 +32,7 @@ const post = async (path, content) => {
 };
 
 export const workspace = async () => (await request("/api/workspace")).json();
+export const addCategory = (name, isthing) => post("/api/categories", { name, isthing });
 export const state = async (image) => (await request(`/api/images/${image}`)).json();
 export const act = (image, content) => post(`/api/images/${image}/actions`, content);
 export const replace = (image, content) => post(`/api/images/${image}/import`, content);

@@ -33,9 +33,6 @@ class Page {
 
   async start() {
     await this.overview();
-    $("categories").replaceChildren(
-      ...this.categories.map(({ name, isthing }) => Object.assign(document.createElement("option"), { value: name, label: isthing ? "thing" : "stuff" })),
-    );
     this.tools.use("mark");
     await this.open(Math.max(0, this.images.findIndex(({ done }) => !done)));
   }
@@ -43,8 +40,15 @@ class Page {
   async overview() {
     const { images, categories } = await api.workspace();
     this.images = images.map((image, number) => ({ ...image, number }));
-    this.categories = categories;
+    this.know(categories);
     this.listImages();
+  }
+
+  know(categories) {
+    this.categories = categories;
+    $("categories").replaceChildren(
+      ...categories.map(({ name, isthing }) => Object.assign(document.createElement("option"), { value: name, label: isthing ? "thing" : "stuff" })),
+    );
   }
 
   listImages() {
@@ -123,6 +127,7 @@ class Page {
     $("name").disabled = !region;
     $("name").value = region?.name ?? "";
     $("category").value = this.categories.find((category) => category.id === region?.category)?.name ?? (region ? "" : $("category").value);
+    $("unknown").hidden = true;
     this.redraw();
   }
 
@@ -213,12 +218,27 @@ class Page {
     $("category").select();
   }
 
+  // Whether the class that was typed in is none yet: then two buttons offer to make one of it.
+  get unknown() {
+    return $("category").value.trim() !== "" && this.category() === null;
+  }
+
+  async addCategory(isthing) {
+    try {
+      const { categories } = await api.addCategory($("category").value, isthing);
+      this.know(categories);
+      this.describe();
+    } catch (error) {
+      this.say(error.message, true);
+    }
+    $("canvas").focus();
+  }
+
   describe() {
+    $("unknown").hidden = !this.unknown;
     const region = this.session.region(this.selected);
-    if (!region) return;
-    const text = $("category").value.trim();
-    const category = text ? this.category() : null;
-    if (text && category === null) return this.say(`There is no class ${text}`, true);
+    if (!region || this.unknown) return;
+    const category = this.category();
     if (category === region.category && $("name").value === region.name) return;
     this.session.do({ kind: "describe", region: region.id, name: $("name").value, category });
   }
@@ -295,11 +315,24 @@ class Page {
     $("files").addEventListener("change", () => this.importChosen());
     for (const id of ["name", "category"]) {
       $(id).addEventListener("change", () => this.describe());
-      $(id).addEventListener("keydown", (event) => ["Enter", "Escape"].includes(event.key) && $("canvas").focus());
+      $(id).addEventListener("keydown", (event) => ["Enter", "Escape"].includes(event.key) && this.leave(id, event));
     }
+    $("thing").addEventListener("click", () => this.addCategory(true));
+    $("stuff").addEventListener("click", () => this.addCategory(false));
     window.addEventListener("keydown", (event) => this.key(event));
     window.addEventListener("keyup", (event) => event.key === " " && (this.tools.space = false));
     window.addEventListener("beforeunload", (event) => this.collected.length && event.preventDefault());
+  }
+
+  // Enter takes what was typed, Escape drops it; a class that is none yet is asked about.
+  leave(id, event) {
+    event.preventDefault();
+    if (event.key === "Escape") {
+      $("category").value = "";
+      this.select(this.selected);
+    }
+    if (event.key === "Enter" && id === "category") this.describe();
+    ($("unknown").hidden ? $("canvas") : $("thing")).focus();
   }
 
   key(event) {

@@ -102,7 +102,7 @@ export class Tools {
     const at = view.toImage(...position);
     if (this.stroke) this.end();
     else if (this.tool === "choose" && still) this.page.select(view.regionAt(at), event.shiftKey);
-    else if (this.tool === "mark" && still && !this.panning && event.button === 0 && view.inside(at)) this.click(at);
+    else if (this.tool === "mark" && still && !this.panning && event.button === 0 && view.nearly(at)) this.click(at);
     if (this.pointers.size === 0) this.panning = false;
   }
 
@@ -129,7 +129,7 @@ export class Tools {
   }
 
   click(at) {
-    this.clicks.push(this.page.snap(at.map(round)));
+    this.clicks.push(clamp(this.page.snap(at.map(round)), this.page.session.state));
     if (this.clicks.length === 4) {
       const points = this.clicks.splice(0);
       this.page.add(points);

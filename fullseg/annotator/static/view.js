@@ -2,6 +2,7 @@
 // sees it; pixel (x, y) covers [x - 0.5, x + 0.5), as everywhere in fullseg.
 
 const MOST_ZOOM = 64; // screen pixels per image pixel
+const BESIDE = 20; // screen pixels
 
 // Hues a golden ratio apart: any number of regions stays distinguishable.
 export function colourOf(id, alpha = 1) {
@@ -96,6 +97,12 @@ export class View {
 
   inside([x, y]) {
     return this.state && x >= -0.5 && y >= -0.5 && x < this.state.width - 0.5 && y < this.state.height - 0.5;
+  }
+
+  // Whether a point is in the image or just beside it: who marks a region at the border aims at the border.
+  nearly([x, y]) {
+    const reach = BESIDE / this.scale;
+    return this.state && x >= -0.5 - reach && y >= -0.5 - reach && x < this.state.width - 0.5 + reach && y < this.state.height - 0.5 + reach;
   }
 
   // Id of the region at a point, or null.

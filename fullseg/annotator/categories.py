@@ -1,0 +1,109 @@
+"""The classes that regions are given: the checkpoint's or a file's, and what a person typed in."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fullseg.annotator.actions import LONGEST_NAME, ActionError
+from fullseg.annotator.store import Journal
+from fullseg.annotator.work import Work
+
+UNNAMED = "region"  # the category of regions that were given none, where the model has no guess
+
+Category = dict[str, Any]  # id, name and isthing
+
+
+class Categories:
+    """All categories of one journal; those that a person typed in are kept in it.
+
+    Args:
+        given: of a file; None for the model's.
+        of_model: whose index the model's guesses are.
+        journal: of the work.
+    """
+
+    def __init__(self, given: Sequence[Category] | None, of_model: Sequence[Category], journal: Journal) -> None:
+        self._given = list(of_model if given is None else given)
+        self._of_model = list(of_model)
+        self._guesses = given is None
+        self._journal = journal
+
+    def known(self) -> list[Category]:
+        """Return all categories, in the order in which the page lists them."""
+        return [*self._given, *self._journal.categories()]
+
+    def check(self, category: int) -> None:
+        """Raise ActionError unless there is a category of this id."""
+        if category not in {known["id"] for known in self.known()}:
+            raise ActionError(f"category {category}: there is no such category")
+
+    def add(self, name: str, *, isthing: bool) -> Category:
+        """Keep a new category; its id is one that no region without a category has in any export.
+
+        Raises:
+            ActionError: for a name that is empty, too long, or there already.
+        """
+        name = name.strip()
+        if not 0 < len(name) <= LONGEST_NAME:
+            raise ActionError(f"category: its name needs 1 to {LONGEST_NAME} characters, not {len(name)}")
+        known = self.known()
+        if name.casefold() in {category["name"].casefold() for category in known}:
+            raise ActionError(f"category {name!r}: there is one of that name already")
+        number = max([self._unnamed_id(), *(int(category["id"]) for category in known)]) + 1
+        self._journal.add_category(number, name, isthing=isthing)
+        return {"id": number, "name": name, "isthing": int(isthing)}
+
+    def ids(self, work: Work, classes: NDArray[np.int64]) -> list[int]:
+        """Return the category of every region: the person's, else the model's guess, else that of unnamed regions."""
+        guesses = [int(self._of_model[index]["id"]) if self._guesses else self._unnamed_id() for index in classes]
+        chosen = [region.category for region in work.regions]
+        return [guess if own is None else own for own, guess in zip(chosen, guesses, strict=True)]
+
+    def exported(self) -> list[Category]:
+        """Return all categories, and one for regions without any where the model has no guess."""
+        unnamed = [] if self._guesses else [{"id": self._unnamed_id(), "name": UNNAMED, "isthing": 1}]
+        return [*self.known(), *unnamed]
+
+    def _unnamed_id(self) -> int:
+        return max((int(category["id"]) for category in self._given), default=0) + 1
+
+
+def read_categories(path: Path) -> list[Category]:
+    """Read the ``categories`` of a COCO json (panoptic or instances), or a json list of them.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it holds no usable categories; the message names the file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"--categories {path}: no such file")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"--categories {path} is not JSON: {error}") from error
+    listed = content.get("categories") if isinstance(content, dict) else content
+    if not isinstance(listed, list) or not listed:
+        raise ValueError(f'--categories {path}: expected {{"categories": [{{"id": 1, "name": "dog", "isthing": 1}}]}}')
+    categories = [_category(path, entry) for entry in listed]
+    for key in ("id", "name"):
+        values = [category[key] for category in categories]
+        if len(set(values)) < len(values):
+            twice = next(value for value in values if values.count(value) > 1)
+            raise ValueError(f"--categories {path}: two categories have the {key} {twice!r}")
+    return categories
+
+
+def _category(path: Path, entry: object) -> Category:
+    fields = entry if isinstance(entry, dict) else {}
+    number, name, isthing = fields.get("id"), fields.get("name"), fields.get("isthing", 1)
+    whole = type(number) is int and 0 <= number < 1 << 31
+    if not whole or not isinstance(name, str) or not name or isthing not in (0, 1):
+        raise ValueError(
+            f"--categories {path}: {json.dumps(entry)[:100]}: a category needs a whole number as id, a name, and "
+            "isthing 0 or 1 (1 where it is missing)"
+        )
+    return {"id": number, "name": name, "isthing": int(isthing)}

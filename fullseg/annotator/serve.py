@@ -1,0 +1,58 @@
+"""The server process: one address, its guard, and an end that loses nothing."""
+
+import secrets
+import socket
+import sys
+from collections.abc import Callable
+
+import uvicorn
+
+from fullseg.annotator.security import LOOPBACK, Guard
+from fullseg.annotator.server import make_app
+from fullseg.annotator.workspace import Workspace
+
+SECONDS_TO_END = 5  # for requests that are under way at Ctrl-C
+
+
+def serve(workspace: Workspace, *, host: str, port: int, announce: Callable[[str], object]) -> None:
+    """Serve until Ctrl-C.
+
+    Only this machine may call unless ``host`` is an address of it that others reach; then every browser needs the token
+    that is part of the announced address.
+
+    Args:
+        workspace: what is annotated.
+        host: address to listen at.
+        port: likewise; 0 for any that is free.
+        announce: called with the page's address when it answers.
+
+    Raises:
+        ValueError: if nobody may listen there; the message names the remedy.
+    """
+    local = host in ("127.0.0.1", "localhost", "::1")
+    token = None if local else secrets.token_urlsafe(24)
+    listening = _listen(host, port)
+    app = Guard(make_app(workspace), hosts=LOOPBACK if local else (), token=token)
+    options = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=SECONDS_TO_END)
+    announce(_address(host, listening.getsockname()[1], token))
+    try:
+        uvicorn.Server(options).run(sockets=[listening])
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")
+    finally:
+        workspace.journal.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        remedy = "another program (another annotator?) may have it: choose another with --port, 0 for any that is free"
+        raise ValueError(f"--host {host} --port {port}: cannot listen there: {error}; {remedy}") from error
+
+
+def _address(host: str, port: int, token: str | None) -> str:
+    name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
+    name = f"[{name}]" if ":" in name else name
+    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")

@@ -1,0 +1,125 @@
+"""A real server process and a person at a real browser."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from playwright.sync_api import Page, expect
+
+Points = list[tuple[float, float]]
+
+
+def chromium() -> str | None:
+    """Return the path of a Chromium: $FULLSEG_CHROMIUM, else the system's."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("FULLSEG_CHROMIUM") or next((path for name in names if (path := shutil.which(name))), None)
+
+
+class Server:
+    """``python -m fullseg annotate`` as a process of its own."""
+
+    def __init__(self, images: Path, checkpoint: Path, out: Path, *options: str) -> None:
+        command = ["-m", "fullseg", "annotate", str(images), "--checkpoint", str(checkpoint), "--out", str(out)]
+        self.process = subprocess.Popen(
+            [sys.executable, *command, "--port", "0", *options], stderr=subprocess.PIPE, text=True
+        )
+        assert self.process.stderr is not None
+        self.said = ""
+        while not (found := re.search(r"Open (\S+) in a browser", self.said)):
+            line = self.process.stderr.readline()
+            assert line, f"the server ended: {self.said}"
+            self.said += line
+        self.address = found[1]
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        self.process.send_signal(how)
+        code = self.process.wait(timeout=60)
+        if self.process.stderr:
+            self.process.stderr.close()
+        return code
+
+
+class Person:
+    """Somebody at the page, who sees pixels of the image where the page shows the whole of it."""
+
+    def __init__(self, page: Page, address: str, *, touch: bool = False) -> None:
+        self.page, self.address, self.touch = page, address, touch
+        self.wrong: list[str] = []  # what the browser complains of: scripts, policy, requests
+        page.on("console", lambda message: self.wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+
+    def open(self, number: int) -> None:
+        self.number = number
+        self.page.goto(self.address)
+        self.page.locator("#images li").nth(number).click()
+        expect(self.page.locator("#images li").nth(number)).to_have_attribute("aria-current", "true")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the newest state's labels are shown."""
+        expect(self.page.locator("#figures")).to_contain_text("px without a region")
+        expect(self.page.locator("#figures")).not_to_contain_text("at work")
+
+    def screen(self, point: tuple[float, float]) -> tuple[float, float]:
+        """Return where the page shows a point: the whole image is centred in 96 % of the canvas."""
+        box = self.page.locator("#canvas").bounding_box()
+        assert box is not None
+        state = self.state()
+        scale = 0.96 * min(box["width"] / state["width"], box["height"] / state["height"])
+        left = box["x"] + box["width"] / 2 - scale * state["width"] / 2
+        top = box["y"] + box["height"] / 2 - scale * state["height"] / 2
+        return left + (point[0] + 0.5) * scale, top + (point[1] + 0.5) * scale
+
+    def click(self, point: tuple[float, float]) -> None:
+        (self.page.touchscreen.tap if self.touch else self.page.mouse.click)(*self.screen(point))
+
+    def key(self, name: str) -> None:
+        self.page.keyboard.press(name)
+
+    def mark(self, quad: list[list[int]]) -> None:
+        regions = self.page.locator("#regions li")
+        before = regions.count()
+        self.key("m")
+        for x, y in quad:
+            self.click((x, y))
+        expect(regions).to_have_count(before + 1)
+        self.settle()
+
+    def draw(self, points: Points) -> None:
+        """Draw one stroke with the tool for correcting."""
+        self.key("c")
+        before = len(self.state()["strokes"])
+        self.page.mouse.move(*self.screen(points[0]))
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*self.screen(point), steps=5)
+        self.page.mouse.up()
+        self.page.wait_for_function(
+            "async ([url, n]) => (await (await fetch(url)).json()).strokes.length === n",
+            arg=[f"/api/images/{self.number}", before + 1],
+        )
+        self.settle()
+
+    def state(self) -> dict[str, Any]:
+        """Return what the server has."""
+        answer: dict[str, Any] = self.page.request.get(f"{self._base}/api/images/{self.number}").json()
+        return answer
+
+    def labels(self) -> NDArray[np.int64]:
+        """Return the server's labels (H, W): place in the list of regions, -1 for none."""
+        state = self.state()
+        url = f"{self._base}/api/images/{self.number}/labels?revision={state['revision']}"
+        count = state["height"] * state["width"]
+        body = np.frombuffer(self.page.request.get(url).body()[: 2 * count], "<u2")
+        return body.reshape(state["height"], state["width"]).astype(np.int64) - 1
+
+    @property
+    def _base(self) -> str:
+        return self.address.split("/?")[0].rstrip("/")
