@@ -54,6 +54,7 @@ class Page {
   listImages() {
     const wanted = $("filter").value.toLowerCase();
     const shown = this.images.filter(({ name }) => name.toLowerCase().includes(wanted));
+    $("progress").textContent = `${this.images.filter(({ done }) => done).length} of ${this.images.length} done`;
     listImages($("images"), shown, this.session.image, (number) => this.open(number));
   }
 
@@ -83,7 +84,7 @@ class Page {
     if (what !== "labels") {
       const image = this.images[session.image];
       Object.assign(image, { regions: session.state.regions.length, done: session.state.done });
-      if (!session.region(this.selected)) this.selected = null;
+      if (this.selected !== null && !session.region(this.selected)) this.select(null);
       this.listImages();
     }
     this.redraw();
@@ -92,7 +93,7 @@ class Page {
   redraw() {
     const { session, tools, view } = this;
     const { state, labels } = session;
-    view.drawing = { points: tools.clicks, strokes: [...this.collected, ...(tools.stroke ? [tools.stroke] : [])], selected: this.selected };
+    view.drawing = { points: tools.clicks, strokes: [...this.collected, ...(tools.stroke ? [tools.stroke] : [])] };
     view.redraw();
     for (const tool of BUTTONS) $(tool).setAttribute("aria-checked", String(tools.tool === tool));
     for (const [name, on] of Object.entries(this.on)) $(name).setAttribute("aria-pressed", String(on));
@@ -128,6 +129,7 @@ class Page {
     $("name").value = region?.name ?? "";
     $("category").value = this.categories.find((category) => category.id === region?.category)?.name ?? (region ? "" : $("category").value);
     $("unknown").hidden = true;
+    this.view.set({ selected: id });
     this.redraw();
   }
 
@@ -297,10 +299,14 @@ class Page {
 
   help() {
     $("keylist").replaceChildren(
-      ...this.keys.flatMap(([key, what]) => [
-        Object.assign(document.createElement("dt"), { textContent: key }),
-        Object.assign(document.createElement("dd"), { textContent: what }),
-      ]),
+      ...this.keys.map(([key, what]) => {
+        const line = document.createElement("div");
+        line.append(
+          Object.assign(document.createElement("dt"), { textContent: key }),
+          Object.assign(document.createElement("dd"), { textContent: what }),
+        );
+        return line;
+      }),
     );
     $("keys").showModal();
   }

@@ -24,11 +24,11 @@ export class View {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.overlay = document.createElement("canvas");
-    this.options = { opacity: 0.5, outline: false, heat: false };
+    this.options = { opacity: 0.5, outline: false, heat: false, selected: null };
     this.bitmap = null;
     this.state = null;
     this.labels = null;
-    this.drawing = { points: [], strokes: [], selected: null, locked: new Set() };
+    this.drawing = { points: [], strokes: [] };
     this.frame = 0;
     new ResizeObserver(() => this.resize()).observe(canvas);
   }
@@ -130,17 +130,19 @@ export class View {
     const data = new ImageData(width, height);
     const pixels = new Uint32Array(data.data.buffer); // alpha, blue, green, red from the highest byte on
     const colours = regions.map(rgbOf).map(([red, green, blue]) => packed(red, green, blue, 255));
-    const { outline, heat } = this.options;
+    const { outline, heat, selected } = this.options;
+    const chosen = regions.indexOf(selected) + 1;
+    const white = packed(255, 255, 255, 255);
     for (let y = 0, at = 0; y < height; y++) {
       for (let x = 0; x < width; x++, at++) {
         const place = map[at];
-        if (heat) {
-          pixels[at] = packed(255, 190 - ((uncertainty[at] * 190) >> 8), 0, Math.min(255, 2 * uncertainty[at]));
-          continue;
-        }
-        const edge = outline && ((x + 1 < width && map[at + 1] !== place) || (y + 1 < height && map[at + width] !== place));
-        if (place) pixels[at] = !outline || edge ? colours[place - 1] : 0;
-        else if (edge) pixels[at] = packed(255, 255, 255, 255);
+        const right = x + 1 < width ? map[at + 1] : place;
+        const below = y + 1 < height ? map[at + width] : place;
+        const edge = right !== place || below !== place;
+        if (edge && chosen && (place === chosen || right === chosen || below === chosen)) pixels[at] = white;
+        else if (heat) pixels[at] = packed(255, 190 - ((uncertainty[at] * 190) >> 8), 0, Math.min(255, 2 * uncertainty[at]));
+        else if (place) pixels[at] = !outline || edge ? colours[place - 1] : 0;
+        else if (outline && edge) pixels[at] = white;
       }
     }
     this.overlay.width = width;
@@ -178,7 +180,7 @@ export class View {
   }
 
   drawRegion(region) {
-    const chosen = region.id === this.drawing.selected;
+    const chosen = region.id === this.options.selected;
     if (!chosen && region.locked) return;
     for (const point of region.points) this.drawPoint(point, colourOf(region.id), chosen ? 5 : 3);
   }
