@@ -135,7 +135,9 @@ def _study(options: argparse.Namespace) -> int:
     from fullseg.training.table import print_study
 
     try:
-        print_study(*study(config))
+        folder, content = study(config)
+        if content:  # on the first of several ranks
+            print_study(folder, content)
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         return 130

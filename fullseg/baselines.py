@@ -51,7 +51,7 @@ def walk(image: NDArray[np.uint8]) -> Segment:
         reduced = seeds[np.ix_(rows, columns)]
         present = np.unique(reduced[reduced != VOID])  # a stroke may vanish in the reduction
         probabilities = np.zeros((len(annotations.extreme_points), *small.shape[:2]))
-        if len(present) > 1:
+        if len(present) > 1 and (reduced == VOID).any():  # else there is nowhere to walk: the seeds say it all
             labels = np.searchsorted(present, reduced) + 1
             labels[reduced == VOID] = 0
             probabilities[present] = random_walker(

@@ -108,9 +108,11 @@ class ScribblesConfig:
     """The simulated scribbles of training (paper, Sec. 4 and 5.3)."""
 
     max_scribbles: int = 0
-    """Most scribbles per region of a training sample; 0: extreme points alone."""
+    """Most scribbles of a training sample per region, on average where they go to the largest errors of the whole
+    image; 0: extreme points alone."""
     predictor: str = "counterpart"
-    """Whose errors are scribbled on: the non-interactive ``counterpart``'s (paper) or the model's own (``self``)."""
+    """Whose errors are scribbled on: the non-interactive ``counterpart``'s (paper) or the model's own (``self``). Its
+    own are those of the step before, of the step itself where a run begins or goes on."""
     start_from_counterpart: bool = True
     """Go on from the counterpart's weights. Paper: from ImageNet's, on another eighth of the images."""
     workers: int = 2
@@ -147,7 +149,7 @@ class StudyConfig:
     """Evaluations of training between studies (with ``per_region`` and ``free`` alone); 0: none. The best checkpoint
     is then the one with the largest area under the curve of the last of them."""
     workers: int = 0
-    """Images annotated at once; 0: one a CPU core."""
+    """Images that a rank annotates at once; 0: one a CPU core."""
     hold_scribbles: bool = True
     """Every pixel on a scribble's line is its region's, whatever the network says. Paper: ``false``."""
     bootstrap: int = 1000
@@ -180,7 +182,7 @@ class TrainerConfig:
     epochs: int = 10
     """Passes over the training samples."""
     validate_every: int = 1
-    """Epochs between evaluations."""
+    """Epochs between evaluations; at most ``epochs``."""
     accelerator: str = "auto"
     """Lightning's: ``auto``, ``cpu``, ``gpu``."""
     devices: int = 0
@@ -345,6 +347,7 @@ def _check(config: Config) -> None:
     _check_model(config.model)
     _check_data(config.data)
     _check_study(config.study)
+    _check_schedule(config)
 
 
 def _check_model(model: ModelConfig) -> None:
@@ -383,6 +386,15 @@ def _check_study(study: StudyConfig) -> None:
     for key in ("scribble_short", "scribble_misplaced"):
         if getattr(study.noise, key) > 1:
             raise ConfigError(f"study.noise.{key}={getattr(study.noise, key)}: at most 1")
+
+
+def _check_schedule(config: Config) -> None:
+    evaluations = config.trainer.epochs // min(config.trainer.validate_every, config.trainer.epochs)
+    if config.study.every > evaluations:
+        raise ConfigError(
+            f"study.every={config.study.every}: training has {evaluations} evaluations (trainer.epochs="
+            f"{config.trainer.epochs}, trainer.validate_every={config.trainer.validate_every}), so none is studied"
+        )
 
 
 def parse_fraction(key: str, value: str) -> tuple[int, int]:

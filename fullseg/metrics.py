@@ -90,7 +90,7 @@ def boundary_iou(prediction: NDArray[np.int64], truth: NDArray[np.int64], num_re
     """Return every region's boundary IoU: that of the bands along the inside of both contours.
 
     Cheng et al., Boundary IoU: Improving Object-Centric Image Segmentation Evaluation, CVPR 2021. A mask's band is what
-    an erosion by d = 2 % of the image's diagonal takes away, d by d squares; the image's edge is a contour, too. VOID
+    d erosions by 3 x 3 squares take away, d being 2 % of the image's diagonal; the image's edge is a contour, too. VOID
     pixels of the truth are not scored.
 
     Args:

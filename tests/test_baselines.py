@@ -77,3 +77,10 @@ def test_the_later_stroke_wins_and_every_region_keeps_a_seed() -> None:
     assert seeds[50, 20] == 0
     assert seeds[30, 30] == 2
     assert seeds[0, 159] == VOID
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_strokes_on_every_pixel_are_the_answer(name: str) -> None:
+    points = np.array([[[0, 0], [1, 0], [3, 0], [2, 0]], [[4, 0], [5, 0], [7, 0], [6, 0]]], np.float32)
+    region_map = BASELINES[name](np.zeros((1, 8, 3), np.uint8))(Annotations(points, []), 0)
+    assert region_map.tolist() == [[0] * 4 + [1] * 4]

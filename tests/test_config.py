@@ -288,6 +288,12 @@ def only_plain(value: Any) -> bool:
     return value is None or type(value) in (str, int, float, bool)
 
 
+def test_a_study_that_would_never_take_place_is_an_error() -> None:
+    load_config(None, ["trainer.epochs=8", "trainer.validate_every=2", "study.every=4"])
+    with pytest.raises(ConfigError, match=r"study.every=5: training has 4 evaluations"):
+        load_config(None, ["trainer.epochs=8", "trainer.validate_every=2", "study.every=5"])
+
+
 def test_plain_holds_plain_values_and_survives_yaml_and_a_checkpoint(tmp_path: Path) -> None:
     loaded = load_config(None, ["data.root=x", "data.scale=[0.5,2]", "model.share=points", "seed=7"])
     values = plain(loaded)

@@ -32,6 +32,8 @@ def test_every_experiment_trains(path: Path, tiny_data: Path, tiny_options: list
 def test_every_cell_of_a_sweep_is_a_valid_configuration(path: Path) -> None:
     sweep = yaml.safe_load(path.read_text())
     experiment = next(part for part in sweep["command"] if part.endswith(".yaml"))
+    fixed = [f"{key}={choice['value']}" for key, choice in sweep["parameters"].items() if "value" in choice]
     for key, choice in sweep["parameters"].items():
-        for value in choice.get("values", [choice.get("value")]):
-            load_config(FOLDER.parent / experiment, [f"{key}={value}"])
+        for value in choice.get("values", []):
+            config = load_config(FOLDER.parent / experiment, [*fixed, f"{key}={value}"])
+            assert config.data.root or config.data.format == "scenes"  # else no cell runs as it stands

@@ -75,13 +75,14 @@ class InteractiveDataModule(L.LightningDataModule):
         """Generate or import, once a machine."""
         prepare(self.config)
 
-    def setup(self, stage: str | None = None) -> None:  # noqa: ARG002  Lightning's signature
-        """Check both splits; raise DataError for what is known to be bad."""
-        if hasattr(self, "train_partitions"):
-            return
+    def setup(self, stage: str | None = None) -> None:
+        """Check both splits, the evaluation's alone to ``validate``; raise DataError for what is known to be bad."""
         config, folder = self.config, prepare(self.config)
+        if not hasattr(self, "val_partitions"):
+            self.val_partitions = self._read(folder, config.val_split, config.val_annotators, "val_fraction")
+        if stage == "validate" or hasattr(self, "train_partitions"):
+            return
         self.train_partitions = self._read(folder, config.train_split, config.train_annotators, "train_fraction")
-        self.val_partitions = self._read(folder, config.val_split, config.val_annotators, "val_fraction")
         if self.train_partitions.categories != self.val_partitions.categories:
             raise DataError(f"{folder}: {config.train_split} and {config.val_split} have different categories")
 
@@ -100,15 +101,15 @@ class InteractiveDataModule(L.LightningDataModule):
     @property
     def categories(self) -> tuple[Category, ...]:
         """Classes of the data set."""
-        return self.train_partitions.categories
+        return self.val_partitions.categories
 
     def fingerprint(self) -> dict[str, str | int]:
-        """Return what identifies the data: number of samples and hash of both splits."""
+        """Return what identifies the data: number of samples and hash of the splits that were read."""
+        splits = {name: getattr(self, f"{name}_partitions", None) for name in ("train", "val")}
+        found = [(name, split) for name, split in splits.items() if split is not None]
         return {
-            "train_samples": len(self.train_partitions),
-            "train_hash": self.train_partitions.fingerprint(),
-            "val_samples": len(self.val_partitions),
-            "val_hash": self.val_partitions.fingerprint(),
+            **{f"{name}_samples": len(split) for name, split in found},
+            **{f"{name}_hash": split.fingerprint() for name, split in found},
         }
 
     def train_dataloader(self) -> DataLoader[Item] | ScribbledLoader:

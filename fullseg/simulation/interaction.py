@@ -45,7 +45,8 @@ def interact(
     Yields:
         The state after the extreme points (round 0) and after every round of scribbles.
     """
-    points = disturb_points(extreme_points, truth.shape, noise, rng_of(0))
+    # A stream of its own: the extreme points themselves were drawn from round 0's.
+    points = disturb_points(extreme_points, truth.shape, noise, rng_of(0).spawn(1)[0])
     annotations = Annotations(points, [])
     prediction = predict(annotations, 0)
     yield Round(annotations, prediction, [])

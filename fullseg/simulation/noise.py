@@ -13,7 +13,7 @@ class Noise(NamedTuple):
 
     points: float  # px: standard deviation of every extreme point in x and in y
     scribble_offset: float  # px: standard deviation of a whole scribble's shift in x and in y
-    scribble_short: float  # in [0, 1): a scribble loses up to this part of its length, at its end
+    scribble_short: float  # in [0, 1]: a scribble loses up to this part of its length, at its end
     scribble_misplaced: float  # probability that a scribble is taken for another region's
 
 

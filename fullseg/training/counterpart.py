@@ -37,10 +37,20 @@ def find_checkpoint(option: str, value: str, runs: str) -> Path:
     )
     if found:
         return found[-1].resolve()
+    if path.suffix == ".ckpt" or path.exists():
+        raise ConfigError(f"{option}={value}: {'no checkpoint in it' if path.is_dir() else 'no such checkpoint'}")
     raise ConfigError(
         f"{option}={value}: no such checkpoint or run folder, and no trained run in {Path(runs) / value}; "
         f"train it first: make train EXPERIMENT={value}"
     )
+
+
+def load_predictor(path: Path) -> Predictor:
+    """Load a checkpoint; raise ConfigError if the file is none of fullseg."""
+    try:
+        return Predictor.from_checkpoint(path)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def load_counterpart(config: Config) -> RegionSegmenter | None:
@@ -61,7 +71,7 @@ def load_counterpart(config: Config) -> RegionSegmenter | None:
         )
     path = find_checkpoint("counterpart", config.counterpart, config.runs)
     config.counterpart = str(path)
-    return Predictor.from_checkpoint(path).segmenter
+    return load_predictor(path).segmenter
 
 
 def start_from(module: SegmenterModule, counterpart: RegionSegmenter, path: str) -> None:

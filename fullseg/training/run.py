@@ -33,7 +33,7 @@ from fullseg.training.folder import (
 from fullseg.training.module import SegmenterModule
 from fullseg.training.run_study import training_study
 from fullseg.training.tracking import MetricsFile, finish_wandb, wandb_logger
-from fullseg.training.trainer import make_trainer, prepare_process
+from fullseg.training.trainer import epochs_between_evaluations, make_trainer, prepare_process
 
 
 def train(config: Config) -> Result:
@@ -123,7 +123,7 @@ def _callbacks(config: Config, folder: Path, counterpart: RegionSegmenter | None
         filename="best",
         monitor=f"val/{strategies[-1]}_auc" if studied else "val/iou",
         mode="max",
-        every_n_epochs=config.trainer.validate_every * max(1, config.study.every),
+        every_n_epochs=epochs_between_evaluations(config.trainer) * max(1, config.study.every),
         enable_version_counter=False,
     )
     callbacks: list[Callback] = [

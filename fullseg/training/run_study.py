@@ -1,8 +1,8 @@
 """The study of a trained model, from a configuration to ``study.json``."""
 
+import json
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +11,30 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fullseg.config import Config, StudyConfig, plain
+from fullseg.config import Config, plain
 from fullseg.data.datamodule import InteractiveDataModule
-from fullseg.model.predictor import Predictor
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.options import ConfigError
 from fullseg.simulation.noise import Noise
 from fullseg.study import Plan, Predict
-from fullseg.training.counterpart import find_checkpoint
+from fullseg.training.counterpart import find_checkpoint, load_predictor
 from fullseg.training.folder import Interrupted
 from fullseg.training.module import SegmenterModule
 from fullseg.training.study import Study, model_of
 from fullseg.training.tracking import finish_wandb, wandb_logger
 from fullseg.training.trainer import make_trainer, prepare_process
+
+# What a study may do otherwise than the model's own configuration says; then it has a folder of its own.
+PLAN = (
+    ("", "seed"),
+    ("study", "rounds"),
+    ("study", "bootstrap"),
+    ("data", "format"),
+    ("data", "val_split"),
+    ("data", "val_annotators"),
+    ("data", "val_fraction"),
+    ("data", "min_region_area"),
+)
 
 
 def study(config: Config) -> tuple[Path, dict[str, Any]]:
@@ -42,25 +53,33 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
     """
     prepare_process(config)
     path = find_checkpoint("checkpoint", config.checkpoint or config.experiment, config.runs)
-    module = load_module(path)
-    counterpart = find_counterpart(config, path, module)
+    module, step = load_module(path)
+    counterpart = find_counterpart(config.counterpart, config.runs, path, module)
     data = InteractiveDataModule(config.data, jitter=0, seed=config.seed)
     data.prepare_data()
-    data.setup()
+    data.setup("validate")
     _check_classes(path, module, data)
-    folder = study_folder(path, config.study)
-    asked = {"checkpoint": str(path), "counterpart": None if counterpart is None else str(counterpart)}
-    head = {**asked, **study_head(config)}
+    single_region = _single_region_checkpoint(config)
+    head = {
+        "checkpoint": str(path),
+        "step": step,
+        "counterpart": None if counterpart is None else str(counterpart),
+        **study_head(config),
+        "data": data.fingerprint()["val_hash"],
+    }
+    folder = study_folder(path, config, module.hparams["config"], str(head["data"]))
+    trainer = make_trainer(config, folder, [], [])
+    strategies, models = _strategies(config, single_region, trainer)
     logger = wandb_logger(config.tracking, folder, {**plain(config), "study": head}, job="study")
-    trainer = make_trainer(config, folder, [logger] if logger else [], [])
-    strategies, models, checkpoints = _other_models(config, trainer)
+    trainer.loggers = [logger] if logger else []
     callback = Study(
         folder,
-        head={**head, "checkpoints": checkpoints},
+        head=head,
         plan=study_plan(config),
         strategies=strategies,
         models=models,
-        counterpart=load_module(counterpart).segmenter if counterpart else None,
+        checkpoints={"single_region": str(single_region)} if single_region else {},
+        counterpart=load_module(counterpart)[0].segmenter if counterpart else None,
         every=1,
         workers=config.study.workers,
         hold_scribbles=config.study.hold_scribbles,
@@ -77,60 +96,74 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
     return folder, callback.result or {}
 
 
-def load_module(path: Path) -> SegmenterModule:
-    """Return the Lightning module of a checkpoint, without ImageNet weights having been asked for."""
-    Predictor.from_checkpoint(path)  # names what is wrong with the file
+def load_module(path: Path) -> tuple[SegmenterModule, int]:
+    """Return the Lightning module of a checkpoint, without ImageNet weights having been asked for, and its step.
+
+    Raises:
+        ConfigError: if the file is no checkpoint of fullseg.
+    """
+    load_predictor(path)  # names what is wrong with the file
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     options = checkpoint["hyper_parameters"]
     module = SegmenterModule({**options["model"], "pretrained": False}, options["config"], options["categories"])
     module.load_state_dict(checkpoint["state_dict"])
-    return module
+    return module, checkpoint["global_step"]
 
 
-def find_counterpart(config: Config, checkpoint: Path, module: SegmenterModule) -> Path | None:
-    """Return the model to ask in round 0: a file that is named, else the one that the checkpoint was trained with.
+def find_counterpart(named: str | None, runs: str, checkpoint: Path, module: SegmenterModule) -> Path | None:
+    """Return the model to ask in round 0: the one that is named, else the one that the checkpoint was trained with.
+
+    Of a named experiment's runs it is the one that the checkpoint was trained with, if that is one of them.
 
     Raises:
-        ConfigError: if that is not there.
+        ConfigError: if it is not there.
     """
-    if config.counterpart == "none":
+    if named == "none":
         return None
-    if config.counterpart is not None and Path(config.counterpart).exists():
-        return find_checkpoint("counterpart", config.counterpart, config.runs)
     trained_with = module.hparams["config"].get("counterpart")
-    if trained_with is not None and Path(trained_with).is_file():
-        return Path(trained_with)
-    if config.counterpart is not None:
-        return find_checkpoint("counterpart", config.counterpart, config.runs)
-    if trained_with is not None:
+    if named is None and trained_with is None:
+        return None
+    known = trained_with is not None and Path(trained_with).is_file()
+    if named is not None:
+        of_experiment = known and Path(trained_with).is_relative_to((Path(runs) / named).resolve())
+        return Path(trained_with) if of_experiment else find_checkpoint("counterpart", named, runs)
+    if not known:
         raise ConfigError(
-            f"{checkpoint} was trained with counterpart={trained_with}, which is not there: name it, "
+            f"{checkpoint} was trained with counterpart={trained_with}, which is not there: put it back, name another, "
             "counterpart=CHECKPOINT, or leave round 0 to the model itself, counterpart=none"
         )
+    return Path(trained_with)
+
+
+def _single_region_checkpoint(config: Config) -> Path | None:
+    """Return the model of the strategy ``single_region``, None if there is no such strategy or no such model."""
+    if "single_region" not in config.study.strategies:
+        return None
+    if config.study.single_region is not None:
+        return find_checkpoint("study.single_region", config.study.single_region, config.runs)
+    if set(config.study.strategies) == {"single_region"}:
+        raise ConfigError("study.strategies=[single_region]: name its model, study.single_region=EXPERIMENT")
+    sys.stderr.write("study.single_region names no model: that curve is left out\n")
     return None
 
 
-def _other_models(
-    config: Config, trainer: L.Trainer
-) -> tuple[list[str], dict[str, Callable[[NDArray[np.uint8]], Predict]], dict[str, str]]:
-    """Return the strategies that there are models for, the single-region model, and its checkpoint."""
+def _strategies(
+    config: Config, single_region: Path | None, trainer: L.Trainer
+) -> tuple[list[str], dict[str, Callable[[NDArray[np.uint8]], Predict]]]:
+    """Return the strategies that there are models for, and the single-region model."""
     strategies = list(dict.fromkeys(config.study.strategies))
-    if "single_region" not in strategies:
-        return strategies, {}, {}
-    if config.study.single_region is None:
-        sys.stderr.write("study.single_region names no model: that curve is left out\n")
-        return [name for name in strategies if name != "single_region"], {}, {}
-    path = find_checkpoint("study.single_region", config.study.single_region, config.runs)
-    module = load_module(path)
-    counterpart = find_counterpart(replace(config, counterpart=None), path, module)
+    if single_region is None:
+        return [name for name in strategies if name != "single_region"], {}
+    module, _ = load_module(single_region)
+    counterpart = find_counterpart(None, config.runs, single_region, module)
     on_image = model_of(
         module.segmenter,
-        load_module(counterpart).segmenter if counterpart else None,
+        load_module(counterpart)[0].segmenter if counterpart else None,
         str(trainer.strategy.root_device),
         trainer.precision_plugin.forward_context,
         hold_scribbles=config.study.hold_scribbles,
     )
-    return strategies, {"single_region": on_image}, {"single_region": str(path)}
+    return strategies, {"single_region": on_image}
 
 
 def training_study(config: Config, folder: Path, strategies: list[str], counterpart: RegionSegmenter | None) -> Study:
@@ -141,6 +174,7 @@ def training_study(config: Config, folder: Path, strategies: list[str], counterp
         plan=study_plan(config),
         strategies=strategies,
         models={},
+        checkpoints={},
         counterpart=counterpart,
         every=config.study.every,
         workers=config.study.workers,
@@ -151,20 +185,37 @@ def training_study(config: Config, folder: Path, strategies: list[str], counterp
 def _check_classes(path: Path, module: SegmenterModule, data: InteractiveDataModule) -> None:
     mine = [category["name"] for category in module.hparams["categories"]]
     theirs = [category.name for category in data.categories]
-    if len(mine) > 1 and mine != theirs:
+    if module.hparams["model"]["num_classes"] > 1 and mine != theirs:
         raise ConfigError(
             f"checkpoint={path}: trained on {len(mine)} classes, but the data set has {len(theirs)} others; "
             "study it on data of the same categories, or train with model.class_specific=false"
         )
 
 
-def study_folder(checkpoint: Path, options: StudyConfig) -> Path:
-    """Return where a study goes: the checkpoint's run folder, or ``studies/<what differs>/`` in it."""
+def study_folder(checkpoint: Path, config: Config, trained: dict[str, Any], data: str) -> Path:
+    """Return where a study goes: the checkpoint's run folder, or ``studies/<what differs>/`` in it.
+
+    So no study replaces another's results, but one of the same model on the same data to the same plan.
+
+    Args:
+        checkpoint: what is studied.
+        config: of the study.
+        trained: configuration of the model's training, as plain values.
+        data: fingerprint of the evaluation set; a set that is another one in all but its options differs, too.
+    """
     run = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
-    differences = [f"{key}={value:g}" for key, value in vars(options.noise).items() if value]
-    differences += [] if options.hold_scribbles else ["hold_scribbles=false"]
-    name = ",".join(differences)
+    asked = plain(config)
+    differences = [f"{key}={value:g}" for key, value in asked["study"]["noise"].items() if value]
+    differences += ["hold_scribbles=false"] * (not config.study.hold_scribbles)
+    differences += ["counterpart=none"] * (config.counterpart == "none" and trained["counterpart"] is not None)
+    for group, key in PLAN:
+        mine, theirs = (options[group][key] if group else options[key] for options in (asked, trained))
+        differences += [f"{key}={mine}"] * (mine != theirs)
+    name = ",".join(differences).replace("/", "-")
     folder = run / "studies" / name if name else run
+    earlier = folder / "study.json"
+    if earlier.is_file() and json.loads(earlier.read_text()).get("data", data) != data:
+        folder = run / "studies" / ",".join(filter(None, (name, f"data={data[:8]}")))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -20,6 +20,7 @@ from fullseg.model.predictor import Predictor
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.study import STRATEGIES, ImageRecord, Plan, Predict, study_image, summarise, write_records, write_study
 from fullseg.training.study_figures import write_figures
+from fullseg.training.tracking import log_curves
 from fullseg.types import Annotations, Batch, Draw, Sample
 
 Records = dict[str, list[ImageRecord]]  # by strategy
@@ -37,6 +38,7 @@ class Study(L.Callback):
         plan: of the simulated annotator.
         strategies: of ``STRATEGIES``, in the order of the curves.
         models: of the strategies, by name; ``interactive`` is the trained module itself where it is not given.
+        checkpoints: of those models, by strategy, for study.json.
         counterpart: non-interactive model that is asked in round 0 beside that module, or None.
         every: evaluations of training between studies; 1 also studies outside training.
         workers: images annotated at once; 0: one a CPU core.
@@ -51,16 +53,16 @@ class Study(L.Callback):
         plan: Plan,
         strategies: Sequence[str],
         models: dict[str, Callable[[NDArray[np.uint8]], Predict]],
+        checkpoints: dict[str, str],
         counterpart: RegionSegmenter | None,
         every: int,
         workers: int,
         hold_scribbles: bool,
     ) -> None:
         self.folder, self.head, self.plan, self.strategies = folder, head, plan, strategies
-        self.models, self.counterpart = models, counterpart
+        self.models, self.checkpoints, self.counterpart = models, checkpoints, counterpart
         self.every, self.workers = every, workers or len(os.sched_getaffinity(0))
         self.hold_scribbles = hold_scribbles
-        self.evaluations = 0
         self.result: dict[str, Any] | None = None  # content of study.json
         self._threads = torch.get_num_threads()
         self._pool: ThreadPoolExecutor | None = None
@@ -70,8 +72,8 @@ class Study(L.Callback):
     def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Decide whether this evaluation is studied."""
         if trainer.state.fn == "fit":
-            self.evaluations += 1
-            if self.evaluations % self.every:
+            evaluations = (trainer.current_epoch + 1) // (trainer.check_val_every_n_epoch or 1)  # a resumed run's, too
+            if evaluations % self.every:
                 return
         elif "checkpoint" not in self.head:  # the evaluation before training
             return
@@ -108,7 +110,7 @@ class Study(L.Callback):
         records = gather(records, trainer.world_size)
         if not records[self.strategies[0]]:
             return
-        categories = module.hparams["categories"]
+        categories = categories_of(trainer)
         options = {"rounds": self.plan.rounds, "resamplings": self.head["bootstrap"], "seed": self.plan.seed}
         summary = {name: summarise(images, categories, **options) for name, images in records.items()}
         for name, curve in summary.items():
@@ -134,7 +136,9 @@ class Study(L.Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         for name, images in records.items():
             summary[name]["per_image"] = f"study_{name}.parquet"
-            write_records(self.folder / f"study_{name}.parquet", images, module.hparams["categories"])
+            if name in self.checkpoints:
+                summary[name]["checkpoint"] = self.checkpoints[name]
+            write_records(self.folder / f"study_{name}.parquet", images, categories_of(trainer))
         self.result = write_study(self.folder / "study.json", head, summary)
 
         @functools.cache  # the same image may be the worst and hold the worst regions
@@ -217,6 +221,11 @@ def sample_of(batch: Batch) -> Sample:
     )
 
 
+def categories_of(trainer: L.Trainer) -> list[dict[str, Any]]:
+    """Return id, name and isthing of the data's classes, which a class-agnostic model knows nothing of."""
+    return [category._asdict() for category in trainer.datamodule.categories]  # type: ignore[attr-defined]
+
+
 def gather(records: Records, ranks: int) -> Records:
     """Return the records of all ranks in the order of the images."""
     parts: list[Any] = [records]
@@ -227,20 +236,6 @@ def gather(records: Records, ranks: int) -> Records:
         name: sorted((record for part in parts for record in part[name]), key=lambda record: record.index)
         for name in records
     }
-
-
-def log_curves(logger: WandbLogger, summary: dict[str, dict[str, Any]], pictures: Sequence[Path]) -> None:
-    """Log IoU, boundary IoU and panoptic quality of every strategy against scribbles per region, and the pictures."""
-    run = logger.experiment
-    run.define_metric("study/*", step_metric="study/scribbles_per_region")
-    for name, strategy in summary.items():
-        for number, x in enumerate(strategy["scribbles_per_region"]):
-            values = {
-                f"study/{name}/{key}": strategy[key][number] for key in ("iou", "boundary_iou", "panoptic_quality")
-            }
-            run.log({"study/scribbles_per_region": x, **values})
-    for picture in pictures:
-        logger.log_image(f"figures/{picture.stem}", [str(picture)])
 
 
 def _compute_alone() -> None:

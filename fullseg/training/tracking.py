@@ -4,7 +4,7 @@ import csv
 import os
 import warnings
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,11 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
     os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", "1")  # seconds: a kill loses no more than that
     if getattr(rank_zero_only, "rank", 0) != 0:  # one run a job
         return WandbLogger(save_dir=run_folder)
-    name = run_folder.name if job == "train" else f"{run_folder.name}-{job}".translate(NO_NAME)
+    name = run_folder.name
+    if job != "train":  # what is below the run's folder names it, too
+        place = run_folder.resolve().parts
+        names = place[place.index("studies") - 1 :] if "studies" in place else place[-1:]
+        name = "-".join([config["experiment"].replace("/", "-"), *names, job]).translate(NO_NAME)
     options: dict[str, Any] = {
         "dir": run_folder,
         "project": tracking.project,
@@ -140,6 +144,20 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
         )
         run = wandb.init(**{**options, "id": f"{name}-offline"}, mode="offline")  # the first id is taken now
     return WandbLogger(save_dir=run_folder, experiment=run)
+
+
+def log_curves(logger: WandbLogger, summary: dict[str, dict[str, Any]], pictures: Sequence[Path]) -> None:
+    """Log IoU, boundary IoU and panoptic quality of every strategy against scribbles per region, and the pictures."""
+    run = logger.experiment
+    run.define_metric("study/*", step_metric="study/scribbles_per_region")
+    for name, strategy in summary.items():
+        for number, x in enumerate(strategy["scribbles_per_region"]):
+            values = {
+                f"study/{name}/{key}": strategy[key][number] for key in ("iou", "boundary_iou", "panoptic_quality")
+            }
+            run.log({"study/scribbles_per_region": x, **values})
+    for picture in pictures:
+        logger.log_image(f"figures/{picture.stem}", [str(picture)])
 
 
 def finish_wandb() -> None:

@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.loggers import Logger
 
-from fullseg.config import Config
+from fullseg.config import Config, TrainerConfig
 
 ADVICE = (
     "The '.*_dataloader' does not have many",
@@ -37,7 +37,7 @@ def make_trainer(config: Config, folder: Path, loggers: Sequence[Logger], callba
         num_nodes=options.num_nodes,
         precision=_precision(options.precision, on_gpu=on_gpu),
         max_epochs=options.epochs,
-        check_val_every_n_epoch=options.validate_every,
+        check_val_every_n_epoch=epochs_between_evaluations(options),
         num_sanity_val_steps=0,
         inference_mode=False,  # the metrics that are updated before training are updated again in it
         gradient_clip_val=config.optimizer.gradient_clip or None,
@@ -50,6 +50,11 @@ def make_trainer(config: Config, folder: Path, loggers: Sequence[Logger], callba
         log_every_n_steps=10,
         default_root_dir=folder,
     )
+
+
+def epochs_between_evaluations(options: TrainerConfig) -> int:
+    """Return ``validate_every``, but no more than there are epochs: a run that is never evaluated has no best model."""
+    return min(options.validate_every, options.epochs)
 
 
 def _precision(wanted: str, *, on_gpu: bool) -> Literal["32-true", "bf16-mixed"]:

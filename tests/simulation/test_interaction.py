@@ -78,6 +78,24 @@ def test_rounds_follow_from_the_seed_alone() -> None:
     assert [s.points.tolist() for s in first] != [s.points.tolist() for s in other]
 
 
+def test_an_annotators_slips_have_nothing_to_do_with_where_the_points_were_drawn() -> None:
+    points = np.full((1, 4, 2), 20, np.float32)
+    slips, draws = [], []
+    for seed in range(300):
+        rounds = interact(
+            np.zeros((50, 50), np.int64),
+            points,
+            lambda annotations, _: slips.append(annotations.extreme_points - points) or np.zeros((50, 50), np.int64),  # type: ignore[func-returns-value]
+            strategy="free",
+            rounds=0,
+            noise=NO_NOISE._replace(points=2),
+            rng_of=lambda _, seed=seed: np.random.default_rng(seed),  # type: ignore[misc]
+        )
+        next(rounds)
+        draws.append(np.random.default_rng(seed).normal(size=points.shape))  # what the points' own stream would give
+    assert abs(np.corrcoef(np.ravel(slips), np.ravel(draws))[0, 1]) < 0.1
+
+
 def test_no_two_purposes_epochs_images_or_rounds_share_random_numbers() -> None:
     keys = [(0, TRAINING, 0, 0, 0), (1, TRAINING, 0, 0, 0), (0, EVALUATION, 0, 0, 0), (0, TRAINING, 1, 0, 0)]
     keys += [(0, TRAINING, 0, 1, 0), (0, TRAINING, 0, 0, 1)]

@@ -7,65 +7,28 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 import torch
 
-from fullseg.config import Config, load_config
 from fullseg.options import ConfigError
-from fullseg.report import write_report
+from fullseg.simulation.noise import NO_NOISE
+from fullseg.study import Plan
 from fullseg.training.callbacks import Throughput
 from fullseg.training.folder import Interrupted, Result
-from fullseg.training.run import train
-from fullseg.training.run_study import study
+from fullseg.training.study import Study
+from tests.training.conftest import Runs, tables
 
 pytestmark = pytest.mark.slow
-
-
-class Runs:
-    """Trains tiny models and studies them, all in one folder."""
-
-    def __init__(self, runs: Path, options: list[str], data: Path) -> None:
-        self.runs = runs
-        self.options = [*options, f"data.root={data}", f"runs={runs}", "tracking.wandb=disabled", "study.rounds=2"]
-        self.options += ["trainer.epochs=1", "scribbles.workers=0", "study.bootstrap=50"]
-
-    def config(self, *overrides: str) -> Config:
-        return load_config(None, [*self.options, *overrides])
-
-    def train(self, *overrides: str) -> Result:
-        return train(self.config(*overrides))
-
-    def study(self, *overrides: str) -> tuple[Path, dict[str, Any]]:
-        return study(self.config(*overrides))
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory, tiny_options: list[str], tiny_data: Path) -> Runs:
-    runs = Runs(tmp_path_factory.mktemp("runs"), tiny_options, tiny_data)
-    runs.train("experiment=plain")
-    runs.train("experiment=single", "loss=maskwise", "model.share=none")
-    runs.train("experiment=interactive", "counterpart=plain", "scribbles.max_scribbles=2")
-    return runs
-
-
-@pytest.fixture(scope="module")
-def studied(runs: Runs) -> tuple[Path, dict[str, Any]]:
-    return runs.study("experiment=interactive", "study.single_region=single", "study.workers=2")
 
 
 def weights(result: Result) -> dict[str, torch.Tensor]:
     loaded = torch.load(result.folder / "checkpoints" / "last.ckpt", weights_only=True)
     state: dict[str, torch.Tensor] = loaded["state_dict"]
     return state
-
-
-def tables(folder: Path, study_: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: pq.read_table(folder / entry["per_image"]).to_pydict() for name, entry in study_["strategies"].items()
-    }
 
 
 def test_writes_what_the_schema_says(studied: tuple[Path, dict[str, Any]], runs: Runs) -> None:
@@ -127,40 +90,11 @@ def test_same_bits_on_two_ranks_with_each_image_once(runs: Runs) -> None:
     environment = {**os.environ, "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     result = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
+    assert "Traceback" not in result.stderr  # on either rank
     two = json.loads((folder / "study.json").read_text())
     assert (two["images"], two["regions"]) == (3, one["regions"])
     assert tables(folder, two) == alone
     assert two["strategies"]["free"]["iou"] == one["strategies"]["free"]["iou"]
-
-
-def test_a_noisy_annotator_has_a_folder_of_its_own(runs: Runs, studied: tuple[Path, dict[str, Any]]) -> None:
-    before = (studied[0] / "study.json").read_text()
-    folder, content = runs.study(
-        "experiment=interactive", "study.strategies=[free]", "study.noise.points=20", "study.noise.scribble_short=0.5"
-    )
-    assert folder == studied[0] / "studies" / "points=20,scribble_short=0.5"
-    assert (studied[0] / "study.json").read_text() == before
-    assert content["strategies"]["free"]["iou"][0] != studied[1]["strategies"]["free"]["iou"][0]
-    runs.study("experiment=interactive", "study.strategies=[free]")
-    page = write_report([studied[0]], None).read_text()
-    assert "An annotator who is not precise" in page
-
-
-def test_scribbles_are_held_unless_the_network_may_overrule_them(runs: Runs) -> None:
-    options = ("experiment=interactive", "study.strategies=[free]")
-    folder, held = runs.study(*options)
-    other_folder, overruled = runs.study(*options, "study.hold_scribbles=false")
-    assert other_folder == folder / "studies" / "hold_scribbles=false"
-    assert held["strategies"]["free"]["iou"][0] == overruled["strategies"]["free"]["iou"][0]
-    assert held["strategies"]["free"]["iou"][2] > overruled["strategies"]["free"]["iou"][2]
-
-
-def test_classical_baselines_join_the_same_study(runs: Runs) -> None:
-    _, first = runs.study("experiment=interactive", "study.strategies=[free]")
-    _, content = runs.study("experiment=interactive", "study.strategies=[watershed]")
-    assert content["strategies"]["free"] == first["strategies"]["free"]  # kept: the same model, data and plan
-    curve = content["strategies"]["watershed"]["iou"]
-    assert 0.1 < curve[0] < curve[2]
 
 
 def test_training_studies_every_kth_evaluation_and_keeps_the_best_by_it(runs: Runs) -> None:
@@ -190,27 +124,28 @@ def test_training_studies_every_kth_evaluation_and_keeps_the_best_by_it(runs: Ru
     assert sum("study/free/iou" in line for line in history) == 2 * 3
 
 
-def test_single_region_is_left_out_with_a_message_where_no_model_is_named(
-    runs: Runs, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _, content = runs.study("experiment=plain")
-    assert list(content["strategies"]) == ["per_region", "free"]
-    assert "study.single_region names no model" in capsys.readouterr().err
-    assert content["counterpart"] is None
+@pytest.mark.parametrize(("epoch", "begins"), [(0, False), (1, True), (2, False), (3, True)])
+def test_a_resumed_run_studies_the_same_evaluations(tmp_path: Path, epoch: int, begins: bool) -> None:
+    callback = Study(
+        tmp_path,
+        head={},
+        plan=Plan(1, NO_NOISE, 0),
+        strategies=["free"],
+        models={},
+        checkpoints={},
+        counterpart=None,
+        every=2,
+        workers=1,
+        hold_scribbles=True,
+    )
+    trainer = SimpleNamespace(state=SimpleNamespace(fn="fit"), current_epoch=epoch, check_val_every_n_epoch=1)
+    callback.on_validation_start(trainer, SimpleNamespace(device=torch.device("meta")))  # type: ignore[arg-type]
+    assert (callback._pool is not None) == begins
 
 
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        (["checkpoint=nowhere"], "checkpoint=nowhere: no such checkpoint or run folder, and no trained run in"),
-        (["experiment=untrained"], "train it first: make train EXPERIMENT=untrained"),
-        (["experiment=plain", "study.single_region=none_such"], "study.single_region=none_such"),
-        (["experiment=plain", "counterpart=none_such"], "counterpart=none_such"),
-    ],
-)
-def test_names_a_missing_model(runs: Runs, overrides: list[str], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        runs.study(*overrides)
+def test_a_run_shorter_than_its_first_evaluation_is_evaluated_at_its_end(runs: Runs) -> None:
+    result = runs.train("experiment=short", "trainer.validate_every=8")
+    assert (result.folder / "checkpoints" / "best.ckpt").is_file()
 
 
 def test_training_scribbles_depend_on_neither_workers(runs: Runs) -> None:

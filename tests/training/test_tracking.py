@@ -97,6 +97,18 @@ def test_offline_when_the_network_is_out_of_reach(tmp_path: Path, monkeypatch: p
     assert modes == [None, "offline"]
 
 
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [("", "bsds500-full_image-run-study"), ("studies/points=2", "bsds500-full_image-run-studies-points-2-study")],
+)
+def test_no_two_studies_share_an_id(
+    opened: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, name: str
+) -> None:
+    wandb_logger(TrackingConfig(), tmp_path / "run" / place, CONFIG, job="study")
+    assert opened[0]["id"] == name
+    monkeypatch.delenv("WANDB_MODE")
+
+
 def test_disabled_opens_nothing(opened: list[dict[str, Any]], tmp_path: Path) -> None:
     assert wandb_logger(TrackingConfig(wandb="disabled"), tmp_path, CONFIG, job="train") is None
     assert opened == []

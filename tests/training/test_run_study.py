@@ -1,0 +1,115 @@
+"""A study from its options to its folder: which models it asks, where it goes, what it keeps."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from fullseg.options import ConfigError
+from fullseg.report import write_report
+from tests.training.conftest import Runs
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_noisy_annotator_has_a_folder_of_its_own(runs: Runs, studied: tuple[Path, dict[str, Any]]) -> None:
+    before = (studied[0] / "study.json").read_text()
+    folder, content = runs.study(
+        "experiment=interactive", "study.strategies=[free]", "study.noise.points=20", "study.noise.scribble_short=0.5"
+    )
+    assert folder == studied[0] / "studies" / "points=20,scribble_short=0.5"
+    assert (studied[0] / "study.json").read_text() == before
+    assert content["strategies"]["free"]["iou"][0] != studied[1]["strategies"]["free"]["iou"][0]
+    runs.study("experiment=interactive", "study.strategies=[free]")
+    page = write_report([studied[0]], None).read_text()
+    assert "An annotator who is not precise" in page
+
+
+def test_scribbles_are_held_unless_the_network_may_overrule_them(runs: Runs) -> None:
+    options = ("experiment=interactive", "study.strategies=[free]")
+    folder, held = runs.study(*options)
+    other_folder, overruled = runs.study(*options, "study.hold_scribbles=false")
+    assert other_folder == folder / "studies" / "hold_scribbles=false"
+    assert held["strategies"]["free"]["iou"][0] == overruled["strategies"]["free"]["iou"][0]
+    assert held["strategies"]["free"]["iou"][2] > overruled["strategies"]["free"]["iou"][2]
+
+
+def test_a_later_study_keeps_what_other_strategies_gave(runs: Runs) -> None:
+    options = ("experiment=interactive", "study.single_region=single")
+    _, first = runs.study(*options)
+    _, content = runs.study("experiment=interactive", "study.strategies=[watershed]")
+    for name in ("per_region", "free", "single_region"):
+        assert content["strategies"][name] == first["strategies"][name]
+    single = (runs.runs / "single" / "latest").resolve() / "checkpoints" / "best.ckpt"
+    assert content["strategies"]["single_region"]["checkpoint"] == str(single)
+    curve = content["strategies"]["watershed"]["iou"]
+    assert 0.1 < curve[0] < curve[2]
+
+
+@pytest.mark.parametrize(
+    ("override", "name"),
+    [
+        ("study.rounds=1", "rounds=1"),
+        ("seed=3", "seed=3"),
+        ("data.val_fraction=1/2", "val_fraction=1-2"),
+        ("counterpart=none", "counterpart=none"),
+    ],
+)
+def test_a_study_to_another_plan_has_a_folder_of_its_own(
+    runs: Runs, studied: tuple[Path, dict[str, Any]], override: str, name: str
+) -> None:
+    before = (studied[0] / "study.json").read_text()
+    folder, content = runs.study("experiment=interactive", "study.strategies=[watershed]", override)
+    assert folder == studied[0] / "studies" / name
+    assert list(content["strategies"]) == ["watershed"]
+    assert (studied[0] / "study.json").read_text() == before
+
+
+def test_a_study_of_other_data_has_a_folder_of_its_own_and_needs_no_training_split(
+    runs: Runs, studied: tuple[Path, dict[str, Any]], tiny_data: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_data / "val", tmp_path / "val")
+    content = json.loads((tmp_path / "val" / "panoptic.json").read_text())
+    for key in ("images", "annotations"):
+        content[key] = content[key][:2]
+    (tmp_path / "val" / "panoptic.json").write_text(json.dumps(content))
+    folder, other = runs.study("experiment=interactive", "study.strategies=[watershed]", f"data.root={tmp_path}")
+    assert folder == studied[0] / "studies" / f"data={other['data'][:8]}"
+    assert (other["images"], studied[1]["images"]) == (2, 3)
+
+
+def test_a_model_without_classes_is_studied_on_any_data(runs: Runs) -> None:
+    runs.train("experiment=agnostic", "model.class_specific=false")
+    folder, content = runs.study("experiment=agnostic", "study.strategies=[free]")
+    table = pq.read_table(folder / content["strategies"]["free"]["per_image"]).to_pydict()
+    assert len(set(table["class"])) > 1  # the data's, which the model was never told
+
+
+def test_single_region_is_left_out_with_a_message_where_no_model_is_named(
+    runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, content = runs.study("experiment=plain")
+    assert list(content["strategies"]) == ["per_region", "free"]
+    assert "study.single_region names no model" in capsys.readouterr().err
+    assert content["counterpart"] is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["checkpoint=nowhere"], "checkpoint=nowhere: no such checkpoint or run folder, and no trained run in"),
+        (["experiment=untrained"], "train it first: make train EXPERIMENT=untrained"),
+        (["experiment=plain", "study.single_region=none_such"], "study.single_region=none_such"),
+        (["experiment=plain", "counterpart=none_such"], "counterpart=none_such"),
+        (["experiment=interactive", "counterpart=none_such"], "counterpart=none_such"),
+        (["checkpoint=typo.ckpt"], "checkpoint=typo.ckpt: no such checkpoint$"),
+        (["checkpoint=README.md"], "README.md is no whole checkpoint of fullseg train"),
+        (["experiment=plain", "study.strategies=[single_region]"], "name its model, study.single_region=EXPERIMENT"),
+    ],
+)
+def test_names_a_missing_model(runs: Runs, overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        runs.study(*overrides)
