@@ -60,18 +60,12 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
     data.setup("validate")
     _check_classes(path, module, data)
     single_region = _single_region_checkpoint(config)
-    head = {
-        "checkpoint": str(path),
-        "step": step,
-        "counterpart": None if counterpart is None else str(counterpart),
-        **study_head(config),
-        "data": data.fingerprint()["val_hash"],
-    }
-    folder = study_folder(path, config, module.hparams["config"], str(head["data"]))
+    fingerprint = str(data.fingerprint()["val_hash"])
+    asked = {"checkpoint": str(path), "step": step, "counterpart": str(counterpart) if counterpart else None}
+    head = {**asked, **study_head(config), "data": fingerprint}
+    folder = study_folder(path, config, module.hparams["config"], fingerprint)
     trainer = make_trainer(config, folder, [], [])
     strategies, models = _strategies(config, single_region, trainer)
-    logger = wandb_logger(config.tracking, folder, {**plain(config), "study": head}, job="study")
-    trainer.loggers = [logger] if logger else []
     callback = Study(
         folder,
         head=head,
@@ -85,6 +79,8 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
         hold_scribbles=config.study.hold_scribbles,
     )
     trainer.callbacks.append(callback)  # type: ignore[attr-defined]
+    logger = wandb_logger(config.tracking, folder, {**plain(config), "study": head}, job="study")
+    trainer.loggers = [logger] if logger else []
     try:
         trainer.validate(module, datamodule=data, verbose=False)
     except SystemExit as stop:  # how Lightning ends after Ctrl-C
