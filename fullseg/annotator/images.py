@@ -1,12 +1,15 @@
 """The images of a folder, as a person sees them: upright, 8 bits, RGB."""
 
+import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 MOST_PIXELS = 100_000_000  # 8000 x 8000 has 64 million
@@ -47,13 +50,43 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         ImageError: if it cannot be read, or is larger than ``MOST_PIXELS``.
     """
+    with _opened(path) as image:
+        return _to_rgb(ImageOps.exif_transpose(image))
+
+
+def read_thumbnail(path: Path, side: int) -> NDArray[np.uint8]:
+    """Read an image as ``read_image`` does, (h, w, 3) with the longer side at most ``side`` pixels."""
+    with _opened(path) as image:
+        image.draft("RGB", (4 * side, 4 * side))  # a JPEG is decoded at a part of its size, in a part of the time
+        return shrink(_to_rgb(ImageOps.exif_transpose(image)), side)
+
+
+def for_browser(path: Path) -> tuple[bytes, str]:
+    """Return an image as a browser shows it as ``read_image`` reads it, and its media type; errors as there.
+
+    A JPEG that is upright and RGB or grey goes as it is, all others as PNG: lossless, so that zooming in shows the
+    file's pixels.
+    """
+    with _opened(path) as image:
+        upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
+        if image.format == "JPEG" and image.mode in ("RGB", "L") and upright:
+            image.load()  # raises what is wrong with it
+            return path.read_bytes(), "image/jpeg"
+    file = io.BytesIO()
+    Image.fromarray(read_image(path)).save(file, "PNG", compress_level=1)
+    return file.getvalue(), "image/png"
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image file; whatever is wrong with it, then or while it is read, is an ImageError."""
     try:
         with Image.open(path) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise ImageError(
                     f"{path.name} has {image.width} x {image.height} pixels, more than {MOST_PIXELS:,}: make it smaller"
                 )
-            return _to_rgb(ImageOps.exif_transpose(image))
+            yield image
     except UnidentifiedImageError as error:
         raise ImageError(f"{path.name} is no image that can be read") from error
     except (OSError, SyntaxError, EOFError, Image.DecompressionBombError, ValueError) as error:
@@ -75,10 +108,10 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB")).copy()
 
 
-def shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return (H, W, 3) as the network sees it: the longer side at most ``SIDE`` pixels, at least 1 the other."""
+def shrink(image: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.uint8]:
+    """Return (H, W, 3), as the network sees it: the longer side at most ``side`` pixels, at least 1 the other."""
     height, width = image.shape[:2]
-    scale = SIDE / max(height, width)
+    scale = side / max(height, width)
     if scale >= 1:
         return image
     size = max(1, round(scale * width)), max(1, round(scale * height))

@@ -18,7 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from fullseg.annotator.actions import ActionError
-from fullseg.annotator.images import ImageError, read_image, shrink
+from fullseg.annotator.images import ImageError, for_browser, read_thumbnail
 from fullseg.annotator.importing import ImportedError
 from fullseg.annotator.store import ConflictError, JournalError
 from fullseg.annotator.workspace import Open, StaleError, Workspace
@@ -103,11 +103,11 @@ class _Api:
 
     async def pixels(self, request: Request) -> Response:
         """Return the image as the person sees it, at its own size."""
-        return await run_in_threadpool(_png, self.workspace.path(self._name(request)), small=False)
+        return await run_in_threadpool(_pixels, self.workspace.path(self._name(request)))
 
     async def thumbnail(self, request: Request) -> Response:
         """Return the image, small."""
-        return await run_in_threadpool(_png, self.workspace.path(self._name(request)), small=True)
+        return await run_in_threadpool(_thumbnail, self.workspace.path(self._name(request)))
 
     async def labels(self, request: Request) -> Response:
         """Return labels (H, W) uint16, region's place + 1 or 0, then uncertainty (H, W) uint8, row after row."""
@@ -179,16 +179,15 @@ def describe(name: str, opened: Open) -> dict[str, Any]:
     }
 
 
-def _png(path: Path, *, small: bool) -> Response:
-    image = read_image(path)
-    if small:
-        picture = Image.fromarray(shrink(image))
-        picture.thumbnail((THUMBNAIL, THUMBNAIL))
-    else:
-        picture = Image.fromarray(image)
+def _pixels(path: Path) -> Response:
+    body, kind = for_browser(path)
+    return Response(body, media_type=kind, headers={"Cache-Control": "private, max-age=60"})
+
+
+def _thumbnail(path: Path) -> Response:
     file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=1)  # lossless, so that zooming in shows the file's pixels
-    return Response(file.getvalue(), media_type="image/png", headers={"Cache-Control": "private, max-age=60"})
+    Image.fromarray(read_thumbnail(path, THUMBNAIL)).save(file, "PNG")
+    return Response(file.getvalue(), media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
 async def _content(request: Request) -> dict[str, Any]:

@@ -21,6 +21,7 @@ class Page {
     this.merging = false;
     this.remarking = null;
     this.view = new View($("canvas"));
+    this.view.drawn = () => this.figures();
     this.session = new Session((what) => this.changed(what), (text, isError) => this.say(text, isError));
     this.tools = new Tools(this);
     this.keys = makeKeys(this);
@@ -90,11 +91,18 @@ class Page {
     this.redraw();
   }
 
-  redraw() {
-    const { session, tools, view } = this;
-    const { state, labels } = session;
+  // Draw the canvas alone: what a moving pointer changes.
+  sketch() {
+    const { tools, view } = this;
     view.drawing = { points: tools.clicks, strokes: [...this.collected, ...(tools.stroke ? [tools.stroke] : [])] };
     view.redraw();
+  }
+
+  redraw() {
+    const { session, tools } = this;
+    const { state } = session;
+    this.sketch();
+    this.figures(); // now, not with the next frame: a page in the background draws none
     for (const tool of BUTTONS) $(tool).setAttribute("aria-checked", String(tools.tool === tool));
     for (const [name, on] of Object.entries(this.on)) $(name).setAttribute("aria-pressed", String(on));
     $("fill").setAttribute("aria-pressed", String(Boolean(state?.filled)));
@@ -106,9 +114,17 @@ class Page {
       select: (id, shift) => this.select(id, shift),
       lock: (region) => this.lock(region),
     });
-    const void_ = labels ? `${labels.unassigned.toLocaleString()} px without a region` : "";
-    const took = session.busy ? "model at work ..." : session.took ? `${Math.round(session.took)} ms` : "";
-    $("figures").textContent = [took, void_, state ? `${state.full_width} x ${state.full_height} px, zoom ${Math.round(100 * view.scale)} %` : ""].filter(Boolean).join("   ·   ");
+  }
+
+  // What the last update took, what is left to do, and how large the image is shown.
+  figures() {
+    const { busy, labels, state, took } = this.session;
+    const parts = [
+      busy ? "model at work ..." : took ? `${Math.round(took)} ms` : "",
+      labels ? `${labels.unassigned.toLocaleString()} px without a region` : "",
+      state ? `${state.full_width} x ${state.full_height} px, zoom ${Math.round(100 * this.view.scale)} %` : "",
+    ];
+    $("figures").textContent = parts.filter(Boolean).join("   ·   ");
   }
 
   say(text, isError = false) {

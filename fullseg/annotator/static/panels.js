@@ -10,22 +10,27 @@ const make = (tag, attributes = {}, ...children) => {
 };
 
 export function listImages(list, images, current, pick) {
-  list.replaceChildren(
-    ...images.map(({ name, regions, done, number }) => {
-      const about = done ? `done, ${regions} regions` : regions ? `${regions} regions` : "untouched";
-      const item = make(
-        "li",
-        { className: done ? "done" : "", tabIndex: 0, title: name },
-        make("img", { src: thumbnail(number), alt: "", loading: "lazy" }),
-        make("span", { textContent: name }),
-        make("small", { textContent: about }),
-      );
-      item.setAttribute("aria-current", String(number === current));
-      item.addEventListener("click", () => pick(number));
-      item.addEventListener("keydown", (event) => event.key === "Enter" && pick(number));
-      return item;
-    }),
-  );
+  const shown = images.map(({ number }) => number).join();
+  if (list.dataset.shown !== shown) {
+    list.dataset.shown = shown;
+    list.replaceChildren(...images.map((image) => imageItem(image, pick)));
+  }
+  images.forEach(({ number, regions, done }, place) => {
+    const item = list.children[place];
+    const isCurrent = String(number === current);
+    if (isCurrent === "true" && item.getAttribute("aria-current") !== isCurrent) item.scrollIntoView({ block: "nearest" });
+    item.setAttribute("aria-current", isCurrent);
+    item.className = done ? "done" : "";
+    item.lastChild.textContent = done ? `done, ${regions} regions` : regions ? `${regions} regions` : "untouched";
+  });
+}
+
+function imageItem({ name, number }, pick) {
+  const picture = make("img", { src: thumbnail(number), alt: "", loading: "lazy" });
+  const item = make("li", { tabIndex: 0, title: name }, picture, make("span", { textContent: name }), make("small"));
+  item.addEventListener("click", () => pick(number));
+  item.addEventListener("keydown", (event) => event.key === "Enter" && pick(number));
+  return item;
 }
 
 export function listRegions(list, session, categories, selected, on) {

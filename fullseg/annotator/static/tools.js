@@ -1,7 +1,7 @@
 // Pointers on the canvas: mark, correct, choose; wheel, drag and two fingers to zoom and pan.
 
 export class Tools {
-  // `page` offers view, session, selected, select(id), collecting, collected, say(text), category() and redraw().
+  // `page` offers view, session, selected, select(id), collecting, collected, say(text), sketch() and redraw().
   constructor(page) {
     this.page = page;
     this.tool = "mark";
@@ -79,7 +79,7 @@ export class Tools {
       const last = this.stroke.points.at(-1);
       if (Math.hypot(at[0] - last[0], at[1] - last[1]) >= 0.5) this.stroke.points.push(clamp(at, this.page.session.state));
     }
-    this.page.redraw();
+    this.page.sketch();
   }
 
   pinch(id, now) {

@@ -30,6 +30,7 @@ export class View {
     this.labels = null;
     this.drawing = { points: [], strokes: [] };
     this.frame = 0;
+    this.drawn = () => {}; // called after every drawing
     new ResizeObserver(() => this.resize()).observe(canvas);
   }
 
@@ -66,11 +67,12 @@ export class View {
     this.redraw();
   }
 
-  // Bring a box (x0, y0, x1, y1) into sight with some ground around it.
+  // Bring a box (x0, y0, x1, y1) into sight with some ground around it, never smaller than the whole image would be.
   focus([x0, y0, x1, y1]) {
+    this.fit();
     const { clientWidth, clientHeight } = this.canvas;
-    const scale = 0.6 * Math.min(clientWidth / (x1 - x0 + 1), clientHeight / (y1 - y0 + 1));
-    this.centre([(x0 + x1) / 2, (y0 + y1) / 2], Math.min(scale, 8));
+    const scale = Math.min(0.6 * Math.min(clientWidth / (x1 - x0 + 1), clientHeight / (y1 - y0 + 1)), 8);
+    if (scale > this.scale) this.centre([(x0 + x1) / 2, (y0 + y1) / 2], scale);
   }
 
   zoom(factor, x = this.canvas.clientWidth / 2, y = this.canvas.clientHeight / 2) {
@@ -177,6 +179,7 @@ export class View {
     for (const stroke of this.state.strokes) this.drawStroke(stroke, 2);
     for (const stroke of this.drawing.strokes) this.drawStroke(stroke, 3);
     for (const point of this.drawing.points) this.drawPoint(point, "white", 5);
+    this.drawn();
   }
 
   drawRegion(region) {
