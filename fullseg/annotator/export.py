@@ -89,6 +89,37 @@ def collect(folder: Path, names: Iterable[str], categories: Sequence[dict[str, A
     return written
 
 
+def write_times(
+    folder: Path, progress: Iterable[tuple[str, int, bool]], seconds: Iterable[tuple[str, str, int, float]]
+) -> Path:
+    """Write ``times.json``: what annotating really cost, by image, kind of action and region.
+
+    Args:
+        folder: of all exports.
+        progress: name, number of regions and whether it is done of every image.
+        seconds: name, kind of action, their number and the seconds they took.
+    """
+    actions: dict[str, dict[str, dict[str, float]]] = {}
+    for name, kind, count, took in seconds:
+        actions.setdefault(name, {})[kind] = {"count": count, "seconds": round(took, 1)}
+    images = [
+        {"file_name": name, "done": done, **_cost(regions, actions[name]), "actions": actions[name]}
+        for name, regions, done in progress
+        if name in actions
+    ]
+    together = sum(image["regions"] for image in images)
+    total = sum(image["seconds"] for image in images)
+    content = {"images": images, "seconds_per_region": round(total / together, 2) if together else None}
+    _replace(folder / "times.json", _json(content))
+    return folder / "times.json"
+
+
+def _cost(regions: int, actions: dict[str, dict[str, float]]) -> dict[str, Any]:
+    total = sum(action["seconds"] for action in actions.values())
+    each = round(total / regions, 2) if regions else None
+    return {"regions": regions, "seconds": round(total, 1), "seconds_per_region": each}
+
+
 def _instance(region_map: NDArray[np.int64], segment: dict[str, Any]) -> dict[str, Any]:
     pixels = np.asfortranarray(region_map == segment["id"] - 1, np.uint8)
     encoded = coco_mask.encode(pixels)

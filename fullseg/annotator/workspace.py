@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fullseg.annotator.actions import Action, ActionError, Add, Describe, Import, Lock, read_action
 from fullseg.annotator.categories import Categories
-from fullseg.annotator.export import Exported, collect, export_image
+from fullseg.annotator.export import Exported, collect, export_image, write_times
 from fullseg.annotator.images import list_images, read_image, shrink
 from fullseg.annotator.importing import read_panoptic
 from fullseg.annotator.segmentation import Segmentation, encode_mask, segment
@@ -204,4 +204,6 @@ class Workspace:
         with self._work:
             work = opened.history.work
             exported = export_image(folder, name, work, found.region_map, opened.full_size, ids, things)
-            return exported._replace(files=exported.files + collect(folder, self.names, categories))
+            together = collect(folder, self.names, categories)
+            times = write_times(folder, self.progress(), self.journal.seconds())
+            return exported._replace(files=[*exported.files, *together, times])

@@ -26,7 +26,7 @@ pytestmark = [
 
 WIDE = [[10, 60], [90, 12], [170, 70], [100, 150]]  # left, top, right, bottom
 SMALL = [[120, 100], [160, 80], [210, 110], [165, 160]]
-IMAGES = 10  # one a test
+IMAGES = 12  # one a test
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("images")
     image = Image.fromarray(generate_scene(np.random.default_rng(0))[0]).resize((240, 180))
     for number in range(IMAGES):
-        image.save(folder / f"{number}.png")
+        image.save(folder / f"{number:02}.png")
     return folder
 
 
@@ -174,8 +174,43 @@ def test_the_rest_is_filled_and_the_export_has_no_hole(person: Person, out: Path
     person.key("e")
     expect(person.page.locator("#message")).to_contain_text("Exported 2 segments, 0 px VOID")
     check_by_panopticapis_rules(out / "export")
-    png = np.asarray(Image.open(out / "export/panoptic/5.png.png"))
+    png = np.asarray(Image.open(out / "export/panoptic/05.png.png"))
     np.testing.assert_array_equal(png[..., 0].astype(np.int64) - 1, person.labels())
+
+
+def test_done_exports_and_the_export_is_imported_again(person: Person, out: Path) -> None:
+    person.open(10)
+    person.mark(WIDE)
+    person.mark(SMALL)
+    before = person.labels()
+    person.key("d")
+    expect(person.page.locator("#message")).to_contain_text("Exported 2 segments")
+    expect(person.page.locator("#images li").nth(10).locator("small")).to_have_text("done, 2 regions")
+    person.page.locator("#regions li").first.click()
+    person.key("Delete")
+    expect(person.page.locator("#regions li")).to_have_count(1)
+    files = [out / "export/panoptic/10.png.png", out / "export/panoptic.json"]
+    person.page.locator("#files").set_input_files([str(path) for path in files])
+    expect(person.page.locator("#message")).to_contain_text("Imported; every region is locked")
+    expect(person.page.locator("#regions li button")).to_have_text(["unlock", "unlock"])
+    person.settle()
+    np.testing.assert_array_equal(person.labels(), before)
+
+
+def test_zooming_keeps_what_is_under_the_pointer(person: Person) -> None:
+    person.open(11)
+    x, y = person.screen((50, 40))
+    person.page.mouse.move(x, y)
+    person.page.mouse.wheel(0, -600)  # exp(1.2) times larger
+    person.page.wait_for_timeout(200)
+    zoomed = [(x + dx, y + dy) for dx, dy in ((-90, 0), (0, -90), (90, 0), (0, 90))]
+    for point in zoomed:
+        person.page.mouse.click(*point)
+    expect(person.page.locator("#regions li")).to_have_count(1)
+    points = np.array(person.state()["regions"][0]["points"])
+    (left, top), (near, below) = person.screen((0, 0)), person.screen((1, 1))
+    scale = np.exp(1.2) * np.array([near - left, below - top])
+    np.testing.assert_allclose(points, [50, 40] + np.array(((-90, 0), (0, -90), (90, 0), (0, 90))) / scale, atol=0.1)
 
 
 def test_a_class_is_typed_in_and_given(person: Person) -> None:

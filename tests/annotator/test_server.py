@@ -120,13 +120,19 @@ def test_labels_of_an_old_state_are_not_computed(client: TestClient) -> None:
     assert "at revision 3, labels were asked for 2" in answer.json()["error"]
 
 
-def test_time_is_kept_by_kind_of_action(client: TestClient) -> None:
+def test_time_is_kept_by_kind_of_action(client: TestClient, tmp_path: Path) -> None:
     add_all(client)
     act(client, 3, {"kind": "delete", "region": 3})
     assert client.get("/api/times").json() == [
         {"image": "a.png", "kind": "add", "count": 3, "seconds": 6.0},
         {"image": "a.png", "kind": "delete", "count": 1, "seconds": 2.0},
     ]
+    client.post("/api/images/0/export", json={"revision": 4})
+    times = json.loads((tmp_path / "out/export/times.json").read_text())
+    assert times["seconds_per_region"] == 4.0  # 8 s, 2 regions
+    [image] = times["images"]
+    assert (image["file_name"], image["regions"], image["seconds"], image["done"]) == ("a.png", 2, 8.0, False)
+    assert image["actions"]["add"] == {"count": 3, "seconds": 6.0}
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ export function makeKeys(page) {
     ["Alt+ArrowUp", "list the chosen region earlier", () => page.reorder(-1)],
     ["Alt+ArrowDown", "list the chosen region later", () => page.reorder(1)],
     ["f", "give the rest to the nearest region, or not", () => page.fill()],
-    ["d", "done, or not", () => page.finish()],
+    ["d", "done, and export; or not done", () => page.finish()],
     ["e", "export", () => page.exportImage()],
     ["i", "import COCO panoptic", () => page.importFiles()],
     ["PageDown", "next image", () => page.step(1)],

@@ -277,8 +277,10 @@ class Page {
     this.session.do({ kind: "fill", filled });
   }
 
-  finish() {
-    this.session.do({ kind: "finish", done: !this.session.state.done });
+  // What is done is exported, so that nobody has to remember it.
+  async finish() {
+    const done = !this.session.state.done;
+    if ((await this.session.do({ kind: "finish", done })) && done) this.exportImage();
   }
 
   async exportImage() {
