@@ -18,10 +18,11 @@ export function listImages(list, images, current, pick) {
   images.forEach(({ number, regions, done }, place) => {
     const item = list.children[place];
     const isCurrent = String(number === current);
+    const counted = regions === 1 ? "1 region" : `${regions} regions`;
     if (isCurrent === "true" && item.getAttribute("aria-current") !== isCurrent) item.scrollIntoView({ block: "nearest" });
     item.setAttribute("aria-current", isCurrent);
     item.className = done ? "done" : "";
-    item.lastChild.textContent = done ? `done, ${regions} regions` : regions ? `${regions} regions` : "untouched";
+    item.lastChild.textContent = done ? `done, ${counted}` : regions ? counted : "untouched";
   });
 }
 
