@@ -78,12 +78,12 @@ class InteractiveDataModule(L.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Check both splits, the evaluation's alone to ``validate``; raise DataError for what is known to be bad."""
         config, folder = self.config, prepare(self.config)
+        if stage != "validate" and not hasattr(self, "train_partitions"):
+            self.train_partitions = self._read(folder, config.train_split, config.train_annotators, "train_fraction")
         if not hasattr(self, "val_partitions"):
             self.val_partitions = self._read(folder, config.val_split, config.val_annotators, "val_fraction")
-        if stage == "validate" or hasattr(self, "train_partitions"):
-            return
-        self.train_partitions = self._read(folder, config.train_split, config.train_annotators, "train_fraction")
-        if self.train_partitions.categories != self.val_partitions.categories:
+        known = getattr(self, "train_partitions", self.val_partitions)
+        if known.categories != self.val_partitions.categories:
             raise DataError(f"{folder}: {config.train_split} and {config.val_split} have different categories")
 
     def _read(self, folder: Path, split: str, annotators: str, fraction: str) -> CocoPanoptic:
