@@ -56,6 +56,16 @@ def test_exports_among_the_images_are_no_images(
     assert served[0]["workspace"].names == ["a.jpg"]
 
 
+def test_the_work_may_go_to_a_folder_above_the_images(
+    served: list[dict[str, Any]], tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "data" / "images").mkdir(parents=True)
+    (tmp_path / "data" / "images" / "a.jpg").touch()
+    command = ["annotate", "data/images", "--checkpoint", str(tiny_checkpoint), "--out", "data"]
+    assert main(command) == 0
+    assert served[0]["workspace"].names == ["a.jpg"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -13,6 +13,7 @@ from fullseg.annotator.store import Journal
 from fullseg.annotator.work import Work
 
 UNNAMED = "region"  # the category of regions that were given none, where the model has no guess
+UNNAMED_ID = 10_000  # above those of any list in use, so that none of another list ever takes it; typed-in ones follow
 
 Category = dict[str, Any]  # id, name and isthing
 
@@ -42,34 +43,33 @@ class Categories:
             raise ActionError(f"category {category}: there is no such category")
 
     def add(self, name: str, *, isthing: bool) -> Category:
-        """Keep a new category; its id is one that no region without a category has in any export.
+        """Keep a new category.
 
         Raises:
             ActionError: for a name that is empty, too long, or there already.
         """
         name = name.strip()
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise ActionError("category: its name is no Unicode text")
         if not 0 < len(name) <= LONGEST_NAME:
             raise ActionError(f"category: its name needs 1 to {LONGEST_NAME} characters, not {len(name)}")
         known = self.known()
         if name.casefold() in {category["name"].casefold() for category in known}:
             raise ActionError(f"category {name!r}: there is one of that name already")
-        number = max([self._unnamed_id(), *(int(category["id"]) for category in known)]) + 1
+        number = max([UNNAMED_ID, *(int(category["id"]) for category in known)]) + 1
         self._journal.add_category(number, name, isthing=isthing)
         return {"id": number, "name": name, "isthing": int(isthing)}
 
     def ids(self, work: Work, classes: NDArray[np.int64]) -> list[int]:
         """Return the category of every region: the person's, else the model's guess, else that of unnamed regions."""
-        guesses = [int(self._of_model[index]["id"]) if self._guesses else self._unnamed_id() for index in classes]
+        guesses = [int(self._of_model[index]["id"]) if self._guesses else UNNAMED_ID for index in classes]
         chosen = [region.category for region in work.regions]
         return [guess if own is None else own for own, guess in zip(chosen, guesses, strict=True)]
 
     def exported(self) -> list[Category]:
         """Return all categories, and one for regions without any where the model has no guess."""
-        unnamed = [] if self._guesses else [{"id": self._unnamed_id(), "name": UNNAMED, "isthing": 1}]
+        unnamed = [] if self._guesses else [{"id": UNNAMED_ID, "name": UNNAMED, "isthing": 1}]
         return [*self.known(), *unnamed]
-
-    def _unnamed_id(self) -> int:
-        return max((int(category["id"]) for category in self._given), default=0) + 1
 
 
 def read_categories(path: Path) -> list[Category]:

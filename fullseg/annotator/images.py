@@ -21,7 +21,9 @@ class ImageError(ValueError):
 
 
 def list_images(folder: Path) -> list[str]:
-    """Return the names of all images below a folder, relative to it, sorted; hidden files and folders left out.
+    """Return the names of all images below a folder, relative to it, sorted.
+
+    Hidden files and folders are left out, and links that lead out of the folder.
 
     Raises:
         FileNotFoundError: if there is no such folder, or no image in it.
@@ -31,14 +33,19 @@ def list_images(folder: Path) -> list[str]:
     names = []
     for parent, folders, files in os.walk(folder):  # does not follow links to folders: they may lead out or in circles
         folders[:] = [name for name in folders if not name.startswith(".")]
-        names += [Path(parent, name).relative_to(folder).as_posix() for name in files if _is_image(name)]
+        paths = (Path(parent, name) for name in files)
+        names += [path.relative_to(folder).as_posix() for path in paths if _is_image(path, folder.resolve())]
     if not names:
-        raise FileNotFoundError(f"{folder} holds no image ({', '.join(sorted(SUFFIXES))})")
+        kinds = ", ".join(sorted(SUFFIXES))
+        raise FileNotFoundError(f"{folder} holds no image ({kinds}; links that lead out of it do not count)")
     return sorted(names)
 
 
-def _is_image(name: str) -> bool:
-    return Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+def _is_image(path: Path, folder: Path) -> bool:
+    if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+        return False
+    printable = not any("\ud800" <= letter <= "\udfff" for letter in str(path))  # else no json can name it
+    return printable and path.is_file() and path.resolve().is_relative_to(folder)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

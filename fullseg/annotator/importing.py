@@ -51,6 +51,8 @@ def read_panoptic(
     unknown = np.setdiff1d(np.unique(ids), [0, *segments])
     if unknown.size:
         raise ImportedError(f"the png has id {unknown[0]}, which segments_info does not name")
+    if len(segments) > MOST_REGIONS:
+        raise ImportedError(f"there are {len(segments)} regions, more than {MOST_REGIONS}")
     seen = cv2.resize(ids, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     left_out: list[str] = []
     regions: list[Imported] = []
@@ -61,11 +63,11 @@ def read_panoptic(
             left_out.append(f"segment {number} is {why}")
             continue
         category = _category(segment.get("category_id"), names, categories)
+        if category is None:
+            left_out.append(f"the class of segment {number}, which is not in the list")
         label = segment.get("name", "")
-        label = label[:200] if isinstance(label, str) else ""
+        label = label[:200].encode("utf-8", "replace").decode() if isinstance(label, str) else ""
         regions.append(Imported(points=_extremes(pixels), name=label, category=category, mask=encode_mask(pixels)))
-    if len(regions) > MOST_REGIONS:
-        raise ImportedError(f"there are {len(regions)} regions, more than {MOST_REGIONS}")
     return Import(regions=tuple(regions)), left_out
 
 

@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Sequence
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -70,8 +70,9 @@ class Guard:
         if self.hosts and _name(host) not in self.hosts:
             return _refuse(403, "this server does not answer to that host name")
         origin = headers.get("origin")
-        foreign = origin is not None and urlsplit(origin).netloc != host
-        if foreign or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        foreign = origin is not None and origin.partition("://")[2] != host
+        followed = scope["path"] == "/" and headers.get("sec-fetch-mode") == "navigate"  # a link to the page itself
+        if foreign or (headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") and not followed):
             return _refuse(403, "requests of other pages are refused")
         if scope["method"] not in ("GET", "HEAD") and headers.get("x-fullseg") is None:
             return _refuse(403, "the header X-Fullseg is missing")  # no foreign form can send it
@@ -81,12 +82,13 @@ class Guard:
         return None if self.token is None else self._token_refusal(scope, headers, self.token)
 
     def _token_refusal(self, scope: Scope, headers: Headers, token: str) -> PlainTextResponse | RedirectResponse | None:
-        if _same(_cookie(headers.get("cookie", "")), token):
+        name = _cookie_name(headers.get("host", ""))
+        if _same(_cookie(headers.get("cookie", ""), name), token):
             return None
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if scope["path"] == "/" and _same(given, token):
             answer = RedirectResponse("/", status_code=303)  # the token leaves the address bar and the history
-            answer.set_cookie(COOKIE, token, httponly=True, samesite="strict")
+            answer.set_cookie(name, token, httponly=True, samesite="strict")
             return answer
         return _refuse(401, "open the address with the token that the server printed")
 
@@ -96,9 +98,14 @@ def _name(host: str) -> str:
     return name if separator and port.isdecimal() else host
 
 
-def _cookie(header: str) -> str:
+def _cookie_name(host: str) -> str:
+    """Cookies do not tell ports apart: two servers on one machine need two names."""
+    return f"{COOKIE}_{host.rpartition(':')[2]}" if _name(host) != host else COOKIE
+
+
+def _cookie(header: str, name: str) -> str:
     try:
-        cookie = SimpleCookie(header).get(COOKIE)
+        cookie = SimpleCookie(header).get(name)
     except CookieError:
         return ""
     return cookie.value if cookie else ""

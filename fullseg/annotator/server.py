@@ -33,6 +33,7 @@ STATUS: dict[type[Exception], int] = {
     StaleError: 410,
     ImageError: 415,
     JournalError: 409,
+    OSError: 507,  # the disk is full, say
 }
 
 
@@ -79,7 +80,10 @@ class _Api:
     async def overview(self, _: Request) -> Response:
         """Return all images with their progress, and the categories."""
         progress = await run_in_threadpool(self.workspace.progress)
-        images = [{"name": name, "regions": regions, "done": done} for name, regions, done in progress]
+        images = [
+            {"name": name, "key": self.workspace.key(name), "regions": regions, "done": done}
+            for name, regions, done in progress
+        ]
         return JSONResponse({"images": images, "categories": self.workspace.categories.known()})
 
     async def times(self, _: Request) -> Response:
@@ -156,7 +160,10 @@ class _Api:
         number = _whole(request.path_params["number"], "image")
         if number >= len(self.workspace.names):
             raise RequestError(f"image {number}: there are {len(self.workspace.names)} images, counted from 0")
-        return self.workspace.names[number]
+        name, key = self.workspace.names[number], request.query_params.get("key")
+        if key is not None and key != self.workspace.key(name):
+            raise ConflictError(f"image {number} is another file than when the page was opened: reload the page")
+        return name
 
 
 def describe(name: str, opened: Open) -> dict[str, Any]:
@@ -209,6 +216,6 @@ def _whole(value: object, what: str) -> int:
 
 
 def _seconds(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return min(max(float(value), 0.0), LONGEST)
+    if isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf:
+        return float(min(max(value, 0), LONGEST))
     raise RequestError(f"seconds={value!r}: expected a number")

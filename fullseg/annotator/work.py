@@ -30,6 +30,8 @@ from fullseg.annotator.actions import (
 )
 from fullseg.types import Annotations, Scribble
 
+LONGEST_WAY = 1e6  # px of the strokes of one action: every half pixel of it is drawn
+
 
 class Region(NamedTuple):
     """One region as the person made it."""
@@ -102,7 +104,11 @@ class History(NamedTuple):
             if self.now == len(self.states) - 1:
                 raise ActionError("there is nothing to redo")
             return self._replace(now=self.now + 1)
-        return History((*self.states[: self.now + 1], apply(action, self.work)), self.now + 1)
+        # An id that was ever given stays its region's, also after undo: strokes may be on their way to it.
+        work = apply(action, self.work._replace(next_id=self.states[-1].next_id))
+        if not isinstance(action, Finish):
+            work = work._replace(done=False)  # what was exported is not this any more
+        return History((*self.states[: self.now + 1], work), self.now + 1)
 
 
 @singledispatch
@@ -129,6 +135,9 @@ def _(action: Scribbles, work: Work) -> Work:
     for stroke in action.strokes:
         work.open_region(stroke.region)
         _check_inside(stroke.points, work.size)
+    length = sum(float(np.linalg.norm(np.diff(stroke.points, axis=0), axis=1).sum()) for stroke in action.strokes)
+    if length > LONGEST_WAY:
+        raise ActionError(f"strokes: {length:.0f} px together, more than {LONGEST_WAY:.0f}")
     return work._replace(strokes=(*work.strokes, *action.strokes))
 
 

@@ -1,5 +1,6 @@
 """A folder of images being annotated: their histories, the journal behind them, and the model beside them."""
 
+import hashlib
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -51,7 +52,10 @@ class Workspace:
     def __init__(self, folder: Path, out: Path, predictor: Predictor, categories: list[dict[str, Any]] | None) -> None:
         self.folder = folder
         self.out = out
-        self.names = [name for name in list_images(folder) if not (folder / name).is_relative_to(out)]
+        exports = out / "export" if folder.is_relative_to(out) else out
+        self.names = [name for name in list_images(folder) if not (folder / name).is_relative_to(exports)]
+        if not self.names:
+            raise FileNotFoundError(f"{folder} holds no image but those in {exports}")
         self._known = frozenset(self.names)
         self._predictor = predictor
         self.journal = Journal(out / "journal.sqlite")
@@ -59,6 +63,7 @@ class Workspace:
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._progress: dict[str, tuple[int, int, bool]] = {}  # revision, number of regions, done
         self._work = threading.RLock()  # histories
+        self._exports = threading.Lock()  # files; apart from the histories, so that nobody waits for a large image
         self._model = threading.Lock()  # the predictor: one image at a time
         self._seen: str | None = None  # the image whose features the predictor holds
         self._labels: tuple[str, int, Segmentation] | None = None
@@ -68,6 +73,13 @@ class Workspace:
         if name not in self._known:
             raise KeyError(name)
         return self.folder / name
+
+    def key(self, name: str) -> str:
+        """Return what tells a file from any other, and from itself when it has changed."""
+        path = self.path(name)
+        found = path.stat() if path.is_file() else None
+        what = (str(path), found.st_mtime_ns, found.st_size) if found else (str(path),)
+        return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
     def progress(self) -> list[tuple[str, int, bool]]:
         """Return every image's name, number of regions and whether it is done, without opening the images."""
@@ -201,8 +213,8 @@ class Workspace:
         categories = self.categories.exported()
         things = {category["id"] for category in categories if category["isthing"]}
         folder = self.out / "export"
-        with self._work:
-            work = opened.history.work
+        work = opened.history.work
+        with self._exports:
             exported = export_image(folder, name, work, found.region_map, opened.full_size, ids, things)
             together = collect(folder, self.names, categories)
             times = write_times(folder, self.progress(), self.journal.seconds())

@@ -35,21 +35,21 @@ def test_a_regions_category_is_the_persons_else_the_models_guess(journal: Journa
 
 def test_with_a_list_of_ones_own_there_is_no_guess(journal: Journal) -> None:
     categories = Categories(CATEGORIES, OF_MODEL, journal)
-    assert categories.ids(work_of(None, 3), np.array([1, 1])) == [9, 3]
-    assert categories.exported() == [*CATEGORIES, {"id": 9, "name": "region", "isthing": 1}]
+    assert categories.ids(work_of(None, 3), np.array([1, 1])) == [10_000, 3]
+    assert categories.exported() == [*CATEGORIES, {"id": 10_000, "name": "region", "isthing": 1}]
 
 
 def test_a_typed_in_category_stays_and_takes_no_id_that_an_export_may_have(journal: Journal, tmp_path: Path) -> None:
     categories = Categories(CATEGORIES, OF_MODEL, journal)
     unnamed = categories.ids(work_of(None), np.array([0]))
     added = [categories.add(" kite ", isthing=True), categories.add("mud", isthing=False)]
-    assert added == [{"id": 10, "name": "kite", "isthing": 1}, {"id": 11, "name": "mud", "isthing": 0}]
-    assert categories.ids(work_of(None), np.array([0])) == unnamed == [9]
+    assert added == [{"id": 10_001, "name": "kite", "isthing": 1}, {"id": 10_002, "name": "mud", "isthing": 0}]
+    assert categories.ids(work_of(None), np.array([0])) == unnamed == [10_000]
     again = Categories(CATEGORIES, OF_MODEL, Journal(tmp_path / "journal.sqlite"))
     assert again.known() == [*CATEGORIES, *added]
-    again.check(11)
-    with pytest.raises(ActionError, match="category 12: there is no such category"):
-        again.check(12)
+    again.check(10_002)
+    with pytest.raises(ActionError, match="category 10003: there is no such category"):
+        again.check(10_003)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_a_name_that_cannot_be_is_refused(journal: Journal, name: str, message: 
 
 def test_the_page_adds_one_and_gives_it(client: TestClient) -> None:
     answer = client.post("/api/categories", json={"name": "kite", "isthing": True})
-    assert answer.json() == {"id": 10, "categories": [*CATEGORIES, {"id": 10, "name": "kite", "isthing": 1}]}
-    action = {"kind": "add", "points": [[0, 5], [5, 0], [12, 5], [5, 9]], "category": 10}
+    assert answer.json() == {"id": 10_001, "categories": [*CATEGORIES, {"id": 10_001, "name": "kite", "isthing": 1}]}
+    action = {"kind": "add", "points": [[0, 5], [5, 0], [12, 5], [5, 9]], "category": 10_001}
     assert client.post("/api/images/0/actions", json={"revision": 0, "action": action}).status_code == 200
     again = client.post("/api/categories", json={"name": "kite", "isthing": True})
     assert (again.status_code, "of that name already" in again.json()["error"]) == (400, True)

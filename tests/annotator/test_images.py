@@ -1,6 +1,7 @@
 """Images as a person sees them: every kind is shown right, or refused with a reason."""
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,9 @@ def test_a_folder_is_listed_without_what_is_hidden(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "out.png").symlink_to(__file__)
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / os.fsdecode(b"\xff.png")).touch()
     assert list_images(tmp_path) == ["a.png", "b.JPG", "deep/er/c.tiff"]
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="holds no image"):

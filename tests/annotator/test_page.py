@@ -224,8 +224,8 @@ def test_a_class_is_typed_in_and_given(person: Person) -> None:
     person.page.locator("#stuff").click()
     expect(person.page.locator("#regions li .name")).to_have_text("1  lighthouse")
     known = person.page.request.get(f"{person.address}api/workspace").json()["categories"]
-    assert known[-1] == {"id": 4, "name": "lighthouse", "isthing": 0}  # 1, 2: the model's; 3: regions without a class
-    assert person.state()["regions"][0]["category"] == 4
+    assert known[-1] == {"id": 10_001, "name": "lighthouse", "isthing": 0}
+    assert person.state()["regions"][0]["category"] == 10_001
 
 
 def test_two_tabs_on_one_image(person: Person, page: Page) -> None:
@@ -236,7 +236,7 @@ def test_two_tabs_on_one_image(person: Person, page: Page) -> None:
     person.key("m")
     for x, y in WIDE:
         person.click((x, y))
-    expect(person.page.locator("#message")).to_contain_text("Another tab has changed this image")
+    expect(person.page.locator("#message")).to_contain_text("It is shown anew: please repeat")
     expect(person.page.locator("#regions li")).to_have_count(1)
     assert person.wrong == ["Failed to load resource: the server responded with a status of 409 (Conflict)"]
     person.wrong.clear()

@@ -34,6 +34,7 @@ def test_this_machines_names_are_answered(workspace: Workspace, host: str) -> No
     [
         {"Origin": "http://evil.example", "X-Fullseg": "1"},
         {"Origin": "null", "X-Fullseg": "1"},
+        {"Origin": "http://[x]", "X-Fullseg": "1"},
         {"Origin": "http://127.0.0.1:9999", "X-Fullseg": "1"},  # another server on this machine
         {"Sec-Fetch-Site": "cross-site", "X-Fullseg": "1"},
         {},  # a form cannot send the header
@@ -48,6 +49,21 @@ def test_posts_of_other_pages_are_refused_and_change_nothing(workspace: Workspac
 def test_this_page_may_post(workspace: Workspace) -> None:
     headers = {"Origin": "http://127.0.0.1:8765", "Sec-Fetch-Site": "same-origin", "X-Fullseg": "1"}
     assert client_of(workspace).post("/api/images/0/actions", json=ACTION, headers=headers).status_code == 200
+
+
+def test_a_link_elsewhere_may_lead_to_the_page_but_to_nothing_else(workspace: Workspace) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert client_of(workspace).get("/", headers=headers).status_code == 200
+    assert client_of(workspace).get("/api/workspace", headers=headers).status_code == 403
+
+
+def test_two_servers_on_one_machine_have_two_cookies(workspace: Workspace) -> None:
+    names = []
+    for port in (1, 2):
+        client = client_of(workspace, f"http://desk.example:{port}", hosts=(), token="secret")
+        answer = client.get("/?token=secret", follow_redirects=False)
+        names.append(answer.headers["set-cookie"].partition("=")[0])
+    assert names == ["fullseg_token_1", "fullseg_token_2"]
 
 
 def test_another_host_needs_the_token(workspace: Workspace) -> None:

@@ -155,6 +155,8 @@ def test_time_is_kept_by_kind_of_action(client: TestClient, tmp_path: Path) -> N
             "import",
         ),
         ("POST", "/api/images/0/actions", '{"revision": 0, "action": {"kind": "lock", "region": 1}}', 400, "no such"),
+        ("POST", "/api/images/0/actions", '{"revision": 0, "seconds": 1' + 400 * "0" + ', "action": 3}', 400, "action"),
+        ("POST", "/api/categories", '{"name": "\\ud800", "isthing": true}', 400, "no Unicode text"),
         ("POST", "/api/images/0/import", '{"revision": 0, "png": "?"}', 400, "png: "),
         ("POST", "/api/images/0/import", '{"revision": 0, "png": "aGFsbG8="}', 400, "png cannot be read"),
     ],
@@ -165,6 +167,18 @@ def test_what_is_malformed_is_refused_with_a_reason(
     answer = client.request(method, path, content=body)
     assert answer.status_code == status
     assert message in answer.json()["error"]
+
+
+def test_a_number_that_has_become_another_file_is_refused(client: TestClient, workspace: Workspace) -> None:
+    key = client.get("/api/workspace").json()["images"][0]["key"]
+    assert client.get(f"/api/images/0?key={key}").status_code == 200
+    other = client.get(f"/api/images/1?key={key}")
+    assert (other.status_code, "reload the page" in other.json()["error"]) == (409, True)
+    path = workspace.folder / "a.png"
+    path.write_bytes(path.read_bytes() + b" ")  # the same name, another file
+    content = {"revision": 0, "action": POINTS}
+    assert client.post(f"/api/images/0/actions?key={key}", json=content).status_code == 409
+    assert workspace.journal.revision("a.png") == 0
 
 
 @pytest.mark.parametrize("path", ["/static/../server.py", "/static/%2e%2e/server.py", "/static/..%2fserver.py"])

@@ -140,8 +140,34 @@ def test_undo_and_redo_reach_every_state_and_nothing_else(contents: list[dict[st
         if content["kind"] in ("undo", "redo"):
             now += 1 if content["kind"] == "redo" else -1
         else:
-            states, now = [*states[: now + 1], apply(action, states[now])], now + 1
+            base = states[now]._replace(next_id=max(state.next_id for state in states))  # no id is given twice
+            after = apply(action, base)
+            after = after if content["kind"] == "finish" else after._replace(done=False)
+            states, now = [*states[: now + 1], after], now + 1
         assert history.work == states[now]
         annotations = history.work.annotations()  # always well formed
         assert len(annotations.extreme_points) == len(history.work.regions)
         assert all(0 <= scribble.region < len(history.work.regions) for scribble in annotations.scribbles)
+
+
+def test_an_id_that_was_undone_is_not_given_again() -> None:
+    history = History((Work(SIZE),))
+    for content in ({"kind": "add", "points": BOX}, {"kind": "undo"}, {"kind": "add", "points": BOX}):
+        history = history.after(read_action(content))
+    assert [region.id for region in history.work.regions] == [2]
+
+
+def test_an_image_that_is_changed_is_not_done_any_more() -> None:
+    history = History((Work(SIZE),))
+    for content in ({"kind": "finish", "done": True}, {"kind": "add", "points": BOX}):
+        history = history.after(read_action(content))
+    assert history.work.done is False
+    assert history.after(read_action({"kind": "undo"})).work.done is True
+
+
+def test_a_way_too_long_to_draw_is_refused() -> None:
+    history = History((Work(SIZE),)).after(read_action({"kind": "add", "points": BOX}))
+    stroke = {"region": 1, "points": [[0, 0], [SIZE[1] - 1, SIZE[0] - 1]] * 10_000}
+    content = {"kind": "scribbles", "strokes": [stroke, stroke, stroke]}
+    with pytest.raises(ActionError, match=r"strokes: \d+ px together, more than 1000000"):
+        history.after(read_action(content))

@@ -31,21 +31,30 @@ const post = async (path, content) => {
   return (await request(path, { method: "POST", headers, body: JSON.stringify(content) })).json();
 };
 
-export const workspace = async () => (await request("/api/workspace")).json();
+const keys = new Map(); // of the images: the server refuses a number that has become another file's
+
+const at = (image, what = "") => `/api/images/${image}${what}?key=${keys.get(image)}`;
+
+export async function workspace() {
+  const content = await (await request("/api/workspace")).json();
+  content.images.forEach(({ key }, image) => keys.set(image, key));
+  return content;
+}
+
 export const addCategory = (name, isthing) => post("/api/categories", { name, isthing });
-export const state = async (image) => (await request(`/api/images/${image}`)).json();
-export const act = (image, content) => post(`/api/images/${image}/actions`, content);
-export const replace = (image, content) => post(`/api/images/${image}/import`, content);
-export const exportImage = (image, revision) => post(`/api/images/${image}/export`, { revision });
-export const thumbnail = (image) => `/api/images/${image}/thumbnail`;
+export const state = async (image) => (await request(at(image))).json();
+export const act = (image, content) => post(at(image, "/actions"), content);
+export const replace = (image, content) => post(at(image, "/import"), content);
+export const exportImage = (image, revision) => post(at(image, "/export"), { revision });
+export const thumbnail = (image) => at(image, "/thumbnail");
 
 export async function pixels(image) {
-  return createImageBitmap(await (await request(`/api/images/${image}/pixels`)).blob());
+  return createImageBitmap(await (await request(at(image, "/pixels"))).blob());
 }
 
 // Labels of one revision: {map: place + 1 of every pixel or 0, uncertainty: 0..255, and what the server says of them}.
 export async function labels(image, state, signal) {
-  const answer = await request(`/api/images/${image}/labels?revision=${state.revision}`, { signal });
+  const answer = await request(`${at(image, "/labels")}&revision=${state.revision}`, { signal });
   const about = JSON.parse(answer.headers.get("X-Fullseg-Labels"));
   const buffer = await answer.arrayBuffer();
   const count = state.width * state.height;

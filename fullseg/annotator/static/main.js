@@ -18,8 +18,10 @@ class Page {
     this.selected = null;
     this.collected = [];
     this.on = { collect: false, snap: false, heat: false, outline: false };
+    this.wanted = 0; // the image that was picked last
     this.merging = false;
-    this.remarking = null;
+    this.remarking = null; // id of the region whose extreme points are marked anew
+    this.shown = ""; // the chosen region's class as the field shows it
     this.view = new View($("canvas"));
     this.view.drawn = () => this.figures();
     this.session = new Session((what) => this.changed(what), (text, isError) => this.say(text, isError));
@@ -60,9 +62,11 @@ class Page {
   }
 
   async open(number) {
-    if (this.collected.length) this.tools.update();
+    if (!(await this.tools.update())) return; // what was drawn is not to be lost; Escape drops it
+    this.wanted = number;
+    this.tools.drop();
+    this.select(null);
     this.say("Opening ...");
-    this.selected = null;
     try {
       await this.session.open(number);
       this.say("");
@@ -73,7 +77,7 @@ class Page {
   }
 
   step(by) {
-    const number = (this.session.image ?? 0) + by;
+    const number = this.wanted + by;
     if (number >= 0 && number < this.images.length) this.open(number);
   }
 
@@ -82,10 +86,11 @@ class Page {
     if (what === "image") view.show(session.bitmap, session.state);
     view.state = session.state;
     if (what === "labels") view.setLabels(session.labels);
-    if (what !== "labels") {
+    if (what !== "labels" && session.state) {
       const image = this.images[session.image];
       Object.assign(image, { regions: session.state.regions.length, done: session.state.done });
       if (this.selected !== null && !session.region(this.selected)) this.select(null);
+      else if (!(document.activeElement instanceof HTMLInputElement)) this.fields();
       this.listImages();
     }
     this.redraw();
@@ -110,10 +115,12 @@ class Page {
     $("undo").disabled = !state?.can_undo;
     $("redo").disabled = !state?.can_redo;
     $("hint").textContent = this.merging ? "Choose the region to be merged into the chosen one" : tools.hint();
+    const focused = document.activeElement?.closest("[data-region]")?.dataset.region;
     listRegions($("regions"), session, this.categories, this.selected, {
       select: (id, shift) => this.select(id, shift),
       lock: (region) => this.lock(region),
     });
+    if (focused) $("regions").querySelector(`[data-region="${focused}"]`)?.focus();
   }
 
   // What the last update took, what is left to do, and how large the image is shown.
@@ -121,7 +128,7 @@ class Page {
     const { busy, labels, state, took } = this.session;
     const parts = [
       busy ? "model at work ..." : took ? `${Math.round(took)} ms` : "",
-      labels ? `${labels.unassigned.toLocaleString()} px without a region` : "",
+      labels ? `${labels.unassigned.toLocaleString()} px without a region${state?.filled ? ", filled" : ""}` : "",
       state ? `${state.full_width} x ${state.full_height} px, zoom ${Math.round(100 * this.view.scale)} %` : "",
     ];
     $("figures").textContent = parts.filter(Boolean).join("   ·   ");
@@ -140,13 +147,26 @@ class Page {
     }
     this.merging = false;
     this.selected = id;
-    const region = this.session.region(id);
-    $("name").disabled = !region;
-    $("name").value = region?.name ?? "";
-    $("category").value = this.categories.find((category) => category.id === region?.category)?.name ?? (region ? "" : $("category").value);
-    $("unknown").hidden = true;
+    this.fields();
     this.view.set({ selected: id });
     this.redraw();
+  }
+
+  // Show the chosen region's name and class; without one, the class stays: it is the next region's.
+  fields() {
+    const region = this.session.region(this.selected);
+    $("name").disabled = !region;
+    $("name").value = region?.name ?? "";
+    if (region) $("category").value = this.categories.find(({ id }) => id === region.category)?.name ?? "";
+    this.shown = region ? $("category").value : "";
+    $("unknown").hidden = true;
+  }
+
+  // The next or the previous region in the list.
+  chooseNext(by) {
+    const ids = this.session.state.regions.map(({ id }) => id);
+    const from = ids.indexOf(this.selected);
+    if (ids.length) this.select(ids[(from < 0 && by < 0 ? ids.length - 1 : from + by + ids.length) % ids.length]);
   }
 
   snap(point) {
@@ -160,12 +180,15 @@ class Page {
       return this.session.do({ kind: "move", region, points });
     }
     const category = this.selected === null ? this.category() : null;
-    if (await this.session.do({ kind: "add", points, ...(category === null ? {} : { category }) })) this.say(`Region ${this.session.state.regions.at(-1).id} added`);
+    const done = await this.session.do({ kind: "add", points, ...(category === null ? {} : { category }) });
+    if (done) this.say(`Region ${this.session.state?.regions.at(-1).id} added`);
+    return done;
   }
 
   category() {
-    const wanted = $("category").value.trim().toLowerCase();
-    return this.categories.find(({ name }) => name.toLowerCase() === wanted)?.id ?? null;
+    const wanted = $("category").value.trim();
+    const same = this.categories.find(({ name }) => name === wanted);
+    return (same ?? this.categories.find(({ name }) => name.toLowerCase() === wanted.toLowerCase()))?.id ?? null;
   }
 
   toggle(name) {
@@ -181,7 +204,8 @@ class Page {
   }
 
   undo() {
-    if (this.session.state?.can_undo) this.session.do({ kind: "undo" });
+    if (this.tools.pending) this.tools.back();
+    else if (this.session.state?.can_undo) this.session.do({ kind: "undo" });
   }
 
   redo() {
@@ -192,6 +216,7 @@ class Page {
     const { labels } = this.session;
     const order = labels?.least_sure ?? [];
     if (!order.length) return this.say("There is no open region", true);
+    this.merging = false;
     const id = order[(order.indexOf(this.selected) + 1) % order.length];
     const { points } = this.session.region(id);
     const [x, y] = [points.map((point) => point[0]), points.map((point) => point[1])];
@@ -224,12 +249,17 @@ class Page {
   remark() {
     const region = this.chosen();
     if (!region) return;
-    this.remarking = region.id;
     this.tools.use("mark");
+    this.remarking = region.id;
+    this.redraw();
   }
 
   rename() {
     if (this.chosen()) $("name").select();
+  }
+
+  find() {
+    $("filter").select();
   }
 
   classify() {
@@ -238,7 +268,8 @@ class Page {
 
   // Whether the class that was typed in is none yet: then two buttons offer to make one of it.
   get unknown() {
-    return $("category").value.trim() !== "" && this.category() === null;
+    const text = $("category").value.trim();
+    return text !== "" && text !== this.shown && this.category() === null;
   }
 
   async addCategory(isthing) {
@@ -256,7 +287,7 @@ class Page {
     $("unknown").hidden = !this.unknown;
     const region = this.session.region(this.selected);
     if (!region || this.unknown) return;
-    const category = this.category();
+    const category = $("category").value.trim() === this.shown ? region.category : this.category();
     if (category === region.category && $("name").value === region.name) return;
     this.session.do({ kind: "describe", region: region.id, name: $("name").value, category });
   }
@@ -273,6 +304,7 @@ class Page {
   fill() {
     const { labels, state } = this.session;
     const filled = !state.filled;
+    if (filled && state.regions.every(({ locked }) => locked)) return this.say("There is no open region that could grow: unlock one first", true);
     if (filled) this.say(`${labels?.unassigned.toLocaleString() ?? "?"} px without a region go to the nearest open one`);
     this.session.do({ kind: "fill", filled });
   }
@@ -283,10 +315,15 @@ class Page {
     if ((await this.session.do({ kind: "finish", done })) && done) this.exportImage();
   }
 
+  async exportNow() {
+    await this.session.settled();
+    this.exportImage();
+  }
+
   async exportImage() {
-    await this.session.queue;
+    const { image, state } = this.session; // now: the next image may be on its way
     try {
-      const { segments, unassigned, files } = await api.exportImage(this.session.image, this.session.state.revision);
+      const { segments, unassigned, files } = await api.exportImage(image, state.revision);
       this.say(`Exported ${segments} segments, ${unassigned.toLocaleString()} px VOID: ${files[0]}`);
     } catch (error) {
       this.say(error.message, true);
@@ -306,9 +343,11 @@ class Page {
     try {
       const bytes = new Uint8Array(await png.arrayBuffer());
       const base64 = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-      const content = { revision: this.session.state.revision, png: base64, json: JSON.parse(await json.text()) };
-      const { left_out } = await api.replace(this.session.image, content);
-      await this.session.reload("");
+      const described = JSON.parse(await json.text());
+      await this.session.settled();
+      const { image, state } = this.session;
+      const { left_out } = await api.replace(image, { revision: state.revision, png: base64, json: described });
+      if (image === this.session.image) await this.session.reload("");
       this.say(left_out.length ? `Imported; left out: ${left_out.join(", ")}` : "Imported; every region is locked until you open it");
     } catch (error) {
       this.say(error.message, true);
@@ -330,7 +369,7 @@ class Page {
   }
 
   wire() {
-    const clicks = { undo: "undo", redo: "redo", next: "next", fill: "fill", done: "finish", export: "exportImage", import: "importFiles", help: "help" };
+    const clicks = { undo: "undo", redo: "redo", next: "next", fill: "fill", done: "finish", export: "exportNow", import: "importFiles", help: "help" };
     for (const [id, method] of Object.entries(clicks)) $(id).addEventListener("click", () => this[method]());
     for (const tool of BUTTONS) $(tool).addEventListener("click", () => this.tools.use(tool));
     for (const name of Object.keys(this.on)) $(name).addEventListener("click", () => this.toggle(name));
@@ -344,6 +383,7 @@ class Page {
     $("thing").addEventListener("click", () => this.addCategory(true));
     $("stuff").addEventListener("click", () => this.addCategory(false));
     window.addEventListener("keydown", (event) => this.key(event));
+    window.addEventListener("blur", () => (this.tools.space = false));
     window.addEventListener("keyup", (event) => event.key === " " && (this.tools.space = false));
     window.addEventListener("beforeunload", (event) => this.collected.length && event.preventDefault());
   }
@@ -360,9 +400,11 @@ class Page {
   }
 
   key(event) {
-    if (event.target instanceof HTMLInputElement && event.target.type !== "range") return;
+    const { target } = event;
+    if (target instanceof HTMLInputElement && (target.type !== "range" || event.key.startsWith("Arrow"))) return;
     if ($("keys").open) return;
-    if (event.target instanceof HTMLButtonElement && ["Enter", " "].includes(event.key)) return;
+    if (!this.session.state && !["?", "PageDown", "PageUp"].includes(nameOf(event))) return;
+    if (target instanceof HTMLButtonElement && ["Enter", " "].includes(event.key)) return;
     const found = this.keys.find(([key]) => key === nameOf(event));
     if (!found) return;
     event.preventDefault();

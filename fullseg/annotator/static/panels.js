@@ -9,6 +9,13 @@ const make = (tag, attributes = {}, ...children) => {
   return element;
 };
 
+// Enter on an item of a list is the item's, not the page's.
+function onEnter(event, what) {
+  if (event.key !== "Enter" || event.target !== event.currentTarget) return;
+  event.stopPropagation();
+  what();
+}
+
 export function listImages(list, images, current, pick) {
   const shown = images.map(({ number }) => number).join();
   if (list.dataset.shown !== shown) {
@@ -30,7 +37,7 @@ function imageItem({ name, number }, pick) {
   const picture = make("img", { src: thumbnail(number), alt: "", loading: "lazy" });
   const item = make("li", { tabIndex: 0, title: name }, picture, make("span", { textContent: name }), make("small"));
   item.addEventListener("click", () => pick(number));
-  item.addEventListener("keydown", (event) => event.key === "Enter" && pick(number));
+  item.addEventListener("keydown", (event) => onEnter(event, () => pick(number)));
   return item;
 }
 
@@ -65,7 +72,7 @@ export function listRegions(list, session, categories, selected, on) {
       item.dataset.region = region.id;
       item.setAttribute("aria-current", String(region.id === selected));
       item.addEventListener("click", (event) => on.select(region.id, event.shiftKey));
-      item.addEventListener("keydown", (event) => event.key === "Enter" && on.select(region.id, event.shiftKey));
+      item.addEventListener("keydown", (event) => onEnter(event, () => on.select(region.id, event.shiftKey)));
       return item;
     }),
   );

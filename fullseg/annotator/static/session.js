@@ -18,14 +18,26 @@ export class Session {
     this.since = performance.now();
   }
 
+  // What was done so far belongs to the image before, and is sent first.
   async open(image) {
+    await this.settled();
     this.waiting?.abort();
-    this.image = image;
+    Object.assign(this, { image, state: null, bitmap: null, labels: null });
+    this.changed("image");
     const [state, bitmap] = await Promise.all([api.state(image), api.pixels(image)]);
     if (image !== this.image) return; // another one was picked meanwhile
     Object.assign(this, { state, bitmap, labels: null, since: performance.now() });
     this.changed("image");
     await this.refresh();
+  }
+
+  // Wait until all that was done is acknowledged or refused.
+  async settled() {
+    let queue;
+    do {
+      queue = this.queue;
+      await queue;
+    } while (queue !== this.queue);
   }
 
   region(id) {
@@ -34,6 +46,7 @@ export class Session {
 
   // Do one action on the newest state; returns whether it was done.
   do(action) {
+    if (!this.state) return Promise.resolve(false);
     const image = this.image;
     const seconds = Math.min((performance.now() - this.since) / 1000, IDLE);
     this.since = performance.now();
@@ -50,7 +63,7 @@ export class Session {
       if (image !== this.image) return true;
       this.state = state;
     } catch (error) {
-      if (error.status === 409) await this.reload("Another tab has changed this image; it is shown anew. Please repeat.");
+      if (error.status === 409) await this.reload(`${error.message}. It is shown anew: please repeat`);
       else this.say(error.message, true);
       return false;
     }
@@ -60,10 +73,17 @@ export class Session {
   }
 
   async reload(why) {
-    this.state = await api.state(this.image);
-    this.changed("state");
-    this.say(why, true);
-    this.refresh();
+    const { image } = this;
+    try {
+      const state = await api.state(image);
+      if (image !== this.image) return;
+      this.state = state;
+      this.changed("state");
+      this.say(why, true);
+      this.refresh();
+    } catch (error) {
+      this.say(error.message, true);
+    }
   }
 
   // Ask for the labels of the newest state; an older question is dropped.
@@ -78,7 +98,9 @@ export class Session {
       this.took = performance.now() - start;
       this.changed("labels");
     } catch (error) {
-      if (error.name !== "AbortError" && error.status !== 410) this.say(error.message, true);
+      if (error.name === "AbortError" || image !== this.image || state !== this.state) return;
+      if (error.status === 410) this.reload("Another tab has changed this image; it is shown anew");
+      else this.say(error.message, true);
     }
   }
 

@@ -20,14 +20,27 @@ export class Tools {
 
   use(tool) {
     this.tool = tool;
-    this.clicks = [];
-    this.stroke = null;
+    this.drop();
     this.page.view.canvas.className = tool;
     this.page.redraw();
   }
 
+  // Forget what was begun.
+  drop() {
+    this.clicks = [];
+    this.stroke = null;
+    this.page.remarking = null;
+    this.page.merging = false;
+  }
+
+  get pending() {
+    return this.clicks.length + this.page.collected.length > 0;
+  }
+
   // What the person is asked to do now.
   hint() {
+    if (this.clicks.length === 4) return "Enter marks the region, Backspace takes a point back";
+    if (this.page.remarking !== null && !this.clicks.length) return `Click the four extreme points of region ${this.page.remarking} anew, Escape leaves it as it is`;
     if (this.tool === "mark") return this.clicks.length ? `${4 - this.clicks.length} more extreme points, Backspace takes one back` : "Click a region's four extreme points: leftmost, topmost, rightmost, bottommost, in any order";
     if (this.tool === "correct") return this.page.collected.length ? `${this.page.collected.length} strokes collected: Enter updates` : "Press inside a region and draw into what it lacks";
     return "";
@@ -41,11 +54,16 @@ export class Tools {
   down(event) {
     const { view } = this.page;
     if (!this.page.session.state) return;
+    if (event.pointerType === "touch" && this.pen) return; // the palm of the hand that draws
+    this.pen = event.pointerType === "pen";
     view.canvas.focus({ preventScroll: true });
     view.canvas.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, this.position(event));
-    if (this.pointers.size === 2) this.stroke = null; // a second finger: zoom, not a stroke
-    if (this.pointers.size > 1) return;
+    if (this.pointers.size > 1) {
+      this.stroke = null; // a second finger: zoom, neither a stroke nor a click
+      this.pinched = true;
+      return;
+    }
     const at = view.toImage(...this.position(event));
     this.from = this.position(event);
     this.panning = event.button === 1 || this.space || (this.tool === "choose" && event.button === 0);
@@ -55,6 +73,7 @@ export class Tools {
 
   begin(at) {
     const region = this.page.view.regionAt(at) ?? this.page.selected;
+    if (this.page.merging && region !== null) return this.page.select(region);
     if (region === null) return this.page.say("There is no region here: mark one first, or choose one in the list", true);
     if (this.page.session.region(region)?.locked) return this.page.say("This region is locked: L unlocks it", true);
     this.page.select(region);
@@ -100,16 +119,17 @@ export class Tools {
     const position = this.position(event);
     const still = this.from && Math.hypot(position[0] - this.from[0], position[1] - this.from[1]) < 5;
     const at = view.toImage(...position);
+    const click = still && event.button === 0 && !this.pinched;
     if (this.stroke) this.end();
-    else if (this.tool === "choose" && still) this.page.select(view.regionAt(at), event.shiftKey);
-    else if (this.tool === "mark" && still && !this.panning && event.button === 0 && view.nearly(at)) this.click(at);
-    if (this.pointers.size === 0) this.panning = false;
+    else if (this.tool === "choose" && click) this.page.select(view.regionAt(at), event.shiftKey);
+    else if (this.tool === "mark" && click && !this.panning && view.nearly(at)) this.click(at);
+    if (this.pointers.size === 0) this.panning = this.pinched = this.pen = false;
   }
 
   cancel(event) {
     this.pointers.delete(event.pointerId);
     this.stroke = null;
-    this.panning = false;
+    if (this.pointers.size === 0) this.panning = this.pinched = this.pen = false;
     this.page.redraw();
   }
 
@@ -121,20 +141,34 @@ export class Tools {
     else this.update();
   }
 
-  // Send what was drawn.
-  update() {
-    const strokes = this.page.collected.splice(0);
-    if (strokes.length) this.page.session.do({ kind: "scribbles", strokes });
+  // Send what was drawn, or marked; what is refused stays to be sent again. Returns whether nothing is left.
+  async update() {
+    const { page } = this;
+    if (this.clicks.length === 4) return this.mark();
+    const strokes = page.collected.splice(0);
+    page.redraw();
+    if (!strokes.length || (await page.session.do({ kind: "scribbles", strokes }))) return true;
+    page.collected.unshift(...strokes.filter(({ region }) => page.session.region(region)));
+    page.redraw();
+    return false;
+  }
+
+  async mark() {
+    const points = this.clicks.splice(0);
+    const { remarking } = this.page;
     this.page.redraw();
+    if (await this.page.add(points)) return true;
+    if (!this.clicks.length) Object.assign(this, { clicks: points });
+    this.page.remarking = remarking;
+    this.page.redraw();
+    return false;
   }
 
   click(at) {
+    if (this.clicks.length === 4) return;
     this.clicks.push(clamp(this.page.snap(at.map(round)), this.page.session.state));
-    if (this.clicks.length === 4) {
-      const points = this.clicks.splice(0);
-      this.page.add(points);
-    }
-    this.page.redraw();
+    if (this.clicks.length === 4) this.mark();
+    else this.page.redraw();
   }
 
   back() {
@@ -144,8 +178,7 @@ export class Tools {
   }
 
   escape() {
-    this.clicks = [];
-    this.stroke = null;
+    this.drop();
     this.page.collected.splice(0);
     this.page.redraw();
   }

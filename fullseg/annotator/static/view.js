@@ -34,6 +34,7 @@ export class View {
     new ResizeObserver(() => this.resize()).observe(canvas);
   }
 
+  // Show an image, or nothing (null).
   show(bitmap, state) {
     this.bitmap = bitmap;
     this.state = state;
