@@ -26,7 +26,7 @@ pytestmark = [
 
 WIDE = [[10, 60], [90, 12], [170, 70], [100, 150]]  # left, top, right, bottom
 SMALL = [[120, 100], [160, 80], [210, 110], [165, 160]]
-IMAGES = 12  # one a test
+IMAGES = 17  # one a test, or two
 
 
 @pytest.fixture(scope="module")
@@ -213,6 +213,61 @@ def test_zooming_keeps_what_is_under_the_pointer(person: Person) -> None:
     np.testing.assert_allclose(points, [50, 40] + np.array(((-90, 0), (0, -90), (90, 0), (0, 90))) / scale, atol=0.1)
 
 
+def test_collected_strokes_are_saved_before_the_next_image_opens(person: Person) -> None:
+    person.open(12)
+    person.mark(WIDE)
+    person.key("k")
+    person.key("c")
+    person.page.mouse.move(*person.screen((80, 70)))
+    person.page.mouse.down()
+    person.page.mouse.move(*person.screen((110, 70)), steps=3)
+    person.page.mouse.up()
+    person.key("PageDown")
+    expect(person.page.locator("#images li").nth(13)).to_have_attribute("aria-current", "true")
+    assert len(person.state()["strokes"]) == 1
+    person.number = 13
+    assert person.state()["revision"] == 0
+
+
+def test_done_and_the_next_image_at_once_exports_the_one_that_is_done(person: Person, out: Path) -> None:
+    person.open(14)
+    person.mark(WIDE)
+    person.key("d")
+    person.key("PageDown")
+    expect(person.page.locator("#images li").nth(15)).to_have_attribute("aria-current", "true")
+    expect(person.page.locator("#images li").nth(14).locator("small")).to_have_text("done, 1 region")
+    expect(person.page.locator("#message")).to_contain_text("Exported 1 segment,")
+    assert (out / "export/panoptic/14.png.png").is_file()
+    assert not (out / "export/panoptic/15.png.png").exists()
+
+
+def test_what_was_begun_ends_with_its_image_and_with_escape(person: Person) -> None:
+    person.open(15)
+    for x, y in WIDE[:2]:
+        person.click((x, y))
+    expect(person.page.locator("#hint")).to_contain_text("2 more extreme points")
+    person.key("PageDown")
+    expect(person.page.locator("#images li").nth(16)).to_have_attribute("aria-current", "true")
+    expect(person.page.locator("#hint")).to_contain_text("Click a region's four extreme points")
+    person.number = 16
+    person.settle()
+    person.mark(WIDE)
+    person.page.locator("#regions li").first.click()
+    person.key("r")
+    expect(person.page.locator("#hint")).to_contain_text("of region 1 anew")
+    person.key("Escape")
+    person.mark(SMALL)  # a new region, and the old one is where it was
+    np.testing.assert_allclose(person.state()["regions"][0]["points"], WIDE, atol=0.51)
+    person.key("r")  # nothing is chosen
+    person.page.locator("#regions li").first.click()
+    person.key("r")
+    for x, y in SMALL:
+        person.click((x, y))
+    expect(person.page.locator("#figures")).not_to_contain_text("at work")
+    person.page.wait_for_timeout(300)
+    np.testing.assert_allclose(person.state()["regions"][0]["points"], SMALL, atol=0.51)
+
+
 def test_a_class_is_typed_in_and_given(person: Person) -> None:
     person.open(6)
     person.mark(WIDE)
@@ -278,18 +333,25 @@ def test_kill_9_loses_nothing_that_was_acknowledged(
     person.mark(WIDE)
     person.draw([(80, 70), (110, 90)])
     before = person.state()
+    where = [person.screen((x, y)) for x, y in SMALL]
     server.stop(signal.SIGKILL)
     person.key("m")
-    for x, y in SMALL:  # nobody answers
-        person.page.mouse.click(*[80 + x, 200 + y])
+    for x, y in where:  # nobody answers
+        person.page.mouse.click(x, y)
     expect(page.locator("#message")).to_contain_text("The server does not answer")
     with sqlite3.connect(tmp_path / "journal.sqlite") as journal:
         assert journal.execute("SELECT count(*) FROM action").fetchone() == (2,)
 
-    again = Server(folder, tiny_checkpoint, tmp_path)
+    expect(page.locator("#hint")).to_contain_text("Enter marks the region")  # the clicks are kept
+
+    port = server.address.rstrip("/").rpartition(":")[2]
+    again = Server(folder, tiny_checkpoint, tmp_path, "--port", port)
     person = Person(page, again.address)
-    person.open(0)
+    person.number = 0
     assert person.state() == before
+    person.key("Enter")  # the page that was open all the time goes on
+    expect(page.locator("#regions li")).to_have_count(2)
+    assert len(person.state()["regions"]) == 2
     assert again.stop() == 0
 
 

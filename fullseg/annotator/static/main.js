@@ -324,7 +324,7 @@ class Page {
     const { image, state } = this.session; // now: the next image may be on its way
     try {
       const { segments, unassigned, files } = await api.exportImage(image, state.revision);
-      this.say(`Exported ${segments} segments, ${unassigned.toLocaleString()} px VOID: ${files[0]}`);
+      this.say(`Exported ${segments} segment${segments === 1 ? "" : "s"}, ${unassigned.toLocaleString()} px VOID: ${files[0]}`);
     } catch (error) {
       this.say(error.message, true);
     }
