@@ -33,7 +33,7 @@ export function makeKeys(page) {
     ["f", "give the rest to the nearest region, or not", () => page.fill()],
     ["d", "done, and export; or not done", () => page.finish()],
     ["e", "export", () => page.exportNow()],
-    ["i", "import COCO panoptic", () => page.importFiles()],
+    ["i", "import COCO panoptic", () => page.files.choose()],
     ["p", "find an image by its name", () => page.find()],
     ["PageDown", "next image", () => page.step(1)],
     ["PageUp", "previous image", () => page.step(-1)],

@@ -1,6 +1,8 @@
 // The page: everything that can be done, once, whether by a button, a key or a pointer.
 
 import * as api from "./api.js";
+import { Fields } from "./fields.js";
+import { Files } from "./files.js";
 import { makeKeys, nameOf } from "./keys.js";
 import { listImages, listRegions } from "./panels.js";
 import { Session } from "./session.js";
@@ -9,22 +11,23 @@ import { Tools } from "./tools.js";
 import { View } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
+const OPENING = "Opening ...";
 const BUTTONS = ["mark", "correct", "choose"];
 
 class Page {
   constructor() {
     this.images = [];
-    this.categories = [];
     this.selected = null;
     this.collected = [];
     this.on = { collect: false, snap: false, heat: false, outline: false };
     this.wanted = 0; // the image that was picked last
     this.merging = false;
     this.remarking = null; // id of the region whose extreme points are marked anew
-    this.shown = ""; // the chosen region's class as the field shows it
     this.view = new View($("canvas"));
     this.view.drawn = () => this.figures();
     this.session = new Session((what) => this.changed(what), (text, isError) => this.say(text, isError));
+    this.fields = new Fields(this);
+    this.files = new Files(this);
     this.tools = new Tools(this);
     this.keys = makeKeys(this);
     this.wire();
@@ -43,15 +46,8 @@ class Page {
   async overview() {
     const { images, categories } = await api.workspace();
     this.images = images.map((image, number) => ({ ...image, number }));
-    this.know(categories);
+    this.fields.know(categories);
     this.listImages();
-  }
-
-  know(categories) {
-    this.categories = categories;
-    $("categories").replaceChildren(
-      ...categories.map(({ name, isthing }) => Object.assign(document.createElement("option"), { value: name, label: isthing ? "thing" : "stuff" })),
-    );
   }
 
   listImages() {
@@ -66,10 +62,10 @@ class Page {
     this.wanted = number;
     this.tools.drop();
     this.select(null);
-    this.say("Opening ...");
+    this.say(OPENING);
     try {
       await this.session.open(number);
-      this.say("");
+      if ($("message").textContent === OPENING) this.say(""); // else the export of the image before was told meanwhile
     } catch (error) {
       this.say(error.message, true);
     }
@@ -90,7 +86,7 @@ class Page {
       const image = this.images[session.image];
       Object.assign(image, { regions: session.state.regions.length, done: session.state.done });
       if (this.selected !== null && !session.region(this.selected)) this.select(null);
-      else if (!(document.activeElement instanceof HTMLInputElement)) this.fields();
+      else if (!(document.activeElement instanceof HTMLInputElement)) this.fields.show();
       this.listImages();
     }
     this.redraw();
@@ -116,7 +112,7 @@ class Page {
     $("redo").disabled = !state?.can_redo;
     $("hint").textContent = this.merging ? "Choose the region to be merged into the chosen one" : tools.hint();
     const focused = document.activeElement?.closest("[data-region]")?.dataset.region;
-    listRegions($("regions"), session, this.categories, this.selected, {
+    listRegions($("regions"), session, this.fields.categories, this.selected, {
       select: (id, shift) => this.select(id, shift),
       lock: (region) => this.lock(region),
     });
@@ -147,19 +143,9 @@ class Page {
     }
     this.merging = false;
     this.selected = id;
-    this.fields();
+    this.fields.show();
     this.view.set({ selected: id });
     this.redraw();
-  }
-
-  // Show the chosen region's name and class; without one, the class stays: it is the next region's.
-  fields() {
-    const region = this.session.region(this.selected);
-    $("name").disabled = !region;
-    $("name").value = region?.name ?? "";
-    if (region) $("category").value = this.categories.find(({ id }) => id === region.category)?.name ?? "";
-    this.shown = region ? $("category").value : "";
-    $("unknown").hidden = true;
   }
 
   // The next or the previous region in the list.
@@ -179,16 +165,10 @@ class Page {
       this.remarking = null;
       return this.session.do({ kind: "move", region, points });
     }
-    const category = this.selected === null ? this.category() : null;
+    const category = this.selected === null ? this.fields.category() : null;
     const done = await this.session.do({ kind: "add", points, ...(category === null ? {} : { category }) });
     if (done) this.say(`Region ${this.session.state?.regions.at(-1).id} added`);
     return done;
-  }
-
-  category() {
-    const wanted = $("category").value.trim();
-    const same = this.categories.find(({ name }) => name === wanted);
-    return (same ?? this.categories.find(({ name }) => name.toLowerCase() === wanted.toLowerCase()))?.id ?? null;
   }
 
   toggle(name) {
@@ -266,32 +246,6 @@ class Page {
     $("category").select();
   }
 
-  // Whether the class that was typed in is none yet: then two buttons offer to make one of it.
-  get unknown() {
-    const text = $("category").value.trim();
-    return text !== "" && text !== this.shown && this.category() === null;
-  }
-
-  async addCategory(isthing) {
-    try {
-      const { categories } = await api.addCategory($("category").value, isthing);
-      this.know(categories);
-      this.describe();
-    } catch (error) {
-      this.say(error.message, true);
-    }
-    $("canvas").focus();
-  }
-
-  describe() {
-    $("unknown").hidden = !this.unknown;
-    const region = this.session.region(this.selected);
-    if (!region || this.unknown) return;
-    const category = $("category").value.trim() === this.shown ? region.category : this.category();
-    if (category === region.category && $("name").value === region.name) return;
-    this.session.do({ kind: "describe", region: region.id, name: $("name").value, category });
-  }
-
   reorder(by) {
     const order = this.session.state.regions.map(({ id }) => id);
     const from = order.indexOf(this.selected);
@@ -312,46 +266,12 @@ class Page {
   // What is done is exported, so that nobody has to remember it.
   async finish() {
     const done = !this.session.state.done;
-    if ((await this.session.do({ kind: "finish", done })) && done) this.exportImage();
+    if ((await this.session.do({ kind: "finish", done })) && done) this.files.export();
   }
 
   async exportNow() {
     await this.session.settled();
-    this.exportImage();
-  }
-
-  async exportImage() {
-    const { image, state } = this.session; // now: the next image may be on its way
-    try {
-      const { segments, unassigned, files } = await api.exportImage(image, state.revision);
-      this.say(`Exported ${segments} segment${segments === 1 ? "" : "s"}, ${unassigned.toLocaleString()} px VOID: ${files[0]}`);
-    } catch (error) {
-      this.say(error.message, true);
-    }
-  }
-
-  importFiles() {
-    $("files").value = "";
-    $("files").click();
-  }
-
-  async importChosen() {
-    const files = [...$("files").files];
-    const png = files.find(({ name }) => name.endsWith(".png"));
-    const json = files.find(({ name }) => name.endsWith(".json"));
-    if (!png || !json) return this.say("Choose two files: the panoptic png of this image, and its json", true);
-    try {
-      const bytes = new Uint8Array(await png.arrayBuffer());
-      const base64 = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-      const described = JSON.parse(await json.text());
-      await this.session.settled();
-      const { image, state } = this.session;
-      const { left_out } = await api.replace(image, { revision: state.revision, png: base64, json: described });
-      if (image === this.session.image) await this.session.reload("");
-      this.say(left_out.length ? `Imported; left out: ${left_out.join(", ")}` : "Imported; every region is locked until you open it");
-    } catch (error) {
-      this.say(error.message, true);
-    }
+    this.files.export();
   }
 
   help() {
@@ -369,34 +289,17 @@ class Page {
   }
 
   wire() {
-    const clicks = { undo: "undo", redo: "redo", next: "next", fill: "fill", done: "finish", export: "exportNow", import: "importFiles", help: "help" };
+    const clicks = { undo: "undo", redo: "redo", next: "next", fill: "fill", done: "finish", export: "exportNow", help: "help" };
     for (const [id, method] of Object.entries(clicks)) $(id).addEventListener("click", () => this[method]());
+    $("import").addEventListener("click", () => this.files.choose());
     for (const tool of BUTTONS) $(tool).addEventListener("click", () => this.tools.use(tool));
     for (const name of Object.keys(this.on)) $(name).addEventListener("click", () => this.toggle(name));
     $("opacity").addEventListener("input", () => this.opacity(0));
     $("filter").addEventListener("input", () => this.listImages());
-    $("files").addEventListener("change", () => this.importChosen());
-    for (const id of ["name", "category"]) {
-      $(id).addEventListener("change", () => this.describe());
-      $(id).addEventListener("keydown", (event) => ["Enter", "Escape"].includes(event.key) && this.leave(id, event));
-    }
-    $("thing").addEventListener("click", () => this.addCategory(true));
-    $("stuff").addEventListener("click", () => this.addCategory(false));
     window.addEventListener("keydown", (event) => this.key(event));
     window.addEventListener("blur", () => (this.tools.space = false));
     window.addEventListener("keyup", (event) => event.key === " " && (this.tools.space = false));
     window.addEventListener("beforeunload", (event) => this.collected.length && event.preventDefault());
-  }
-
-  // Enter takes what was typed, Escape drops it; a class that is none yet is asked about.
-  leave(id, event) {
-    event.preventDefault();
-    if (event.key === "Escape") {
-      $("category").value = "";
-      this.select(this.selected);
-    }
-    if (event.key === "Enter" && id === "category") this.describe();
-    ($("unknown").hidden ? $("canvas") : $("thing")).focus();
   }
 
   key(event) {

@@ -1,0 +1,49 @@
+// What leaves the page and comes into it as files: exports, and partitions made elsewhere.
+
+import * as api from "./api.js";
+
+const $ = (id) => document.getElementById(id);
+
+export class Files {
+  // `page` offers session and say(text, isError).
+  constructor(page) {
+    this.page = page;
+    $("files").addEventListener("change", () => this.import());
+  }
+
+  async export() {
+    const { image, state } = this.page.session; // now: the next image may be on its way
+    try {
+      const { segments, unassigned, files } = await api.exportImage(image, state.revision);
+      const count = `${segments} segment${segments === 1 ? "" : "s"}`;
+      this.page.say(`Exported ${count}, ${unassigned.toLocaleString()} px VOID: ${files[0]}`);
+    } catch (error) {
+      this.page.say(error.message, true);
+    }
+  }
+
+  choose() {
+    $("files").value = "";
+    $("files").click();
+  }
+
+  async import() {
+    const { session } = this.page;
+    const files = [...$("files").files];
+    const png = files.find(({ name }) => name.endsWith(".png"));
+    const json = files.find(({ name }) => name.endsWith(".json"));
+    if (!png || !json) return this.page.say("Choose two files: the panoptic png of this image, and its json", true);
+    try {
+      const bytes = new Uint8Array(await png.arrayBuffer());
+      const base64 = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+      const described = JSON.parse(await json.text());
+      await session.settled();
+      const { image, state } = session;
+      const { left_out } = await api.replace(image, { revision: state.revision, png: base64, json: described });
+      if (image === session.image) await session.reload("");
+      this.page.say(left_out.length ? `Imported; left out: ${left_out.join(", ")}` : "Imported; every region is locked until you open it");
+    } catch (error) {
+      this.page.say(error.message, true);
+    }
+  }
+}
