@@ -27,16 +27,19 @@ def write_figures(
     Args:
         folder: for the pictures.
         study: content of ``study.json``.
-        records: of every strategy; Fig. 6 shows ``free`` where there is one, else the first.
+        records: of the strategies that were studied now. Fig. 6 and the worst regions are of ``free`` where the study
+            has it, else of its first strategy; they stay as they are where that was studied earlier.
         again: annotates the image of an index anew by a strategy: pictures of all would be too many to keep.
 
     Returns:
-        Paths of the pictures.
+        Paths of the pictures that were drawn.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.png" for name in ("fig5", "fig6", "worst_regions")]
     curves({study["experiment"]: study}).savefig(paths[0], dpi=150)
-    shown = "free" if "free" in records else next(iter(records))
+    shown = "free" if "free" in study["strategies"] else next(iter(study["strategies"]))
+    if shown not in records:
+        return paths[:1]
     images = records[shown]
     final = np.array([np.nanmean(record.iou[-1]) for record in images])
     chosen = choose_images([record.name for record in images], final)
