@@ -389,12 +389,17 @@ def _check_study(study: StudyConfig) -> None:
 
 
 def _check_schedule(config: Config) -> None:
-    evaluations = config.trainer.epochs // min(config.trainer.validate_every, config.trainer.epochs)
+    evaluations = config.trainer.epochs // epochs_between_evaluations(config.trainer)
     if config.study.every > evaluations:
         raise ConfigError(
             f"study.every={config.study.every}: training has {evaluations} evaluations (trainer.epochs="
             f"{config.trainer.epochs}, trainer.validate_every={config.trainer.validate_every}), so none is studied"
         )
+
+
+def epochs_between_evaluations(options: TrainerConfig) -> int:
+    """Return ``validate_every``, but no more than there are epochs: a run that is never evaluated has no best model."""
+    return min(options.validate_every, options.epochs)
 
 
 def parse_fraction(key: str, value: str) -> tuple[int, int]:

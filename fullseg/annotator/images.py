@@ -58,14 +58,14 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         ImageError: if it cannot be read, or is larger than ``MOST_PIXELS``.
     """
     with _opened(path) as image:
-        return _to_rgb(ImageOps.exif_transpose(image))
+        return _to_rgb(image)
 
 
 def read_thumbnail(path: Path, side: int) -> NDArray[np.uint8]:
     """Read an image as ``read_image`` does, (h, w, 3) with the longer side at most ``side`` pixels."""
     with _opened(path) as image:
         image.draft("RGB", (4 * side, 4 * side))  # a JPEG is decoded at a part of its size, in a part of the time
-        return shrink(_to_rgb(ImageOps.exif_transpose(image)), side)
+        return shrink(_to_rgb(image), side)
 
 
 def for_browser(path: Path) -> tuple[bytes, str]:
@@ -79,8 +79,9 @@ def for_browser(path: Path) -> tuple[bytes, str]:
         if image.format == "JPEG" and image.mode in ("RGB", "L") and upright:
             image.load()  # raises what is wrong with it
             return path.read_bytes(), "image/jpeg"
+        pixels = _to_rgb(image)
     file = io.BytesIO()
-    Image.fromarray(read_image(path)).save(file, "PNG", compress_level=1)
+    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
     return file.getvalue(), "image/png"
 
 
@@ -103,6 +104,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):  # 16 and 32 bits, grey
         values = np.asarray(image, np.float64)
         finite = values[np.isfinite(values)]

@@ -79,12 +79,14 @@ class _Api:
 
     async def overview(self, _: Request) -> Response:
         """Return all images with their progress, and the categories."""
-        progress = await run_in_threadpool(self.workspace.progress)
+        return JSONResponse(await run_in_threadpool(self._overview))
+
+    def _overview(self) -> dict[str, Any]:
         images = [
             {"name": name, "key": self.workspace.key(name), "regions": regions, "done": done}
-            for name, regions, done in progress
+            for name, regions, done in self.workspace.progress()
         ]
-        return JSONResponse({"images": images, "categories": self.workspace.categories.known()})
+        return {"images": images, "categories": self.workspace.categories.known()}
 
     async def times(self, _: Request) -> Response:
         """Return the person's time, by image and kind of action."""

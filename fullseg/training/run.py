@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelChec
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
-from fullseg.config import Config, plain
+from fullseg.config import Config, epochs_between_evaluations, plain
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.options import ConfigError
@@ -33,7 +33,7 @@ from fullseg.training.folder import (
 from fullseg.training.module import SegmenterModule
 from fullseg.training.run_study import training_study
 from fullseg.training.tracking import MetricsFile, finish_wandb, wandb_logger
-from fullseg.training.trainer import epochs_between_evaluations, make_trainer, prepare_process
+from fullseg.training.trainer import make_trainer, prepare_process
 
 
 def train(config: Config) -> Result:

@@ -73,7 +73,7 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
         strategies=strategies,
         models=models,
         checkpoints={"single_region": str(single_region)} if single_region else {},
-        counterpart=load_module(counterpart)[0].segmenter if counterpart else None,
+        counterpart=load_predictor(counterpart).segmenter if counterpart else None,
         every=1,
         workers=config.study.workers,
         hold_scribbles=config.study.hold_scribbles,
@@ -154,7 +154,7 @@ def _strategies(
     counterpart = find_counterpart(None, config.runs, single_region, module)
     on_image = model_of(
         module.segmenter,
-        load_module(counterpart)[0].segmenter if counterpart else None,
+        load_predictor(counterpart).segmenter if counterpart else None,
         str(trainer.strategy.root_device),
         trainer.precision_plugin.forward_context,
         hold_scribbles=config.study.hold_scribbles,

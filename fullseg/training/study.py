@@ -134,11 +134,12 @@ class Study(L.Callback):
             "regions": sum(len(record.classes) for record in first),
         }
         self.folder.mkdir(parents=True, exist_ok=True)
+        categories = categories_of(trainer)
         for name, images in records.items():
             summary[name]["per_image"] = f"study_{name}.parquet"
             if name in self.checkpoints:
                 summary[name]["checkpoint"] = self.checkpoints[name]
-            write_records(self.folder / f"study_{name}.parquet", images, categories_of(trainer))
+            write_records(self.folder / f"study_{name}.parquet", images, categories)
         self.result = write_study(self.folder / "study.json", head, summary)
 
         @functools.cache  # the same image may be the worst and hold the worst regions

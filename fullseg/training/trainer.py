@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.loggers import Logger
 
-from fullseg.config import Config, TrainerConfig
+from fullseg.config import Config, epochs_between_evaluations
 
 ADVICE = (
     "The '.*_dataloader' does not have many",
@@ -50,11 +50,6 @@ def make_trainer(config: Config, folder: Path, loggers: Sequence[Logger], callba
         log_every_n_steps=10,
         default_root_dir=folder,
     )
-
-
-def epochs_between_evaluations(options: TrainerConfig) -> int:
-    """Return ``validate_every``, but no more than there are epochs: a run that is never evaluated has no best model."""
-    return min(options.validate_every, options.epochs)
 
 
 def _precision(wanted: str, *, on_gpu: bool) -> Literal["32-true", "bf16-mixed"]:
