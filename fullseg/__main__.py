@@ -30,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise  # a bug: its traceback is needed
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before or after the part that has a way of its own to stop
+        print("Stopped.", file=sys.stderr)
+        return 130
     return status
 
 

@@ -90,6 +90,17 @@ def test_names_what_is_missing(
     assert served == []
 
 
+def test_ctrl_c_while_it_starts_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fullseg.annotate, "annotate", interrupted)
+    assert main(["annotate"]) == 130
+    assert capsys.readouterr().err == "Stopped.\n"
+
+
 def test_says_how_to_get_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"--checkpoint PATH, or train one, make train"):
         newest_checkpoint(tmp_path)

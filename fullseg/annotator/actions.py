@@ -23,6 +23,11 @@ class ActionError(ValueError):
     """An action that cannot be done: it is malformed, or speaks of a region that is not there."""
 
 
+def is_text(name: str) -> bool:
+    """Return whether a name can be written as UTF-8: a file's of other bytes, or half a character, cannot."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
 class _Action(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.annotator.actions import LONGEST_NAME, ActionError
+from fullseg.annotator.actions import LONGEST_NAME, ActionError, is_text
 from fullseg.annotator.store import Journal
 from fullseg.annotator.work import Work
 
@@ -49,7 +49,7 @@ class Categories:
             ActionError: for a name that is empty, too long, or there already.
         """
         name = name.strip()
-        if any("\ud800" <= letter <= "\udfff" for letter in name):
+        if not is_text(name):
             raise ActionError("category: its name is no Unicode text")
         if not 0 < len(name) <= LONGEST_NAME:
             raise ActionError(f"category: its name needs 1 to {LONGEST_NAME} characters, not {len(name)}")

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from fullseg.annotator.actions import is_text
+
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 MOST_PIXELS = 100_000_000  # 8000 x 8000 has 64 million
 SIDE = 1024  # px: the network sees, and a region map has, at most this many along the longer side
@@ -44,8 +46,7 @@ def list_images(folder: Path) -> list[str]:
 def _is_image(path: Path, folder: Path) -> bool:
     if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
         return False
-    printable = not any("\ud800" <= letter <= "\udfff" for letter in str(path))  # else no json can name it
-    return printable and path.is_file() and path.resolve().is_relative_to(folder)
+    return is_text(str(path)) and path.is_file() and path.resolve().is_relative_to(folder)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

@@ -111,14 +111,18 @@ class Journal:
 
         Raises:
             ConflictError: if the image's newest revision is another one.
+            JournalError: if it cannot be written, on a full disk for example.
         """
         row = (name, revision + 1, action.model_dump_json(), seconds, time.time())
-        with self._lock, self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            newest = self._newest(name)
-            if newest != revision:
-                raise ConflictError(f"{name} is at revision {newest}, the action was done on {revision}: reload it")
-            self._connection.execute("INSERT INTO action VALUES (?, ?, ?, ?, ?)", row)
+        try:
+            with self._lock, self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                newest = self._newest(name)
+                if newest != revision:
+                    raise ConflictError(f"{name} is at revision {newest}, the action was done on {revision}: reload it")
+                self._connection.execute("INSERT INTO action VALUES (?, ?, ?, ?, ?)", row)
+        except sqlite3.OperationalError as error:
+            raise JournalError(f"{self.path} cannot be written: {error}; the action is not done: make room") from error
         return revision + 1
 
     def sizes(self) -> dict[str, tuple[int, int]]:

@@ -116,3 +116,20 @@ def test_a_file_that_is_no_journal_is_refused_and_kept(tmp_path: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(JournalError, match="newer has format 99, this fullseg writes 1"):
         Journal(tmp_path / "newer")
+
+
+def test_a_full_disk_is_named_and_what_was_acknowledged_stays(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.open_image("a.png", SIZE)
+    journal.append("a.png", 0, FILL, 1.0)
+    [(pages,)] = journal._connection.execute("PRAGMA page_count")
+    journal._connection.execute(f"PRAGMA max_page_count = {pages}")
+    long = {"region": 1, "points": [[0.123456789, 1.5]] * 5000}
+    with pytest.raises(
+        JournalError, match=r"journal.sqlite cannot be written: .*full; the action is not done: make room"
+    ):
+        journal.append("a.png", 1, read_action({"kind": "scribbles", "strokes": [long]}), 1.0)
+    journal._connection.execute(f"PRAGMA max_page_count = {pages + 1000}")
+    assert journal.revision("a.png") == 1
+    assert journal.append("a.png", 1, FILL, 1.0) == 2
+    journal.close()
