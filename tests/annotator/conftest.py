@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,13 +13,22 @@ from fullseg import Predictor
 from fullseg.annotator.security import Guard
 from fullseg.annotator.server import make_app
 from fullseg.annotator.workspace import Workspace
+from fullseg.data.scenes import generate_scene
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.annotator.browser import Person, Server
+
+IMAGES = 17  # in the folder of the tests in a browser: one a test, or two
 HEIGHT, WIDTH = 48, 64
 QUADS = [
     [[2, 20], [15, 2], [40, 20], [15, 40]],
     [[20, 30], [40, 10], [60, 30], [40, 45]],
     [[0, 5], [5, 0], [12, 5], [5, 9]],
 ]
+WIDE = [[10, 60], [90, 12], [170, 70], [100, 150]]  # left, top, right, bottom
+SMALL = [[120, 100], [160, 80], [210, 110], [165, 160]]
 CATEGORIES = [{"id": 3, "name": "dog", "isthing": 1}, {"id": 8, "name": "sky", "isthing": 0}]
 
 
@@ -45,3 +55,54 @@ def client(workspace: Workspace) -> Iterator[TestClient]:
     app = Guard(make_app(workspace), hosts=["testserver"], token=None)
     with TestClient(app, headers={"X-Fullseg": "1"}, raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    from playwright.sync_api import sync_playwright  # not everybody who runs the other tests has it
+
+    from tests.annotator.browser import chromium
+
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
+    image = Image.fromarray(generate_scene(np.random.default_rng(0))[0]).resize((240, 180))
+    for number in range(IMAGES):
+        image.save(folder / f"{number:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path, out: Path, tiny_checkpoint: Path) -> Iterator["Server"]:
+    from tests.annotator.browser import Server
+
+    server = Server(folder, tiny_checkpoint, out)
+    yield server
+    assert server.stop() == 0
+
+
+@pytest.fixture
+def page(browser: "Browser") -> Iterator["Page"]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def person(page: "Page", server: "Server") -> Iterator["Person"]:
+    from tests.annotator.browser import Person
+
+    person = Person(page, server.address)
+    yield person
+    assert person.wrong == []
