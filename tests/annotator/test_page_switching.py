@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-from playwright.sync_api import Page, expect  # noqa: E402
+from playwright.sync_api import Page, Route, expect  # noqa: E402
 
 from tests.annotator.browser import Person, Server, chromium  # noqa: E402
 from tests.annotator.conftest import IMAGES, SMALL, WIDE  # noqa: E402
@@ -45,6 +45,42 @@ def test_collected_strokes_are_saved_before_the_next_image_opens(person: Person)
     assert len(person.state()["strokes"]) == 1
     person.number = 13
     assert person.state()["revision"] == 0
+
+
+def test_a_stroke_refused_while_the_next_image_is_asked_for_stays_with_its_own(person: Person) -> None:
+    person.open(13)
+    person.mark(WIDE)
+    refused: list[str] = []
+
+    def refuse_once(route: Route) -> None:
+        if refused:
+            route.continue_()
+            return
+        refused.append(route.request.url)
+        person.page.wait_for_timeout(500)
+        route.fulfill(status=400, json={"error": "not now"})
+
+    person.page.route("**/actions?*", refuse_once)
+    person.key("c")
+    person.page.mouse.move(*person.screen((80, 70)))
+    person.page.mouse.down()
+    person.page.mouse.move(*person.screen((110, 70)), steps=3)
+    person.page.mouse.up()
+    person.key("PageDown")
+    expect(person.page.locator("#images li").nth(14)).to_have_attribute("aria-current", "true")
+    assert len(refused) == 1
+    expect(person.page.locator("#hint")).not_to_contain_text("collected")
+    assert len(person.state()["strokes"]) == 1  # sent once more, before the image changed
+    person.wrong.remove("Failed to load resource: the server responded with a status of 400 (Bad Request)")
+
+
+def test_a_key_pressed_twice_goes_two_images_on(person: Person) -> None:
+    person.open(2)
+    person.key("PageDown")
+    person.key("PageDown")
+    expect(person.page.locator("#images li").nth(4)).to_have_attribute("aria-current", "true")
+    person.page.wait_for_timeout(300)
+    expect(person.page.locator("#images li").nth(4)).to_have_attribute("aria-current", "true")
 
 
 def test_done_and_the_next_image_at_once_exports_the_one_that_is_done(person: Person, out: Path) -> None:

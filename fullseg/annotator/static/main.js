@@ -58,9 +58,12 @@ class Page {
   }
 
   async open(number) {
-    if (!(await this.tools.update())) return; // what was drawn is not to be lost; Escape drops it
-    this.wanted = number;
-    this.tools.drop();
+    this.wanted = number; // at once: the key may be pressed again before the image is there
+    await this.session.settled(); // what is refused comes back to be sent again
+    if (!(await this.tools.update())) {
+      this.wanted = this.session.image; // what was drawn is not to be lost; Escape drops it
+      return;
+    }
     this.select(null);
     this.say(OPENING);
     try {
@@ -79,7 +82,10 @@ class Page {
 
   changed(what) {
     const { session, view } = this;
-    if (what === "image") view.show(session.bitmap, session.state);
+    if (what === "image") {
+      view.show(session.bitmap, session.state);
+      this.tools.escape(); // what was begun, and what was refused at the last moment, is the image's before
+    }
     view.state = session.state;
     if (what === "labels") view.setLabels(session.labels);
     if (what !== "labels" && session.state) {

@@ -39,10 +39,11 @@ export class Tools {
 
   // What the person is asked to do now.
   hint() {
+    const strokes = this.page.collected.length === 1 ? "1 stroke" : `${this.page.collected.length} strokes`;
     if (this.clicks.length === 4) return "Enter marks the region, Backspace takes a point back";
     if (this.page.remarking !== null && !this.clicks.length) return `Click the four extreme points of region ${this.page.remarking} anew, Escape leaves it as it is`;
     if (this.tool === "mark") return this.clicks.length ? `${4 - this.clicks.length} more extreme points, Backspace takes one back` : "Click a region's four extreme points: leftmost, topmost, rightmost, bottommost, in any order";
-    if (this.tool === "correct") return this.page.collected.length ? `${this.page.collected.length} strokes collected: Enter updates` : "Press inside a region and draw into what it lacks";
+    if (this.tool === "correct") return this.page.collected.length ? `${strokes} collected: Enter updates` : "Press inside a region and draw into what it lacks";
     return "";
   }
 
