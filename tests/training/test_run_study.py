@@ -38,10 +38,10 @@ def test_scribbles_are_held_unless_the_network_may_overrule_them(runs: Runs) -> 
 
 
 def test_a_later_study_keeps_what_other_strategies_gave(runs: Runs) -> None:
-    options = ("experiment=interactive", "study.single_region=single")
-    folder, first = runs.study(*options)
+    options = ("experiment=interactive", "seed=5")  # a folder that no other test reads
+    folder, first = runs.study(*options, "study.single_region=single")
     pictures = {name: (folder / "figures" / f"{name}.png").read_bytes() for name in ("fig5", "fig6", "worst_regions")}
-    _, content = runs.study("experiment=interactive", "study.strategies=[watershed]")
+    _, content = runs.study(*options, "study.strategies=[watershed]")
     kept = [name for name, picture in pictures.items() if (folder / "figures" / f"{name}.png").read_bytes() == picture]
     assert kept == ["fig6", "worst_regions"]  # of free allocation still; Fig. 5 has a curve more
     for name in ("per_region", "free", "single_region"):

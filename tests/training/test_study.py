@@ -32,16 +32,18 @@ def weights(result: Result) -> dict[str, torch.Tensor]:
 
 
 def test_writes_what_the_schema_says(studied: tuple[Path, dict[str, Any]], runs: Runs) -> None:
-    folder, content = studied
-    assert folder == (runs.runs / "interactive" / "latest").resolve()
+    run = studied[0]
+    assert run == (runs.runs / "interactive" / "latest").resolve()
+    folder, content = runs.study("experiment=interactive", "study.single_region=single", "seed=6")  # no other test's
+    assert folder == run / "studies" / "seed=6"
     assert json.loads((folder / "study.json").read_text()) == content
     assert (content["experiment"], content["dataset"], content["images"], content["seed"]) == (
         "interactive",
         "coco_panoptic",
         3,
-        0,
+        6,
     )
-    assert content["checkpoint"] == str(folder / "checkpoints" / "best.ckpt")
+    assert content["checkpoint"] == str(run / "checkpoints" / "best.ckpt")
     assert content["counterpart"] == str((runs.runs / "plain" / "latest").resolve() / "checkpoints" / "best.ckpt")
     assert list(content["strategies"]) == ["per_region", "free", "single_region"]
     for name, strategy in content["strategies"].items():
