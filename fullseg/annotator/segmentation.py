@@ -40,44 +40,33 @@ def segment(predictor: Predictor, work: Work) -> Segmentation:
         i: decode_mask(region.mask, work.size) for i, region in enumerate(work.regions) if region.mask is not None
     }
     region_map = predictor.predict(work.annotations(), locked=locked)
-    probabilities = predictor.probabilities()
+    certainty = predictor.certainty()
     unassigned = int(np.count_nonzero(region_map == VOID))
-    uncertainty = np.where(region_map == VOID, 0, 1 - probability_of(region_map, probabilities))
+    uncertainty = np.where(region_map == VOID, np.float32(0), 1 - certainty)
     if work.filled:
         region_map = fill(region_map, [index for index in range(len(work.regions)) if index not in locked])
-    expected = expected_iou(probabilities, region_map)
+    expected = expected_iou(region_map, certainty, predictor.expected_areas())
     return Segmentation(region_map, unassigned, uncertainty, expected, predictor.classes())
 
 
-def probability_of(region_map: NDArray[np.int64], probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the probability (H, W) of every pixel's own region, 0 where it has none.
-
-    Args:
-        region_map: (H, W) in [0, N) or VOID.
-        probabilities: (N, H, W) in [0, 1].
-    """
-    if len(probabilities) == 0:
-        return np.zeros(region_map.shape, np.float32)
-    own = np.take_along_axis(probabilities, np.maximum(region_map, 0)[None], axis=0)[0]
-    return np.where(region_map == VOID, np.float32(0), own)
-
-
-def expected_iou(probabilities: NDArray[np.float32], region_map: NDArray[np.int64]) -> NDArray[np.float32]:
+def expected_iou(
+    region_map: NDArray[np.int64], certainty: NDArray[np.float32], expected_areas: NDArray[np.float64]
+) -> NDArray[np.float32]:
     """Return the IoU (N,) of every region with its own probabilities: what the model expects of itself.
 
     It is the quantity that a correction raises (the importance of an error, paper, Sec. 4.2) with the model's
     probabilities in place of the truth, which a person does not have.
 
     Args:
-        probabilities: (N, H, W) in [0, 1].
         region_map: (H, W) in [0, N) or VOID.
+        certainty: (H, W), probability of every pixel's own region, 0 where it had none before any filling.
+        expected_areas: (N,), sum of every region's probabilities over all pixels.
     """
-    count = len(probabilities)
-    labels = region_map.ravel() + 1
+    count = len(expected_areas)
+    labels = region_map.ravel() - VOID
     areas = np.bincount(labels, minlength=count + 1)[1:]
-    own = np.bincount(labels, weights=probability_of(region_map, probabilities).ravel(), minlength=count + 1)[1:]
-    mass = probabilities.sum(axis=(1, 2), dtype=np.float64)
-    union = areas + mass - own
+    own = np.bincount(labels, weights=certainty.ravel(), minlength=count + 1)[1:]
+    union = areas + expected_areas - own
     iou = np.divide(own, union, out=np.zeros(count), where=union > 0)
     return np.asarray(iou, np.float32)
 

@@ -1,11 +1,8 @@
 """The canvas (paper, Sec. 3.1 and Eq. 1): all regions compete for every pixel of the image."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
-from fullseg.model.annotation_maps import walk_scribbles
 from fullseg.model.boxes import inside_boxes
 from fullseg.types import VOID
 
@@ -49,52 +46,6 @@ def _resize_matrix(start: Tensor, end: Tensor, cells: int, length: int) -> Tenso
     source = source.clamp(0, cells - 1)
     cell = torch.arange(cells, device=start.device, dtype=start.dtype)
     return (1 - (source[:, :, None] - cell).abs()).clamp(min=0)  # the hat function has the two bilinear weights
-
-
-def hold_scribbles(canvas: Tensor, points: Tensor, lengths: Tensor, regions: Tensor) -> Tensor:
-    """Take scribbles at their word: a pixel on a scribble's line is its region's, for certain; in place.
-
-    Not in the paper, where the network may overrule a scribble, and the annotator then has to repeat it.
-
-    Args:
-        canvas: (N, H, W) logits of ``project_to_canvas``, whose boxes hold the scribbles.
-        points: (P, 2) float, (x, y) in pixels, all scribbles' points one after another.
-        lengths: (S,) int64, number of points of every scribble, at least 1 each; their sum is P.
-        regions: (S,) int64 in [0, N). Where scribbles cross, the later one holds.
-
-    Returns:
-        ``canvas``, with ``OUTSIDE_LOGIT`` for all other regions on the lines, one pixel wide.
-    """
-    if len(points) == 0:
-        return canvas
-    along, stroke = walk_scribbles(points, lengths)
-    height, width = canvas.shape[1:]
-    x, y = torch.floor(along + 0.5).long().unbind(1)
-    pixel = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
-    last = stroke.new_full((height * width,), -1).scatter_reduce(0, pixel, stroke, "amax")  # the later scribble
-    flat = canvas.view(len(canvas), -1)
-    owner = regions[last[pixel]]  # (K,)
-    own = flat[owner, pixel]
-    flat[:, pixel] = OUTSIDE_LOGIT
-    flat[owner, pixel] = own
-    return canvas
-
-
-def hold_locked(canvas: Tensor, locked: Mapping[int, Tensor]) -> Tensor:
-    """Give every locked region its pixels and no other; in place.
-
-    Args:
-        canvas: (N, H, W) logits of ``project_to_canvas``.
-        locked: pixels (H, W) bool of every locked region in [0, N); where two overlap, the later one has them.
-
-    Returns:
-        ``canvas``, in which no other region competes for a locked pixel, nor a locked region for any other pixel.
-    """
-    for region, pixels in locked.items():
-        canvas[region] = OUTSIDE_LOGIT
-        canvas[:, pixels] = OUTSIDE_LOGIT
-        canvas[region, pixels] = 0
-    return canvas
 
 
 def region_map_of(canvas: Tensor) -> Tensor:

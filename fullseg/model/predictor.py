@@ -10,11 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fullseg.model.canvas import hold_locked, hold_scribbles, probabilities_of, project_to_canvas, region_map_of
-from fullseg.model.segmenter import RegionSegmenter, Strokes
-from fullseg.types import VOID, Annotations, Scribble
-
-REGIONS_AT_ONCE = 32  # bounds the head's memory whatever N
+from fullseg.model.image_state import ImageState
+from fullseg.model.segmenter import RegionSegmenter
+from fullseg.types import Annotations, Scribble
 
 
 class Predictor:
@@ -36,8 +34,7 @@ class Predictor:
         self.hold_scribbles = hold_scribbles
         self._features: Tensor | None = None
         self._size = (0, 0)
-        self._canvas: Tensor | None = None
-        self._classes: NDArray[np.int64] | None = None
+        self._state: ImageState | None = None  # what is known since the features' first prediction
 
     @classmethod
     def from_checkpoint(cls, path: str | Path, device: str = "cpu", *, hold_scribbles: bool = True) -> "Predictor":
@@ -82,13 +79,17 @@ class Predictor:
         pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self.device).permute(2, 0, 1)[None]
         self._features = self.segmenter.backbone(pixels)[0]
         self._size = (image.shape[0], image.shape[1])
-        self._canvas = self._classes = None
+        self._state = None
 
     @torch.inference_mode()
     def predict(
         self, annotations: Annotations, *, locked: Mapping[int, NDArray[np.bool_]] | None = None
     ) -> NDArray[np.int64]:
         """Segment the image.
+
+        Costs what has changed since the last call: only regions whose box sees a new, changed or missing annotation
+        are computed, only where they see it, and only the pixels that they reach. The result is that of a first call
+        with the same annotations, but for float rounding.
 
         Args:
             annotations: extreme points of all N regions, and any scribbles.
@@ -103,24 +104,17 @@ class Predictor:
         """
         if self._features is None:
             raise RuntimeError("call set_image before predict")
-        points, strokes = self._check(annotations)
-        if len(points) == 0:
-            self._canvas, self._classes = torch.zeros((0, *self._size)), np.zeros(0, np.int64)
-            return np.full(self._size, VOID, np.int64)
-        rois, boxes = self.segmenter.region_inputs(self._features, points, strokes, self._size)
-        parts = [
-            self.segmenter.head(roi, box, None)
-            for roi, box in zip(torch.split(rois, REGIONS_AT_ONCE), torch.split(boxes, REGIONS_AT_ONCE), strict=True)
-        ]
-        self._canvas = project_to_canvas(torch.cat([part.logits for part in parts]), boxes, self._size)
-        if self.hold_scribbles:
-            hold_scribbles(self._canvas, *strokes)
-        hold_locked(self._canvas, {region: torch.from_numpy(pixels) for region, pixels in (locked or {}).items()})
-        classes = [part.class_logits.argmax(dim=1) for part in parts if part.class_logits is not None]
-        self._classes = torch.cat(classes).cpu().numpy() if classes else np.zeros(len(points), np.int64)
-        region_map: NDArray[np.int64] = region_map_of(self._canvas).cpu().numpy()
-        return region_map
+        checked = check_annotations(annotations, self._size)
+        if self._state is None:
+            self._state = ImageState(self.segmenter, self._features, self._size, hold_scribbles=self.hold_scribbles)
+        self._state.update(checked, locked or {})
+        return self._state.canvas.region_map.copy()
 
+    def forget(self) -> None:
+        """Forget all annotations: the next prediction is the same to the last bit whatever was asked before."""
+        self._state = None
+
+    @torch.inference_mode()
     def probabilities(self) -> NDArray[np.float32]:
         """Return the probability of every region at every pixel in the last prediction (Eq. 1).
 
@@ -130,10 +124,24 @@ class Predictor:
         Raises:
             RuntimeError: before ``predict``.
         """
-        if self._canvas is None:
-            raise RuntimeError("call predict before probabilities")
-        probabilities: NDArray[np.float32] = probabilities_of(self._canvas).cpu().numpy()
-        return probabilities
+        return self._last("probabilities").probabilities()
+
+    def certainty(self) -> NDArray[np.float32]:
+        """Return the probability (H, W) of every pixel's own region in the last prediction, 0 where it has none.
+
+        Raises:
+            RuntimeError: before ``predict``.
+        """
+        return self._last("certainty").canvas.certainty.copy()
+
+    def expected_areas(self) -> NDArray[np.float64]:
+        """Return the sum over all pixels of every region's probability (N,) in the last prediction, in square pixels.
+
+        Raises:
+            RuntimeError: before ``predict``.
+        """
+        areas: NDArray[np.float64] = self._last("expected_areas").canvas.areas.sum(axis=(0, 1))
+        return areas
 
     def classes(self) -> NDArray[np.int64]:
         """Return the predicted class (N,) of every region in the last prediction, an index into ``categories``.
@@ -141,36 +149,46 @@ class Predictor:
         Raises:
             RuntimeError: before ``predict``.
         """
-        if self._classes is None:
-            raise RuntimeError("call predict before classes")
-        return self._classes
+        return self._last("classes").classes()
 
-    def _check(self, annotations: Annotations) -> tuple[Tensor, Strokes]:
-        points = np.asarray(annotations.extreme_points, np.float32)
-        if points.ndim != 3 or points.shape[1:] != (4, 2):
-            raise ValueError(f"extreme_points are {points.shape}, expected (N, 4, 2)")
-        for region, quad in enumerate(points):
-            self._check_inside(quad, f"region {region}: extreme point")
-        paths = [self._check_scribble(scribble, len(points)) for scribble in annotations.scribbles]
-        strokes = Strokes(
-            points=torch.from_numpy(np.concatenate([np.zeros((0, 2), np.float32), *paths])).to(self.device),
-            lengths=torch.tensor([len(path) for path in paths], dtype=torch.int64, device=self.device),
-            regions=torch.tensor([s.region for s in annotations.scribbles], dtype=torch.int64, device=self.device),
-        )
-        return torch.from_numpy(points).to(self.device), strokes
+    def _last(self, wanted: str) -> ImageState:
+        if self._state is None:
+            raise RuntimeError(f"call predict before {wanted}")
+        return self._state
 
-    def _check_scribble(self, scribble: Scribble, num_regions: int) -> NDArray[np.float32]:
-        path = np.asarray(scribble.points, np.float32)
-        if not 0 <= scribble.region < num_regions:
-            raise ValueError(f"scribble of region {scribble.region}, but there are {num_regions} regions")
-        if path.ndim != 2 or path.shape[1] != 2 or len(path) == 0:
-            raise ValueError(f"scribble of region {scribble.region}: points are {path.shape}, expected (K, 2), K >= 1")
-        self._check_inside(path, f"scribble of region {scribble.region}: point")
-        return path
 
-    def _check_inside(self, points: NDArray[np.float32], what: str) -> None:
-        height, width = self._size
-        inside = (points >= -0.5) & (points <= (width, height))  # false for NaN
-        if not inside.all():
-            x, y = points[~inside.all(axis=1)][0]
-            raise ValueError(f"{what} (x={x:g}, y={y:g}) lies outside the image of {width} x {height} pixels (W x H)")
+def check_annotations(annotations: Annotations, size: tuple[int, int]) -> Annotations:
+    """Return annotations as float32, or say what is wrong with them.
+
+    Args:
+        annotations: of an image.
+        size: (H, W) of the image in pixels.
+
+    Raises:
+        ValueError: for a wrong shape, a point outside the image, or a scribble of a region that is not in [0, N).
+    """
+    points = np.ascontiguousarray(annotations.extreme_points, np.float32)
+    if points.ndim != 3 or points.shape[1:] != (4, 2):
+        raise ValueError(f"extreme_points are {points.shape}, expected (N, 4, 2)")
+    for region, quad in enumerate(points):
+        _check_inside(quad, size, f"region {region}: extreme point")
+    scribbles = [_check_scribble(scribble, len(points), size) for scribble in annotations.scribbles]
+    return Annotations(points, scribbles)
+
+
+def _check_scribble(scribble: Scribble, num_regions: int, size: tuple[int, int]) -> Scribble:
+    path = np.ascontiguousarray(scribble.points, np.float32)
+    if not 0 <= scribble.region < num_regions:
+        raise ValueError(f"scribble of region {scribble.region}, but there are {num_regions} regions")
+    if path.ndim != 2 or path.shape[1] != 2 or len(path) == 0:
+        raise ValueError(f"scribble of region {scribble.region}: points are {path.shape}, expected (K, 2), K >= 1")
+    _check_inside(path, size, f"scribble of region {scribble.region}: point")
+    return Scribble(scribble.region, path)
+
+
+def _check_inside(points: NDArray[np.float32], size: tuple[int, int], what: str) -> None:
+    height, width = size
+    inside = (points >= -0.5) & (points <= (width, height))  # false for NaN
+    if not inside.all():
+        x, y = points[~inside.all(axis=1)][0]
+        raise ValueError(f"{what} (x={x:g}, y={y:g}) lies outside the image of {width} x {height} pixels (W x H)")

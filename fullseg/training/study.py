@@ -202,6 +202,9 @@ def model_of(
                     model = counterpart if first and counterpart else segmenter
                     ready[first] = Predictor(model, [], device, hold_scribbles=hold_scribbles)
                     ready[first].set_image(image)
+                if number == 0:  # the same bits whatever was annotated before
+                    for predictor in ready.values():
+                        predictor.forget()
                 return ready[first].predict(annotations)
 
         return predict

@@ -57,7 +57,35 @@ def test_equals_the_segmenter_that_was_trained(predictor: Predictor, segmenter: 
     np.testing.assert_array_equal(probabilities.argmax(axis=0)[covered], region_map[covered])
 
 
-def test_many_regions_go_through_the_head_in_parts(predictor: Predictor) -> None:
+def test_certainty_and_areas_are_those_of_the_probabilities(predictor: Predictor) -> None:
+    predictor.set_image(IMAGE)
+    predictor.predict(Annotations(POINTS, []))
+    probabilities = predictor.probabilities()
+    np.testing.assert_allclose(predictor.certainty(), probabilities.max(axis=0), atol=1e-6)
+    np.testing.assert_allclose(predictor.expected_areas(), probabilities.sum(axis=(1, 2)), rtol=1e-4)
+
+
+def test_a_result_does_not_change_when_the_next_one_is_asked_for(predictor: Predictor) -> None:
+    predictor.set_image(IMAGE)
+    first = predictor.predict(Annotations(POINTS, []))
+    kept = first.copy()
+    second = predictor.predict(Annotations(POINTS[1:], []))
+    np.testing.assert_array_equal(first, kept)
+    assert (first != second).any()
+
+
+def test_forgets_to_the_last_bit(predictor: Predictor) -> None:
+    scribble = Scribble(1, np.array([[30.0, 30.0], [45.0, 25.0]], np.float32))
+    predictor.set_image(IMAGE)
+    predictor.predict(Annotations(POINTS, [scribble]))
+    fresh = predictor.probabilities()
+    predictor.predict(Annotations(POINTS, []))
+    predictor.forget()
+    predictor.predict(Annotations(POINTS, [scribble]))
+    np.testing.assert_array_equal(predictor.probabilities(), fresh)
+
+
+def test_each_pixel_of_many_regions_has_one_whose_box_covers_it(predictor: Predictor) -> None:
     rng = np.random.default_rng(1)
     points = rng.integers(0, 49, (70, 4, 2)).astype(np.float32)
     predictor.set_image(IMAGE)
@@ -114,8 +142,9 @@ def test_asks_for_calls_in_order(predictor: Predictor) -> None:
     with pytest.raises(RuntimeError, match="call set_image before predict"):
         predictor.predict(Annotations(POINTS, []))
     predictor.set_image(IMAGE)
-    with pytest.raises(RuntimeError, match="call predict before probabilities"):
-        predictor.probabilities()
+    for name in ("probabilities", "certainty", "expected_areas", "classes"):
+        with pytest.raises(RuntimeError, match=f"call predict before {name}"):
+            getattr(predictor, name)()
 
 
 def test_reads_a_checkpoint_and_refuses_other_files(

@@ -76,6 +76,8 @@ def test_same_bits_whatever_the_workers(runs: Runs) -> None:
     alone = tables(folder, one)
     folder, three = runs.study(*options, "study.workers=3", "data.workers=1")
     assert tables(folder, three) == alone
+    folder, turned = runs.study("experiment=interactive", "study.strategies=[per_region,free]")
+    assert {name: tables(folder, turned)[name] for name in alone} == alone  # nor what was annotated before
     folder, other = runs.study(*options, "seed=1")
     assert tables(folder, other) != alone
 

@@ -1,0 +1,210 @@
+"""One image between predictions: what of it is known, and what new annotations change."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fullseg.model.annotation_maps import walk_scribbles
+from fullseg.model.boxes import region_boxes
+from fullseg.model.drawing import Box, Drawing, RegionDrawing, Window, bounding_box, difference, draw_region, nothing_of
+from fullseg.model.incremental import IncrementalHead, Region
+from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.tiles import Decided, TiledCanvas
+from fullseg.types import VOID, Annotations, Scribble
+
+
+class Key(NamedTuple):
+    """What a region's annotations are, to tell whether they have changed."""
+
+    extreme_points: bytes
+    scribbles: tuple[bytes, ...]
+
+
+class Change(NamedTuple):
+    """Where the annotation maps have changed, in pixels."""
+
+    region: Region | None  # that was annotated; None: it is no more
+    own: Box | None  # of its own map
+    shared: Box | None  # of what the others see of it
+
+
+class ImageState:
+    """The regions of one image; an update costs what has changed, be it a new scribble, an undone one, or a deletion.
+
+    Args:
+        segmenter: in evaluation mode.
+        features: (C, h, w) of the image.
+        size: (H, W) of the image in pixels.
+        hold_scribbles: as of Predictor.
+    """
+
+    def __init__(
+        self, segmenter: RegionSegmenter, features: Tensor, size: tuple[int, int], *, hold_scribbles: bool
+    ) -> None:
+        self.segmenter, self.size, self.hold_scribbles = segmenter, size, hold_scribbles
+        self.head = IncrementalHead(segmenter, features, size)
+        self.canvas = TiledCanvas(size)
+        self.keys: list[Key] = []
+        self.regions: list[Region] = []
+        self.decided = Decided(np.zeros(0, np.int64), np.zeros(0, np.int64), None, ())
+        self._masks: dict[int, NDArray[np.bool_]] = {}  # of the locked regions
+        self._lines: dict[bytes, NDArray[np.int64]] = {}  # pixels of scribbles' lines, by their points
+
+    def update(self, annotations: Annotations, locked: Mapping[int, NDArray[np.bool_]]) -> None:
+        """Bring everything up to date; arguments as ``Predictor.predict``, float32."""
+        points = annotations.extreme_points
+        of_region: list[list[NDArray[np.float32]]] = [[] for _ in points]
+        for scribble in annotations.scribbles:
+            of_region[scribble.region].append(scribble.points)
+        keys = [
+            Key(quad.tobytes(), tuple(path.tobytes() for path in paths))
+            for quad, paths in zip(points, of_region, strict=True)
+        ]
+        changes = self._renumber(keys)
+        for region, before, key, quad, paths in zip(self.regions, self.keys, keys, points, of_region, strict=True):
+            if key != before:
+                changes.append(self._draw(region, quad, paths))
+        self.keys = keys
+        self._fit_boxes(points, annotations.scribbles)
+        self._run_head(changes)
+        self._decide(annotations.scribbles, locked)
+        self.canvas.update(self.logits(), self.boxes(), self.decided)
+
+    def logits(self) -> list[Tensor]:
+        """Return the logits (mask_size, mask_size) of every region."""
+        return [region.logits for region in self.regions if region.logits is not None]
+
+    def classes(self) -> NDArray[np.int64]:
+        """Return the predicted class (N,) of every region."""
+        return np.array([region.picked for region in self.regions], np.int64)
+
+    def boxes(self) -> NDArray[np.int64]:
+        """Return the boxes (N, 4), (x0, y0, x1, y1) in pixels."""
+        return np.array([region.box for region in self.regions], np.int64).reshape(-1, 4)
+
+    def probabilities(self) -> NDArray[np.float32]:
+        """Return the probability (N, H, W) of every region at every pixel."""
+        result = np.zeros((len(self.regions), *self.size), np.float32)
+        tiles = np.argwhere(np.ones_like(self.canvas.stale))
+        for contest in self.canvas.contests(tiles, self.logits(), self.boxes(), self.decided):
+            x0, y0, x1, y1 = contest.tile
+            result[contest.regions, y0:y1, x0:x1] = contest.probabilities.cpu().numpy()
+        return result
+
+    def _renumber(self, keys: Sequence[Key]) -> list[Change]:
+        """Find every region among those of before by its extreme points; drop those that are no more."""
+        known: dict[bytes, list[int]] = {}
+        for number, key in reversed(list(enumerate(self.keys))):
+            known.setdefault(key.extreme_points, []).append(number)
+        found = [known[key.extreme_points].pop() if known.get(key.extreme_points) else -1 for key in keys]
+        if found == list(range(len(self.regions))):
+            return []
+        gone = [self.regions[number] for number in sorted(set(range(len(self.regions))) - set(found))]
+        self.canvas.mark(region.box for region in gone)
+        old = np.array(found, np.int64)
+        new = np.full(len(self.regions), VOID, np.int64)
+        new[old[old >= 0]] = np.flatnonzero(old >= 0)
+        self.canvas.renumber(old, new)
+        self.decided = self.decided._replace(owners=new[self.decided.owners])
+        if self._masks:  # of regions that have other numbers now
+            self._lock({})
+        self.regions = [self.regions[number] if number >= 0 else Region() for number in found]
+        self.keys = [self.keys[number] if number >= 0 else Key(b"", ()) for number in found]
+        return [self._erase(region) for region in gone]
+
+    def _erase(self, region: Region) -> Change:
+        self.head.forget(region)
+        assert region.drawing is not None
+        return Change(None, None, self._share(region.drawing.shared, nothing_of(region.drawing.shared)))
+
+    def _draw(self, region: Region, extreme_points: NDArray[np.float32], paths: list[NDArray[np.float32]]) -> Change:
+        """Draw a region whose annotations have changed."""
+        device = self.head.total.device
+        drawing = draw_region(
+            torch.from_numpy(extreme_points).to(device),
+            torch.from_numpy(np.concatenate([np.zeros((0, 2), np.float32), *paths])).to(device),
+            torch.tensor([len(path) for path in paths], dtype=torch.int64, device=device),
+            self.size,
+            encoding=self.segmenter.annotation_encoding,
+            share=self.segmenter.share,
+        )
+        before = region.drawing or RegionDrawing(nothing_of(drawing.own), nothing_of(drawing.own))
+        region.drawing = drawing
+        own = bounding_box(difference(before.own, drawing.own), self.size[1])
+        return Change(region, own, self._share(before.shared, drawing.shared))
+
+    def _share(self, before: Drawing, after: Drawing) -> Box | None:
+        """Bring the sum of all regions' shared maps up to date; return where it has changed."""
+        change = difference(before, after)
+        self.head.total.view(-1).index_add_(0, change.pixels, change.values)
+        return bounding_box(change, self.size[1])
+
+    def _fit_boxes(self, points: NDArray[np.float32], scribbles: Sequence[Scribble]) -> None:
+        """Let boxes hold the scribbles; where a box changes, nothing that was computed in it is of use."""
+        paths = [scribble.points for scribble in scribbles]
+        boxes = region_boxes(
+            torch.from_numpy(points),
+            torch.from_numpy(np.concatenate([np.zeros((0, 2), np.float32), *paths])),
+            torch.tensor([s.region for s in scribbles for _ in s.points], dtype=torch.int64),
+            self.size,
+        )
+        for region, box in zip(self.regions, boxes.long().tolist(), strict=True):
+            if region.box != tuple(box):
+                self.canvas.mark([region.box, tuple(box)])
+                self.head.forget(region)
+                region.box, region.logits = tuple(box), None
+
+    def _run_head(self, changes: Sequence[Change]) -> None:
+        """Compute the regions anew whose RoI sees a change."""
+        for region in self.regions:
+            seen = [change.own if change.region is region else change.shared for change in changes]
+            windows = [window for pixels in seen if pixels and (window := self.head.touched_cells(region.box, pixels))]
+            if windows or region.logits is None:
+                self.canvas.mark([self.head.update(region, _around(windows))])
+
+    def _decide(self, scribbles: Sequence[Scribble], locked: Mapping[int, NDArray[np.bool_]]) -> None:
+        """Find the pixels on scribbles' lines and of locked regions, and mark those that were not so before."""
+        held = [scribble for scribble in scribbles if self.hold_scribbles and scribble.region not in locked]
+        lines = [self._line(scribble.points) for scribble in held]
+        pixels = np.concatenate([np.zeros(0, np.int64), *lines])
+        owners = np.repeat([scribble.region for scribble in held], [len(line) for line in lines]).astype(np.int64)
+        pixels, last = np.unique(pixels[::-1], return_index=True)  # where scribbles cross, the later one holds
+        decided = self.decided._replace(pixels=pixels, owners=owners[::-1][last])
+        before, now = (d.pixels * (len(self.regions) + 1) + d.owners - VOID for d in (self.decided, decided))
+        self.canvas.mark_pixels(np.setxor1d(before, now) // (len(self.regions) + 1))
+        self.decided = decided
+        if not _same_masks(self._masks, locked):
+            self._lock(locked)
+
+    def _lock(self, masks: Mapping[int, NDArray[np.bool_]]) -> None:
+        """Lock other regions, or other pixels: all tiles are computed anew."""
+        locked_map = np.full(self.size, VOID, np.int64)
+        for number, mask in masks.items():
+            locked_map[mask] = number
+        self.decided = self.decided._replace(locked_map=locked_map if masks else None, locked=tuple(masks))
+        self.canvas.mark([(0, 0, self.size[1], self.size[0])])
+        self._masks = dict(masks)
+
+    def _line(self, path: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the pixels (K,) on a scribble's line, one pixel wide."""
+        key = path.tobytes()
+        if key not in self._lines:
+            along, _ = walk_scribbles(torch.from_numpy(path), torch.tensor([len(path)]))
+            x, y = torch.floor(along + 0.5).long().unbind(1)
+            height, width = self.size
+            self._lines[key] = (y.clamp(0, height - 1) * width + x.clamp(0, width - 1)).numpy()
+        return self._lines[key]
+
+
+def _around(windows: Sequence[Window]) -> Window:
+    """Return the smallest window around some."""
+    top, bottom, left, right = zip(*windows, strict=True) if windows else ((0,), (0,), (0,), (0,))
+    return min(top), max(bottom), min(left), max(right)
+
+
+def _same_masks(masks: Mapping[int, NDArray[np.bool_]], others: Mapping[int, NDArray[np.bool_]]) -> bool:
+    return list(masks) == list(others) and all(np.array_equal(masks[number], others[number]) for number in masks)

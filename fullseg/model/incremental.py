@@ -1,0 +1,204 @@
+"""The head on one region again and again, at the cost of what has changed since the last time.
+
+The same numbers as ``RegionSegmenter.head`` to float rounding. The first convolution is linear: its part on features is
+computed once per box, and new annotations touch the two annotation channels alone. From there on a layer is computed
+only where its input has changed: a window of the RoI, which grows by the dilation at every layer.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fullseg.model.boxes import box_maps
+from fullseg.model.drawing import Box, RegionDrawing, Window, align_window
+from fullseg.model.roi_align import roi_align
+from fullseg.model.segmenter import RegionSegmenter
+
+CACHE_BYTES = 2**30  # of hidden layers of all regions; the regions touched longest ago are computed anew when needed
+
+
+@dataclass(slots=True, eq=False)
+class Region:
+    """What is kept of one region between predictions."""
+
+    drawing: RegionDrawing | None = None
+    box: Box = (0, 0, 0, 0)
+    hidden: list[Tensor] = field(default_factory=list)  # (1, C, s, s) each: the features' part, then every layer
+    maps: Tensor | None = None  # (1, 2, roi_size, roi_size), F_i
+    logits: Tensor | None = None  # (mask_size, mask_size)
+    picked: int = -1  # class whose map the logits are
+
+
+class IncrementalHead:
+    """The head of a segmenter on the regions of one image.
+
+    Args:
+        segmenter: in evaluation mode.
+        features: (C, h, w) of the image.
+        size: (H, W) of the image in pixels.
+    """
+
+    def __init__(self, segmenter: RegionSegmenter, features: Tensor, size: tuple[int, int]) -> None:
+        self.segmenter, self.features = segmenter, features
+        self._layers = cast("list[nn.Conv2d]", list(segmenter.convolutions))
+        self.total = torch.zeros(size, device=features.device)  # (H, W) sum of what all regions share
+        weight = self._layers[0].weight
+        first, last = len(features), len(features) + 2
+        self._feature_weight = torch.cat([weight[:, :first], weight[:, last:]], dim=1)
+        self._map_weight = weight[:, first:last].contiguous(memory_format=torch.channels_last)
+        self._recent: dict[int, Region] = {}  # by id, those whose hidden layers are kept, the latest last
+
+    def touched_cells(self, box: Box, pixels: Box) -> Window | None:
+        """Return the RoI cells of a box that see any of a box of pixels; None if none does."""
+        side = self.segmenter.roi_size
+        rows, columns = (
+            (
+                max(0, math.floor((pixels[axis] - 1 - box[axis]) * side / (box[2 + axis] - box[axis]))),
+                min(side, math.ceil((pixels[2 + axis] + 1 - box[axis]) * side / (box[2 + axis] - box[axis]))),
+            )
+            for axis in (1, 0)
+        )
+        return (*rows, *columns) if rows[0] < rows[1] and columns[0] < columns[1] else None
+
+    def update(self, region: Region, cells: Window) -> Box:
+        """Compute a region anew where its annotation maps have changed.
+
+        Args:
+            region: to update; all of it is computed where it has no hidden layers.
+            cells: window of the RoI in which F_i has changed.
+
+        Returns:
+            The pixels of the canvas that the changed logits reach.
+        """
+        side = self.segmenter.roi_size
+        if not region.hidden:
+            cells = (0, side, 0, side)
+            region.hidden = [self._features_part(region.box)]
+            region.maps = self.features.new_zeros((1, 2, side, side), dtype=torch.float32)
+            region.logits, region.picked = region.maps.new_zeros(2 * (self.segmenter.mask_size,)), -1
+        self._keep(region)
+        assert region.maps is not None
+        assert region.drawing is not None
+        top, bottom, left, right = cells
+        drawn = align_window(region.drawing, self.total, region.box, side, cells)
+        region.maps[0, :, top:bottom, left:right] = drawn
+        return self._to_pixels(region.box, self._logits(region, *self._convolve(region, cells)))
+
+    def _features_part(self, box: Box) -> Tensor:
+        """Return the first convolution's part that depends on the box alone, its bias included."""
+        segmenter, stride, first = self.segmenter, self.segmenter.backbone.stride, self._layers[0]
+        (left, right), (top, bottom) = (
+            (max(0, box[axis] // stride - 2), box[2 + axis] // stride + 3)  # bilinear samples reach one cell out
+            for axis in (0, 1)
+        )
+        near = self.features[:, top:bottom, left:right]
+        edges = near.new_tensor([box], dtype=torch.float32)
+        corner = stride * edges.new_tensor([left, top, left, top])
+        rois = roi_align(near, edges - corner, segmenter.roi_size, stride)
+        if segmenter.box_maps:
+            rois = torch.cat([rois, box_maps(edges, segmenter.roi_size).to(rois.dtype)], dim=1)
+        rois = self._resized(rois, 0).contiguous(memory_format=torch.channels_last)
+        dilation = first.dilation[0]
+        return F.conv2d(rois, self._feature_weight, first.bias, padding=dilation, dilation=dilation)
+
+    def _resized(self, layer_input: Tensor, layer: int) -> Tensor:
+        """Resize what goes into the last layer to the size of the logits, as ``RegionSegmenter.head`` does."""
+        segmenter = self.segmenter
+        if layer < len(self._layers) - 1 or segmenter.mask_size == segmenter.roi_size:
+            return layer_input
+        return F.interpolate(layer_input, size=2 * (segmenter.mask_size,), mode="bilinear")
+
+    def _convolve(self, region: Region, window: Window) -> tuple[Tensor, Window]:
+        """Run all layers where their input has changed; return the last one's new part and its window."""
+        assert region.maps is not None
+        hidden = region.maps
+        for layer, convolution in enumerate(self._layers):
+            source = self._resized(hidden, layer)
+            dilation = convolution.dilation[0]
+            whole = (0, source.shape[2], 0, source.shape[3])
+            window = _grow(window, dilation, source.shape[-1]) if source is hidden else whole
+            if layer == 0:
+                part = _convolve_window(source, window, self._map_weight, None, dilation)
+                part = part.add_(_of(region.hidden[0], window)).relu_()
+            else:
+                part = _convolve_window(source, window, convolution.weight, convolution.bias, dilation).relu_()
+            hidden = part
+            if layer < len(self._layers) - 1 or self.segmenter.classifier is not None:
+                hidden = _store(region.hidden, layer + 1, part, window)
+        return part, window
+
+    def _logits(self, region: Region, part: Tensor, window: Window) -> Window:
+        """Update the picked class's logits; return the window in which they are new."""
+        segmenter, picked = self.segmenter, 0
+        if segmenter.classifier is not None:
+            whole = region.hidden[-1]
+            picked = int(segmenter.classifier(whole.mean(dim=(2, 3))).float().argmax())
+            if picked != region.picked:
+                part, window = whole, (0, whole.shape[2], 0, whole.shape[3])
+        weight, bias = segmenter.class_maps.weight[picked], segmenter.class_maps.bias[picked]
+        top, bottom, left, right = window
+        assert region.logits is not None
+        region.logits[top:bottom, left:right] = (part[0].permute(1, 2, 0) @ weight).float() + bias
+        region.picked = picked
+        return window
+
+    def _to_pixels(self, box: Box, window: Window) -> Box:
+        """Return the pixels that a window of the region's logits reaches by bilinear resizing."""
+        cells = self.segmenter.mask_size
+        low, high = [], []
+        for start, end, first, last in ((box[0], box[2], *window[2:]), (box[1], box[3], *window[:2])):
+            pixels = (end - start) / cells
+            low.append(start if first == 0 else max(start, math.floor(start + (first - 0.5) * pixels) - 1))
+            high.append(end if last == cells else min(end, math.ceil(start + (last + 0.5) * pixels) + 1))
+        return low[0], low[1], high[0], high[1]
+
+    def _keep(self, region: Region) -> None:
+        """Note that a region was used, and drop the hidden layers of those that were not for longest."""
+        self._recent.pop(id(region), None)
+        self._recent[id(region)] = region
+        layers = len(self._layers) + (self.segmenter.classifier is not None)
+        most = max(1, CACHE_BYTES // (layers * region.hidden[0].nbytes))
+        while len(self._recent) > most:
+            self._recent.pop(next(iter(self._recent))).hidden = []
+
+    def forget(self, region: Region) -> None:
+        """Drop what was computed of a region in its box."""
+        region.hidden = []
+        self._recent.pop(id(region), None)
+
+
+def _grow(window: Window, by: int, side: int) -> Window:
+    """Grow a window on all sides, within ``side`` x ``side`` cells."""
+    top, bottom, left, right = window
+    return max(0, top - by), min(side, bottom + by), max(0, left - by), min(side, right + by)
+
+
+def _of(layer: Tensor, window: Window) -> Tensor:
+    return layer[:, :, window[0] : window[1], window[2] : window[3]]
+
+
+def _store(hidden: list[Tensor], layer: int, part: Tensor, window: Window) -> Tensor:
+    """Put the new part of a layer in its place and return the layer."""
+    if layer == len(hidden):  # the first time: all of it is new
+        hidden.append(part)
+    elif part.shape == hidden[layer].shape:
+        hidden[layer] = part
+    else:
+        _of(hidden[layer], window).copy_(part)
+    return hidden[layer]
+
+
+def _convolve_window(source: Tensor, window: Window, weight: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
+    """Return a window of the zero-padded 3 x 3 convolution of ``source`` (1, C, s, s)."""
+    side = source.shape[-1]
+    top, bottom, left, right = window
+    if window == (0, side, 0, side):
+        return F.conv2d(source, weight, bias, padding=dilation, dilation=dilation)
+    around = source[:, :, max(0, top - dilation) : bottom + dilation, max(0, left - dilation) : right + dilation]
+    ends = (dilation - left, right + dilation - side, dilation - top, bottom + dilation - side)
+    beyond = [max(0, end) for end in ends]
+    return F.conv2d(F.pad(around, beyond), weight, bias, dilation=dilation)

@@ -1,0 +1,239 @@
+"""Updates against the straightforward model that computes everything anew: the same logits, the same labels."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from fullseg.data.dataset import Item, collate
+from fullseg.model import incremental
+from fullseg.model.canvas import OUTSIDE_LOGIT, project_to_canvas, region_map_of
+from fullseg.model.image_state import ImageState
+from fullseg.model.segmenter import Regions, RegionSegmenter
+from fullseg.types import VOID, Annotations, Draw, Sample, Scribble
+
+SIZE = (150, 290)  # (H, W): more than one tile either way
+IMAGE = np.random.default_rng(0).integers(0, 256, (*SIZE, 3)).astype(np.uint8)
+VARIANTS: dict[str, dict[str, Any]] = {
+    "as trained by default": {},
+    "one class": {"num_classes": 1},
+    "paper's head, c4": {
+        "num_classes": 1,
+        "features": "c4",
+        "stride": 16,
+        "roi_size": 21,
+        "mask_size": 21,
+        "head_dilations": [1, 1, 1, 1],
+        "box_maps": False,
+    },
+    "Table 1": {"roi_size": 14, "mask_size": 33, "annotation_encoding": "gaussian", "share": "none"},
+    "heatmaps are shared": {"annotation_encoding": "gaussian"},
+    "points are shared": {"share": "points", "head_dilations": [1]},
+    "one layer, larger masks": {"roi_size": 9, "mask_size": 15, "head_dilations": [1]},
+}
+
+
+def straightforward(segmenter: RegionSegmenter, annotations: Annotations) -> Regions:
+    count = len(annotations.extreme_points)
+    sample = Sample(Draw(0, 0), "", IMAGE, np.full(SIZE, VOID), np.zeros(count, np.int64), annotations)
+    regions: Regions = segmenter(collate([Item(sample, ())]), None)
+    return regions
+
+
+def random_quad(rng: np.random.Generator) -> NDArray[np.float32]:
+    low = rng.integers(0, (SIZE[1] - 40, SIZE[0] - 40))
+    high = np.minimum(low + rng.integers(1, (180, 120)), (SIZE[1] - 1, SIZE[0] - 1))
+    x, y = rng.integers(low, high + 1, (2, 2))[:, 0].tolist(), rng.integers(low, high + 1, (2, 2))[:, 1].tolist()
+    return np.array([[low[0], y[0]], [x[0], low[1]], [high[0], y[1]], [x[1], high[1]]], np.float32)
+
+
+def random_scribble(region: int, rng: np.random.Generator) -> Scribble:
+    path = rng.integers(0, (SIZE[1], SIZE[0])) + np.cumsum(rng.integers(-4, 5, (rng.integers(1, 12), 2)), axis=0)
+    return Scribble(region, path.clip(0, (SIZE[1] - 1, SIZE[0] - 1)).astype(np.float32))
+
+
+def changed(annotations: Annotations, rng: np.random.Generator) -> Annotations:
+    """Return what a person might do next: scribble, undo, add, delete, reorder or mark a region anew."""
+    points, scribbles = annotations.extreme_points, list(annotations.scribbles)
+    count = len(points)
+    action = rng.choice(["scribble", "scribbles", "undo", "middle", "add", "delete", "reorder", "move"])
+    if count < 2 or action == "add":
+        return Annotations(np.concatenate([points, random_quad(rng)[None]]), scribbles)
+    if action == "scribble":
+        return Annotations(points, [*scribbles, random_scribble(int(rng.integers(count)), rng)])
+    if action == "scribbles":
+        return Annotations(points, scribbles + [random_scribble(region, rng) for region in range(count)])
+    if action in ("undo", "middle") and scribbles:
+        scribbles.pop(-1 if action == "undo" else len(scribbles) // 2)
+    if action == "delete":
+        gone = int(rng.integers(count))
+        kept = [s for s in scribbles if s.region != gone]
+        kept = [s._replace(region=s.region - (s.region > gone)) for s in kept]
+        return Annotations(np.delete(points, gone, axis=0), kept)
+    if action == "reorder":
+        order = rng.permutation(count)
+        place = np.argsort(order)
+        return Annotations(points[order], [s._replace(region=int(place[s.region])) for s in scribbles])
+    if action == "move":
+        points = points.copy()
+        points[rng.integers(count)] = random_quad(rng)
+    return Annotations(points, scribbles)
+
+
+def held(canvas: torch.Tensor, annotations: Annotations, locked: dict[int, NDArray[np.bool_]]) -> torch.Tensor:
+    """Give pixels of scribbles (the tests' points are whole pixels) and of locked regions away, one after the other."""
+    for scribble in annotations.scribbles:
+        for start, end in zip(scribble.points, [*scribble.points[1:], scribble.points[-1]], strict=True):
+            steps = max(1, int(np.ceil(2 * np.linalg.norm(end - start))))
+            for step in range(steps):
+                x, y = np.floor(start + np.float32(step) / np.float32(steps) * (end - start) + 0.5).astype(int)
+                if scribble.region not in locked:
+                    canvas[:, y, x], canvas[scribble.region, y, x] = OUTSIDE_LOGIT, 0
+    for region, mask in locked.items():
+        canvas[region] = OUTSIDE_LOGIT
+        canvas[:, mask] = OUTSIDE_LOGIT
+        canvas[region, mask] = 0
+    return canvas
+
+
+def assert_same(state: ImageState, regions: Regions, canvas: torch.Tensor) -> None:
+    if state.regions:
+        torch.testing.assert_close(torch.stack(state.logits()), regions.logits, rtol=1e-4, atol=1e-4)
+        np.testing.assert_array_equal(state.boxes(), regions.boxes.numpy())
+    probabilities = torch.where(canvas > OUTSIDE_LOGIT, canvas.softmax(dim=0), 0)
+    np.testing.assert_allclose(state.probabilities(), probabilities, atol=1e-4)
+    np.testing.assert_allclose(state.canvas.certainty, probabilities.amax(dim=0), atol=1e-4)
+    np.testing.assert_allclose(state.canvas.areas.sum(axis=(0, 1)), probabilities.sum(dim=(1, 2)), rtol=1e-4, atol=0.1)
+    best = canvas.topk(min(2, len(canvas)), dim=0).values
+    close = (best[0] - best[-1] < 1e-4) & (best[0] > OUTSIDE_LOGIT) if len(best) > 1 else torch.zeros(SIZE, dtype=bool)
+    assert close.float().mean() < 0.01
+    differs = torch.from_numpy(state.canvas.region_map) != region_map_of(canvas)
+    assert not (differs & ~close).any()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_any_change_gives_what_computing_everything_anew_gives(variant: str, tiny_model: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    segmenter = RegionSegmenter(**{**tiny_model, **VARIANTS[variant]}).eval()
+    rng = np.random.default_rng(list(VARIANTS).index(variant))
+    annotations = Annotations(np.stack([random_quad(rng) for _ in range(5)]), [])
+    with torch.inference_mode():
+        features = segmenter.backbone(torch.from_numpy(IMAGE).permute(2, 0, 1)[None])[0]
+        state = ImageState(segmenter, features, SIZE, hold_scribbles=True)
+        locked: dict[int, NDArray[np.bool_]] = {}
+        for _ in range(12):
+            state.update(annotations, locked)
+            regions = straightforward(segmenter, annotations)
+            assert_same(
+                state, regions, held(project_to_canvas(regions.logits, regions.boxes, SIZE), annotations, locked)
+            )
+            annotations = changed(annotations, rng)
+            locked = {
+                region: rng.random(SIZE) < 0.1
+                for region in range(len(annotations.extreme_points))
+                if rng.random() < 0.1
+            }
+
+
+@pytest.fixture
+def state(tiny_model: dict[str, Any]) -> ImageState:
+    torch.manual_seed(0)
+    segmenter = RegionSegmenter(**{**tiny_model, "roi_size": 21, "mask_size": 21, "num_classes": 1}).eval()
+    with torch.inference_mode():
+        features = segmenter.backbone(torch.from_numpy(IMAGE).permute(2, 0, 1)[None])[0]
+    return ImageState(segmenter, features, SIZE, hold_scribbles=True)
+
+
+FAR_APART = np.array(
+    [[[x, 70], [x + 30, 5], [x + 60, 70], [x + 30, 140]] for x in (5, 100, 200)], np.float32
+)  # three boxes that do not touch
+STROKE = Scribble(0, np.array([[30, 60], [34, 66]], np.float32))
+
+
+def record_convolutions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    cells: list[int] = []
+    original = incremental._convolve_window
+
+    def recorded(source: torch.Tensor, window: incremental.Window, *rest: Any) -> torch.Tensor:
+        cells.append((window[1] - window[0]) * (window[3] - window[2]))
+        return original(source, window, *rest)
+
+    monkeypatch.setattr(incremental, "_convolve_window", recorded)
+    return cells
+
+
+def test_a_scribble_costs_the_regions_and_cells_that_it_touches(
+    state: ImageState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = record_convolutions(monkeypatch)
+    with torch.inference_mode():
+        state.update(Annotations(FAR_APART, []), {})
+        assert len(cells) == 3 * 2  # three regions of two layers
+        cells.clear()
+        state.update(Annotations(FAR_APART, []), {})
+        assert not cells
+        state.update(Annotations(FAR_APART, [STROKE]), {})
+        assert len(cells) == 2
+        assert max(cells) < 21 * 21 / 2
+        cells.clear()
+        state.update(Annotations(FAR_APART[::-1].copy(), [STROKE._replace(region=2)]), {})
+        state.update(Annotations(FAR_APART[:2], [STROKE]), {})
+        assert not cells  # other numbers, and one region less, out of the others' sight
+
+
+def test_only_changed_tiles_are_computed(state: ImageState, monkeypatch: pytest.MonkeyPatch) -> None:
+    with torch.inference_mode():
+        state.update(Annotations(FAR_APART, []), {})
+        tiles: list[int] = []
+        contests = state.canvas.contests
+        monkeypatch.setattr(
+            state.canvas, "contests", lambda found, *rest: [tiles.append(len(found)), *contests(found, *rest)][1:]
+        )
+        state.update(Annotations(FAR_APART, [STROKE]), {})
+        state.update(Annotations(FAR_APART, [STROKE]), {0: np.zeros(SIZE, np.bool_)})
+    assert tiles == [1, 6]  # the one around the stroke; all of two rows of three
+
+
+def test_regions_beyond_the_memory_are_computed_anew(state: ImageState, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incremental, "CACHE_BYTES", 2 * (2 * 8 * 21 * 21 * 4) + 1)  # two regions' hidden layers
+    cells = record_convolutions(monkeypatch)
+    with torch.inference_mode():
+        state.update(Annotations(FAR_APART, []), {})
+        assert [bool(region.hidden) for region in state.regions] == [False, True, True]
+        cells.clear()
+        state.update(Annotations(FAR_APART, [STROKE]), {})
+        assert min(cells) == 21 * 21
+        assert [bool(region.hidden) for region in state.regions] == [True, False, True]
+        regions = straightforward(state.segmenter, Annotations(FAR_APART, [STROKE]))
+        torch.testing.assert_close(torch.stack(state.logits()), regions.logits, rtol=1e-4, atol=1e-4)
+
+
+def test_the_network_may_overrule_scribbles_that_are_not_held(state: ImageState) -> None:
+    everywhere = [Scribble(region, np.array([[20, 30], [50, 120]], np.float32)) for region in (1, 0)]
+    wide = np.array([[[0, 70], [30, 0], [289, 70], [30, 149]]] * 2, np.float32)
+    with torch.inference_mode():
+        state.update(Annotations(wide, everywhere), {})
+        assert state.canvas.region_map[30, 20] == state.canvas.region_map[120, 50] == 0
+        free = ImageState(state.segmenter, state.head.features, SIZE, hold_scribbles=False)
+        free.update(Annotations(wide, everywhere), {})
+        regions = straightforward(state.segmenter, Annotations(wide, everywhere))
+        plain = region_map_of(project_to_canvas(regions.logits, regions.boxes, SIZE))
+    np.testing.assert_array_equal(free.canvas.region_map, plain)
+
+
+@pytest.mark.parametrize("edge", [(SIZE[1] - 0.6, SIZE[0] - 0.6), (-0.5, -0.5), (SIZE[1], SIZE[0])])
+def test_a_dot_at_the_edge_holds_one_pixel(state: ImageState, edge: tuple[float, float]) -> None:
+    with torch.inference_mode():
+        state.update(Annotations(FAR_APART, [Scribble(0, np.array([edge], np.float32))]), {})
+    assert state.decided.pixels.tolist() == [0 if edge[0] < 0 else SIZE[0] * SIZE[1] - 1]
+
+
+def test_each_pixel_of_a_simulated_path_is_held_and_no_other(state: ImageState) -> None:
+    steps = np.random.default_rng(0).integers(-1, 2, (60, 2))
+    path = (30 + np.cumsum(steps, axis=0)).clip(0, 59).astype(np.float32)
+    with torch.inference_mode():
+        state.update(Annotations(FAR_APART, [Scribble(1, path)]), {})
+    assert {(int(p % SIZE[1]), int(p // SIZE[1])) for p in state.decided.pixels} == {(int(x), int(y)) for x, y in path}
+    assert set(state.decided.owners) == {1}
