@@ -1,12 +1,13 @@
 # Everything is one target; `make` lists them. Options: EXPERIMENT=name below experiments/, DATA=folder of the data set,
 # SET="key=value ..." for any option of fullseg/config.py, RUNS="folder ..." for the report,
-# IMAGES=folder and CHECKPOINT=run for the annotator.
+# IMAGES=folder and CHECKPOINT=run for the annotator, COMPARE=1 for the benchmark.
 EXPERIMENT ?= default
 DATA ?=
 SET ?=
 RUNS ?= runs/$(EXPERIMENT)/latest
 IMAGES ?=
 CHECKPOINT ?=
+COMPARE ?=
 PYTHON ?= python3
 
 # The active conda environment (see environment.yml), else a .venv of the project's own.
@@ -19,7 +20,7 @@ ENV :=
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env lint test train study report annotate
+.PHONY: help env lint test train study report annotate bench
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -52,3 +53,6 @@ report: $(ENV)  ## make one HTML page of RUNS="folder ..." (default: the newest 
 
 annotate: $(ENV)  ## segment IMAGES=folder by hand, in the browser (default: embedded scenes) [CHECKPOINT=run, default: the newest]
 	$(RUN) -m fullseg annotate $(if $(IMAGES),'$(IMAGES)') $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)')
+
+bench: $(ENV)  ## time corrections, ours and others' (pip install -e '.[bench]' for SAM); COMPARE=1: against the last results
+	$(RUN) benchmarks/bench.py $(if $(COMPARE),--compare)

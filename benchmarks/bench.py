@@ -1,0 +1,205 @@
+"""How long a correction takes, ours and others, side by side in one run: ``make bench``.
+
+python benchmarks/bench.py [--device DEVICE] [--compare]
+    One image of 640 x 480 pixels and 15 regions: the image once, one scribble more, 15 scribbles more. Prints the
+    table, and writes it to benchmarks/RESULTS.md and the plot of the cost against N to benchmarks/cost.png.
+    --compare writes nothing: it fails where a ratio is more than 20 % worse than in benchmarks/RESULTS.md.
+"""
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from limits import Peaks, Work, count_work, measure_peaks, seconds
+from peers import Peer, peers
+from rich.console import Console
+from rich.progress import track
+from scaling import measure_scaling, plot_scaling, scaling_table
+from scene import Scene, corrections, make_scene
+
+from fullseg.training.folder import machine
+
+REGIONS, SIZE = 15, (480, 640)
+SCRIBBLES, ROUNDS, SLOW = 15, 5, 5.0  # a peer whose update takes longer, in seconds, is timed twice only
+WORSE = 1.2
+RESULTS = Path(__file__).parent / "RESULTS.md"
+COLUMNS = ("", "image once, ms", "one scribble, ms", "15 scribbles, ms", "x fullseg", "GFLOP", "at peak, ms")
+COLUMNS += ("moved, MB", "at peak, ms", "memory, MB")
+
+
+class Row(NamedTuple):
+    """One peer's times, in ms, and what it needs."""
+
+    name: str
+    image: list[float]
+    scribble: list[float]
+    together: list[float]
+    work: Work  # of 15 scribbles
+    memory: float  # MB, the whole process at its peak
+
+
+def measure(device: str) -> list[Row]:
+    """Time all peers in turn, again and again, so that whatever slows the machine slows all of them."""
+    scene = make_scene(REGIONS, SIZE, ROUNDS + 1)
+    known = available(device)
+    made = {name: make() for name, make in known.items()}
+    times: dict[str, list[list[float]]] = {name: [[], [], []] for name in made}
+    works: dict[str, Work] = {}
+    for number in track(range(ROUNDS), description="timing"):
+        for name, peer in made.items():
+            once, one, all_ = times[name]
+            if number > 1 and max(once[-1], all_[-1]) > SLOW:
+                continue
+            for times_of, found in zip((once, one, all_), time_peer(peer, scene, device), strict=True):
+                times_of.extend(found)
+            if name not in works:
+                works[name] = count_work(partial(peer.update, list(corrections(scene, REGIONS))[-1]))
+    memory = {name: peak_memory(name, device) for name in made}
+    return [
+        Row(name, *([1e3 * value for value in values] for values in times[name]), works[name], memory[name])
+        for name in made
+    ]
+
+
+def time_peer(peer: Peer, scene: Scene, device: str) -> tuple[list[float], list[float], list[float]]:
+    """Return the seconds of one image, of scribbles one by one, and of one round of them, after a first round."""
+    image = [seconds(lambda: peer.set_image(scene.image), device)]
+    states = list(corrections(scene, 1))
+    peer.update(states[0])
+    peer.update(states[REGIONS])
+    one = [seconds(partial(peer.update, state), device) for state in states[REGIONS + 1 : REGIONS + 1 + SCRIBBLES]]
+    together = [seconds(lambda: peer.update(states[3 * REGIONS]), device)]
+    return image, one, together
+
+
+def available(device: str) -> dict[str, Callable[[], Peer]]:
+    """Return the peers that are installed; say which are not."""
+    found = peers(device)
+    try:
+        import transformers  # noqa: F401
+    except ImportError:
+        print("SAM is left out: it needs transformers, pip install -e '.[bench]'", file=sys.stderr)
+        del found["SAM ViT-B"]
+    return found
+
+
+def peak_memory(name: str, device: str) -> float:
+    """Return the most memory that a process needs which does nothing else, in MB."""
+    command = [sys.executable, __file__, "--device", device, "--memory", name]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
+def use_memory(name: str, device: str) -> float:
+    """Run one peer and return this process's peak, in MB."""
+    scene = make_scene(REGIONS, SIZE, 1)
+    peer = peers(device)[name]()
+    peer.set_image(scene.image)
+    for state in corrections(scene, REGIONS):
+        peer.update(state)
+    if device != "cpu":
+        return torch.cuda.max_memory_allocated() / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def table(rows: list[Row], peaks: Peaks) -> list[str]:
+    """Return the lines of the table, in Markdown: medians, with the middle half of the values in brackets."""
+    ours = statistics.median(rows[0].scribble)
+    lines = [f"| {' | '.join(COLUMNS)} |", "| --- |" + 9 * " ---: |"]
+    for row in rows:
+        ratio = statistics.median(row.scribble) / ours
+        cells = [spread(row.image), spread(row.scribble), spread(row.together), f"{ratio:.2f}"]
+        cells += [f"{row.work.flops / 1e9:.0f}", f"{1e3 * row.work.flops / peaks.flops:.0f}"]
+        cells += [f"{row.work.bytes / 1e6:.0f}", f"{1e3 * row.work.bytes / peaks.bytes:.0f}", f"{row.memory:.0f}"]
+        lines.append(f"| {row.name} | {' | '.join(cells)} |")
+    return lines
+
+
+def spread(values: list[float]) -> str:
+    """Return median and quartiles as text."""
+    if len(values) < 4:
+        return f"{statistics.median(values):.0f}"
+    low, middle, high = statistics.quantiles(values, n=4)
+    return f"{middle:.0f} ({low:.0f}-{high:.0f})"
+
+
+def ratios(lines: list[str]) -> dict[str, float]:
+    """Return what a table in Markdown says in the column of ratios, by peer."""
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")]
+    return {row[0]: float(row[4]) for row in rows if len(row) == 10 and row[4].replace(".", "").isdigit()}
+
+
+def worse(before: dict[str, float], now: dict[str, float]) -> list[str]:
+    """Say which peers fullseg is more than 20 % slower against than before: ratios are of their time to ours."""
+    return [
+        f"{name}: {before[name]:.2f} x fullseg's time before, {now[name]:.2f} x now"
+        for name in before.keys() & now.keys()
+        if now[name] * WORSE < before[name]
+    ]
+
+
+def main() -> None:
+    """Measure, print, and write or compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--compare", action="store_true")
+    parser.add_argument("--memory", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.memory:
+        print(use_memory(arguments.memory, arguments.device))
+        return
+    peaks = measure_peaks(arguments.device)
+    lines = table(measure(arguments.device), peaks)
+    print("\n".join(lines))
+    if arguments.compare:
+        slower = worse(ratios(RESULTS.read_text().splitlines()), ratios(lines))
+        sys.exit("\n".join(["slower than benchmarks/RESULTS.md:", *slower]) if slower else 0)
+    scaling = measure_scaling(arguments.device)
+    plot_scaling(scaling, RESULTS.with_name("cost.png"))
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    RESULTS.write_text(
+        TEXT.format(
+            machine=machine(),
+            commit=commit.stdout.strip(),
+            torch=torch.__version__,
+            flops=peaks.flops / 1e9,
+            bytes=peaks.bytes / 1e9,
+            table="\n".join(lines),
+            scaling="\n".join(scaling_table(scaling)),
+        )
+    )
+    Console(stderr=True).print(f"written: {RESULTS}", highlight=False)
+
+
+TEXT = """# Benchmarks: the last results
+
+`make bench` writes this file. {machine}; torch {torch}; commit {commit}. Measured peaks: {flops:.0f} GFLOP/s in fp32,
+{bytes:.0f} GB/s.
+
+## One image of 640 x 480 px with 15 regions
+
+Medians (quartiles) of runs in turn; random weights. 'x fullseg': the time after one scribble as a multiple of fullseg's
+in the same run. GFLOP and MB: counted in one update with 15 new scribbles; what they would take at the measured peaks
+beside them (MB: inputs and outputs of all operations, so caches can make it faster than that). Memory: the whole
+process at its peak. Mask R-CNN takes no scribbles: its mask branch runs on the same boxes. SAM's prompts
+are the same points.
+
+{table}
+
+## Cost against the number of regions and the size of the image
+
+fullseg, one scribble more; everything anew; memory of a process that does only that.
+
+{scaling}
+
+![cost against N](cost.png)
+"""
+
+if __name__ == "__main__":
+    main()

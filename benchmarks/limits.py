@@ -1,0 +1,78 @@
+"""What the machine allows: the work of a call, counted, against its measured peaks."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+REPETITIONS = 5
+
+
+class Work(NamedTuple):
+    """What one call computes and moves."""
+
+    flops: float
+    bytes: float  # of all operations' inputs and outputs, views left out: more than goes to memory where caches hold
+
+
+class Peaks(NamedTuple):
+    """What the machine can do at best, in fp32."""
+
+    flops: float  # a second, by a matrix product of 2048 x 2048
+    bytes: float  # a second, by a copy of 256 MiB, read and written
+
+
+class _ByteCounter(TorchDispatchMode):
+    """Adds up what operations read and write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+        result = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, torch.Tensor)]
+            self.bytes += sum(tensor.nbytes for tensor in tensors)
+        return result
+
+
+def count_work(call: Callable[[], object]) -> Work:
+    """Count one call."""
+    with FlopCounterMode(display=False) as flops, _ByteCounter() as moved:
+        call()
+    return Work(flops.get_total_flops(), moved.bytes)
+
+
+def measure_peaks(device: str) -> Peaks:
+    """Measure the machine."""
+    square = torch.ones(2048, 2048, device=device)
+    long = torch.ones(2**26, device=device)
+    other = torch.empty_like(long)
+    return Peaks(
+        2 * 2048**3 / fastest(lambda: square @ square, device),
+        2 * long.nbytes / fastest(lambda: other.copy_(long), device),
+    )
+
+
+def fastest(call: Callable[[], object], device: str) -> float:
+    """Return the shortest of some calls, in seconds."""
+    return min(seconds(call, device) for _ in range(REPETITIONS))
+
+
+def seconds(call: Callable[[], object], device: str) -> float:
+    """Return how long a call takes until its result is there."""
+    _wait(device)
+    start = time.perf_counter()
+    call()
+    _wait(device)
+    return time.perf_counter() - start
+
+
+def _wait(device: str) -> None:
+    if device != "cpu":
+        torch.cuda.synchronize(device)

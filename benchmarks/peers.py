@@ -1,0 +1,162 @@
+"""What is timed side by side: fullseg, fullseg without its accelerations, and what pip can install instead of it."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fullseg.config import load_config, plain
+from fullseg.model.canvas import project_to_canvas, region_map_of
+from fullseg.model.predictor import Predictor
+from fullseg.model.segmenter import RegionSegmenter, Strokes
+from fullseg.types import Annotations
+
+PAPER = ("model.backbone=resnet50", "model.features=c4", "model.stride=16", "model.feature_channels=256")
+PAPER += ("model.head_dilations=[1,1,1,1]", "model.box_maps=false")
+REGIONS_AT_ONCE = 32  # bounds the head's memory whatever N
+
+
+class Peer(Protocol):
+    """Something that segments an image from annotations."""
+
+    def set_image(self, image: NDArray[np.uint8]) -> None:
+        """Do what is done once an image."""
+
+    def update(self, annotations: Annotations) -> None:
+        """Bring the whole image up to date."""
+
+
+def segmenter(*options: str) -> RegionSegmenter:
+    """Return an untrained model: the defaults of config.py, but for some options; it knows one class."""
+    model = plain(load_config(None, ["model.pretrained=false", *options]))["model"] | {"num_classes": 1}
+    del model["class_specific"]
+    torch.manual_seed(0)
+    return RegionSegmenter(**model).eval()
+
+
+class Ours:
+    """The Predictor."""
+
+    def __init__(self, device: str, precision: torch.dtype, *options: str) -> None:
+        self.predictor = Predictor(segmenter(*options), [], device, hold_scribbles=True)
+        self.autocast = torch.autocast(torch.device(device).type, precision, enabled=precision != torch.float32)
+
+    def set_image(self, image: NDArray[np.uint8]) -> None:
+        """Run the backbone."""
+        with self.autocast:
+            self.predictor.set_image(image)
+
+    def update(self, annotations: Annotations) -> None:
+        """Update what has changed."""
+        with self.autocast:
+            self.predictor.predict(annotations)
+
+
+class Straightforward:
+    """The same model; every region and the whole canvas are computed anew."""
+
+    def __init__(self, device: str, *options: str) -> None:
+        self.segmenter, self.device = segmenter(*options).to(device), device
+        self.features, self.size = torch.zeros(0), (0, 0)
+
+    @torch.inference_mode()
+    def set_image(self, image: NDArray[np.uint8]) -> None:
+        """Run the backbone."""
+        self.size = (image.shape[0], image.shape[1])
+        self.features = self.segmenter.backbone(torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None])[0]
+
+    @torch.inference_mode()
+    def update(self, annotations: Annotations) -> None:
+        """Run the head on all regions."""
+        paths = [scribble.points for scribble in annotations.scribbles]
+        strokes = Strokes(
+            torch.from_numpy(np.concatenate([np.zeros((0, 2), np.float32), *paths])).to(self.device),
+            torch.tensor([len(path) for path in paths], dtype=torch.int64, device=self.device),
+            torch.tensor([s.region for s in annotations.scribbles], dtype=torch.int64, device=self.device),
+        )
+        points = torch.from_numpy(annotations.extreme_points).to(self.device)
+        rois, boxes = self.segmenter.region_inputs(self.features, points, strokes, self.size)
+        parts = zip(rois.split(REGIONS_AT_ONCE), boxes.split(REGIONS_AT_ONCE), strict=True)
+        logits = torch.cat([self.segmenter.head(roi, box, None).logits for roi, box in parts])
+        region_map_of(project_to_canvas(logits, boxes, self.size)).cpu()
+
+
+class SegmentAnything:
+    """SAM ViT-B of transformers with random weights; the prompts of a region are its extreme points and a scribble.
+
+    Its masks are enlarged to the image and the largest logit wins, as it has no canvas of its own.
+    """
+
+    def __init__(self, device: str) -> None:
+        from transformers import SamConfig, SamModel
+
+        self.model: Any = SamModel(SamConfig()).eval().to(device)
+        self.device, self.embedding, self.size = device, torch.zeros(0), (0, 0)
+
+    @torch.inference_mode()
+    def set_image(self, image: NDArray[np.uint8]) -> None:
+        """Run the image encoder on 1024 x 1024 pixels."""
+        self.size = (image.shape[0], image.shape[1])
+        pixels = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].float()
+        pixels = F.interpolate(pixels, size=(1024, 1024), mode="bilinear")
+        self.embedding = self.model.get_image_embeddings(pixels)
+
+    @torch.inference_mode()
+    def update(self, annotations: Annotations) -> None:
+        """Run the mask decoder on all regions."""
+        points = torch.from_numpy(annotations.extreme_points).to(self.device)
+        last = points.mean(dim=1)
+        for scribble in annotations.scribbles:
+            last[scribble.region] = torch.from_numpy(scribble.points[len(scribble.points) // 2]).to(self.device)
+        prompts = torch.cat([points, last[:, None]], dim=1)[None] * (1024 / max(self.size))
+        masks = self.model(image_embeddings=self.embedding, input_points=prompts, multimask_output=False).pred_masks
+        F.interpolate(masks[0], size=self.size, mode="bilinear").argmax(dim=0).cpu()
+
+
+class MaskRCNN:
+    """The mask branch of torchvision's Mask R-CNN (ResNet-50 FPN, random weights) on the same boxes; no scribbles."""
+
+    def __init__(self, device: str) -> None:
+        from torchvision.models.detection import maskrcnn_resnet50_fpn
+
+        self.model: Any = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None).eval().to(device)
+        self.device, self.features, self.size = device, {}, (0, 0)
+
+    @torch.inference_mode()
+    def set_image(self, image: NDArray[np.uint8]) -> None:
+        """Run the backbone."""
+        self.size = (image.shape[0], image.shape[1])
+        pixels = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].float() / 255
+        self.features = self.model.backbone(pixels)
+
+    @torch.inference_mode()
+    def update(self, annotations: Annotations) -> None:
+        """Run the mask branch on all boxes and paste the masks."""
+        from torchvision.models.detection.roi_heads import paste_masks_in_image
+
+        points = torch.from_numpy(annotations.extreme_points).to(self.device)
+        boxes, heads = torch.cat([points.amin(dim=1), points.amax(dim=1) + 1], dim=1), self.model.roi_heads
+        rois = heads.mask_roi_pool(self.features, [boxes], [self.size])
+        masks: Tensor = heads.mask_predictor(heads.mask_head(rois))[:, 1:2].sigmoid()
+        paste_masks_in_image(masks, boxes, self.size).argmax(dim=0).cpu()
+
+
+def peers(device: str) -> dict[str, Callable[[], Peer]]:
+    """Return what is timed, ours first, by the name that the table gives it."""
+    half = torch.bfloat16 if device == "cpu" else torch.float16
+    name = str(half).removeprefix("torch.")
+    found: dict[str, Callable[[], Peer]] = {
+        "fullseg": lambda: Ours(device, torch.float32),
+        f"fullseg, {name}": lambda: Ours(device, half),
+        "fullseg, everything anew": lambda: Straightforward(device),
+        "paper's model": lambda: Ours(device, torch.float32, *PAPER),
+        f"paper's model, {name}": lambda: Ours(device, half, *PAPER),
+        "paper's model, everything anew": lambda: Straightforward(device, *PAPER),
+        "Mask R-CNN, mask branch": lambda: MaskRCNN(device),
+        "SAM ViT-B": lambda: SegmentAnything(device),
+    }
+    return found

@@ -1,0 +1,51 @@
+"""The benchmarks run, and see what has become slower."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+sys.path.insert(0, str(FOLDER))  # scripts, not a package
+import bench  # noqa: E402
+from limits import Peaks, Work, count_work  # noqa: E402
+from scene import corrections, make_scene  # noqa: E402
+
+
+def test_only_what_is_slower_by_more_than_a_fifth_is_reported() -> None:
+    times = {"fullseg": 50.0, "everything anew": 1400.0, "SAM": 1500.0}
+    rows = [bench.Row(name, [300.0], 5 * [time], [500.0], Work(1e9, 1e6), 900.0) for name, time in times.items()]
+    before = bench.ratios(bench.table(rows, Peaks(2e11, 2e10)))
+    assert before == {"fullseg": 1.0, "everything anew": 28.0, "SAM": 30.0}
+    assert bench.worse(before, before | {"SAM": 25.1}) == []
+    assert bench.worse(before, before | {"SAM": 24.9}) == ["SAM: 30.00 x fullseg's time before, 24.90 x now"]
+
+
+def test_work_is_counted() -> None:
+    left, right = torch.ones(3, 4), torch.ones(4, 5)
+    work = count_work(lambda: left @ right)
+    assert work.flops == 2 * 3 * 4 * 5
+    assert work.bytes == 4 * (12 + 20 + 15)
+
+
+def test_scenes_of_any_size_are_the_same_but_for_scale() -> None:
+    small, large = make_scene(7, (480, 640), 2), make_scene(7, (960, 1280), 2)
+    np.testing.assert_array_equal(2 * small.points, large.points)
+    assert large.image.shape == (960, 1280, 3)
+    states = list(corrections(small, 1))
+    assert len(states) == len(small.scribbles) + 1 > 10
+    assert len(states[3].scribbles) == 3
+
+
+@pytest.mark.slow
+def test_a_case_of_the_scaling_runs() -> None:
+    command = [sys.executable, str(FOLDER / "scaling.py"), "cpu", "3", "96", "128"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ))
+    first, scribble, slowest, anew, memory = map(float, result.stdout.split())
+    assert 0 < scribble <= slowest
+    assert first > 0 < anew
+    assert memory > 100
