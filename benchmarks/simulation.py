@@ -1,8 +1,9 @@
 """Time the simulated annotator's round against its limits, and the scribbles of training against a step.
 
 python benchmarks/simulation.py [WORKERS [STEP]]
-    One round on an image of 640 x 480 pixels and 15 regions, one core: error regions (limit 8 ms), scribbles, drawing
-    (limit 25 ms together).
+    One round on an image of 640 x 480 pixels, one core: error regions (limit 8 ms at 15 regions), scribbles, drawing
+    into maps that are there already (limit 25 ms together); with the extreme points at least 150 images/s at 15
+    regions and 60 images/s at 60.
     Then how long training steps of STEP seconds (0.1) wait for scribbles: batch 8, 384 px, 16 regions an image, up to
     4 scribbles a region, from WORKERS processes (2). The step sleeps, as a process does whose step runs on a GPU.
 """
@@ -15,32 +16,24 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from scene import wavy_regions
 from torch.utils.data import DataLoader
 
 from fullseg.data.dataset import Item, collate, pack_scribbles
 from fullseg.data.scribbling import ScribbledLoader, Scribbler
 from fullseg.model.annotation_maps import draw_scribbles
-from fullseg.simulation import allocate, error_regions, simulate_scribble
+from fullseg.simulation import allocate, error_regions, simulate_extreme_points, simulate_scribbles
 from fullseg.simulation.interaction import training_scribbles
 from fullseg.training.folder import machine
 from fullseg.types import Annotations, Draw, Sample
 
 HEIGHT, WIDTH, REPETITIONS = 480, 640, 30
-LIMITS = {"error regions with gains": 8.0, "a round together": 25.0}  # ms
-
-
-def wavy_regions(count: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return a truth of nearest centres with wavy borders, and a prediction that is shifted in about half the image."""
-    centres = rng.random((count, 2)) * (HEIGHT, WIDTH)
-    waves = [cv2.GaussianBlur(rng.standard_normal((HEIGHT, WIDTH)).astype(np.float32), (0, 0), 6) for _ in range(2)]
-    y, x = (axis + 120 * wave for axis, wave in zip(np.indices((HEIGHT, WIDTH)), waves, strict=True))
-    distances = (y - centres[:, 0, None, None]) ** 2 + (x - centres[:, 1, None, None]) ** 2
-    truth = distances.argmin(axis=0).astype(np.int64)
-    wrong = cv2.GaussianBlur(rng.standard_normal((HEIGHT, WIDTH)).astype(np.float32), (0, 0), 12) > 0
-    return truth, np.where(wrong, np.roll(truth, (9, 11), (0, 1)), truth)
+LIMITS = {"error regions with gains": 8.0, "a round together": 25.0}  # ms, at 15 regions
+RATES = {15: 150, 60: 60}  # images/s by number of regions
+EVERYTHING = "extreme points and a round"
+JITTER = 5.0  # px, of the extreme points
 
 
 def milliseconds(work: Callable[[], object]) -> tuple[float, float]:
@@ -58,7 +51,7 @@ def waiting(workers: int, step: float) -> float:
     samples = []
     predictions = []
     for number in range(8):
-        truth, prediction = wavy_regions(16, np.random.default_rng(number))
+        truth, prediction = wavy_regions(16, (HEIGHT, WIDTH), np.random.default_rng(number))
         truth, prediction = truth[:384, :384], prediction[:384, :384]
         image, points = np.zeros((384, 384, 3), np.uint8), np.zeros((16, 4, 2), np.float32)
         draw, classes = Draw(0, number), np.zeros(16, np.int64)
@@ -80,41 +73,49 @@ def waiting(workers: int, step: float) -> float:
     return part
 
 
+def parts_of(count: int) -> dict[str, Callable[[], object]]:
+    """Return what is timed for an image of so many regions."""
+    truth, prediction = wavy_regions(count, (HEIGHT, WIDTH), np.random.default_rng(0))
+    errors = error_regions(truth, prediction, count)
+    chosen = allocate(errors, count, "free")
+    strokes = pack_scribbles(simulate_scribbles(truth, prediction, chosen, np.random.default_rng(0)))
+    maps = torch.zeros(count, HEIGHT, WIDTH)  # once: new memory of this size can cost more than all the rest
+    points = {"extreme points": lambda: simulate_extreme_points(truth, count, JITTER, np.random.default_rng(0))}
+    steps: dict[str, Callable[[], object]] = {
+        "error regions with gains": lambda: error_regions(truth, prediction, count),
+        "scribbles": lambda: simulate_scribbles(truth, prediction, chosen, np.random.default_rng(0)),
+        "drawing": lambda: draw_scribbles(maps.zero_(), *strokes),
+    }
+    return (
+        points
+        | steps
+        | {
+            "a round together": lambda: [step() for step in steps.values()],
+            EVERYTHING: lambda: [step() for step in (points | steps).values()],
+            "a training sample (up to 4 a region)": lambda: training_scribbles(
+                truth, prediction, count, 4, np.random.default_rng(1)
+            ),
+        }
+    )
+
+
 def main() -> None:
     """Print the table, and the waiting."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     table = Table("N", "part", "median, ms", "largest, ms", "limit, ms", title=f"{machine()}; one core, 640 x 480")
-    for count in (15, 60):
-        rng = np.random.default_rng(0)
-        truth, prediction = wavy_regions(count, rng)
-        errors = error_regions(truth, prediction, count)
-        scribbles = [simulate_scribble(truth, prediction, error, rng) for error in allocate(errors, count, "free")]
-        strokes = pack_scribbles(scribbles)
-        parts: dict[str, Callable[[], object]] = {
-            "error regions with gains": lambda: error_regions(truth, prediction, count),  # noqa: B023
-            "scribbles": lambda: [
-                simulate_scribble(truth, prediction, error, np.random.default_rng(0))  # noqa: B023
-                for error in allocate(errors, count, "free")  # noqa: B023
-            ],
-            "drawing": lambda: draw_scribbles(torch.zeros(count, HEIGHT, WIDTH), *strokes),  # noqa: B023
-        }
-        together = list(parts.values())
-        parts["a round together"] = lambda: [part() for part in together]  # noqa: B023
-        parts["a training sample (up to 4 a region)"] = lambda: training_scribbles(
-            truth,  # noqa: B023
-            prediction,  # noqa: B023
-            count,  # noqa: B023
-            4,
-            np.random.default_rng(1),
-        )
-        for name, part in parts.items():
+    rates = []
+    for count, rate in RATES.items():
+        for name, part in parts_of(count).items():
             median, largest = milliseconds(part)
             limit = f"{LIMITS[name]:.0f}" if name in LIMITS and count == 15 else ""
-            table.add_row(str(count), name, f"{median:.1f}", f"{largest:.1f}", limit)
+            if name == EVERYTHING:
+                limit = f"{1e3 / rate:.2f}"
+                rates.append(f"{1e3 / median:.0f} images/s at N = {count} (at least {rate})")
+            table.add_row(str(count), name, f"{median:.2f}", f"{largest:.1f}", limit)
         table.add_section()
     Console(width=110).print(table)
-    Console().print(f"{len(errors)} error regions at N = {count}", highlight=False)
+    Console(width=110).print(f"{EVERYTHING}: {', '.join(rates)}", highlight=False)
     workers, step = (int(sys.argv[1]) if len(sys.argv) > 1 else 2), (float(sys.argv[2]) if len(sys.argv) > 2 else 0.1)
     Console(width=110).print(
         f"{100 * waiting(workers, step):.1f} % of training waits for scribbles: {workers} processes, steps of {step} s",

@@ -4,6 +4,8 @@ S_i is a binary H x W map with region i's extreme points (discs) and scribbles (
 F_i = (S_i, sum over j != i of S_j) (Eq. 2), seen through region i's box.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -79,15 +81,17 @@ def walk_scribbles(points: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
 
 def _stamp_discs(maps: Tensor, centres: Tensor, regions: Tensor, radius: float) -> Tensor:
     """Set to 1 what lies within ``radius`` px of centres (K, 2), each in the map of its region (K,); in place."""
-    reach = int(radius + 0.5)  # the nearest pixel is up to half a pixel away from a centre
-    step = torch.arange(-reach, reach + 1, device=centres.device)
-    offsets = torch.stack(torch.meshgrid(step, step, indexing="xy"), dim=-1).reshape(-1, 2)  # (D, 2)
-    pixels = torch.floor(centres + 0.5)[:, None] + offsets  # (K, D, 2)
+    # The nearest pixel is less than half a pixel before a centre and at most that behind it.
+    step = torch.arange(-math.floor(radius + 0.5), math.ceil(radius + 0.5), device=centres.device)
     height, width = maps.shape[1:]
-    keep = (pixels - centres[:, None]).square().sum(dim=-1) <= radius**2
-    keep &= (pixels >= 0).all(dim=-1) & (pixels[..., 0] < width) & (pixels[..., 1] < height)
-    x, y = pixels[keep].long().unbind(-1)
-    maps[regions[:, None].expand_as(keep)[keep], y, x] = 1
+    pixels = torch.floor(centres + 0.5)[..., None] + step  # (K, 2, D) columns and rows around each centre
+    squares = (pixels - centres[..., None]).square()
+    beyond = (pixels < 0) | (pixels >= pixels.new_tensor([[width], [height]]))
+    dx, dy = squares.masked_fill_(beyond, torch.inf).unbind(1)  # (K, D) each
+    x, y = pixels.long().unbind(1)
+    rows = (regions * height)[:, None] + y  # (K, D) of all maps, one below another
+    keep = dx[:, None] + dy[:, :, None] <= radius**2  # (K, D, D)
+    maps.view(-1).index_fill_(0, ((rows * width)[:, :, None] + x[:, None]).masked_select(keep), 1)
     return maps
 
 

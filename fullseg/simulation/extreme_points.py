@@ -2,7 +2,8 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import find_objects
+
+from fullseg.simulation.runs import Runs, bounding_boxes, find_runs
 
 
 def simulate_extreme_points(
@@ -26,24 +27,40 @@ def simulate_extreme_points(
     """
     if jitter < 0:
         raise ValueError(f"jitter={jitter}: must be at least 0 px")
-    reach = int(jitter) + 1
+    runs = find_runs(region_map, 0, num_regions)
+    runs = runs.select(np.argsort(runs.value, kind="stable"))  # region by region, each in reading order
+    boxes = bounding_boxes(runs, runs.value, num_regions)
+    empty = np.flatnonzero(np.bincount(runs.value, minlength=num_regions) == 0)
+    if len(empty):
+        raise ValueError(f"region {empty[0]} of {num_regions} has no pixel in the region map")
     points = np.empty((num_regions, 4, 2), dtype=np.float32)
-    boxes = find_objects(region_map + 1, max_label=num_regions)
     draws = rng.random((num_regions, 4))
-    for region, box in enumerate(boxes):
-        if box is None:
-            raise ValueError(f"region {region} of {num_regions} has no pixel in the region map")
-        mask = region_map[box] == region
-        top, left = box[0].start, box[1].start
-        height, width = mask.shape
-        strips = (
-            (mask[:, :reach], 0, 0),
-            (mask[:reach], 0, 0),
-            (mask[:, -reach:], 0, max(width - reach, 0)),
-            (mask[-reach:], max(height - reach, 0), 0),
-        )
-        for side, (strip, row, column) in enumerate(strips):
-            pixels = np.flatnonzero(strip)
-            y, x = divmod(int(pixels[int(draws[region, side] * len(pixels))]), strip.shape[1])
-            points[region, side] = (left + column + x, top + row + y)
+    reach = int(jitter) + 1
+    for side in range(4):
+        strips = boxes.copy()  # (4, N), of the boxes what is in reach of one side
+        if side < 2:
+            strips[side + 2] = np.minimum(boxes[side + 2], boxes[side] + reach)
+        else:
+            strips[side - 2] = np.maximum(boxes[side - 2], boxes[side] - reach)
+        points[:, side] = _draw_pixels(runs, strips, draws[:, side])
     return points
+
+
+def _draw_pixels(runs: Runs, boxes: NDArray[np.int64], draws: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return a pixel of every region (N, 2), (x, y): which of those in its box (in reading order), tells its draw.
+
+    Args:
+        runs: of the regions, region by region.
+        boxes: (4, N), x0, y0, x1, y1 of each in pixels, with a pixel of the region in each.
+        draws: (N,) in [0, 1).
+    """
+    x0, y0, x1, y1 = boxes[:, runs.value]  # (R,) each
+    start = np.maximum(runs.start, x0)
+    inside = (runs.row >= y0) & (runs.row < y1)
+    length = np.where(inside, np.maximum(np.minimum(runs.stop, x1) - start, 0), 0)
+    end = np.cumsum(length)  # (R,) pixels up to here, of all regions
+    last = np.searchsorted(runs.value, np.arange(len(draws)), side="right") - 1  # (N,)
+    total = np.diff(end[last], prepend=0)  # (N,)
+    pixel = end[last] - total + (draws * total).astype(np.int64)
+    run = np.searchsorted(end, pixel, side="right")
+    return np.stack([start[run] + pixel - end[run] + length[run], runs.row[run]], axis=1)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fullseg.simulation.allocation import allocate, spread
 from fullseg.simulation.errors import error_regions
 from fullseg.simulation.noise import Noise, disturb_points, disturb_scribble
-from fullseg.simulation.scribbles import simulate_scribble
+from fullseg.simulation.scribbles import simulate_scribbles
 from fullseg.types import Annotations, Scribble
 
 
@@ -68,7 +68,7 @@ def correct(
 ) -> list[Scribble]:
     """Draw one round of scribbles: at most N, one for each error that the strategy chooses."""
     errors = allocate(error_regions(truth, prediction, num_regions), num_regions, strategy)
-    scribbles = [simulate_scribble(truth, prediction, error, rng) for error in errors]
+    scribbles = simulate_scribbles(truth, prediction, errors, rng)
     return [disturb_scribble(scribble, num_regions, truth.shape, noise, rng) for scribble in scribbles]
 
 
@@ -99,4 +99,4 @@ def training_scribbles(
         counts = rng.binomial(max_scribbles, corrected, size=num_regions)
         own = [[error for error in errors if error.region == region] for region in range(num_regions)]
         chosen = [e for mine, count in zip(own, counts.tolist(), strict=True) for e in spread(mine, count, count)]
-    return [simulate_scribble(truth, prediction, error, rng) for error in chosen]
+    return simulate_scribbles(truth, prediction, chosen, rng)

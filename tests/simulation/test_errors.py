@@ -57,6 +57,15 @@ def test_the_most_important_comes_first(case: Case) -> None:
     assert gains == sorted(gains, reverse=True)
 
 
+def test_errors_that_gain_the_same_come_in_reading_order() -> None:
+    truth = np.repeat([[0, 1]], 9, axis=0).repeat(5, axis=1)
+    prediction = truth.copy()
+    for y, x in ((2, 3), (4, 7), (4, 1), (6, 8), (0, 9)):
+        prediction[y, x] = VOID
+    corners = [error.box[:2] for error in error_regions(truth, prediction, 2)]
+    assert corners == [(9, 0), (3, 2), (1, 4), (7, 4), (8, 6)]
+
+
 def test_gain_by_hand() -> None:
     truth = np.array([[0, 0, 0, 0, 1, 1, 1, 1]])
     prediction = np.array([[0, 0, 0, 1, 1, 1, 1, VOID]])

@@ -1,12 +1,13 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from fullseg.model.annotation_maps import draw_scribbles
-from fullseg.simulation import ErrorRegion, error_regions, simulate_scribble
-from fullseg.simulation.scribbles import _bezier
+from fullseg.simulation import ErrorRegion, error_regions, simulate_scribble, simulate_scribbles
+from fullseg.simulation.scribbles import TRIES, _bernstein, _bezier_curves
 from fullseg.types import VOID, Scribble
 from tests.simulation.strategies import Case, cases
 
@@ -51,9 +52,71 @@ def test_starts_next_to_what_is_right_where_the_error_touches_it(case: Case) -> 
             assert border[y[0], x[0]]
 
 
+def plain_scribble(case: Case, error: ErrorRegion, draws: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The docstring of simulate_scribbles, one curve and one sample after the other; draws are (TRIES, 3)."""
+    y, x = np.nonzero(everywhere(case, error))
+    inside = list(zip(x.tolist(), y.tolist(), strict=True))
+    correct = (case.truth == error.region) & (case.prediction == error.region)
+    near = ndimage.binary_dilation(correct, np.ones((3, 3)))
+    first = [(x, y) for x, y in inside if near[y, x]] or inside
+    tries = [
+        [np.array(c[int(u * len(c))], float) for c, u in zip((first, inside, inside), row, strict=True)]
+        for row in draws
+    ]
+    handles = [2 * middle - (start + end) / 2 for start, middle, end in tries]
+    sides = [np.linalg.norm([h - s, e - h], axis=1).max() for (s, _, e), h in zip(tries, handles, strict=True)]
+    best, longest = [tries[0][0]], -1.0
+    for (start, _, end), handle in zip(tries, handles, strict=True):
+        path = []
+        for t in np.linspace(0, 1, int(np.ceil(4 * max(sides))) + 2):
+            pixel = np.floor(start * (1 - t) ** 2 + handle * (2 * t * (1 - t)) + end * t**2 + 0.5)
+            if not path or (pixel != path[-1]).any():
+                path.append(pixel)
+        size = case.truth.shape[::-1]
+        good = all(((p >= 0) & (p < size)).all() and case.truth[int(p[1]), int(p[0])] == error.region for p in path)
+        length = np.linalg.norm(np.diff(path, axis=0), axis=1).sum() if len(path) > 1 else 0.0
+        if good and length > longest + 1e-9:
+            best, longest = path, length
+    return np.array(best)
+
+
+@given(cases())
+@settings(max_examples=100, deadline=None)
+def test_all_at_once_are_one_by_one_and_those_of_plain_loops(case: Case) -> None:
+    errors = error_regions(case.truth, case.prediction, case.num_regions)[:4]
+    errors += errors[:1]  # one twice
+
+    together = simulate_scribbles(case.truth, case.prediction, errors, np.random.default_rng(case.seed))
+
+    rng, draws = np.random.default_rng(case.seed), np.random.default_rng(case.seed)
+    assert len(together) == len(errors)
+    for error, scribble in zip(errors, together, strict=True):
+        alone = simulate_scribble(case.truth, case.prediction, error, rng)
+        expected = plain_scribble(case, error, draws.random((TRIES, 3)))
+        assert scribble.region == alone.region == error.region
+        assert scribble.points.dtype == np.float32
+        np.testing.assert_array_equal(scribble.points, alone.points)
+        # Of two equally long curves either may be kept: sums of lengths differ in the last digit.
+        assert len(scribble.points) == len(expected) or np.isclose(length(scribble.points), length(expected))
+
+
+def length(points: NDArray[np.floating]) -> float:
+    return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
+
+
+def test_no_error_takes_no_scribble_and_no_randomness() -> None:
+    rng = np.random.default_rng(0)
+    assert simulate_scribbles(np.zeros((3, 3), np.int64), np.zeros((3, 3), np.int64), [], rng) == []
+    assert rng.random() == np.random.default_rng(0).random()
+
+
 def test_is_a_smooth_curve_through_its_three_points() -> None:
-    controls = np.array([[[0, 0], [10, 4], [20, 0]], [[5, 5], [5, 5], [5, 5]]])
-    curve = _bezier(controls)
+    controls = np.array([[[[0, 0], [10, 4], [20, 0]], [[5, 5], [5, 5], [5, 5]]], [[[0, 0], [2, 0], [4, 0]]] * 2])
+    curves, counts = _bezier_curves(controls)
+    weights, shorter = _bernstein(counts)
+    assert shorter.shape == (3, counts[1])
+    assert counts[1] == np.ceil(4 * 2) + 2  # two samples a pixel at the highest speed, twice a side of 2 px
+    curve = np.einsum("kac,kt->cta", curves[0], weights)
     t = np.linspace(0, 1, curve.shape[1])
     np.testing.assert_allclose(curve[0, 0], [0, 0])
     np.testing.assert_allclose(curve[0, -1], [20, 0])
@@ -62,6 +125,15 @@ def test_is_a_smooth_curve_through_its_three_points() -> None:
     np.testing.assert_allclose(curve[0, :, 1], 16 * t * (1 - t), atol=1e-9)  # the parabola through the three
     np.testing.assert_allclose(curve[1], 5)
     assert np.abs(np.diff(curve, axis=1)).max() <= 0.5 + 1e-9
+
+
+@pytest.mark.parametrize("shape", [(1, 400), (400, 1), (300, 300)])
+def test_curves_that_overshoot_the_image_are_not_kept(shape: tuple[int, int]) -> None:
+    truth, prediction = np.zeros(shape, np.int64), np.full(shape, VOID)
+    [error] = error_regions(truth, prediction, 1)
+    for scribble in simulate_scribbles(truth, prediction, 100 * [error], np.random.default_rng(0)):
+        assert (scribble.points >= 0).all()
+        assert (scribble.points < shape[::-1]).all()
 
 
 def test_is_a_dot_where_no_curve_stays_inside() -> None:
