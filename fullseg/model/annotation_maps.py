@@ -79,11 +79,21 @@ def walk_scribbles(points: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     return points[segment] + share[:, None] * vector[segment], stroke[segment]
 
 
-def _stamp_discs(maps: Tensor, centres: Tensor, regions: Tensor, radius: float) -> Tensor:
-    """Set to 1 what lies within ``radius`` px of centres (K, 2), each in the map of its region (K,); in place."""
+def disc_pixels(centres: Tensor, regions: Tensor, radius: float, size: tuple[int, int]) -> Tensor:
+    """Return the pixels within ``radius`` px of centres.
+
+    Args:
+        centres: (K, 2) float, (x, y) in pixels.
+        regions: (K,) int64, whose map each is in.
+        radius: px.
+        size: (H, W) of a map in pixels.
+
+    Returns:
+        (P,) int64, region * H * W + y * W + x of every pixel of every disc; one of several discs comes several times.
+    """
     # The nearest pixel is less than half a pixel before a centre and at most that behind it.
     step = torch.arange(-math.floor(radius + 0.5), math.ceil(radius + 0.5), device=centres.device)
-    height, width = maps.shape[1:]
+    height, width = size
     pixels = torch.floor(centres + 0.5)[..., None] + step  # (K, 2, D) columns and rows around each centre
     squares = (pixels - centres[..., None]).square()
     beyond = (pixels < 0) | (pixels >= pixels.new_tensor([[width], [height]]))
@@ -91,7 +101,13 @@ def _stamp_discs(maps: Tensor, centres: Tensor, regions: Tensor, radius: float) 
     x, y = pixels.long().unbind(1)
     rows = (regions * height)[:, None] + y  # (K, D) of all maps, one below another
     keep = dx[:, None] + dy[:, :, None] <= radius**2  # (K, D, D)
-    maps.view(-1).index_fill_(0, ((rows * width)[:, :, None] + x[:, None]).masked_select(keep), 1)
+    return ((rows * width)[:, :, None] + x[:, None]).masked_select(keep)
+
+
+def _stamp_discs(maps: Tensor, centres: Tensor, regions: Tensor, radius: float) -> Tensor:
+    """Set to 1 what lies within ``radius`` px of centres (K, 2), each in the map of its region (K,); in place."""
+    pixels = disc_pixels(centres, regions, radius, (maps.shape[1], maps.shape[2]))
+    maps.view(-1).index_fill_(0, pixels, 1)
     return maps
 
 

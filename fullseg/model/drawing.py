@@ -1,4 +1,4 @@
-"""Annotation maps kept as the few pixels that are not 0: one region is drawn anew when its annotations change.
+"""Annotation maps kept as the few pixels that are not 0: a region is drawn anew when its annotations change.
 
 Values are those of ``annotation_maps`` (Sec. 3.2); nothing here is as large as N x H x W.
 """
@@ -6,22 +6,25 @@ Values are those of ``annotation_maps`` (Sec. 3.2); nothing here is as large as 
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from fullseg.model.annotation_maps import HEATMAP_SIGMA, POINT_RADIUS, draw_points, draw_scribbles
+from fullseg.model.annotation_maps import POINT_RADIUS, SCRIBBLE_RADIUS, disc_pixels, draw_points, walk_scribbles
 from fullseg.model.roi_align import align_matrix
 
-# How far a point's drawing reaches, in px. A heatmap goes on for ever; cut where it is less than float32 tells from 0
-# beside its peak of 1.
-REACH = {"binary": math.ceil(POINT_RADIUS) + 1, "gaussian": math.ceil(HEATMAP_SIGMA * math.sqrt(-2 * math.log(1e-8)))}
+LEAST = 1e-8  # of a heatmap, which goes on for ever: less than float32 tells from 0 beside its peak of 1
+
+Box = tuple[int, int, int, int]  # (x0, y0, x1, y1) in pixels, x1 and y1 exclusive
+Window = tuple[int, int, int, int]  # (top, bottom, left, right) in cells or pixels, bottom and right exclusive
 
 
 class Drawing(NamedTuple):
     """A map (H, W) as its pixels that are not 0."""
 
-    pixels: Tensor  # (K,) int64, y * W + x, each once, rising
-    values: Tensor  # (K,) float32
+    pixels: NDArray[np.int64]  # (K,), y * W + x, each once, rising
+    values: NDArray[np.float32]  # (K,)
 
 
 class RegionDrawing(NamedTuple):
@@ -31,60 +34,85 @@ class RegionDrawing(NamedTuple):
     shared: Drawing  # the part of S_i that the other regions see
 
 
-Box = tuple[int, int, int, int]  # (x0, y0, x1, y1) in pixels, x1 and y1 exclusive
-Window = tuple[int, int, int, int]  # (top, bottom, left, right) in cells or pixels, bottom and right exclusive
+NOTHING = Drawing(np.zeros(0, np.int64), np.zeros(0, np.float32))
+BLANK = RegionDrawing(NOTHING, NOTHING)
 
 
-def draw_region(
-    extreme_points: Tensor, points: Tensor, lengths: Tensor, size: tuple[int, int], *, encoding: str, share: str
-) -> RegionDrawing:
-    """Draw one region.
+def draw_regions(
+    extreme_points: NDArray[np.float32],
+    scribbles: list[list[NDArray[np.float32]]],
+    size: tuple[int, int],
+    *,
+    encoding: str,
+    share: str,
+) -> list[RegionDrawing]:
+    """Draw some regions.
 
     Args:
-        extreme_points: (4, 2) float, (x, y) in pixels.
-        points: (P, 2) float, the points of the region's scribbles one after another.
-        lengths: (S,) int64, number of points of every scribble.
+        extreme_points: (N, 4, 2), (x, y) in pixels.
+        scribbles: the points (K, 2) of every scribble of every one of these regions.
         size: (H, W) of the image in pixels.
         encoding: of ``draw_points``.
         share: ``none``, ``points`` or ``all``.
     """
-    low = torch.cat([extreme_points, points]).amin(dim=0).floor() - REACH[encoding]
-    high = torch.cat([extreme_points, points]).amax(dim=0).ceil() + REACH[encoding] + 1
-    left, top = low.clamp(min=0).long().tolist()
-    right, bottom = torch.minimum(high, high.new_tensor([size[1], size[0]])).long().tolist()
-    corner = extreme_points.new_tensor([left, top])
-    points_only = draw_points((extreme_points - corner)[None], (bottom - top, right - left), encoding)
-    both = points_only
-    if len(lengths):
-        both = draw_scribbles(points_only.clone(), points - corner, lengths, torch.zeros_like(lengths))
-    own = _nonzero(both[0], left, top, size[1])
-    if share == "points":
-        return RegionDrawing(own, _nonzero(points_only[0], left, top, size[1]))
-    return RegionDrawing(own, own if share == "all" else nothing_of(own))
+    if not scribbles:
+        return []
+    points = _draw_points(torch.from_numpy(extreme_points), size, encoding)
+    lines = _draw_lines(scribbles, size)
+    drawings = []
+    for mine, line in zip(points, lines, strict=True):
+        own = mine
+        if len(line):
+            pixels, first = np.unique(np.concatenate([line, mine.pixels]), return_index=True)
+            values = np.concatenate([np.ones(len(line), np.float32), mine.values])  # a line is as high as can be
+            own = Drawing(pixels, values[first])
+        drawings.append(RegionDrawing(own, {"none": NOTHING, "points": mine, "all": own}[share]))
+    return drawings
 
 
-def _nonzero(part: Tensor, left: int, top: int, width: int) -> Drawing:
-    y, x = part.nonzero(as_tuple=True)
-    return Drawing((y + top) * width + x + left, part[y, x])
+def _draw_points(extreme_points: Tensor, size: tuple[int, int], encoding: str) -> list[Drawing]:
+    if encoding == "binary":
+        regions = torch.arange(len(extreme_points)).repeat_interleave(4)
+        pixels = disc_pixels(extreme_points.reshape(-1, 2), regions, POINT_RADIUS, size)
+        return [Drawing(mine, np.ones(len(mine), np.float32)) for mine in _by_region(pixels, len(extreme_points), size)]
+    maps = [draw_points(quad[None], size, encoding).numpy().ravel() for quad in extreme_points]
+    pixels_of = [np.flatnonzero(values > LEAST) for values in maps]
+    return [Drawing(mine, values[mine]) for mine, values in zip(pixels_of, maps, strict=True)]
 
 
-def nothing_of(drawing: Drawing) -> Drawing:
-    """Return a blank drawing on the same device."""
-    return Drawing(drawing.pixels[:0], drawing.values[:0])
+def _draw_lines(scribbles: list[list[NDArray[np.float32]]], size: tuple[int, int]) -> list[NDArray[np.int64]]:
+    paths = [path for mine in scribbles for path in mine]
+    if not paths:
+        return [NOTHING.pixels for _ in scribbles]
+    lengths = torch.tensor([len(path) for path in paths])
+    centres, stroke = walk_scribbles(torch.from_numpy(np.concatenate(paths)), lengths)
+    regions = torch.arange(len(scribbles)).repeat_interleave(torch.tensor([len(mine) for mine in scribbles]))
+    return _by_region(disc_pixels(centres, regions[stroke], SCRIBBLE_RADIUS, size), len(scribbles), size)
+
+
+def _by_region(pixels: Tensor, count: int, size: tuple[int, int]) -> list[NDArray[np.int64]]:
+    """Split the result of ``disc_pixels`` by region, each pixel once, rising."""
+    area = size[0] * size[1]
+    unique = np.unique(pixels.numpy())
+    parts = np.split(unique, np.searchsorted(unique, area * np.arange(1, count)))
+    return [part - area * region for region, part in enumerate(parts)]
 
 
 def difference(old: Drawing, new: Drawing) -> Drawing:
     """Return new - old."""
-    pixels = torch.cat([old.pixels, new.pixels])
-    values = torch.cat([-old.values, new.values])
-    unique, place = torch.unique(pixels, return_inverse=True)
-    change = values.new_zeros(len(unique)).index_add_(0, place, values)
+    pixels = np.concatenate([old.pixels, new.pixels])
+    if len(pixels) == 0:
+        return NOTHING
+    order = np.argsort(pixels, kind="stable")
+    pixels = pixels[order]
+    first = np.flatnonzero(np.diff(pixels, prepend=-1))
+    change = np.add.reduceat(np.concatenate([-old.values, new.values])[order], first)
     differs = change != 0
-    return Drawing(unique[differs], change[differs])
+    return Drawing(pixels[first][differs], change[differs])
 
 
 def bounding_box(drawing: Drawing, width: int) -> Box | None:
-    """Return the box (x0, y0, x1, y1) of a drawing in an image of that width, None if nothing is drawn."""
+    """Return the box of a drawing in an image of that width, None if nothing is drawn."""
     if len(drawing.pixels) == 0:
         return None
     x = drawing.pixels % width
@@ -92,13 +120,13 @@ def bounding_box(drawing: Drawing, width: int) -> Box | None:
     return int(x.min()), y0, int(x.max()) + 1, y1 + 1
 
 
-def align_window(drawing: RegionDrawing, total: Tensor, box: Box, roi_size: int, cells: Window) -> Tensor:
+def align_window(drawing: RegionDrawing, total: NDArray[np.float32], box: Box, roi_size: int, cells: Window) -> Tensor:
     """Return F_i (Eq. 2) through the region's box, in a window of its RoI.
 
     Args:
         drawing: of region i.
-        total: (H, W) float32, the sum of what all regions share, region i included.
-        box: (x0, y0, x1, y1) in pixels.
+        total: (H, W), the sum of what all regions share, region i included.
+        box: of the region.
         roi_size: side of the RoI in cells.
         cells: the window.
 
@@ -110,12 +138,12 @@ def align_window(drawing: RegionDrawing, total: Tensor, box: Box, roi_size: int,
         _pixels_under(box[1], box[3], roi_size, cells[:2], height),
         _pixels_under(box[0], box[2], roi_size, cells[2:], width),
     )
-    edges = total.new_tensor(box)
-    rows = align_matrix(edges[1:2], edges[3:4], roi_size, height, 1)[0, cells[0] : cells[1], top:bottom]
-    columns = align_matrix(edges[0:1], edges[2:3], roi_size, width, 1)[0, cells[2] : cells[3], left:right]
+    edges = torch.tensor([box], dtype=torch.float32)
+    rows = align_matrix(edges[:, 1], edges[:, 3], roi_size, height, 1)[0, cells[0] : cells[1], top:bottom]
+    columns = align_matrix(edges[:, 0], edges[:, 2], roi_size, width, 1)[0, cells[2] : cells[3], left:right]
     own, shared = (_paste(part, (top, bottom, left, right), width) for part in drawing)
-    maps = torch.stack([own, total[top:bottom, left:right] - shared])
-    return rows @ maps @ columns.T
+    maps = np.stack([own, total[top:bottom, left:right] - shared])
+    return rows @ torch.from_numpy(maps) @ columns.T
 
 
 def _pixels_under(start: int, end: int, roi_size: int, cells: tuple[int, int], length: int) -> tuple[int, int]:
@@ -124,13 +152,12 @@ def _pixels_under(start: int, end: int, roi_size: int, cells: tuple[int, int], l
     return max(0, math.floor(start + cells[0] * cell) - 2), min(length, math.ceil(start + cells[1] * cell) + 2)
 
 
-def _paste(drawing: Drawing, window: Window, width: int) -> Tensor:
+def _paste(drawing: Drawing, window: Window, width: int) -> NDArray[np.float32]:
     """Return the window (in pixels) of a drawing in an image of that width."""
     top, bottom, left, right = window
-    first, last = torch.searchsorted(drawing.pixels, drawing.pixels.new_tensor([top * width, bottom * width])).tolist()
-    pixels, values = drawing.pixels[first:last], drawing.values[first:last]
-    x, y = pixels % width, pixels // width
+    first, last = np.searchsorted(drawing.pixels, (top * width, bottom * width))
+    y, x = np.divmod(drawing.pixels[first:last], width)
     inside = (x >= left) & (x < right)
-    part = values.new_zeros(bottom - top, right - left)
-    part[y[inside] - top, x[inside] - left] = values[inside]
+    part = np.zeros((bottom - top, right - left), np.float32)
+    part[y[inside] - top, x[inside] - left] = drawing.values[first:last][inside]
     return part

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fullseg.model.annotation_maps import walk_scribbles
 from fullseg.model.boxes import region_boxes
-from fullseg.model.drawing import Box, Drawing, RegionDrawing, Window, bounding_box, difference, draw_region, nothing_of
+from fullseg.model.drawing import NOTHING, Box, Drawing, Window, bounding_box, difference, draw_regions
 from fullseg.model.incremental import IncrementalHead, Region
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.model.tiles import Decided, TiledCanvas
@@ -65,9 +65,8 @@ class ImageState:
             for quad, paths in zip(points, of_region, strict=True)
         ]
         changes = self._renumber(keys)
-        for region, before, key, quad, paths in zip(self.regions, self.keys, keys, points, of_region, strict=True):
-            if key != before:
-                changes.append(self._draw(region, quad, paths))
+        changed = [number for number, key in enumerate(keys) if key != self.keys[number]]
+        changes += self._draw(changed, points, of_region)
         self.keys = keys
         self._fit_boxes(points, annotations.scribbles)
         self._run_head(changes)
@@ -118,29 +117,33 @@ class ImageState:
 
     def _erase(self, region: Region) -> Change:
         self.head.forget(region)
-        assert region.drawing is not None
-        return Change(None, None, self._share(region.drawing.shared, nothing_of(region.drawing.shared)))
+        return Change(None, None, self._share(region.drawing.shared, NOTHING))
 
-    def _draw(self, region: Region, extreme_points: NDArray[np.float32], paths: list[NDArray[np.float32]]) -> Change:
-        """Draw a region whose annotations have changed."""
-        device = self.head.total.device
-        drawing = draw_region(
-            torch.from_numpy(extreme_points).to(device),
-            torch.from_numpy(np.concatenate([np.zeros((0, 2), np.float32), *paths])).to(device),
-            torch.tensor([len(path) for path in paths], dtype=torch.int64, device=device),
+    def _draw(
+        self,
+        numbers: Sequence[int],
+        points: NDArray[np.float32],
+        scribbles: Sequence[list[NDArray[np.float32]]],
+    ) -> list[Change]:
+        """Draw the regions whose annotations have changed."""
+        drawings = draw_regions(
+            points[list(numbers)],
+            [scribbles[number] for number in numbers],
             self.size,
             encoding=self.segmenter.annotation_encoding,
             share=self.segmenter.share,
         )
-        before = region.drawing or RegionDrawing(nothing_of(drawing.own), nothing_of(drawing.own))
-        region.drawing = drawing
-        own = bounding_box(difference(before.own, drawing.own), self.size[1])
-        return Change(region, own, self._share(before.shared, drawing.shared))
+        changes = []
+        for region, drawing in zip((self.regions[number] for number in numbers), drawings, strict=True):
+            before, region.drawing = region.drawing, drawing
+            own = bounding_box(difference(before.own, drawing.own), self.size[1])
+            changes.append(Change(region, own, self._share(before.shared, drawing.shared)))
+        return changes
 
     def _share(self, before: Drawing, after: Drawing) -> Box | None:
         """Bring the sum of all regions' shared maps up to date; return where it has changed."""
         change = difference(before, after)
-        self.head.total.view(-1).index_add_(0, change.pixels, change.values)
+        self.head.total.ravel()[change.pixels] += change.values
         return bounding_box(change, self.size[1])
 
     def _fit_boxes(self, points: NDArray[np.float32], scribbles: Sequence[Scribble]) -> None:

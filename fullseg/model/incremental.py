@@ -9,12 +9,13 @@ import math
 from dataclasses import dataclass, field
 from typing import cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fullseg.model.boxes import box_maps
-from fullseg.model.drawing import Box, RegionDrawing, Window, align_window
+from fullseg.model.drawing import BLANK, Box, RegionDrawing, Window, align_window
 from fullseg.model.roi_align import roi_align
 from fullseg.model.segmenter import RegionSegmenter
 
@@ -25,7 +26,7 @@ CACHE_BYTES = 2**30  # of hidden layers of all regions; the regions touched long
 class Region:
     """What is kept of one region between predictions."""
 
-    drawing: RegionDrawing | None = None
+    drawing: RegionDrawing = BLANK
     box: Box = (0, 0, 0, 0)
     hidden: list[Tensor] = field(default_factory=list)  # (1, C, s, s) each: the features' part, then every layer
     maps: Tensor | None = None  # (1, 2, roi_size, roi_size), F_i
@@ -45,7 +46,7 @@ class IncrementalHead:
     def __init__(self, segmenter: RegionSegmenter, features: Tensor, size: tuple[int, int]) -> None:
         self.segmenter, self.features = segmenter, features
         self._layers = cast("list[nn.Conv2d]", list(segmenter.convolutions))
-        self.total = torch.zeros(size, device=features.device)  # (H, W) sum of what all regions share
+        self.total = np.zeros(size, np.float32)  # sum of what all regions share
         weight = self._layers[0].weight
         first, last = len(features), len(features) + 2
         self._feature_weight = torch.cat([weight[:, :first], weight[:, last:]], dim=1)
@@ -82,7 +83,6 @@ class IncrementalHead:
             region.logits, region.picked = region.maps.new_zeros(2 * (self.segmenter.mask_size,)), -1
         self._keep(region)
         assert region.maps is not None
-        assert region.drawing is not None
         top, bottom, left, right = cells
         drawn = align_window(region.drawing, self.total, region.box, side, cells)
         region.maps[0, :, top:bottom, left:right] = drawn

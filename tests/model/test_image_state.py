@@ -7,12 +7,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from fullseg.data.dataset import Item, collate
+from fullseg.data.dataset import pack_scribbles
 from fullseg.model import incremental
 from fullseg.model.canvas import OUTSIDE_LOGIT, project_to_canvas, region_map_of
 from fullseg.model.image_state import ImageState
-from fullseg.model.segmenter import Regions, RegionSegmenter
-from fullseg.types import VOID, Annotations, Draw, Sample, Scribble
+from fullseg.model.segmenter import Regions, RegionSegmenter, Strokes
+from fullseg.types import Annotations, Scribble
 
 SIZE = (150, 290)  # (H, W): more than one tile either way
 IMAGE = np.random.default_rng(0).integers(0, 256, (*SIZE, 3)).astype(np.uint8)
@@ -35,11 +35,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def straightforward(segmenter: RegionSegmenter, annotations: Annotations) -> Regions:
-    count = len(annotations.extreme_points)
-    sample = Sample(Draw(0, 0), "", IMAGE, np.full(SIZE, VOID), np.zeros(count, np.int64), annotations)
-    regions: Regions = segmenter(collate([Item(sample, ())]), None)
-    return regions
+def features_of(segmenter: RegionSegmenter) -> torch.Tensor:
+    with torch.inference_mode():
+        return segmenter.backbone(torch.from_numpy(IMAGE).permute(2, 0, 1)[None])[0]
+
+
+def straightforward(segmenter: RegionSegmenter, features: torch.Tensor, annotations: Annotations) -> Regions:
+    points, lengths, regions = pack_scribbles(annotations.scribbles)
+    quads = torch.from_numpy(annotations.extreme_points)
+    rois, boxes = segmenter.region_inputs(features, quads, Strokes(points, lengths, regions), SIZE)
+    return segmenter.head(rois, boxes, None)
 
 
 def random_quad(rng: np.random.Generator) -> NDArray[np.float32]:
@@ -119,13 +124,13 @@ def test_any_change_gives_what_computing_everything_anew_gives(variant: str, tin
     segmenter = RegionSegmenter(**{**tiny_model, **VARIANTS[variant]}).eval()
     rng = np.random.default_rng(list(VARIANTS).index(variant))
     annotations = Annotations(np.stack([random_quad(rng) for _ in range(5)]), [])
+    features = features_of(segmenter)
     with torch.inference_mode():
-        features = segmenter.backbone(torch.from_numpy(IMAGE).permute(2, 0, 1)[None])[0]
         state = ImageState(segmenter, features, SIZE, hold_scribbles=True)
         locked: dict[int, NDArray[np.bool_]] = {}
-        for _ in range(12):
+        for _ in range(10):
             state.update(annotations, locked)
-            regions = straightforward(segmenter, annotations)
+            regions = straightforward(segmenter, features, annotations)
             assert_same(
                 state, regions, held(project_to_canvas(regions.logits, regions.boxes, SIZE), annotations, locked)
             )
@@ -141,9 +146,7 @@ def test_any_change_gives_what_computing_everything_anew_gives(variant: str, tin
 def state(tiny_model: dict[str, Any]) -> ImageState:
     torch.manual_seed(0)
     segmenter = RegionSegmenter(**{**tiny_model, "roi_size": 21, "mask_size": 21, "num_classes": 1}).eval()
-    with torch.inference_mode():
-        features = segmenter.backbone(torch.from_numpy(IMAGE).permute(2, 0, 1)[None])[0]
-    return ImageState(segmenter, features, SIZE, hold_scribbles=True)
+    return ImageState(segmenter, features_of(segmenter), SIZE, hold_scribbles=True)
 
 
 FAR_APART = np.array(
@@ -206,7 +209,7 @@ def test_regions_beyond_the_memory_are_computed_anew(state: ImageState, monkeypa
         state.update(Annotations(FAR_APART, [STROKE]), {})
         assert min(cells) == 21 * 21
         assert [bool(region.hidden) for region in state.regions] == [True, False, True]
-        regions = straightforward(state.segmenter, Annotations(FAR_APART, [STROKE]))
+        regions = straightforward(state.segmenter, state.head.features, Annotations(FAR_APART, [STROKE]))
         torch.testing.assert_close(torch.stack(state.logits()), regions.logits, rtol=1e-4, atol=1e-4)
 
 
@@ -218,7 +221,7 @@ def test_the_network_may_overrule_scribbles_that_are_not_held(state: ImageState)
         assert state.canvas.region_map[30, 20] == state.canvas.region_map[120, 50] == 0
         free = ImageState(state.segmenter, state.head.features, SIZE, hold_scribbles=False)
         free.update(Annotations(wide, everywhere), {})
-        regions = straightforward(state.segmenter, Annotations(wide, everywhere))
+        regions = straightforward(state.segmenter, state.head.features, Annotations(wide, everywhere))
         plain = region_map_of(project_to_canvas(regions.logits, regions.boxes, SIZE))
     np.testing.assert_array_equal(free.canvas.region_map, plain)
 
