@@ -126,6 +126,9 @@ def test_any_change_gives_what_computing_everything_anew_gives(variant: str, tin
     annotations = Annotations(np.stack([random_quad(rng) for _ in range(5)]), [])
     features = features_of(segmenter)
     with torch.inference_mode():
+        if segmenter.classifier is not None:  # on the brink, so that classes change
+            scores = straightforward(segmenter, features, annotations).class_logits
+            segmenter.classifier.bias[1] += (scores[:, 0] - scores[:, 1]).median()
         state = ImageState(segmenter, features, SIZE, hold_scribbles=True)
         locked: dict[int, NDArray[np.bool_]] = {}
         for _ in range(10):
@@ -184,6 +187,17 @@ def test_a_scribble_costs_the_regions_and_cells_that_it_touches(
         state.update(Annotations(FAR_APART[::-1].copy(), [STROKE._replace(region=2)]), {})
         state.update(Annotations(FAR_APART[:2], [STROKE]), {})
         assert not cells  # other numbers, and one region less, out of the others' sight
+
+
+def test_of_crossing_scribbles_the_later_one_holds(state: ImageState) -> None:
+    wide = np.array([[[0, 70], [30, 0], [289, 70], [30, 149]]] * 2, np.float32)
+    across = Scribble(0, np.array([[10, 50], [60, 50]], np.float32))
+    down = Scribble(1, np.array([[30, 20], [30, 90]], np.float32))
+    with torch.inference_mode():
+        state.update(Annotations(wide, [across, down]), {})
+        assert state.canvas.region_map[50, 30] == 1
+        state.update(Annotations(wide, [down, across]), {})  # the same drawings
+        assert state.canvas.region_map[50, 30] == 0
 
 
 def test_only_changed_tiles_are_computed(state: ImageState, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,17 @@ def test_a_result_does_not_change_when_the_next_one_is_asked_for(predictor: Pred
     assert (first != second).any()
 
 
+def test_another_image_starts_anew(predictor: Predictor, segmenter: RegionSegmenter) -> None:
+    predictor.set_image(IMAGE)
+    predictor.predict(Annotations(POINTS, []))
+    predictor.set_image(IMAGE[::-1])
+    predictor.predict(Annotations(POINTS, []))
+    fresh = Predictor(segmenter, CATEGORIES, "cpu", hold_scribbles=True)
+    fresh.set_image(IMAGE[::-1])
+    fresh.predict(Annotations(POINTS, []))
+    np.testing.assert_array_equal(predictor.probabilities(), fresh.probabilities())
+
+
 def test_forgets_to_the_last_bit(predictor: Predictor) -> None:
     scribble = Scribble(1, np.array([[30.0, 30.0], [45.0, 25.0]], np.float32))
     predictor.set_image(IMAGE)
