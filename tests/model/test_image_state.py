@@ -126,9 +126,6 @@ def test_any_change_gives_what_computing_everything_anew_gives(variant: str, tin
     annotations = Annotations(np.stack([random_quad(rng) for _ in range(5)]), [])
     features = features_of(segmenter)
     with torch.inference_mode():
-        if segmenter.classifier is not None:  # on the brink, so that classes change
-            scores = straightforward(segmenter, features, annotations).class_logits
-            segmenter.classifier.bias[1] += (scores[:, 0] - scores[:, 1]).median()
         state = ImageState(segmenter, features, SIZE, hold_scribbles=True)
         locked: dict[int, NDArray[np.bool_]] = {}
         for _ in range(10):
@@ -187,6 +184,29 @@ def test_a_scribble_costs_the_regions_and_cells_that_it_touches(
         state.update(Annotations(FAR_APART[::-1].copy(), [STROKE._replace(region=2)]), {})
         state.update(Annotations(FAR_APART[:2], [STROKE]), {})
         assert not cells  # other numbers, and one region less, out of the others' sight
+
+
+class Verdict(torch.nn.Module):
+    """A classifier that says what it is told to."""
+
+    said = 0
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        return torch.eye(2)[self.said].expand(len(hidden), 2)
+
+
+def test_another_class_changes_all_of_the_logits(tiny_model: dict[str, Any]) -> None:
+    segmenter = RegionSegmenter(**{**tiny_model, "roi_size": 21, "mask_size": 21}).eval()
+    segmenter.classifier = verdict = Verdict()  # type: ignore[assignment]
+    features = features_of(segmenter)
+    state = ImageState(segmenter, features, SIZE, hold_scribbles=True)
+    with torch.inference_mode():
+        state.update(Annotations(FAR_APART, []), {})
+        verdict.said = 1
+        state.update(Annotations(FAR_APART, [STROKE]), {})
+        anew = straightforward(segmenter, features, Annotations(FAR_APART, [STROKE]))
+    assert state.classes().tolist() == [1, 0, 0]
+    torch.testing.assert_close(state.logits()[0], anew.logits[0], rtol=1e-4, atol=1e-4)
 
 
 def test_of_crossing_scribbles_the_later_one_holds(state: ImageState) -> None:
