@@ -1,7 +1,8 @@
 """Where the time of a training step goes: ``python benchmarks/training_step.py EXPERIMENT.yaml [key=value ...]``.
 
-Prints the median seconds of each part's forward and backward pass, on random images of the experiment's size, batch and
-model with 12 regions an image, and how fast one loader process makes samples of the experiment's data.
+Prints, on random images of the experiment's size, batch and model with 15 regions an image: the median seconds of each
+part's forward and backward pass; images a second of whole optimiser steps beside torchvision's Mask R-CNN, in turns;
+and how fast one loader process makes samples of the experiment's data.
 """
 
 import statistics
@@ -14,33 +15,28 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
+from training_rates import (
+    REGIONS,
+    autocast,
+    device,
+    now,
+    print_rates,
+    random_batch,
+    segmenter_of,
+    training_rates,
+)
 
-from fullseg.config import Config, load_config, plain
+from fullseg.config import Config, load_config
 from fullseg.data.datamodule import InteractiveDataModule
-from fullseg.data.dataset import Item, collate
 from fullseg.model.losses import LOSSES
 from fullseg.model.segmenter import RegionSegmenter, Strokes
-from fullseg.simulation import simulate_extreme_points
 from fullseg.training.folder import machine
-from fullseg.training.run import prepare_process
-from fullseg.types import Annotations, Batch, Draw, Sample
+from fullseg.training.trainer import prepare_process
+from fullseg.types import Batch, Draw
 
-REGIONS, STEPS, WARM_UP, SAMPLES = 12, 10, 3, 200
+STEPS, WARM_UP, SAMPLES, ROUNDS = 10, 3, 200, 5
 
 Seconds = dict[str, list[float]]
-
-
-def random_batch(config: Config, rng: np.random.Generator) -> Batch:
-    """Return a batch whose regions are the Voronoi cells of random points."""
-    size, items = config.data.crop_size, []
-    pixels = np.stack(np.indices((size, size)), axis=-1)[:, :, None]
-    for _ in range(config.data.batch_size):
-        region_map = ((pixels - rng.random((REGIONS, 2)) * size) ** 2).sum(axis=-1).argmin(axis=-1)
-        points = simulate_extreme_points(region_map, REGIONS, 5, rng)
-        image = rng.integers(0, 256, (size, size, 3)).astype(np.uint8)
-        sample = Sample(Draw(0, 0), "", image, region_map, np.zeros(REGIONS, np.int64), Annotations(points, []))
-        items.append(Item(sample, ()))
-    return collate(items)
 
 
 def time_part(seconds: Seconds, name: str, part: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
@@ -55,17 +51,10 @@ def time_part(seconds: Seconds, name: str, part: Callable[[Tensor], Tensor], giv
     return result.detach()
 
 
-def now() -> float:
-    """Return the time when all that was asked for is done, in seconds."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
-def time_step(segmenter: RegionSegmenter, loss: torch.nn.Module, batch: Batch, seconds: Seconds) -> None:
+def time_step(config: Config, segmenter: RegionSegmenter, batch: Batch, seconds: Seconds) -> None:
     """Time the parts of one step."""
     size = (batch.images.shape[2], batch.images.shape[3])
-    quads = batch.extreme_points.split(REGIONS)
+    quads, loss = batch.extreme_points.split(REGIONS), LOSSES[config.loss]()
     none = torch.zeros(0, dtype=torch.int64, device=batch.images.device)
     strokes = Strokes(torch.zeros((0, 2), device=none.device), none, none)
     boxes: list[Tensor] = []
@@ -79,34 +68,29 @@ def time_step(segmenter: RegionSegmenter, loss: torch.nn.Module, batch: Batch, s
         parts = zip(logits.split(REGIONS), boxes, batch.region_maps, strict=True)
         return torch.stack([loss(*part) for part in parts]).mean()
 
-    with torch.autocast(none.device.type, torch.bfloat16):
+    with autocast(config):
         features = time_part(seconds, "backbone", segmenter.backbone, batch.images)
         rois = time_part(seconds, "annotation maps, RoIAlign", crop, features)
         logits = time_part(seconds, "head", lambda rois: segmenter.head(rois, boxes[0], batch.classes).logits, rois)
     time_part(seconds, "canvas and loss", compete, logits)
 
 
-def main() -> None:
-    """Print the table of parts and the speed of the loader."""
-    config = load_config(sys.argv[1], sys.argv[2:])
-    prepare_process(config)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = plain(config)["model"] | {"num_classes": 1}
-    del model["class_specific"]
-    segmenter = RegionSegmenter(**model).to(device).train()
-    batch = Batch(
-        *[t.to(device) if isinstance(t, Tensor) else t for t in random_batch(config, np.random.default_rng(0))]
-    )
+def print_parts(config: Config) -> None:
+    """Print the table of parts."""
+    segmenter, batch = segmenter_of(config, {}), random_batch(config, np.random.default_rng(0))
     seconds: Seconds = {}
     for _ in range(WARM_UP + STEPS):
-        time_step(segmenter, LOSSES[config.loss](), batch, seconds)
+        time_step(config, segmenter, batch, seconds)
     title = f"{machine()}; batch {config.data.batch_size}, {config.data.crop_size} px, {REGIONS} regions an image"
-    table = Table("part", "forward, ms", "backward, ms", title=title)
+    table = Table("part", "forward, ms", "backward, ms", title=f"{title}, on {device()}")
     for name in [name for name in seconds if not name.endswith(" backward")]:
         pair = (statistics.median(seconds[key][WARM_UP:]) for key in (name, f"{name} backward"))
-        table.add_row(name, *(f"{1e3 * value:.0f}" for value in pair))
+        table.add_row(name, *(f"{1e3 * value:.1f}" for value in pair))
     Console(width=120).print(table)
 
+
+def print_loader(config: Config) -> None:
+    """Print the speed of the loader."""
     data = InteractiveDataModule(config.data, jitter=config.extreme_points.jitter, seed=config.seed)
     data.setup()
     dataset = data.train_dataloader().dataset
@@ -114,6 +98,15 @@ def main() -> None:
     for index in range(SAMPLES):
         dataset[Draw(0, index)]
     print(f"one loader process: {SAMPLES / (time.perf_counter() - start):.0f} samples a second")
+
+
+def main() -> None:
+    """Print all three."""
+    config = load_config(sys.argv[1], sys.argv[2:])
+    prepare_process(config)
+    print_parts(config)
+    print_rates(config, training_rates(config, ROUNDS))
+    print_loader(config)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
+from fullseg.model import losses
 from fullseg.model.losses import LOSSES, MaskwiseLoss, PixelwiseLoss
 from fullseg.types import VOID
 
@@ -73,6 +74,18 @@ def test_pixelwise_equals_a_loop_over_pixels(boxes: Tensor, size: tuple[int, int
 
     assert (plain.item() > 0) == (len(boxes) > 1)  # a region alone in the image is certain
     assert_same_values_and_gradients(PixelwiseLoss()(logits, boxes, truth), plain, logits)
+
+
+@pytest.mark.parametrize("tile", [1, 5, 16, 1000])
+def test_pixelwise_is_the_same_in_tiles_of_any_size(
+    boxes: Tensor, size: tuple[int, int], tile: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits, truth = random_logits(len(boxes), 7), random_truth(len(boxes), size)
+    whole = losses._canvas_loss(logits, boxes, truth) / len(boxes)
+
+    monkeypatch.setattr(losses, "TILE", tile)
+
+    assert_same_values_and_gradients(PixelwiseLoss()(logits, boxes, truth), whole, logits)
 
 
 @pytest.mark.parametrize("cells", [7, 14])
