@@ -193,6 +193,12 @@ class TrainerConfig:
     """``auto``: bf16 on a GPU and on a CPU with bf16 instructions, else fp32; or ``32-true``, ``bf16-mixed``."""
     threads: int = 0
     """CPU threads of the network; 0: torch's choice."""
+    compile: bool = False
+    """Let torch.compile fuse the backbone in training. The first step then takes minutes, which only a long run gives
+    back, and needs a C++ compiler: not by default."""
+    checkpoint_activations: bool = False
+    """Keep only the inputs of the backbone's stages and of the head for the backward pass, which computes the rest
+    again: a fraction of the memory at about a third more time, with the same gradients. For batches that don't fit."""
     progress_bar: bool = True
     """Show one."""
 
@@ -207,6 +213,9 @@ class TrackingConfig:
     """W&B project."""
     pictures: int = 8
     """Evaluation images drawn after every evaluation."""
+    step_parts: bool = False
+    """Log where the time of a training step goes, as ``train/seconds_<part>`` in seconds, and print it at the end. On a
+    GPU it waits for the step whenever it logs: not by default."""
 
 
 @dataclass

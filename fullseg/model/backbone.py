@@ -82,7 +82,8 @@ class Backbone(nn.Module):
         """
         height, width = images.shape[-2:]
         normalised = (images - self.mean) / self.std
-        normalised = F.pad(normalised, (0, -width % PAD_TO, 0, -height % PAD_TO))
+        missing = [(PAD_TO - side % PAD_TO) % PAD_TO for side in (width, height)]  # torch.compile fails at -width % 32
+        normalised = F.pad(normalised, (0, missing[0], 0, missing[1]))
         with torch.autocast("cpu", enabled=False):  # depthwise convolutions in bf16 are three times slower there
             maps: Sequence[Tensor] = self.body(normalised.contiguous(memory_format=torch.channels_last))
         fused = self.lateral[-1](maps[-1])

@@ -28,6 +28,7 @@ class Result(NamedTuple):
     before: Metrics  # of the untrained model, by name
     after: Metrics
     seconds: float  # of training, evaluations included
+    step_parts: Metrics  # mean seconds of every part of a step, where they were measured
 
 
 class Interrupted(Exception):  # noqa: N818  no error: the user wanted it
@@ -100,9 +101,20 @@ def machine() -> str:
     return f"{os.cpu_count()} CPU cores, {model}"
 
 
-def write_summary(folder: Path, before: Metrics, after: Metrics | None = None, seconds: float | None = None) -> None:
+def write_summary(
+    folder: Path,
+    before: Metrics,
+    after: Metrics | None = None,
+    seconds: float | None = None,
+    step_parts: Metrics | None = None,
+) -> None:
     """Write ``summary.json``: the numbers before training, and those after it when they are there."""
-    content = {"before": before, "after": after, "seconds": seconds}
+    content = {
+        "before": before,
+        "after": after,
+        "seconds": seconds,
+        **({"step_parts": step_parts} if step_parts else {}),
+    }
     (folder / "summary.json").write_text(json.dumps(content, indent=1))
 
 

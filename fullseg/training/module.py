@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
+from torch.optim import Optimizer
 
 from fullseg.metrics import RegionIoU, region_iou
 from fullseg.model.boxes import box_area
@@ -111,7 +112,7 @@ class SegmenterModule(L.LightningModule):
             {"params": others, "lr": self.options["learning_rate"]},
             {"params": pretrained, "lr": self.options["backbone_learning_rate"]},
         ]
-        fused = self.device.type == "cuda"
+        fused = self.device.type in ("cpu", "cuda")  # all weights are of floating point there
         optimizer = torch.optim.AdamW(groups, weight_decay=self.options["weight_decay"], fused=fused)
         warmup, total = int(self.options["warmup_steps"]), self.total_steps
 
@@ -122,6 +123,17 @@ class SegmenterModule(L.LightningModule):
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,  # noqa: ARG002  Lightning's signature
+    ) -> None:
+        """Clip the norm; in mixed precision Lightning refuses to with a fused AdamW, which could undo fp16's scale."""
+        if gradient_clip_val:
+            weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+            torch.nn.utils.clip_grad_norm_(weights, gradient_clip_val)
 
     def _log(self, name: str, value: Tensor, *, prog_bar: bool = False) -> None:
         self.log(name, value.detach(), prog_bar=prog_bar, batch_size=1)

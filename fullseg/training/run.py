@@ -32,6 +32,8 @@ from fullseg.training.folder import (
 )
 from fullseg.training.module import SegmenterModule
 from fullseg.training.run_study import training_study
+from fullseg.training.step_cost import checkpoint_activations, compile_backbone
+from fullseg.training.step_parts import StepParts
 from fullseg.training.tracking import MetricsFile, finish_wandb, wandb_logger
 from fullseg.training.trainer import make_trainer, prepare_process
 
@@ -78,7 +80,8 @@ def _train_in(
     checkpoint: Path | None,
 ) -> Result:
     loggers = _loggers(config, folder, data, checkpoint)
-    trainer = make_trainer(config, folder, loggers, _callbacks(config, folder, counterpart))
+    callbacks = _callbacks(config, folder, counterpart)
+    trainer = make_trainer(config, folder, loggers, callbacks)
     if trainer.is_global_zero:
         write_provenance(folder, config, data.fingerprint())
     before = read_before(folder) if checkpoint else None
@@ -89,12 +92,17 @@ def _train_in(
     module.total_steps = config.trainer.epochs * data.steps_per_epoch(trainer.world_size)
     if config.scribbles.max_scribbles:
         data.scribbler = make_scribbler(config, module, counterpart, trainer)
+    if config.trainer.compile:
+        compile_backbone(module.segmenter, backend="inductor")
+    if config.trainer.checkpoint_activations:
+        checkpoint_activations(module.segmenter)
     start = time.perf_counter()
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     after = _metrics(trainer.callback_metrics)
     if "iou" not in after:  # the resumed run was finished already
         after = _evaluate(trainer, module, data)
-    result = Result(folder, before, after, time.perf_counter() - start)
+    parts = [callback.seconds_per_step() for callback in callbacks if isinstance(callback, StepParts)]
+    result = Result(folder, before, after, time.perf_counter() - start, parts[0] if parts else {})
     if trainer.is_global_zero:
         write_summary(*result)
     return result
@@ -136,6 +144,8 @@ def _callbacks(config: Config, folder: Path, counterpart: RegionSegmenter | None
         Pictures(folder, config.tracking.pictures),
         StopAfterStep(checkpoints / "last.ckpt"),
     ]
+    if config.tracking.step_parts:
+        callbacks.append(StepParts())
     if studied:
         callbacks.append(training_study(config, folder, strategies, counterpart))
     return callbacks

@@ -10,6 +10,7 @@ from rich.table import Table
 from fullseg.config import Config
 from fullseg.metrics import SIZES
 from fullseg.training.folder import Metrics, Result
+from fullseg.training.step_parts import PARTS
 
 ROWS = {
     "iou": "mean IoU of all regions",
@@ -35,6 +36,8 @@ def print_result(result: Result, config: Config) -> None:
         if key in result.after:
             table.add_row(title, *(_number(key, column) for column in (filled, result.before, result.after)))
     console.print(table)
+    if result.step_parts:
+        console.print(_step_table(result.step_parts))
     folder = _relative(result.folder)
     minutes = result.seconds / 60
     console.print(f"trained in {minutes:.1f} minutes, evaluations included; scores are in percent", highlight=False)
@@ -69,6 +72,21 @@ def print_study(folder: Path, study: dict[str, Any]) -> None:
         f"next        python -m fullseg report {_relative(folder)}",
     ):
         console.print(text, highlight=False, soft_wrap=True)
+
+
+def _step_table(seconds: Metrics) -> Table:
+    table, whole = (
+        Table("part of a training step", title="where the time of training steps goes"),
+        sum(seconds.values()),
+    )
+    for column in ("ms", "%"):
+        table.add_column(column, justify="right")
+    for part, mean in seconds.items():
+        if mean:
+            table.add_row(PARTS[part], f"{1e3 * mean:.1f}", f"{100 * mean / whole:.0f}")
+    table.add_section()
+    table.add_row("whole step", f"{1e3 * whole:.1f}", "100")
+    return table
 
 
 def _number(key: str, metrics: Metrics) -> str:

@@ -35,7 +35,7 @@ def make_trainer(config: Config, folder: Path, loggers: Sequence[Logger], callba
         accelerator="gpu" if on_gpu else "cpu",
         devices=options.devices or ("auto" if on_gpu else 1),
         num_nodes=options.num_nodes,
-        precision=_precision(options.precision, on_gpu=on_gpu),
+        precision=precision_of(options.precision, on_gpu=on_gpu),
         max_epochs=options.epochs,
         check_val_every_n_epoch=epochs_between_evaluations(options),
         num_sanity_val_steps=0,
@@ -52,7 +52,8 @@ def make_trainer(config: Config, folder: Path, loggers: Sequence[Logger], callba
     )
 
 
-def _precision(wanted: str, *, on_gpu: bool) -> Literal["32-true", "bf16-mixed"]:
+def precision_of(wanted: str, *, on_gpu: bool) -> Literal["32-true", "bf16-mixed"]:
+    """Return Lightning's name of the precision wanted."""
     if wanted == "32-true":
         return "32-true"
     cpuinfo = Path("/proc/cpuinfo")

@@ -1,0 +1,93 @@
+"""The optimiser's side of the Lightning module."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from fullseg.config import load_config, plain
+from fullseg.training import run as run_module
+from fullseg.training.module import SegmenterModule
+from fullseg.training.run import train
+from fullseg.training.step_cost import compile_backbone
+
+
+@pytest.fixture
+def module(tiny_model: dict[str, Any], tiny_options: list[str]) -> SegmenterModule:
+    return SegmenterModule(tiny_model, plain(load_config(None, tiny_options)), [])
+
+
+def trained(options: list[str], data: Path, runs: Path) -> dict[str, torch.Tensor]:
+    config = load_config(None, [*options, f"data.root={data}", f"runs={runs}", "tracking.wandb=disabled"])
+    result = train(config)
+    state: dict[str, torch.Tensor] = torch.load(result.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    return state["state_dict"]  # type: ignore[return-value]
+
+
+def test_adamw_is_fused_and_steps_as_the_plain_one(module: SegmenterModule) -> None:
+    module.total_steps = 10
+    fused = module.configure_optimizers()["optimizer"]  # type: ignore[index,call-overload]
+    assert fused.defaults["fused"]
+    rates = [group["lr"] for group in fused.param_groups]
+    before = {name: weight.detach().clone() for name, weight in module.segmenter.named_parameters()}
+    torch.manual_seed(0)
+    gradients = {name: torch.randn_like(weight) for name, weight in before.items()}
+    for name, weight in module.segmenter.named_parameters():
+        weight.grad = gradients[name] if weight.requires_grad else None
+    fused.step()
+
+    groups = [{"params": [], "lr": rate} for rate in rates]
+    expected = {name: value.clone() for name, value in before.items()}
+    for name, weight in module.segmenter.named_parameters():
+        if weight.requires_grad:
+            expected[name].grad = gradients[name]
+            groups["backbone.body" in name]["params"].append(expected[name])  # type: ignore[union-attr]
+    torch.optim.AdamW(groups, weight_decay=module.options["weight_decay"], fused=False, foreach=False).step()
+    for name, weight in module.segmenter.named_parameters():
+        torch.testing.assert_close(weight.detach(), expected[name], rtol=1e-6, atol=1e-7, msg=name)
+
+
+def test_gradient_is_clipped_to_its_norm_over_all_weights(module: SegmenterModule) -> None:
+    optimizer = torch.optim.AdamW(module.segmenter.parameters(), fused=True)
+    for weight in module.segmenter.parameters():
+        weight.grad = torch.ones_like(weight)
+    module.configure_gradient_clipping(optimizer, 5.0, "norm")
+    squares = sum(float(weight.grad.square().sum()) for weight in module.segmenter.parameters())  # type: ignore[union-attr]
+    assert squares**0.5 == pytest.approx(5, rel=1e-4)
+
+    for clip in (0.0, None):
+        weight.grad = torch.full_like(weight, 100.0)
+        module.configure_gradient_clipping(optimizer, clip, None)
+        assert torch.equal(weight.grad, torch.full_like(weight, 100.0))
+
+
+@pytest.mark.slow
+def test_trains_in_bf16_with_clipping(tiny_options: list[str], tiny_data: Path, tmp_path: Path) -> None:
+    """Lightning refuses to clip for a fused optimiser in mixed precision, which is what a GPU trains with."""
+    options = [*tiny_options, "trainer.precision=bf16-mixed", "optimizer.gradient_clip=1", "trainer.epochs=1"]
+    assert all(value.isfinite().all() for value in trained(options, tiny_data, tmp_path).values())
+
+
+@pytest.mark.slow
+def test_checkpointing_and_compiling_train_the_same_model(
+    tiny_options: list[str], tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = []
+
+    def compile_quickly(segmenter: Any, backend: str) -> None:
+        compiled.append(backend)
+        compile_backbone(segmenter, backend="eager")
+
+    monkeypatch.setattr(run_module, "compile_backbone", compile_quickly)
+    options = [*tiny_options, "trainer.epochs=2"]
+    plainly = trained(options, tiny_data, tmp_path / "plain")
+    cheaply = trained([*options, "trainer.checkpoint_activations=true"], tiny_data, tmp_path / "checkpointed")
+    assert compiled == []
+    quickly = trained([*options, "trainer.compile=true"], tiny_data, tmp_path / "compiled")
+
+    assert compiled == ["inductor"]
+    assert list(cheaply) == list(plainly) == list(quickly)
+    for name, value in plainly.items():
+        torch.testing.assert_close(cheaply[name], value, rtol=1e-5, atol=1e-7, msg=name)
+        torch.testing.assert_close(quickly[name], value, rtol=1e-5, atol=1e-7, msg=name)
