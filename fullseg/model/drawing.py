@@ -143,7 +143,8 @@ def align_window(drawing: RegionDrawing, total: NDArray[np.float32], box: Box, r
     columns = align_matrix(edges[:, 0], edges[:, 2], roi_size, width, 1)[0, cells[2] : cells[3], left:right]
     own, shared = (_paste(part, (top, bottom, left, right), width) for part in drawing)
     maps = np.stack([own, total[top:bottom, left:right] - shared])
-    return rows @ torch.from_numpy(maps) @ columns.T
+    with torch.autocast("cpu", enabled=False):  # as in RegionSegmenter.region_inputs
+        return rows @ torch.from_numpy(maps) @ columns.T
 
 
 def _pixels_under(start: int, end: int, roi_size: int, cells: tuple[int, int], length: int) -> tuple[int, int]:

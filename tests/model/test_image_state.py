@@ -260,6 +260,24 @@ def test_the_network_may_overrule_scribbles_that_are_not_held(state: ImageState)
     np.testing.assert_array_equal(free.canvas.region_map, plain)
 
 
+def test_half_precision_is_the_networks_alone(state: ImageState) -> None:
+    annotations = Annotations(FAR_APART, [STROKE])
+    with torch.inference_mode():
+        state.update(annotations, {})
+        exact = torch.stack(state.logits())
+        maps = state.regions[0].maps
+        assert maps is not None
+        with torch.autocast("cpu", torch.bfloat16):
+            half = ImageState(state.segmenter, state.head.features, SIZE, hold_scribbles=True)
+            half.update(Annotations(FAR_APART, []), {})
+            half.update(annotations, {})
+    logits = torch.stack(half.logits())
+    assert 0 < (logits - exact).abs().max() < 0.05 * exact.abs().max()
+    torch.testing.assert_close(half.regions[0].maps, maps)
+    canvas = project_to_canvas(logits, torch.from_numpy(half.boxes()).float(), SIZE)
+    np.testing.assert_array_equal(half.canvas.region_map, region_map_of(held(canvas, annotations, {})))
+
+
 @pytest.mark.parametrize("edge", [(SIZE[1] - 0.6, SIZE[0] - 0.6), (-0.5, -0.5), (SIZE[1], SIZE[0])])
 def test_a_dot_at_the_edge_holds_one_pixel(state: ImageState, edge: tuple[float, float]) -> None:
     with torch.inference_mode():
