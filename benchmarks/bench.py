@@ -7,7 +7,6 @@ python benchmarks/bench.py [--device DEVICE] [--compare]
 """
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from limits import Peaks, Work, count_work, measure_peaks, seconds
+from limits import Peaks, Work, count_work, measure_peaks, peak_memory, seconds
 from peers import Peer, peers
 from rich.console import Console
 from rich.progress import track
@@ -63,7 +62,7 @@ def measure(device: str) -> list[Row]:
                 times_of.extend(found)
             if name not in works:
                 works[name] = count_work(partial(peer.update, list(corrections(scene, REGIONS))[-1]))
-    memory = {name: peak_memory(name, device) for name in made}
+    memory = {name: memory_of(name, device) for name in made}
     return [
         Row(name, *([1e3 * value for value in values] for values in times[name]), works[name], memory[name])
         for name in made
@@ -93,7 +92,7 @@ def available(device: str) -> dict[str, Callable[[], Peer]]:
     return found
 
 
-def peak_memory(name: str, device: str) -> float:
+def memory_of(name: str, device: str) -> float:
     """Return the most memory that a process needs which does nothing else, in MB."""
     command = [sys.executable, __file__, "--device", device, "--memory", name]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
@@ -106,9 +105,7 @@ def use_memory(name: str, device: str) -> float:
     peer.set_image(scene.image)
     for state in corrections(scene, REGIONS):
         peer.update(state)
-    if device != "cpu":
-        return torch.cuda.max_memory_allocated() / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return peak_memory(device)
 
 
 def table(rows: list[Row], peaks: Peaks) -> list[str]:

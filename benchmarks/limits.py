@@ -1,7 +1,9 @@
 """What the machine allows: the work of a call, counted, against its measured peaks."""
 
+import resource
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -71,6 +73,17 @@ def seconds(call: Callable[[], object], device: str) -> float:
     call()
     _wait(device)
     return time.perf_counter() - start
+
+
+def peak_memory(device: str) -> float:
+    """Return the most memory that this process has needed so far, in MB: the GPU's, or all of it."""
+    if device != "cpu":
+        return torch.cuda.max_memory_allocated() / 1e6
+    status = Path("/proc/self/status")
+    if status.is_file():  # getrusage would tell of the process that started this one, too
+        [peak] = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        return float(peak) / 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
 def _wait(device: str) -> None:

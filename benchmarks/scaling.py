@@ -11,7 +11,8 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
-from limits import seconds
+import torch
+from limits import peak_memory, seconds
 from peers import Ours, Peer, Straightforward
 from rich.progress import track
 from scene import corrections, make_scene
@@ -46,18 +47,13 @@ def measure_scaling(device: str) -> list[Cost]:
 
 def measure_case(device: str, regions: int, size: tuple[int, int]) -> None:
     """Measure one case and print its numbers."""
-    import resource
-
-    import torch
-
     scene = make_scene(regions, size, 5)
     states = list(corrections(scene, 1))
     ours = Ours(device, torch.float32)
     ours.set_image(scene.image)
     first = seconds(lambda: ours.update(states[0]), device)
     times = [seconds(partial(ours.update, state), device) for state in states[1 : SCRIBBLES + 1]]
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    memory = memory if device == "cpu" else torch.cuda.max_memory_allocated() / 1e6
+    memory = peak_memory(device)
     anew = float("nan")
     if regions * size[0] * size[1] <= MOST_DENSE:
         peer: Peer = Straightforward(device)

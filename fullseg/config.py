@@ -194,8 +194,8 @@ class TrainerConfig:
     threads: int = 0
     """CPU threads of the network; 0: torch's choice."""
     compile: bool = False
-    """Let torch.compile fuse the backbone in training. The first step then takes minutes, which only a long run gives
-    back, and needs a C++ compiler: not by default."""
+    """Let torch.compile fuse the backbone in training. The first step then takes a minute or more and needs a C++
+    compiler. Meant for a GPU, where it has not been measured yet; on a CPU it gains nothing: not by default."""
     checkpoint_activations: bool = False
     """Keep only the inputs of the backbone's stages and of the head for the backward pass, which computes the rest
     again: a fraction of the memory at about a third more time, with the same gradients. For batches that don't fit."""

@@ -33,7 +33,8 @@ def project_to_canvas(region_logits: Tensor, boxes: Tensor, size: tuple[int, int
     columns = _resize_matrix(boxes[:, 0], boxes[:, 2], width, size[1]).to(region_logits.dtype)
     inside_row, inside_column = inside_boxes(boxes, size)
     inside = inside_row[:, :, None] & inside_column[:, None, :]
-    return torch.where(inside, rows @ region_logits @ columns.mT, OUTSIDE_LOGIT)
+    with torch.autocast(region_logits.device.type, enabled=False):  # a close contest needs all digits
+        return torch.where(inside, rows @ region_logits @ columns.mT, OUTSIDE_LOGIT)
 
 
 def _resize_matrix(start: Tensor, end: Tensor, cells: int, length: int) -> Tensor:

@@ -70,8 +70,7 @@ def compete(
         return Contest(tile, regions, torch.zeros(0, y1 - y0, x1 - x0), decided)
     near = torch.stack([logits[region] for region in regions.tolist()])
     corners = near.new_tensor(boxes[regions] - [x0, y0, x0, y0])
-    with torch.autocast(near.device.type, enabled=False):  # a close contest needs all digits
-        canvas = project_to_canvas(near, corners, (y1 - y0, x1 - x0))
+    canvas = project_to_canvas(near, corners, (y1 - y0, x1 - x0))
     canvas[np.isin(regions, locked)] = OUTSIDE_LOGIT
     if fixed.any():
         pixels = torch.from_numpy(fixed).to(canvas.device)
