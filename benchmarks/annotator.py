@@ -16,8 +16,9 @@ import httpx
 import numpy as np
 import torch
 from PIL import Image
+from untrained import model_options
 
-from fullseg.config import load_config, plain
+from fullseg.config import load_config
 from fullseg.data.scenes import SCENE_CATEGORIES, generate_scene
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.training.folder import machine
@@ -27,9 +28,7 @@ WIDTH, HEIGHT, REGIONS, WARM_UP, STROKES = 640, 480, 15, 5, 40
 
 def untrained(path: Path) -> Path:
     """Write a checkpoint of the default experiment's model."""
-    model = plain(load_config("experiments/default.yaml"))["model"] | {"num_classes": len(SCENE_CATEGORIES)}
-    del model["class_specific"]
-    model["pretrained"] = False
+    model = model_options(load_config("experiments/default.yaml"), num_classes=len(SCENE_CATEGORIES))
     state = {f"segmenter.{key}": value for key, value in RegionSegmenter(**model).state_dict().items()}
     categories = [{**category._asdict(), "isthing": int(category.isthing)} for category in SCENE_CATEGORIES]
     torch.save({"state_dict": state, "hyper_parameters": {"model": model, "categories": categories}}, path)

@@ -7,6 +7,7 @@ python benchmarks/bench.py [--device DEVICE] [--compare]
 """
 
 import argparse
+import importlib.util
 import statistics
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from rich.progress import track
 from scaling import measure_scaling, plot_scaling, scaling_table
 from scene import Scene, corrections, make_scene
 
-from fullseg.training.folder import machine
+from fullseg.training.folder import commit, machine
 
 REGIONS, SIZE = 15, (480, 640)
 SCRIBBLES, ROUNDS = 15, 5
@@ -58,7 +59,7 @@ def measure(device: str) -> list[Row]:
             once, one, all_ = times[name]
             if number > 1 and max(once[-1], all_[-1]) > VERY_SLOW:
                 continue
-            for times_of, found in zip((once, one, all_), time_peer(peer, scene, device), strict=True):
+            for times_of, found in zip((once, one, all_), time_peer(peer, scene), strict=True):
                 times_of.extend(found)
             if name not in works:
                 works[name] = count_work(partial(peer.update, list(corrections(scene, REGIONS))[-1]))
@@ -69,24 +70,22 @@ def measure(device: str) -> list[Row]:
     ]
 
 
-def time_peer(peer: Peer, scene: Scene, device: str) -> tuple[list[float], list[float], list[float]]:
+def time_peer(peer: Peer, scene: Scene) -> tuple[list[float], list[float], list[float]]:
     """Return the seconds of one image, of scribbles one by one, and of one round of them, after a first round."""
-    image = [seconds(lambda: peer.set_image(scene.image), device)]
+    image = [seconds(lambda: peer.set_image(scene.image))]
     states = list(corrections(scene, 1))
     peer.update(states[0])
-    slow = seconds(partial(peer.update, states[REGIONS]), device) > SLOW
+    slow = seconds(partial(peer.update, states[REGIONS])) > SLOW
     timed = states[REGIONS + 1 : REGIONS + 1 + (FEW if slow else SCRIBBLES)]
-    one = [seconds(partial(peer.update, state), device) for state in timed]
-    together = [seconds(partial(peer.update, states[3 * REGIONS]), device)]
+    one = [seconds(partial(peer.update, state)) for state in timed]
+    together = [seconds(partial(peer.update, states[3 * REGIONS]))]
     return image, one, together
 
 
 def available(device: str) -> dict[str, Callable[[], Peer]]:
     """Return the peers that are installed; say which are not."""
     found = peers(device)
-    try:
-        import transformers  # noqa: F401
-    except ImportError:
+    if importlib.util.find_spec("transformers") is None:
         print("SAM is left out: it needs transformers, pip install -e '.[bench]'", file=sys.stderr)
         del found["SAM ViT-B"]
     return found
@@ -154,19 +153,19 @@ def main() -> None:
     if arguments.memory:
         print(use_memory(arguments.memory, arguments.device))
         return
+    before = ratios(RESULTS.read_text().splitlines()) if arguments.compare else {}
     peaks = measure_peaks(arguments.device)
     lines = table(measure(arguments.device), peaks)
     print("\n".join(lines))
     if arguments.compare:
-        slower = worse(ratios(RESULTS.read_text().splitlines()), ratios(lines))
+        slower = worse(before, ratios(lines))
         sys.exit("\n".join(["slower than benchmarks/RESULTS.md:", *slower]) if slower else 0)
     scaling = measure_scaling(arguments.device)
     plot_scaling(scaling, RESULTS.with_name("cost.png"))
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     RESULTS.write_text(
         TEXT.format(
             machine=machine(),
-            commit=commit.stdout.strip(),
+            commit=commit(),
             torch=torch.__version__,
             flops=peaks.flops / 1e9,
             bytes=peaks.bytes / 1e9,

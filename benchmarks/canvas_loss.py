@@ -10,10 +10,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.nn.functional as F
+from limits import now
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
-from training_rates import device, now
+from training_rates import device
 
 from fullseg.config import load_config
 from fullseg.model.canvas import OUTSIDE_LOGIT

@@ -56,23 +56,28 @@ def measure_peaks(device: str) -> Peaks:
     long = torch.ones(2**26, device=device)
     other = torch.empty_like(long)
     return Peaks(
-        2 * 2048**3 / fastest(lambda: square @ square, device),
-        2 * long.nbytes / fastest(lambda: other.copy_(long), device),
+        2 * 2048**3 / fastest(lambda: square @ square),
+        2 * long.nbytes / fastest(lambda: other.copy_(long)),
     )
 
 
-def fastest(call: Callable[[], object], device: str) -> float:
+def fastest(call: Callable[[], object]) -> float:
     """Return the shortest of some calls, in seconds."""
-    return min(seconds(call, device) for _ in range(REPETITIONS))
+    return min(seconds(call) for _ in range(REPETITIONS))
 
 
-def seconds(call: Callable[[], object], device: str) -> float:
+def seconds(call: Callable[[], object]) -> float:
     """Return how long a call takes until its result is there."""
-    _wait(device)
-    start = time.perf_counter()
+    start = now()
     call()
-    _wait(device)
-    return time.perf_counter() - start
+    return now() - start
+
+
+def now() -> float:
+    """Return the time when all that was asked for is done, in seconds."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def peak_memory(device: str) -> float:
@@ -84,8 +89,3 @@ def peak_memory(device: str) -> float:
         [peak] = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")]
         return float(peak) / 1e3
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-
-
-def _wait(device: str) -> None:
-    if device != "cpu":
-        torch.cuda.synchronize(device)

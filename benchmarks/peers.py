@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+from untrained import model_options
 
-from fullseg.config import load_config, plain
+from fullseg.config import load_config
+from fullseg.data.dataset import pack_scribbles
 from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.model.predictor import Predictor
 from fullseg.model.segmenter import RegionSegmenter, Strokes
@@ -32,10 +34,8 @@ class Peer(Protocol):
 
 def segmenter(*options: str) -> RegionSegmenter:
     """Return an untrained model: the defaults of config.py, but for some options; it knows one class."""
-    model = plain(load_config(None, ["model.pretrained=false", *options]))["model"] | {"num_classes": 1}
-    del model["class_specific"]
     torch.manual_seed(0)
-    return RegionSegmenter(**model).eval()
+    return RegionSegmenter(**model_options(load_config(None, options))).eval()
 
 
 class Ours:
@@ -72,12 +72,7 @@ class Straightforward:
     @torch.inference_mode()
     def update(self, annotations: Annotations) -> None:
         """Run the head on all regions."""
-        paths = [scribble.points for scribble in annotations.scribbles]
-        strokes = Strokes(
-            torch.from_numpy(np.concatenate([np.zeros((0, 2), np.float32), *paths])).to(self.device),
-            torch.tensor([len(path) for path in paths], dtype=torch.int64, device=self.device),
-            torch.tensor([s.region for s in annotations.scribbles], dtype=torch.int64, device=self.device),
-        )
+        strokes = Strokes(*(part.to(self.device) for part in pack_scribbles(annotations.scribbles)))
         points = torch.from_numpy(annotations.extreme_points).to(self.device)
         rois, boxes = self.segmenter.region_inputs(self.features, points, strokes, self.size)
         parts = zip(rois.split(REGIONS_AT_ONCE), boxes.split(REGIONS_AT_ONCE), strict=True)

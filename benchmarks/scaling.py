@@ -51,14 +51,14 @@ def measure_case(device: str, regions: int, size: tuple[int, int]) -> None:
     states = list(corrections(scene, 1))
     ours = Ours(device, torch.float32)
     ours.set_image(scene.image)
-    first = seconds(lambda: ours.update(states[0]), device)
-    times = [seconds(partial(ours.update, state), device) for state in states[1 : SCRIBBLES + 1]]
+    first = seconds(lambda: ours.update(states[0]))
+    times = [seconds(partial(ours.update, state)) for state in states[1 : SCRIBBLES + 1]]
     memory = peak_memory(device)
     anew = float("nan")
     if regions * size[0] * size[1] <= MOST_DENSE:
         peer: Peer = Straightforward(device)
         peer.set_image(scene.image)
-        anew = statistics.median(seconds(lambda: peer.update(states[1]), device) for _ in range(REPETITIONS))
+        anew = statistics.median(seconds(lambda: peer.update(states[1])) for _ in range(REPETITIONS))
     slowest = statistics.quantiles(times, n=20)[-1]
     print(*(1e3 * value for value in (first, statistics.median(times), slowest, anew)), memory)
 

@@ -1,18 +1,19 @@
 """Images a second of whole optimiser steps: ours, and torchvision's Mask R-CNN on the same images and regions."""
 
 import statistics
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torchvision
+from limits import now
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
+from untrained import model_options
 
-from fullseg.config import Config, plain
+from fullseg.config import Config
 from fullseg.data.dataset import Item, collate
 from fullseg.model.boxes import region_boxes
 from fullseg.model.losses import LOSSES
@@ -47,13 +48,6 @@ def autocast(config: Config) -> torch.autocast:
     return torch.autocast(device(), torch.bfloat16, enabled=low)
 
 
-def now() -> float:
-    """Return the time when all that was asked for is done, in seconds."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
 def random_batch(config: Config, rng: np.random.Generator) -> Batch:
     """Return a batch on the device whose regions are the Voronoi cells of random points."""
     size, items = config.data.crop_size, []
@@ -69,9 +63,7 @@ def random_batch(config: Config, rng: np.random.Generator) -> Batch:
 
 def segmenter_of(config: Config, changes: dict[str, object]) -> RegionSegmenter:
     """Return the experiment's untrained model, class-agnostic, with some of its options changed."""
-    model = plain(config)["model"] | {"num_classes": 1, "pretrained": False} | changes
-    del model["class_specific"]
-    return RegionSegmenter(**model).to(device()).train()
+    return RegionSegmenter(**model_options(config, **changes)).to(device()).train()
 
 
 def our_step(config: Config, batch: Batch, changes: dict[str, object]) -> Callable[[], None]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from limits import now
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -19,7 +20,6 @@ from training_rates import (
     REGIONS,
     autocast,
     device,
-    now,
     print_rates,
     random_batch,
     segmenter_of,

@@ -81,7 +81,7 @@ def write_provenance(folder: Path, config: Config, fingerprint: dict[str, str | 
     OmegaConf.save(OmegaConf.create(plain(config)), folder / "config.yaml")
     facts = {
         "command": " ".join(["python -m fullseg", *sys.argv[1:]]),
-        "commit": _commit(),
+        "commit": commit(),
         "machine": machine(),
         "python": platform.python_version(),
         **fingerprint,
@@ -127,7 +127,8 @@ def read_before(folder: Path) -> Metrics | None:
     return before
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Name the commit of the code that runs."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)

@@ -75,10 +75,8 @@ def print_study(folder: Path, study: dict[str, Any]) -> None:
 
 
 def _step_table(seconds: Metrics) -> Table:
-    table, whole = (
-        Table("part of a training step", title="where the time of training steps goes"),
-        sum(seconds.values()),
-    )
+    table = Table("part of a training step", title="where the time of training steps goes")
+    whole = sum(seconds.values())
     for column in ("ms", "%"):
         table.add_column(column, justify="right")
     for part, mean in seconds.items():

@@ -96,16 +96,20 @@ class Person:
         """Draw one stroke with the tool for correcting."""
         self.key("c")
         before = len(self.state()["strokes"])
-        self.page.mouse.move(*self.screen(points[0]))
-        self.page.mouse.down()
-        for point in points[1:]:
-            self.page.mouse.move(*self.screen(point), steps=5)
-        self.page.mouse.up()
+        self.drag(points)
         self.page.wait_for_function(
             "async ([url, n]) => (await (await fetch(url)).json()).strokes.length === n",
             arg=[f"/api/images/{self.number}", before + 1],
         )
         self.settle()
+
+    def drag(self, points: Points) -> None:
+        """Press the pointer at the first point, move it along the others, let go."""
+        self.page.mouse.move(*self.screen(points[0]))
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*self.screen(point), steps=5)
+        self.page.mouse.up()
 
     def state(self) -> dict[str, Any]:
         """Return what the server has."""

@@ -71,10 +71,7 @@ def test_several_strokes_are_collected_before_one_update(person: Person) -> None
     person.key("k")
     person.key("c")
     for y in (70, 80):
-        person.page.mouse.move(*person.screen((80, y)))
-        person.page.mouse.down()
-        person.page.mouse.move(*person.screen((110, y)), steps=3)
-        person.page.mouse.up()
+        person.drag([(80, y), (110, y)])
     expect(person.page.locator("#hint")).to_contain_text("2 strokes collected")
     assert person.state()["strokes"] == []
     person.key("Enter")

@@ -36,10 +36,7 @@ def test_collected_strokes_are_saved_before_the_next_image_opens(person: Person)
     person.mark(WIDE)
     person.key("k")
     person.key("c")
-    person.page.mouse.move(*person.screen((80, 70)))
-    person.page.mouse.down()
-    person.page.mouse.move(*person.screen((110, 70)), steps=3)
-    person.page.mouse.up()
+    person.drag([(80, 70), (110, 70)])
     person.key("PageDown")
     expect(person.page.locator("#images li").nth(13)).to_have_attribute("aria-current", "true")
     assert len(person.state()["strokes"]) == 1
@@ -62,10 +59,7 @@ def test_a_stroke_refused_while_the_next_image_is_asked_for_stays_with_its_own(p
 
     person.page.route("**/actions?*", refuse_once)
     person.key("c")
-    person.page.mouse.move(*person.screen((80, 70)))
-    person.page.mouse.down()
-    person.page.mouse.move(*person.screen((110, 70)), steps=3)
-    person.page.mouse.up()
+    person.drag([(80, 70), (110, 70)])
     person.key("PageDown")
     expect(person.page.locator("#images li").nth(14)).to_have_attribute("aria-current", "true")
     assert len(refused) == 1
