@@ -107,7 +107,11 @@ class Predictor:
         checked = check_annotations(annotations, self._size)
         if self._state is None:
             self._state = ImageState(self.segmenter, self._features, self._size, hold_scribbles=self.hold_scribbles)
-        self._state.update(checked, locked or {})
+        try:
+            self._state.update(checked, locked or {})
+        except BaseException:  # Ctrl-C, too: what is half updated is of no use
+            self._state = None
+            raise
         return self._state.canvas.region_map.copy()
 
     def forget(self) -> None:

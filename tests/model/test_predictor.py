@@ -85,6 +85,21 @@ def test_another_image_starts_anew(predictor: Predictor, segmenter: RegionSegmen
     np.testing.assert_array_equal(predictor.probabilities(), fresh.probabilities())
 
 
+def test_an_update_that_breaks_off_leaves_nothing_half_done(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor.set_image(IMAGE)
+    predictor.predict(Annotations(POINTS, []))
+    fresh = predictor.probabilities()
+    predictor.predict(Annotations(POINTS[1:], []))
+    with monkeypatch.context() as broken:
+        broken.setattr(predictor._state.head, "update", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            predictor.predict(Annotations(POINTS, []))
+    predictor.predict(Annotations(POINTS, []))
+    np.testing.assert_array_equal(predictor.probabilities(), fresh)
+
+
 def test_forgets_to_the_last_bit(predictor: Predictor) -> None:
     scribble = Scribble(1, np.array([[30.0, 30.0], [45.0, 25.0]], np.float32))
     predictor.set_image(IMAGE)
