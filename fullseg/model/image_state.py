@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fullseg.model.annotation_maps import walk_scribbles
+from fullseg.model.batched_head import BatchedHead
 from fullseg.model.boxes import region_boxes
 from fullseg.model.drawing import NOTHING, Box, Drawing, Window, bounding_box, difference, draw_regions
 from fullseg.model.incremental import IncrementalHead, Region
 from fullseg.model.segmenter import RegionSegmenter
-from fullseg.model.tiles import Decided, TiledCanvas
+from fullseg.model.tiles import LARGE_TILE, SMALL_TILE, Decided, TiledCanvas
 from fullseg.types import VOID, Annotations, Scribble
 
 
@@ -40,14 +41,21 @@ class ImageState:
         features: (C, h, w) of the image.
         size: (H, W) of the image in pixels.
         hold_scribbles: as of Predictor.
+        batched: compute whole regions and large tiles, all at once: for a GPU.
     """
 
     def __init__(
-        self, segmenter: RegionSegmenter, features: Tensor, size: tuple[int, int], *, hold_scribbles: bool
+        self,
+        segmenter: RegionSegmenter,
+        features: Tensor,
+        size: tuple[int, int],
+        *,
+        hold_scribbles: bool,
+        batched: bool,
     ) -> None:
         self.segmenter, self.size, self.hold_scribbles = segmenter, size, hold_scribbles
-        self.head = IncrementalHead(segmenter, features, size)
-        self.canvas = TiledCanvas(size)
+        self.head = (BatchedHead if batched else IncrementalHead)(segmenter, features, size)
+        self.canvas = TiledCanvas(size, LARGE_TILE if batched else SMALL_TILE)
         self.keys: list[Key] = []
         self.regions: list[Region] = []
         self.decided = Decided(np.zeros(0, np.int64), np.zeros(0, np.int64), None, ())
@@ -163,11 +171,13 @@ class ImageState:
 
     def _run_head(self, changes: Sequence[Change]) -> None:
         """Compute the regions anew whose RoI sees a change."""
+        touched = []
         for region in self.regions:
             seen = [change.own if change.region is region else change.shared for change in changes]
             windows = [window for pixels in seen if pixels and (window := self.head.touched_cells(region.box, pixels))]
             if windows or region.logits is None:
-                self.canvas.mark([self.head.update(region, _around(windows))])
+                touched.append((region, _around(windows)))
+        self.canvas.mark(self.head.update_all(touched))
 
     def _decide(self, scribbles: Sequence[Scribble], locked: Mapping[int, NDArray[np.bool_]]) -> None:
         """Find the pixels on scribbles' lines and of locked regions, and mark those that were not so before."""

@@ -6,6 +6,7 @@ only where its input has changed: a window of the RoI, which grows by the dilati
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -65,8 +66,20 @@ class IncrementalHead:
         )
         return (*rows, *columns) if rows[0] < rows[1] and columns[0] < columns[1] else None
 
+    def update_all(self, touched: Sequence[tuple[Region, Window]]) -> list[Box]:
+        """Compute regions anew where their annotation maps have changed.
+
+        Args:
+            touched: each with the window of its RoI in which F_i has changed; all of a region is computed that has
+                no hidden layers.
+
+        Returns:
+            For every region the pixels of the canvas that its changed logits reach.
+        """
+        return [self.update(region, cells) for region, cells in touched]
+
     def update(self, region: Region, cells: Window) -> Box:
-        """Compute a region anew where its annotation maps have changed.
+        """Compute one region anew where its annotation maps have changed.
 
         Args:
             region: to update; all of it is computed where it has no hidden layers.
@@ -81,7 +94,7 @@ class IncrementalHead:
             region.hidden = [self._features_part(region.box)]
             region.maps = self.features.new_zeros((1, 2, side, side), dtype=torch.float32)
             region.logits, region.picked = region.maps.new_zeros(2 * (self.segmenter.mask_size,)), -1
-        self._keep(region)
+        self._keep(region, len(self._layers) + (self.segmenter.classifier is not None))
         assert region.maps is not None
         top, bottom, left, right = cells
         drawn = align_window(region.drawing, self.total, region.box, side, cells)
@@ -156,11 +169,10 @@ class IncrementalHead:
             high.append(end if last == cells else min(end, math.ceil(start + (last + 0.5) * pixels) + 1))
         return low[0], low[1], high[0], high[1]
 
-    def _keep(self, region: Region) -> None:
-        """Note that a region was used, and drop the hidden layers of those that were not for longest."""
+    def _keep(self, region: Region, layers: int) -> None:
+        """Note that a region was used, of so many layers, and drop those of the regions that were not for longest."""
         self._recent.pop(id(region), None)
         self._recent[id(region)] = region
-        layers = len(self._layers) + (self.segmenter.classifier is not None)
         most = max(1, CACHE_BYTES // (layers * region.hidden[0].nbytes))
         while len(self._recent) > most:
             self._recent.pop(next(iter(self._recent))).hidden = []

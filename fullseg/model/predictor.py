@@ -106,7 +106,13 @@ class Predictor:
             raise RuntimeError("call set_image before predict")
         checked = check_annotations(annotations, self._size)
         if self._state is None:
-            self._state = ImageState(self.segmenter, self._features, self._size, hold_scribbles=self.hold_scribbles)
+            self._state = ImageState(
+                self.segmenter,
+                self._features,
+                self._size,
+                hold_scribbles=self.hold_scribbles,
+                batched=self.device.type != "cpu",
+            )
         try:
             self._state.update(checked, locked or {})
         except BaseException:  # Ctrl-C, too: what is half updated is of no use

@@ -16,7 +16,7 @@ from fullseg.model.canvas import OUTSIDE_LOGIT, probabilities_of, project_to_can
 from fullseg.model.drawing import Box
 from fullseg.types import VOID
 
-TILE = 128  # px
+SMALL_TILE, LARGE_TILE = 128, 1024  # px: sides of tiles; a GPU waits longer for one to begin than for it to end
 
 
 class Decided(NamedTuple):
@@ -86,13 +86,14 @@ class TiledCanvas:
 
     Args:
         size: (H, W) in pixels.
+        tile: side of the tiles in pixels.
     """
 
-    def __init__(self, size: tuple[int, int]) -> None:
-        self.size = size
+    def __init__(self, size: tuple[int, int], tile: int) -> None:
+        self.size, self.tile = size, tile
         self.region_map = np.full(size, VOID, np.int64)
         self.certainty = np.zeros(size, np.float32)  # probability of the pixel's region, 0 where it is VOID
-        rows, columns = (math.ceil(length / TILE) for length in size)
+        rows, columns = (math.ceil(length / self.tile) for length in size)
         self.areas = np.zeros((rows, columns, 0))  # (.., .., N) sum of every region's probabilities in every tile
         self.stale = np.zeros((rows, columns), bool)
 
@@ -111,12 +112,12 @@ class TiledCanvas:
     def mark(self, boxes: Iterable[Box]) -> None:
         """Note that pixels in these boxes have changed."""
         for x0, y0, x1, y1 in boxes:
-            self.stale[y0 // TILE : -(-y1 // TILE), x0 // TILE : -(-x1 // TILE)] = True
+            self.stale[y0 // self.tile : -(-y1 // self.tile), x0 // self.tile : -(-x1 // self.tile)] = True
 
     def mark_pixels(self, pixels: NDArray[np.int64]) -> None:
         """Note that pixels (K,), y * W + x, have changed."""
         y, x = np.divmod(pixels, self.size[1])
-        self.stale[y // TILE, x // TILE] = True
+        self.stale[y // self.tile, x // self.tile] = True
 
     def update(self, logits: Sequence[Tensor], boxes: NDArray[np.int64], decided: Decided) -> None:
         """Compute the tiles that have changed; arguments as ``contests``."""
@@ -125,7 +126,7 @@ class TiledCanvas:
             self.region_map[y0:y1, x0:x1] = contest.region_map
             certainty = contest.probabilities.amax(dim=0).cpu().numpy() if len(contest.regions) else 0
             self.certainty[y0:y1, x0:x1] = certainty
-            areas = self.areas[y0 // TILE, x0 // TILE]
+            areas = self.areas[y0 // self.tile, x0 // self.tile]
             areas[:] = 0
             areas[contest.regions] = contest.probabilities.sum(dim=(1, 2)).cpu().numpy()
         self.stale[:] = False
@@ -142,6 +143,6 @@ class TiledCanvas:
             decided: whatever the network says.
         """
         for row, column in tiles.tolist():
-            y, x = TILE * row, TILE * column
-            tile = (x, y, min(x + TILE, self.size[1]), min(y + TILE, self.size[0]))
+            y, x = self.tile * row, self.tile * column
+            tile = (x, y, min(x + self.tile, self.size[1]), min(y + self.tile, self.size[0]))
             yield compete(tile, logits, boxes, decided.in_tile(tile, self.size[1]), decided.locked)

@@ -118,15 +118,18 @@ def assert_same(state: ImageState, regions: Regions, canvas: torch.Tensor) -> No
     assert not (differs & ~close).any()
 
 
+@pytest.mark.parametrize("batched", [False, True])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_any_change_gives_what_computing_everything_anew_gives(variant: str, tiny_model: dict[str, Any]) -> None:
+def test_any_change_gives_what_computing_everything_anew_gives(
+    variant: str, batched: bool, tiny_model: dict[str, Any]
+) -> None:
     torch.manual_seed(0)
     segmenter = RegionSegmenter(**{**tiny_model, **VARIANTS[variant]}).eval()
     rng = np.random.default_rng(list(VARIANTS).index(variant))
     annotations = Annotations(np.stack([random_quad(rng) for _ in range(5)]), [])
     features = features_of(segmenter)
     with torch.inference_mode():
-        state = ImageState(segmenter, features, SIZE, hold_scribbles=True)
+        state = ImageState(segmenter, features, SIZE, hold_scribbles=True, batched=batched)
         locked: dict[int, NDArray[np.bool_]] = {}
         for _ in range(10):
             state.update(annotations, locked)
@@ -146,7 +149,7 @@ def test_any_change_gives_what_computing_everything_anew_gives(variant: str, tin
 def state(tiny_model: dict[str, Any]) -> ImageState:
     torch.manual_seed(0)
     segmenter = RegionSegmenter(**{**tiny_model, "roi_size": 21, "mask_size": 21, "num_classes": 1}).eval()
-    return ImageState(segmenter, features_of(segmenter), SIZE, hold_scribbles=True)
+    return ImageState(segmenter, features_of(segmenter), SIZE, hold_scribbles=True, batched=False)
 
 
 FAR_APART = np.array(
@@ -199,7 +202,7 @@ def test_another_class_changes_all_of_the_logits(tiny_model: dict[str, Any]) -> 
     segmenter = RegionSegmenter(**{**tiny_model, "roi_size": 21, "mask_size": 21}).eval()
     segmenter.classifier = verdict = Verdict()  # type: ignore[assignment]
     features = features_of(segmenter)
-    state = ImageState(segmenter, features, SIZE, hold_scribbles=True)
+    state = ImageState(segmenter, features, SIZE, hold_scribbles=True, batched=False)
     with torch.inference_mode():
         state.update(Annotations(FAR_APART, []), {})
         verdict.said = 1
@@ -247,13 +250,30 @@ def test_regions_beyond_the_memory_are_computed_anew(state: ImageState, monkeypa
         torch.testing.assert_close(torch.stack(state.logits()), regions.logits, rtol=1e-4, atol=1e-4)
 
 
+def test_a_batch_is_of_the_touched_regions_and_may_be_larger_than_the_memory(
+    state: ImageState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incremental, "CACHE_BYTES", 8 * 21 * 21 * 4)  # one region's
+    counts: list[int] = []
+    last = state.segmenter.convolutions[-1]
+    last.register_forward_hook(lambda _, inputs, __: counts.append(len(inputs[0])))
+    batched = ImageState(state.segmenter, state.head.features, SIZE, hold_scribbles=True, batched=True)
+    with torch.inference_mode():
+        for annotations in (Annotations(FAR_APART, []), Annotations(FAR_APART, [STROKE]), Annotations(FAR_APART, [])):
+            batched.update(annotations, {})
+        assert [bool(region.hidden) for region in batched.regions] == [True, False, False]
+        assert counts == [3, 1, 1]
+        regions = straightforward(state.segmenter, state.head.features, Annotations(FAR_APART, []))
+        torch.testing.assert_close(torch.stack(batched.logits()), regions.logits, rtol=1e-4, atol=1e-4)
+
+
 def test_the_network_may_overrule_scribbles_that_are_not_held(state: ImageState) -> None:
     everywhere = [Scribble(region, np.array([[20, 30], [50, 120]], np.float32)) for region in (1, 0)]
     wide = np.array([[[0, 70], [30, 0], [289, 70], [30, 149]]] * 2, np.float32)
     with torch.inference_mode():
         state.update(Annotations(wide, everywhere), {})
         assert state.canvas.region_map[30, 20] == state.canvas.region_map[120, 50] == 0
-        free = ImageState(state.segmenter, state.head.features, SIZE, hold_scribbles=False)
+        free = ImageState(state.segmenter, state.head.features, SIZE, hold_scribbles=False, batched=False)
         free.update(Annotations(wide, everywhere), {})
         regions = straightforward(state.segmenter, state.head.features, Annotations(wide, everywhere))
         plain = region_map_of(project_to_canvas(regions.logits, regions.boxes, SIZE))
@@ -268,7 +288,7 @@ def test_half_precision_is_the_networks_alone(state: ImageState) -> None:
         maps = state.regions[0].maps
         assert maps is not None
         with torch.autocast("cpu", torch.bfloat16):
-            half = ImageState(state.segmenter, state.head.features, SIZE, hold_scribbles=True)
+            half = ImageState(state.segmenter, state.head.features, SIZE, hold_scribbles=True, batched=False)
             half.update(Annotations(FAR_APART, []), {})
             half.update(annotations, {})
     logits = torch.stack(half.logits())
