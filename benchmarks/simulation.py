@@ -60,7 +60,7 @@ def waiting(workers: int, step: float) -> float:
     predicted = torch.stack(predictions)
     scribbler = Scribbler(predict=lambda _: predicted, move=lambda b: b, max_scribbles=4, seed=0, workers=workers)
     batches = DataLoader([item for _ in range(REPETITIONS + 1) for item in samples], batch_size=8, collate_fn=collate)
-    iterator = iter(ScribbledLoader(batches, scribbler))
+    iterator = iter(ScribbledLoader(batches, scribbler, None))
     next(iterator)  # the processes start
     waited, start = 0.0, time.perf_counter()
     for _ in range(REPETITIONS):

@@ -119,22 +119,25 @@ def _add_data(commands: "Commands") -> None:
 
 def _train(options: argparse.Namespace) -> int:
     config = load_config(options.experiment, options.overrides)
-    from fullseg.training.folder import Interrupted
+    from fullseg.training.checkpoints import CheckpointError
     from fullseg.training.run import train
+    from fullseg.training.stopping import Interrupted
     from fullseg.training.table import print_result
 
     try:
         print_result(train(config), config)
     except Interrupted as stop:
-        print(stop, file=sys.stderr)
-        return 130
+        return _stopped(stop, stop.status)
+    except CheckpointError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0
 
 
 def _study(options: argparse.Namespace) -> int:
     config = load_config(options.experiment, options.overrides)
-    from fullseg.training.folder import Interrupted
     from fullseg.training.run_study import study
+    from fullseg.training.stopping import Interrupted
     from fullseg.training.table import print_study
 
     try:
@@ -142,9 +145,14 @@ def _study(options: argparse.Namespace) -> int:
         if content:  # on the first of several ranks
             print_study(folder, content)
     except Interrupted as stop:
-        print(stop, file=sys.stderr)
-        return 130
+        return _stopped(stop, stop.status)
     return 0
+
+
+def _stopped(message: Exception, status: int) -> int:
+    if str(message):
+        print(message, file=sys.stderr)
+    return status
 
 
 def _predict(options: argparse.Namespace) -> int:

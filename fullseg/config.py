@@ -6,6 +6,7 @@ value is a ``ConfigError`` that names it and the nearest right one.
 
 import difflib
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,7 +86,8 @@ class DataConfig:
     colour: float = 0.5
     """Probability of a change of brightness, contrast, saturation and hue."""
     batch_size: int = 8
-    """Training images a step and rank. Evaluation takes one image at a time, so that no score depends on padding."""
+    """Training images a step and rank: a step takes that times the number of ranks. Evaluation takes one image at a
+    time, so that no score depends on padding."""
     workers: int = 2
     """Loader processes a rank."""
     skip_bad: bool = False
@@ -112,7 +114,7 @@ class ScribblesConfig:
     image; 0: extreme points alone."""
     predictor: str = "counterpart"
     """Whose errors are scribbled on: the non-interactive ``counterpart``'s (paper) or the model's own (``self``). Its
-    own are those of the step before, of the step itself where a run begins or goes on."""
+    own are those of the step before, of the step itself where an epoch begins."""
     start_from_counterpart: bool = True
     """Go on from the counterpart's weights. Paper: from ImageNet's, on another eighth of the images."""
     workers: int = 2
@@ -159,8 +161,14 @@ class StudyConfig:
 
 @dataclass
 class OptimizerConfig:
-    """AdamW with a linear warm-up and a cosine decay to zero."""
+    """AdamW with a linear warm-up and a cosine decay to zero.
 
+    Rates grow with the square root of the images a step over all ranks, as suits Adam (Malladi et al., On the SDEs and
+    Scaling Rules for Adaptive Gradient Algorithms, 2022): two ranks of 4 images do what one of 8 does.
+    """
+
+    base_batch: int = 4
+    """Images a step, over all ranks, at which the rates below hold; 0: they always do."""
     learning_rate: float = 1e-3
     """Peak rate of all that is not pretrained."""
     backbone_learning_rate: float = 2e-4
@@ -186,9 +194,12 @@ class TrainerConfig:
     accelerator: str = "auto"
     """Lightning's: ``auto``, ``cpu``, ``gpu``."""
     devices: int = 0
-    """Processes a node; 0: one on the CPU, all GPUs otherwise."""
+    """Processes a node; 0: what torchrun or srun has started, else one on the CPU, all GPUs otherwise."""
     num_nodes: int = 1
     """Machines."""
+    checkpoint_every: int = 0
+    """Steps between checkpoints within an epoch; there is one at the end of every epoch anyway. A machine that dies
+    loses what came after the last one."""
     precision: str = "auto"
     """``auto``: bf16 on a GPU and on a CPU with bf16 instructions, else fp32; or ``32-true``, ``bf16-mixed``."""
     threads: int = 0
@@ -230,8 +241,11 @@ class Config:
     """``pixelwise`` (Eq. 3): regions compete in the canvas; ``maskwise``: every mask by itself."""
     runs: str = "runs"
     """Folder of all run folders."""
+    run_id: str | None = None
+    """Name of the run's folder; default: the time."""
     resume: str | None = None
-    """``latest``, or a run folder or checkpoint to continue exactly."""
+    """``latest``, or a run folder or checkpoint to continue exactly; ``auto``: the run ``run_id`` if it has a
+    checkpoint, else start it. So the same command goes on after whatever has ended it."""
     checkpoint: str | None = None
     """What is studied: an experiment (its newest run), a run folder or a checkpoint. Default: this experiment."""
     counterpart: str | None = None
@@ -284,6 +298,7 @@ LEAST: dict[str, float] = {
     "study.noise.scribble_offset": 0,
     "study.noise.scribble_short": 0,
     "study.noise.scribble_misplaced": 0,
+    "optimizer.base_batch": 0,
     "optimizer.learning_rate": 0,
     "optimizer.backbone_learning_rate": 0,
     "optimizer.weight_decay": 0,
@@ -293,6 +308,7 @@ LEAST: dict[str, float] = {
     "trainer.validate_every": 1,
     "trainer.devices": 0,
     "trainer.num_nodes": 1,
+    "trainer.checkpoint_every": 0,
     "trainer.threads": 0,
     "tracking.pictures": 0,
     "seed": 0,
@@ -398,6 +414,10 @@ def _check_study(study: StudyConfig) -> None:
 
 
 def _check_schedule(config: Config) -> None:
+    if config.resume == "auto" and not config.run_id:
+        raise ConfigError("resume=auto: name the run that is to go on, run_id=NAME")
+    if config.run_id is not None and not re.fullmatch(r"[\w.-]+", config.run_id):
+        raise ConfigError(f"run_id={config.run_id!r}: letters, digits, '-', '_' and '.' alone: it names a folder")
     evaluations = config.trainer.epochs // epochs_between_evaluations(config.trainer)
     if config.study.every > evaluations:
         raise ConfigError(

@@ -5,6 +5,7 @@ import signal
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import lightning as L
 import torch
@@ -16,7 +17,7 @@ from fullseg.data.bsds500 import import_bsds500
 from fullseg.data.coco_panoptic import Category, CocoPanoptic, DataError
 from fullseg.data.dataset import EpochSampler, EvaluationSet, Item, TrainingSet, collate
 from fullseg.data.scenes import write_scenes
-from fullseg.data.scribbling import ScribbledLoader, Scribbler
+from fullseg.data.scribbling import Ahead, ScribbledLoader, Scribbler
 from fullseg.data.transforms import training_transform
 from fullseg.types import Batch
 
@@ -68,6 +69,8 @@ class InteractiveDataModule(L.LightningDataModule):
     def __init__(self, config: DataConfig, *, jitter: float, seed: int) -> None:
         super().__init__()
         self.scribbler: Scribbler | None = None
+        self.scribbled: ScribbledLoader | None = None
+        self.scribbles_ahead: Ahead | None = None  # of the step that a resumed run begins with
         self.config, self.jitter, self.seed = config, jitter, seed
         self.skipped: set[str] = set()
 
@@ -133,7 +136,27 @@ class InteractiveDataModule(L.LightningDataModule):
         if self.trainer:  # a run that was stopped within an epoch goes on with the epoch's next sample
             sampler.first = self.trainer.global_step * config.batch_size % len(sampler)
         loader = self._loader(dataset, sampler, config.batch_size)
-        return ScribbledLoader(loader, self.scribbler) if self.scribbler else loader
+        if self.scribbler is None:
+            return loader
+        self.scribbled = ScribbledLoader(loader, self.scribbler, self.scribbles_ahead)
+        self.scribbles_ahead = None
+        return self.scribbled
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return, on every rank, what a resumed epoch goes on with: all ranks' scribbles for the step to come."""
+        ahead = self.scribbled.ahead_as_numbers() if self.scribbled else None
+        ranks = self._rank()[1]
+        every: list[Any] = [ahead]
+        if ranks > 1:
+            every = [None] * ranks
+            torch.distributed.all_gather_object(every, ahead)
+        return {"scribbles_ahead": every}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with them; another number of ranks takes other samples, whose scribbles are simulated anew."""
+        rank, ranks = self._rank()
+        every = state_dict["scribbles_ahead"]
+        self.scribbles_ahead = every[rank] if len(every) == ranks else None
 
     def teardown(self, stage: str) -> None:  # noqa: ARG002  Lightning's signature
         """End the processes that simulate scribbles."""
@@ -153,6 +176,11 @@ class InteractiveDataModule(L.LightningDataModule):
         """Loader of whole images, one at a time and each exactly once over all ranks."""
         dataset = self.evaluation_set()
         rank, ranks = self._rank()
+        if len(dataset) < ranks:
+            raise DataError(
+                f"{len(dataset)} evaluation images on {ranks} processes: each needs one; lower trainer.devices, or "
+                "evaluate on more, data.val_fraction"
+            )
         sampler = UnrepeatedDistributedSampler(dataset, num_replicas=ranks, rank=rank, shuffle=False)
         return self._loader(dataset, sampler, 1)
 

@@ -17,6 +17,8 @@ from fullseg.simulation.interaction import training_scribbles
 from fullseg.simulation.randomness import TRAINING, seeded
 from fullseg.types import Batch, Draw, Scribble
 
+Ahead = list[list[tuple[int, list[list[float]]]]]  # region and points of the scribbles of every sample of a batch
+
 
 class Scribbler:
     """Adds simulated scribbles to batches.
@@ -101,15 +103,18 @@ class Scribbler:
 class ScribbledLoader:
     """A loader's batches with scribbles; while one is trained on, the next one's scribbles are simulated.
 
-    With the model's own errors (``scribbles.predictor=self``), those are of the model one step before.
+    With the model's own errors (``scribbles.predictor=self``), those are of the model one step before; so a checkpoint
+    keeps them, for a run that goes on within an epoch.
 
     Args:
         loader: of batches without scribbles.
         scribbler: adds them.
+        first: scribbles of the first batch, of ``ahead_as_numbers``; None: simulate them.
     """
 
-    def __init__(self, loader: DataLoader[Item], scribbler: Scribbler) -> None:
-        self.loader, self.scribbler = loader, scribbler
+    def __init__(self, loader: DataLoader[Item], scribbler: Scribbler, first: Ahead | None) -> None:
+        self.loader, self.scribbler, self.first = loader, scribbler, first
+        self._ahead: tuple[Batch, Future[list[list[Scribble]]]] | None = None
 
     @property
     def sampler(self) -> Sampler[Draw]:
@@ -120,13 +125,29 @@ class ScribbledLoader:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Batch]:
-        ahead: tuple[Batch, Future[list[list[Scribble]]]] | None = None
+        current: tuple[Batch, Future[list[list[Scribble]]]] | None
+        self._ahead = None
         for batch in self.loader:
-            current, ahead = ahead, self.scribbler.start(batch)
+            current, self._ahead = self._ahead, self._start(batch)
             if current is not None:
                 yield self.scribbler.finish(current[0], current[1].result())
-        if ahead is not None:
-            yield self.scribbler.finish(ahead[0], ahead[1].result())
+        current, self._ahead = self._ahead, None
+        if current is not None:
+            yield self.scribbler.finish(current[0], current[1].result())
+
+    def ahead_as_numbers(self) -> Ahead | None:
+        """Return the scribbles of the batch to come as plain numbers, None where that is the next epoch's first."""
+        if self._ahead is None:
+            return None
+        return [[(scribble.region, scribble.points.tolist()) for scribble in mine] for mine in self._ahead[1].result()]
+
+    def _start(self, batch: Batch) -> tuple[Batch, Future[list[list[Scribble]]]]:
+        if self.first is None:
+            return self.scribbler.start(batch)
+        known: Future[list[list[Scribble]]] = Future()
+        known.set_result([[Scribble(region, np.array(path, np.float32)) for region, path in m] for m in self.first])
+        self.first = None
+        return self.scribbler.move(batch), known
 
 
 def _scribbles_of(

@@ -1,16 +1,11 @@
-"""What happens beside the steps: speed, pictures, Ctrl-C."""
+"""What happens beside the steps: speed, pictures."""
 
-import signal
-import sys
-import threading
 import time
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image
 
 from fullseg.annotation_file import write_annotations
@@ -90,47 +85,3 @@ class Pictures(L.Callback):
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_image(f"val/{name}", [image], masks=[masks])
-
-
-class StopAfterStep(L.Callback):
-    """Ctrl-C ends training after the current step, with a checkpoint from which it resumes exactly; a second one now.
-
-    Args:
-        checkpoint: file to write.
-    """
-
-    def __init__(self, checkpoint: Path) -> None:
-        self.checkpoint = checkpoint
-        self.asked = False
-        self.previous: Any = signal.SIG_DFL
-
-    def on_train_start(self, *_: Any) -> None:  # noqa: ANN401
-        """Listen."""
-        if threading.current_thread() is threading.main_thread():
-            self.previous = signal.signal(signal.SIGINT, self._ask)
-
-    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:  # noqa: ANN401
-        """Stop here if asked to; the last step of an epoch is followed by its evaluation first."""
-        if self.asked and not trainer.is_last_batch:
-            self._stop(trainer)
-
-    def on_train_epoch_end(self, trainer: L.Trainer, *_: Any) -> None:  # noqa: ANN401
-        """Stop here if asked to."""
-        if self.asked:
-            self._stop(trainer)
-
-    def on_train_end(self, *_: Any) -> None:  # noqa: ANN401
-        """Listen no more."""
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, self.previous)
-
-    def _stop(self, trainer: L.Trainer) -> None:
-        trainer.save_checkpoint(self.checkpoint, weights_only=False)
-        raise KeyboardInterrupt
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-        if getattr(rank_zero_only, "rank", 0) == 0:
-            sys.stderr.write("\nStopping after this step; press Ctrl-C again to stop at once.\n")

@@ -16,8 +16,6 @@ from omegaconf import OmegaConf
 from fullseg.config import Config, plain
 from fullseg.options import ConfigError
 
-RUN_VARIABLE = "FULLSEG_RUN_FOLDER"  # tells the other ranks of this machine which folder rank 0 made
-
 Metrics = dict[str, float]
 
 
@@ -31,46 +29,25 @@ class Result(NamedTuple):
     step_parts: Metrics  # mean seconds of every part of a step, where they were measured
 
 
-class Interrupted(Exception):  # noqa: N818  no error: the user wanted it
-    """Ctrl-C; the message says how to go on."""
-
-
-def how_to_go_on(folder: Path) -> str:
-    """Say what is left of a run that was stopped."""
-    checkpoint = folder / "checkpoints" / "last.ckpt"
-    how = f"go on exactly from there with resume={folder}" if checkpoint.is_file() else "there is no checkpoint yet"
-    return f"Stopped. Run folder {folder}: {how}"
-
-
-def checkpoint_to_resume(config: Config) -> Path | None:
-    """Return the checkpoint that ``resume`` names, or None to start anew.
+def open_folder(config: Config, checkpoint: Path | None) -> Path:
+    """Return the resumed run's folder, or a new one that ``latest`` then points to.
 
     Raises:
-        ConfigError: if it is not there.
+        ConfigError: if there is a run of that ``run_id`` already.
     """
-    if config.resume is None:
-        return None
-    base = Path(config.runs) / config.experiment / "latest" if config.resume == "latest" else Path(config.resume)
-    checkpoint = base if base.suffix == ".ckpt" else base / "checkpoints" / "last.ckpt"
-    if not checkpoint.is_file():
-        raise ConfigError(f"resume={config.resume}: no checkpoint {checkpoint}; leave resume out to start anew")
-    return checkpoint.resolve()
-
-
-def open_folder(config: Config, checkpoint: Path | None) -> Path:
-    """Return the resumed run's folder, or a new one that ``latest`` then points to."""
-    if RUN_VARIABLE in os.environ:
-        return Path(os.environ[RUN_VARIABLE])
     if checkpoint is not None:
         return checkpoint.parent.parent
     parent = Path(config.runs) / config.experiment
-    name, number = time.strftime("%Y%m%d-%H%M%S"), 1
+    name, number = config.run_id or time.strftime("%Y%m%d-%H%M%S"), 1
     folder = parent / name
-    while folder.exists():
+    if config.run_id and (folder / "checkpoints").exists():
+        raise ConfigError(f"run_id={config.run_id}: {folder} is there already; go on with it, resume=auto, or rename")
+    while folder.exists() and not config.run_id:
         number += 1
         folder = parent / f"{name}-{number}"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     partial = parent / f".latest-{folder.name}"
+    partial.unlink(missing_ok=True)
     partial.symlink_to(folder.name)
     partial.replace(parent / "latest")
     return folder

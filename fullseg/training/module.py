@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim import Optimizer
+from torchmetrics import MeanMetric
 
 from fullseg.metrics import RegionIoU, region_iou
 from fullseg.model.boxes import box_area
@@ -36,12 +37,12 @@ class SegmenterModule(L.LightningModule):
         self.options = config["optimizer"]
         # Steps of the whole run; asking Lightning would start the loader before a resumed run's state is there.
         self.total_steps = 0
+        self.images_per_step = 0  # over all ranks
         self.region_iou = RegionIoU()
         self.independent_iou = RegionIoU() if config["loss"] == "maskwise" else None
         self.filled_iou = RegionIoU()
-        self.class_hits = 0
-        self.class_count = 0
-        self.seconds: list[float] = []
+        self.class_accuracy = MeanMetric() if model["num_classes"] > 1 else None
+        self.seconds = MeanMetric()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002  Lightning's signature
         """Return the loss of one batch: the mean over its images."""
@@ -73,12 +74,11 @@ class SegmenterModule(L.LightningModule):
         regions: Regions = self.segmenter(batch, None)
         canvas = project_to_canvas(regions.logits, regions.boxes, size)
         prediction = region_map_of(canvas)
-        self.seconds.append(self._now() - start)
+        self.seconds.update(self._now() - start)
         area = torch.bincount(truth[truth >= 0], minlength=count)
         self.region_iou.update(region_iou(prediction, truth, count), area)
-        if regions.class_logits is not None:
-            self.class_hits += int((regions.class_logits.argmax(dim=1) == batch.classes).sum())
-            self.class_count += count
+        if self.class_accuracy is not None and regions.class_logits is not None:
+            self.class_accuracy.update(regions.class_logits.argmax(dim=1) == batch.classes)
         if self.independent_iou is not None:
             self.independent_iou.update(_independent_iou(canvas, truth), area)
         if self.trainer.state.fn == "validate":  # once, before training: what the boxes alone are worth
@@ -86,31 +86,32 @@ class SegmenterModule(L.LightningModule):
         return prediction
 
     def on_validation_epoch_end(self) -> None:
-        """Log IoU over all ranks."""
+        """Log means over all images of all ranks; a rank that could read none of its images takes part, too."""
         for name, value in self.region_iou.compute().items():
             self.log(f"val/{name}", value.float(), prog_bar=name == "iou")
         self.region_iou.reset()
         if self.independent_iou is not None:
             self.log("val/iou_independent", self.independent_iou.compute()["iou"].float())
             self.independent_iou.reset()
-        if self.filled_iou.counts.any():
+        if self.trainer.state.fn == "validate":
             self.log("val/iou_box_filling", self.filled_iou.compute()["iou"].float())
             self.filled_iou.reset()
-        if self.class_count:
-            self.log("val/class_accuracy", self.class_hits / self.class_count, sync_dist=True)
-            self.class_hits = self.class_count = 0
-        if self.seconds:
-            self.log("val/seconds_per_image", sum(self.seconds) / len(self.seconds), sync_dist=True)
-            self.seconds = []
+        if self.class_accuracy is not None:
+            self.log("val/class_accuracy", self.class_accuracy.compute())
+            self.class_accuracy.reset()
+        self.log("val/seconds_per_image", self.seconds.compute())
+        self.seconds.reset()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with a lower rate for the pretrained part, linear warm-up, cosine decay."""
         pretrained = [p for p in self.segmenter.backbone.body.parameters() if p.requires_grad]
         ids = {id(parameter) for parameter in pretrained}
         others = [p for p in self.segmenter.parameters() if p.requires_grad and id(p) not in ids]
+        base = self.options["base_batch"] or self.images_per_step
+        growth = math.sqrt(self.images_per_step / base)
         groups = [
-            {"params": others, "lr": self.options["learning_rate"]},
-            {"params": pretrained, "lr": self.options["backbone_learning_rate"]},
+            {"params": others, "lr": growth * self.options["learning_rate"]},
+            {"params": pretrained, "lr": growth * self.options["backbone_learning_rate"]},
         ]
         fused = self.device.type in ("cpu", "cuda")  # all weights are of floating point there
         optimizer = torch.optim.AdamW(groups, weight_decay=self.options["weight_decay"], fused=fused)

@@ -1,9 +1,9 @@
 """One training run, from a configuration to its numbers."""
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
@@ -16,24 +16,16 @@ from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.options import ConfigError
 from fullseg.study import STRATEGIES
-from fullseg.training.callbacks import Pictures, StopAfterStep, Throughput
+from fullseg.training.callbacks import Pictures, Throughput
+from fullseg.training.checkpoints import check_model, checkpoint_to_resume
 from fullseg.training.counterpart import load_counterpart, make_scribbler, start_from
-from fullseg.training.folder import (
-    RUN_VARIABLE,
-    Interrupted,
-    Metrics,
-    Result,
-    checkpoint_to_resume,
-    how_to_go_on,
-    open_folder,
-    read_before,
-    write_provenance,
-    write_summary,
-)
+from fullseg.training.folder import Metrics, Result, open_folder, read_before, write_provenance, write_summary
 from fullseg.training.module import SegmenterModule
+from fullseg.training.ranks import end_other_ranks, from_rank_0
 from fullseg.training.run_study import training_study
 from fullseg.training.step_cost import checkpoint_activations, compile_backbone
 from fullseg.training.step_parts import StepParts
+from fullseg.training.stopping import StopAfterStep, interrupted
 from fullseg.training.tracking import MetricsFile, finish_wandb, wandb_logger
 from fullseg.training.trainer import make_trainer, prepare_process
 
@@ -48,10 +40,11 @@ def train(config: Config) -> Result:
         The run's folder and its metrics before and after training.
 
     Raises:
-        ConfigError: if there is nothing to resume.
+        ConfigError: if there is nothing to resume, or not from there.
+        CheckpointError: if a checkpoint can't be written; the last one is as it was.
         DataError: for bad data.
         WeightsError: if ImageNet weights can't be had.
-        Interrupted: after Ctrl-C, when the checkpoint to resume from is written.
+        Interrupted: after Ctrl-C or SIGTERM, when the checkpoint to resume from is written.
     """
     prepare_process(config)
     checkpoint = checkpoint_to_resume(config)
@@ -60,28 +53,34 @@ def train(config: Config) -> Result:
     data.setup()
     counterpart = load_counterpart(config)
     module = _module(config, data, counterpart)
-    folder = open_folder(config, checkpoint)
-    os.environ[RUN_VARIABLE] = str(folder.resolve())
+    if checkpoint:
+        check_model(checkpoint, module.hparams["model"])
+    trainer = make_trainer(config)
+    folder = Path(from_rank_0(trainer, lambda: str(open_folder(config, checkpoint))))
+    stopper = StopAfterStep(folder / "checkpoints" / "last.ckpt")
+    trainer.callbacks.extend(_callbacks(config, folder, counterpart, stopper))  # type: ignore[attr-defined]
     try:
-        return _train_in(folder, config, module, data, counterpart, checkpoint)
+        trainer.loggers = _loggers(config, folder, data, checkpoint)
+        return _train_in(folder, config, trainer, module, data, counterpart, checkpoint)
     except SystemExit as stop:  # how Lightning ends after Ctrl-C
-        raise Interrupted(how_to_go_on(folder)) from stop
+        finish_wandb()
+        raise interrupted(folder, stopper.asked) from stop
+    except BaseException:
+        end_other_ranks(trainer)
+        raise
     finally:
         finish_wandb()
-        del os.environ[RUN_VARIABLE]
 
 
 def _train_in(
     folder: Path,
     config: Config,
+    trainer: L.Trainer,
     module: SegmenterModule,
     data: InteractiveDataModule,
     counterpart: RegionSegmenter | None,
     checkpoint: Path | None,
 ) -> Result:
-    loggers = _loggers(config, folder, data, checkpoint)
-    callbacks = _callbacks(config, folder, counterpart)
-    trainer = make_trainer(config, folder, loggers, callbacks)
     if trainer.is_global_zero:
         write_provenance(folder, config, data.fingerprint())
     before = read_before(folder) if checkpoint else None
@@ -90,6 +89,7 @@ def _train_in(
         if trainer.is_global_zero:
             write_summary(folder, before)
     module.total_steps = config.trainer.epochs * data.steps_per_epoch(trainer.world_size)
+    module.images_per_step = config.data.batch_size * trainer.world_size
     if config.scribbles.max_scribbles:
         data.scribbler = make_scribbler(config, module, counterpart, trainer)
     if config.trainer.compile:
@@ -101,7 +101,11 @@ def _train_in(
     after = _metrics(trainer.callback_metrics)
     if "iou" not in after:  # the resumed run was finished already
         after = _evaluate(trainer, module, data)
-    parts = [callback.seconds_per_step() for callback in callbacks if isinstance(callback, StepParts)]
+    parts = [
+        callback.seconds_per_step()
+        for callback in trainer.callbacks  # type: ignore[attr-defined]
+        if isinstance(callback, StepParts)
+    ]
     result = Result(folder, before, after, time.perf_counter() - start, parts[0] if parts else {})
     if trainer.is_global_zero:
         write_summary(*result)
@@ -122,7 +126,9 @@ def _module(config: Config, data: InteractiveDataModule, counterpart: RegionSegm
     return module
 
 
-def _callbacks(config: Config, folder: Path, counterpart: RegionSegmenter | None) -> list[Callback]:
+def _callbacks(
+    config: Config, folder: Path, counterpart: RegionSegmenter | None, stopper: StopAfterStep
+) -> list[Callback]:
     checkpoints = folder / "checkpoints"
     strategies = [name for name in config.study.strategies if STRATEGIES[name].model == "interactive"]
     studied = config.study.every > 0 and len(strategies) > 0
@@ -135,20 +141,24 @@ def _callbacks(config: Config, folder: Path, counterpart: RegionSegmenter | None
         enable_version_counter=False,
     )
     callbacks: list[Callback] = [
-        best,
-        ModelCheckpoint(
-            dirpath=checkpoints, filename="last", save_on_train_epoch_end=True, enable_version_counter=False
-        ),
         LearningRateMonitor(logging_interval="step"),
         Throughput(),
         Pictures(folder, config.tracking.pictures),
-        StopAfterStep(checkpoints / "last.ckpt"),
+        stopper,
     ]
     if config.tracking.step_parts:
         callbacks.append(StepParts())
     if studied:
         callbacks.append(training_study(config, folder, strategies, counterpart))
-    return callbacks
+    every = config.trainer.checkpoint_every
+    last: list[dict[str, Any]] = [{"save_on_train_epoch_end": True}]
+    if every:
+        last.append({"every_n_train_steps": every})
+    return [
+        *callbacks,
+        best,
+        *(ModelCheckpoint(checkpoints, "last", enable_version_counter=False, **when) for when in last),
+    ]
 
 
 def _loggers(config: Config, folder: Path, data: InteractiveDataModule, checkpoint: Path | None) -> list[Logger]:

@@ -18,8 +18,8 @@ from fullseg.options import ConfigError
 from fullseg.simulation.noise import Noise
 from fullseg.study import Plan, Predict
 from fullseg.training.counterpart import find_checkpoint, load_predictor
-from fullseg.training.folder import Interrupted
 from fullseg.training.module import SegmenterModule
+from fullseg.training.stopping import Interrupted
 from fullseg.training.study import Study, model_of
 from fullseg.training.tracking import finish_wandb, wandb_logger
 from fullseg.training.trainer import make_trainer, prepare_process
@@ -64,7 +64,7 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
     asked = {"checkpoint": str(path), "step": step, "counterpart": str(counterpart) if counterpart else None}
     head = {**asked, **study_head(config), "data": fingerprint}
     folder = study_folder(path, config, module.hparams["config"], fingerprint)
-    trainer = make_trainer(config, folder, [], [])
+    trainer = make_trainer(config)
     strategies, models = _strategies(config, single_region, trainer)
     callback = Study(
         folder,

@@ -10,6 +10,7 @@ from rich.table import Table
 from fullseg.config import Config
 from fullseg.metrics import SIZES
 from fullseg.training.folder import Metrics, Result
+from fullseg.training.ranks import is_rank_0
 from fullseg.training.step_parts import PARTS
 
 ROWS = {
@@ -23,6 +24,8 @@ ROWS = {
 
 def print_result(result: Result, config: Config) -> None:
     """Print IoU before and after training, by region size, the time, where everything is, and what to run next."""
+    if not is_rank_0():
+        return
     console = Console(width=None if sys.stdout.isatty() else 100)
     count = int(result.after["regions"])
     table = Table(

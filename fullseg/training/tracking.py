@@ -14,6 +14,7 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from fullseg.config import TrackingConfig
+from fullseg.training.ranks import is_rank_0
 
 CONNECT_SECONDS = 20.0  # to W&B
 NO_NAME = str.maketrans(dict.fromkeys("=,/:#?%", "-"))  # what W&B's ids must not hold
@@ -119,9 +120,9 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
     os.environ.setdefault("WANDB_SILENT", "true")
     os.environ.setdefault("WANDB_DATA_DIR", str(run_folder.resolve() / "wandb"))  # artifacts are staged there
     os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", "1")  # seconds: a kill loses no more than that
-    if getattr(rank_zero_only, "rank", 0) != 0:  # one run a job
+    if not is_rank_0():  # one run a job
         return WandbLogger(save_dir=run_folder)
-    name = run_folder.name
+    name = f"{config['experiment']}-{run_folder.name}".translate(NO_NAME)
     if job != "train":  # what is below the run's folder names it, too
         place = run_folder.resolve().parts
         names = place[place.index("studies") - 1 :] if "studies" in place else place[-1:]
@@ -129,8 +130,8 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
     options: dict[str, Any] = {
         "dir": run_folder,
         "project": tracking.project,
-        "name": f"{config['experiment']}/{name}",
-        "group": config["experiment"],
+        "name": name,
+        "group": os.environ.get("WANDB_RUN_GROUP", config["experiment"]),
         "id": name,
         "job_type": job,
         "config": config,

@@ -4,16 +4,17 @@ import ctypes
 import logging
 import sys
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, TQDMProgressBar
-from lightning.pytorch.loggers import Logger
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.pytorch.callbacks import TQDMProgressBar
 
 from fullseg.config import Config, epochs_between_evaluations
+from fullseg.training.checkpoints import WholeCheckpoints
+from fullseg.training.ranks import launched
 
 ADVICE = (
     "The '.*_dataloader' does not have many",
@@ -23,18 +24,24 @@ ADVICE = (
     "Checkpoint directory .* exists",
     "Found .* module.* in eval mode",  # BatchNorm, on purpose
     "The number of training batches .* is smaller than the logging interval",
+    "It is recommended to use .self.log.*sync_dist",  # torchmetrics has them over all ranks already
 )
 
 
-def make_trainer(config: Config, folder: Path, loggers: Sequence[Logger], callbacks: Sequence[Callback]) -> L.Trainer:
-    """Return the trainer that the configuration describes; a progress bar is a callback where it is wanted."""
+def make_trainer(config: Config) -> L.Trainer:
+    """Return the trainer that the configuration describes, without loggers; its only callback is the progress bar."""
     options = config.trainer
     on_gpu = options.accelerator == "gpu" or (options.accelerator == "auto" and torch.cuda.is_available())
+    processes, nodes = launched() or (1, options.num_nodes)
+    plugins: list[Any] = [WholeCheckpoints()]
+    if SLURMEnvironment.detect():
+        plugins.append(SLURMEnvironment(auto_requeue=False))  # ours waits for the end of the step
     bar = [TQDMProgressBar(refresh_rate=1 if sys.stderr.isatty() else 20)] if options.progress_bar else []
     return L.Trainer(
         accelerator="gpu" if on_gpu else "cpu",
-        devices=options.devices or ("auto" if on_gpu else 1),
-        num_nodes=options.num_nodes,
+        devices=options.devices or (processes if launched() or not on_gpu else "auto"),
+        num_nodes=nodes,
+        plugins=plugins,
         precision=precision_of(options.precision, on_gpu=on_gpu),
         max_epochs=options.epochs,
         check_val_every_n_epoch=epochs_between_evaluations(options),
@@ -42,13 +49,13 @@ def make_trainer(config: Config, folder: Path, loggers: Sequence[Logger], callba
         inference_mode=False,  # the metrics that are updated before training are updated again in it
         gradient_clip_val=config.optimizer.gradient_clip or None,
         use_distributed_sampler=False,  # the data module's samplers see every evaluation image exactly once
-        logger=list(loggers),
-        callbacks=[*callbacks, *bar],
+        logger=False,
+        callbacks=list(bar),
         enable_progress_bar=options.progress_bar,
         enable_model_summary=False,
-        enable_checkpointing=bool(callbacks),
+        enable_checkpointing=False,  # the run adds its own
         log_every_n_steps=10,
-        default_root_dir=folder,
+        default_root_dir=config.runs,
     )
 
 

@@ -41,7 +41,7 @@ def loader(folder: object, batch_size: int) -> DataLoader[object]:
 def with_scribbles(folder: object, batch_size: int, **options: int) -> list[Batch]:
     adds = scribbler(**options)
     try:
-        return list(ScribbledLoader(loader(folder, batch_size), adds))  # type: ignore[arg-type]
+        return list(ScribbledLoader(loader(folder, batch_size), adds, None))  # type: ignore[arg-type]
     finally:
         adds.close()
 
@@ -87,7 +87,7 @@ def test_all_else_in_the_batch_stays(tiny_data: object, batches: list[Batch]) ->
 def test_the_next_batch_is_predicted_before_this_one_is_trained_on(tiny_data: object, batches: list[Batch]) -> None:
     events: list[str] = []
     adds = scribbler(events=events)
-    iterator = iter(ScribbledLoader(loader(tiny_data, 2), adds))  # type: ignore[arg-type]
+    iterator = iter(ScribbledLoader(loader(tiny_data, 2), adds, None))  # type: ignore[arg-type]
     events.extend(f"train {batch.names[0]}" for batch in iterator)
     adds.close()
     names = [batch.names[0] for batch in batches]
@@ -101,14 +101,14 @@ def test_an_error_of_a_worker_reaches_the_training(tiny_data: object) -> None:
     adds = scribbler(workers=1)
     adds.predict = lambda batch: torch.full_like(batch.region_maps, 999)
     with pytest.raises(ValueError, match="prediction holds regions 999 to 999"):
-        list(ScribbledLoader(loader(tiny_data, 2), adds))  # type: ignore[arg-type]
+        list(ScribbledLoader(loader(tiny_data, 2), adds, None))  # type: ignore[arg-type]
     adds.close()
 
 
 def test_length_and_sampler_are_the_loaders(tiny_data: object) -> None:
     plain = loader(tiny_data, 2)
     adds = scribbler()
-    wrapped = ScribbledLoader(plain, adds)  # type: ignore[arg-type]
+    wrapped = ScribbledLoader(plain, adds, None)  # type: ignore[arg-type]
     assert len(wrapped) == len(plain) == 4
     assert wrapped.sampler is plain.sampler
     adds.close()

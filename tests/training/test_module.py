@@ -26,7 +26,7 @@ def trained(options: list[str], data: Path, runs: Path) -> dict[str, torch.Tenso
 
 
 def test_adamw_is_fused_and_steps_as_the_plain_one(module: SegmenterModule) -> None:
-    module.total_steps = 10
+    module.total_steps, module.images_per_step = 10, 4
     fused = module.configure_optimizers()["optimizer"]  # type: ignore[index,call-overload]
     assert fused.defaults["fused"]
     rates = [group["lr"] for group in fused.param_groups]
@@ -46,6 +46,17 @@ def test_adamw_is_fused_and_steps_as_the_plain_one(module: SegmenterModule) -> N
     torch.optim.AdamW(groups, weight_decay=module.options["weight_decay"], fused=False, foreach=False).step()
     for name, weight in module.segmenter.named_parameters():
         torch.testing.assert_close(weight.detach(), expected[name], rtol=1e-6, atol=1e-7, msg=name)
+
+
+@pytest.mark.parametrize(("base", "images", "growth"), [(4, 4, 1), (4, 64, 4), (8, 2, 0.5), (0, 64, 1)])
+def test_rates_grow_with_the_root_of_the_images_a_step(
+    module: SegmenterModule, base: int, images: int, growth: float
+) -> None:
+    module.total_steps, module.images_per_step = 10, images
+    module.options = {**module.options, "base_batch": base, "warmup_steps": 0}
+    found = module.configure_optimizers()
+    rates = [group["lr"] for group in found["optimizer"].param_groups]  # type: ignore[index,call-overload]
+    assert rates == pytest.approx([growth * 1e-3, growth * 2e-4])
 
 
 def test_gradient_is_clipped_to_its_norm_over_all_weights(module: SegmenterModule) -> None:

@@ -19,8 +19,9 @@ from fullseg.annotation_file import read_annotations
 from fullseg.config import load_config
 from fullseg.options import ConfigError
 from fullseg.training.callbacks import Throughput
-from fullseg.training.folder import Interrupted, Result
+from fullseg.training.folder import Result
 from fullseg.training.run import train
+from fullseg.training.stopping import Interrupted
 
 pytestmark = pytest.mark.slow
 
@@ -166,25 +167,35 @@ def test_nothing_to_resume_is_named(run: Any, tmp_path: Path) -> None:
 
 
 def test_two_processes_score_and_train_as_one(tiny_data: Path, tiny_options: list[str], tmp_path: Path) -> None:
-    """Three evaluation images do not divide by two ranks; each must count once."""
-    results = {}
-    for devices, batch in ((1, 4), (2, 2)):
-        runs = tmp_path / str(devices)
-        options = [
-            f"trainer.devices={devices}",
-            f"data.batch_size={batch}",
-            "trainer.epochs=2",
-            f"data.root={tiny_data}",
-        ]
-        command = [sys.executable, "-m", "fullseg", "train", "experiments/default.yaml", *tiny_options, *options]
+    """Three evaluation images do not divide by two ranks, of which one has one; each must count once."""
+    torchrun = [
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node=2",
+        "--rdzv-backend=c10d",
+        "--rdzv-endpoint=localhost:0",
+    ]
+    starts = {
+        "one": ([], ["trainer.devices=1", "data.batch_size=4"]),
+        "lightning": ([], ["trainer.devices=2", "data.batch_size=2"]),
+        "torchrun": (torchrun, ["data.batch_size=2"]),
+    }
+    scores = {}
+    for name, (launcher, options) in starts.items():
+        command = [sys.executable, *launcher, "-m", "fullseg", "train", "experiments/default.yaml", *tiny_options]
+        command += [*options, "trainer.epochs=2", f"data.root={tiny_data}", f"runs={tmp_path / name}"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
         root = Path(__file__).parents[2]
-        subprocess.run([*command, f"runs={runs}"], check=True, cwd=root, env=environment, capture_output=True)
-        [folder] = (path for path in (runs / "default").iterdir() if path.name != "latest")
-        results[devices] = [row for row in rows(folder) if row["val/iou"]]
-    one, two = results[1], results[2]
-    assert one[0]["val/regions"] == two[0]["val/regions"]
-    assert float(one[0]["val/iou"]) == pytest.approx(float(two[0]["val/iou"]), abs=1e-7)
+        result = subprocess.run(command, check=True, cwd=root, env=environment, capture_output=True, text=True)
+        assert result.stdout.count("run folder") == 1
+        [folder] = (path for path in (tmp_path / name / "default").iterdir() if path.name != "latest")
+        assert len(list((folder / "wandb").glob("offline-run-*"))) == 1
+        kept = [{k: v for k, v in row.items() if v and "seconds" not in k and "epoch" not in k} for row in rows(folder)]
+        scores[name] = [row for row in kept if "val/iou" in row]
+    assert scores["lightning"] == scores["torchrun"]
+    one, two = scores["one"], scores["lightning"]
+    assert {"val/regions", "val/class_accuracy", "val/iou_box_filling", "val/iou_small"} <= set(one[0])
+    assert one[0] == two[0]
     assert float(one[-1]["val/iou"]) == pytest.approx(float(two[-1]["val/iou"]), abs=2e-3)  # sums in another order
 
 

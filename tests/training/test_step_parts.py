@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from fullseg.config import Config, load_config
-from fullseg.training import callbacks, step_parts
+from fullseg.training import callbacks, step_parts, stopping
 from fullseg.training.folder import Result
 from fullseg.training.run import train
 from fullseg.training.step_parts import PARTS, StepParts
@@ -53,7 +53,7 @@ def test_parts_are_all_there_and_add_up_to_the_step(
         last[0] = time.perf_counter()
 
     monkeypatch.setattr(callbacks.Throughput, "on_train_epoch_start", begin)
-    monkeypatch.setattr(callbacks.StopAfterStep, "on_train_batch_end", end)
+    monkeypatch.setattr(stopping.StopAfterStep, "on_train_batch_end", end)
     result, config = run("tracking.step_parts=true", *INTERACTIVE)
 
     assert len(steps) == 12

@@ -18,7 +18,8 @@ from fullseg.options import ConfigError
 from fullseg.simulation.noise import NO_NOISE
 from fullseg.study import Plan
 from fullseg.training.callbacks import Throughput
-from fullseg.training.folder import Interrupted, Result
+from fullseg.training.folder import Result
+from fullseg.training.stopping import Interrupted
 from fullseg.training.study import Study
 from tests.training.conftest import Runs, tables
 

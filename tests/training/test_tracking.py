@@ -64,7 +64,11 @@ def test_offline_without_a_key(opened: list[dict[str, Any]], tmp_path: Path, mon
     wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG, job="train")
     assert tracking.os.environ["WANDB_MODE"] == "offline"
     assert opened[0]["config"] == CONFIG
-    assert (opened[0]["group"], opened[0]["id"], opened[0]["dir"]) == ("bsds500/full_image", "run", tmp_path / "run")
+    assert (opened[0]["group"], opened[0]["id"], opened[0]["dir"]) == (
+        "bsds500/full_image",
+        "bsds500-full_image-run",
+        tmp_path / "run",
+    )
     monkeypatch.delenv("WANDB_MODE")
 
 

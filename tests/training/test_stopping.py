@@ -1,0 +1,115 @@
+"""Real processes that are told to stop, killed, or die: nothing hangs, and what goes on ends as if nothing had been."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.test_run import rows, weights
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+TWO_RANKS = ("trainer.devices=2", "data.batch_size=1")
+OWN_SCRIBBLES = ("scribbles.max_scribbles=1", "scribbles.predictor=self", "scribbles.workers=0")
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tiny_options: list[str], tiny_data: Path, tmp_path: Path) -> Start:
+    """Return a function that starts training in a process of its own, its runs in a folder of that name."""
+
+    def start(runs: str, *overrides: str, data: Path = tiny_data) -> subprocess.Popen[str]:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        command = [sys.executable, "-m", "fullseg", "train", "experiments/default.yaml", *tiny_options]
+        command += [f"data.root={data}", f"runs={tmp_path / runs}", "run_id=a", "resume=auto", "trainer.epochs=3"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        return subprocess.Popen(
+            [*command, "tracking.wandb=disabled", *overrides],
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    return start
+
+
+def finish(process: "subprocess.Popen[str]") -> str:
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors[-2000:]
+    return errors
+
+
+def wait_for_step(checkpoint: Path, step: int, process: "subprocess.Popen[str]") -> None:
+    while process.poll() is None:
+        time.sleep(0.01)
+        if checkpoint.is_file() and torch.load(checkpoint, weights_only=True)["global_step"] >= step:
+            return
+    raise AssertionError(process.communicate()[1][-2000:])
+
+
+def assert_same_run(first: Path, second: Path) -> None:
+    assert weights(first) == weights(second)
+    columns = ("step", "train/loss", "val/iou", "val/class_accuracy")
+    assert [[row[key] for key in columns] for row in rows(first)] == [[r[key] for key in columns] for r in rows(second)]
+
+
+@pytest.mark.parametrize("step", [2, 7])
+def test_kill_9_loses_the_steps_since_the_last_checkpoint_alone(start: Start, tmp_path: Path, step: int) -> None:
+    whole = start("whole", *OWN_SCRIBBLES)
+    finish(whole)
+    broken = start("broken", *OWN_SCRIBBLES, "trainer.checkpoint_every=1")
+    folder = tmp_path / "broken" / "default" / "a"
+    wait_for_step(folder / "checkpoints" / "last.ckpt", step, broken)
+    broken.send_signal(signal.SIGKILL)
+    broken.communicate()
+    reached = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    assert step <= reached < 12
+    again = start("broken", *OWN_SCRIBBLES, "trainer.checkpoint_every=1")
+    finish(again)
+    assert_same_run(folder, tmp_path / "whole" / "default" / "a")
+
+
+def test_sigterm_to_one_of_two_ranks_stops_both_and_they_go_on_exactly(start: Start, tmp_path: Path) -> None:
+    stopped = start("stopped", *TWO_RANKS, *OWN_SCRIBBLES, "trainer.checkpoint_every=5", "trainer.epochs=12")
+    folder = tmp_path / "stopped" / "default" / "a"
+    wait_for_step(folder / "checkpoints" / "last.ckpt", 5, stopped)
+    stopped.send_signal(signal.SIGTERM)
+    output, errors = stopped.communicate(timeout=60)
+    assert stopped.returncode == 128 + signal.SIGTERM, errors
+    assert errors.count("SIGTERM: stopping after this step.") == 1
+    assert errors.count(f"go on exactly from there with resume={folder}") == 1
+    assert "Traceback" not in errors
+    assert output == ""
+    reached = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    assert reached < 48
+    finish(start("stopped", *TWO_RANKS, *OWN_SCRIBBLES, "trainer.epochs=12"))
+    finish(start("longer", *TWO_RANKS, *OWN_SCRIBBLES, "trainer.epochs=12"))
+    assert_same_run(folder, tmp_path / "longer" / "default" / "a")
+
+
+def test_a_rank_that_dies_ends_the_run_with_its_error(start: Start, tiny_data: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(tiny_data, data)
+    image = sorted((data / "train" / "images").iterdir())[0]
+    image.write_bytes(image.read_bytes()[:300])
+    begin = time.monotonic()
+    process = start("dies", *TWO_RANKS, "data.max_bad=0", data=data)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode not in (0, None)
+    assert "1 samples can't be read, more than data.max_bad=0" in errors
+    assert image.name in errors
+    assert time.monotonic() - begin < 60
+    assert not subprocess.run(["pgrep", "-f", f"runs={tmp_path / 'dies'}"], capture_output=True, check=False).stdout
