@@ -41,11 +41,13 @@ class StopAfterStep(L.Callback):
     def __init__(self, checkpoint: Path) -> None:
         self.checkpoint = checkpoint
         self.asked = 0  # by which signal
+        if _job():  # SIGUSR1 would end the process: what comes before training is not its end
+            signal.signal(signal.SIGUSR1, self._ask)
 
     def on_train_start(self, *_: Any) -> None:  # noqa: ANN401
         """Listen; Lightning puts back what was there before when training ends."""
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if _job() else [])):
+            for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self._ask)
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:  # noqa: ANN401
