@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_predict(commands)
     _add_annotate(commands)
     _add_report(commands)
+    _add_dashboard(commands)
     _add_data(commands)
     return parser
 
@@ -98,6 +99,16 @@ def _add_report(commands: "Commands") -> None:
     report.add_argument("runs", type=Path, nargs="+", metavar="RUN_DIR")
     report.add_argument("--out", type=Path, metavar="FILE.html", help="default: report.html in the first run's folder")
     report.set_defaults(run=_report)
+
+
+def _add_dashboard(commands: "Commands") -> None:
+    dashboard = commands.add_parser("dashboard", help="create the project's W&B workspace, once")
+    dashboard.add_argument("--entity", help="W&B user or team (default: the key's own)")
+    dashboard.add_argument("--project", default="fullseg", help="as tracking.project (default: fullseg)")
+    dashboard.add_argument("--runs", type=Path, default=Path("runs"), help="folder that remembers it (default: runs)")
+    dashboard.add_argument("--again", action="store_true", help="create another where there is one")
+    dashboard.add_argument("--show", action="store_true", help="print the definition; needs neither key nor network")
+    dashboard.set_defaults(run=_dashboard)
 
 
 def _add_data(commands: "Commands") -> None:
@@ -182,6 +193,16 @@ def _report(options: argparse.Namespace) -> int:
     from fullseg.report import write_report
 
     print(f"written {write_report(options.runs, options.out)}")
+    return 0
+
+
+def _dashboard(options: argparse.Namespace) -> int:
+    from fullseg.training.dashboard import as_json, create
+
+    if options.show:
+        print(as_json(options.entity or "ENTITY", options.project))
+    else:
+        print(create(options.entity, options.project, options.runs / "dashboard.json", again=options.again))
     return 0
 
 

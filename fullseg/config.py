@@ -224,6 +224,8 @@ class TrackingConfig:
     """W&B project."""
     pictures: int = 8
     """Evaluation images drawn after every evaluation."""
+    artifacts: bool = True
+    """Keep checkpoints, studies and data fingerprints as W&B artifacts, with what was made from what."""
     step_parts: bool = False
     """Log where the time of a training step goes, as ``train/seconds_<part>`` in seconds, and print it at the end. On a
     GPU it waits for the step whenever it logs: not by default."""

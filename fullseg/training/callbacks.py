@@ -12,6 +12,8 @@ from fullseg.annotation_file import write_annotations
 from fullseg.pictures import draw_panels
 from fullseg.types import VOID, Annotations, Batch
 
+PICTURES = "val/picture_"  # W&B's names of the evaluation images; a number follows
+
 
 class Throughput(L.Callback):
     """Logs images/s, and which fraction of the time steps wait for data and the counterpart predicts."""
@@ -84,4 +86,5 @@ class Pictures(L.Callback):
         masks = {key: {"mask_data": regions - VOID} for key, regions in (("prediction", prediction), ("truth", truth))}
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                logger.log_image(f"val/{name}", [image], masks=[masks])
+                key = f"{PICTURES}{batch_idx}"  # one each: W&B shows images of other sizes wrongly under one
+                logger.log_image(key, [image], step=trainer.global_step, masks=[masks], caption=[name])

@@ -53,6 +53,45 @@ def load_predictor(path: Path) -> Predictor:
         raise ConfigError(str(error)) from error
 
 
+def load_module(path: Path) -> tuple[SegmenterModule, int]:
+    """Return the Lightning module of a checkpoint, without ImageNet weights having been asked for, and its step.
+
+    Raises:
+        ConfigError: if the file is no checkpoint of fullseg.
+    """
+    load_predictor(path)  # names what is wrong with the file
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    options = checkpoint["hyper_parameters"]
+    module = SegmenterModule({**options["model"], "pretrained": False}, options["config"], options["categories"])
+    module.load_state_dict(checkpoint["state_dict"])
+    return module, checkpoint["global_step"]
+
+
+def find_counterpart(named: str | None, runs: str, checkpoint: Path, module: SegmenterModule) -> Path | None:
+    """Return the model to ask in round 0: the one that is named, else the one that the checkpoint was trained with.
+
+    Of a named experiment's runs it is the one that the checkpoint was trained with, if that is one of them.
+
+    Raises:
+        ConfigError: if it is not there.
+    """
+    if named == "none":
+        return None
+    trained_with = module.hparams["config"].get("counterpart")
+    if named is None and trained_with is None:
+        return None
+    known = trained_with is not None and Path(trained_with).is_file()
+    if named is not None:
+        of_experiment = known and Path(trained_with).is_relative_to((Path(runs) / named).resolve())
+        return Path(trained_with) if of_experiment else find_checkpoint("counterpart", named, runs)
+    if not known:
+        raise ConfigError(
+            f"{checkpoint} was trained with counterpart={trained_with}, which is not there: put it back, name another, "
+            "counterpart=CHECKPOINT, or leave round 0 to the model itself, counterpart=none"
+        )
+    return Path(trained_with)
+
+
 def load_counterpart(config: Config) -> RegionSegmenter | None:
     """Return the non-interactive model that training needs, or None if it needs none.
 

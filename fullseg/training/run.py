@@ -16,6 +16,7 @@ from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.options import ConfigError
 from fullseg.study import STRATEGIES
+from fullseg.training.artifacts import checkpoint_artifact, make, use
 from fullseg.training.callbacks import Pictures, Throughput
 from fullseg.training.checkpoints import check_model, checkpoint_to_resume
 from fullseg.training.counterpart import load_counterpart, make_scribbler, start_from
@@ -88,6 +89,8 @@ def _train_in(
         before = _evaluate(trainer, module, data)
         if trainer.is_global_zero:
             write_summary(folder, before)
+    models = {"counterpart": Path(str(config.counterpart))} if counterpart is not None else {}
+    use(trainer, config.data.format, data.fingerprint(), models)
     module.total_steps = config.trainer.epochs * data.steps_per_epoch(trainer.world_size)
     module.images_per_step = config.data.batch_size * trainer.world_size
     if config.scribbles.max_scribbles:
@@ -101,14 +104,10 @@ def _train_in(
     after = _metrics(trainer.callback_metrics)
     if "iou" not in after:  # the resumed run was finished already
         after = _evaluate(trainer, module, data)
-    parts = [
-        callback.seconds_per_step()
-        for callback in trainer.callbacks  # type: ignore[attr-defined]
-        if isinstance(callback, StepParts)
-    ]
-    result = Result(folder, before, after, time.perf_counter() - start, parts[0] if parts else {})
+    result = Result(folder, before, after, time.perf_counter() - start, _step_parts(trainer))
     if trainer.is_global_zero:
         write_summary(*result)
+    make(trainer, lambda _: checkpoint_artifact(folder / "checkpoints" / "best.ckpt"))
     return result
 
 
@@ -174,6 +173,11 @@ def _loggers(config: Config, folder: Path, data: InteractiveDataModule, checkpoi
 def _evaluate(trainer: L.Trainer, module: SegmenterModule, data: InteractiveDataModule) -> Metrics:
     trainer.validate(module, datamodule=data, verbose=False)
     return _metrics(trainer.callback_metrics)
+
+
+def _step_parts(trainer: L.Trainer) -> Metrics:
+    parts = [callback for callback in trainer.callbacks if isinstance(callback, StepParts)]  # type: ignore[attr-defined]
+    return parts[0].seconds_per_step() if parts else {}
 
 
 def _metrics(logged: Mapping[str, Tensor]) -> Metrics:

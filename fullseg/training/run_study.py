@@ -1,5 +1,6 @@
 """The study of a trained model, from a configuration to ``study.json``."""
 
+import functools
 import json
 import sys
 from collections.abc import Callable
@@ -8,7 +9,6 @@ from typing import Any
 
 import lightning as L
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from fullseg.config import Config, plain
@@ -17,8 +17,10 @@ from fullseg.model.segmenter import RegionSegmenter
 from fullseg.options import ConfigError
 from fullseg.simulation.noise import Noise
 from fullseg.study import Plan, Predict
-from fullseg.training.counterpart import find_checkpoint, load_predictor
+from fullseg.training.artifacts import make, study_artifact, use
+from fullseg.training.counterpart import find_checkpoint, find_counterpart, load_module, load_predictor
 from fullseg.training.module import SegmenterModule
+from fullseg.training.ranks import end_other_ranks
 from fullseg.training.stopping import Interrupted
 from fullseg.training.study import Study, model_of
 from fullseg.training.tracking import finish_wandb, wandb_logger
@@ -81,54 +83,31 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
     trainer.callbacks.append(callback)  # type: ignore[attr-defined]
     logger = wandb_logger(config.tracking, folder, {**plain(config), "study": head}, job="study")
     trainer.loggers = [logger] if logger else []
+    used = {"checkpoint": path, "counterpart": counterpart, "single_region": single_region}
+    try:
+        use(trainer, config.data.format, data.fingerprint(), {role: file for role, file in used.items() if file})
+        content = _annotate(trainer, module, data, callback)
+        if content:
+            make(trainer, functools.partial(study_artifact, folder=folder, content=content))
+    finally:
+        finish_wandb()
+    return folder, content
+
+
+def _annotate(
+    trainer: L.Trainer, module: SegmenterModule, data: InteractiveDataModule, callback: Study
+) -> dict[str, Any]:
+    """Study; return the content of ``study.json`` on rank 0."""
     try:
         trainer.validate(module, datamodule=data, verbose=False)
     except SystemExit as stop:  # how Lightning ends after Ctrl-C
         raise Interrupted(
             "Stopped. What an earlier study wrote is as it was; the same command starts this one anew"
         ) from stop
-    finally:
-        finish_wandb()
-    return folder, callback.result or {}
-
-
-def load_module(path: Path) -> tuple[SegmenterModule, int]:
-    """Return the Lightning module of a checkpoint, without ImageNet weights having been asked for, and its step.
-
-    Raises:
-        ConfigError: if the file is no checkpoint of fullseg.
-    """
-    load_predictor(path)  # names what is wrong with the file
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    options = checkpoint["hyper_parameters"]
-    module = SegmenterModule({**options["model"], "pretrained": False}, options["config"], options["categories"])
-    module.load_state_dict(checkpoint["state_dict"])
-    return module, checkpoint["global_step"]
-
-
-def find_counterpart(named: str | None, runs: str, checkpoint: Path, module: SegmenterModule) -> Path | None:
-    """Return the model to ask in round 0: the one that is named, else the one that the checkpoint was trained with.
-
-    Of a named experiment's runs it is the one that the checkpoint was trained with, if that is one of them.
-
-    Raises:
-        ConfigError: if it is not there.
-    """
-    if named == "none":
-        return None
-    trained_with = module.hparams["config"].get("counterpart")
-    if named is None and trained_with is None:
-        return None
-    known = trained_with is not None and Path(trained_with).is_file()
-    if named is not None:
-        of_experiment = known and Path(trained_with).is_relative_to((Path(runs) / named).resolve())
-        return Path(trained_with) if of_experiment else find_checkpoint("counterpart", named, runs)
-    if not known:
-        raise ConfigError(
-            f"{checkpoint} was trained with counterpart={trained_with}, which is not there: put it back, name another, "
-            "counterpart=CHECKPOINT, or leave round 0 to the model itself, counterpart=none"
-        )
-    return Path(trained_with)
+    except BaseException:
+        end_other_ranks(trainer)
+        raise
+    return callback.result or {}
 
 
 def _single_region_checkpoint(config: Config) -> Path | None:

@@ -20,7 +20,7 @@ from fullseg.model.predictor import Predictor
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.study import STRATEGIES, ImageRecord, Plan, Predict, study_image, summarise, write_records, write_study
 from fullseg.training.study_figures import write_figures
-from fullseg.training.tracking import log_curves
+from fullseg.training.study_tracking import log_study
 from fullseg.types import Annotations, Batch, Draw, Sample
 
 Records = dict[str, list[ImageRecord]]  # by strategy
@@ -151,7 +151,7 @@ class Study(L.Callback):
         pictures = write_figures(self.folder / "figures", self.result, records, again)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                log_curves(logger, summary, pictures)
+                log_study(logger, summary, records, categories, pictures)
 
     def _models(
         self, trainer: L.Trainer, module: L.LightningModule

@@ -14,6 +14,7 @@ from fullseg.study import ImageRecord
 from fullseg.types import Sample
 
 WORST = 8  # regions drawn
+FIGURES = ("fig5", "fig6", "worst_regions")
 
 
 def write_figures(
@@ -35,7 +36,7 @@ def write_figures(
         Paths of the pictures that were drawn.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.png" for name in ("fig5", "fig6", "worst_regions")]
+    paths = [folder / f"{name}.png" for name in FIGURES]
     curves({study["experiment"]: study}).savefig(paths[0], dpi=150)
     shown = "free" if "free" in study["strategies"] else next(iter(study["strategies"]))
     if shown not in records:

@@ -4,7 +4,7 @@ import csv
 import os
 import warnings
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +135,7 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
         "id": name,
         "job_type": job,
         "config": config,
+        "mode": mode,
     }
     try:
         resume: Any = "allow" if mode == "online" else None
@@ -143,22 +144,8 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
         warnings.warn(
             f"W&B is out of reach, so this run is logged offline; wandb sync uploads it: {error}", stacklevel=1
         )
-        run = wandb.init(**{**options, "id": f"{name}-offline"}, mode="offline")  # the first id is taken now
+        run = wandb.init(**{**options, "id": f"{name}-offline", "mode": "offline"})  # the first id is taken now
     return WandbLogger(save_dir=run_folder, experiment=run)
-
-
-def log_curves(logger: WandbLogger, summary: dict[str, dict[str, Any]], pictures: Sequence[Path]) -> None:
-    """Log IoU, boundary IoU and panoptic quality of every strategy against scribbles per region, and the pictures."""
-    run = logger.experiment
-    run.define_metric("study/*", step_metric="study/scribbles_per_region")
-    for name, strategy in summary.items():
-        for number, x in enumerate(strategy["scribbles_per_region"]):
-            values = {
-                f"study/{name}/{key}": strategy[key][number] for key in ("iou", "boundary_iou", "panoptic_quality")
-            }
-            run.log({"study/scribbles_per_region": x, **values})
-    for picture in pictures:
-        logger.log_image(f"figures/{picture.stem}", [str(picture)])
 
 
 def finish_wandb() -> None:
