@@ -78,12 +78,12 @@ def parts_of(count: int) -> dict[str, Callable[[], object]]:
     truth, prediction = wavy_regions(count, (HEIGHT, WIDTH), np.random.default_rng(0))
     errors = error_regions(truth, prediction, count)
     chosen = allocate(errors, count, "free")
-    strokes = pack_scribbles(simulate_scribbles(truth, prediction, chosen, np.random.default_rng(0)))
+    strokes = pack_scribbles(simulate_scribbles(truth, chosen, np.random.default_rng(0)))
     maps = torch.zeros(count, HEIGHT, WIDTH)  # once: new memory of this size can cost more than all the rest
     points = {"extreme points": lambda: simulate_extreme_points(truth, count, JITTER, np.random.default_rng(0))}
     steps: dict[str, Callable[[], object]] = {
         "error regions with gains": lambda: error_regions(truth, prediction, count),
-        "scribbles": lambda: simulate_scribbles(truth, prediction, chosen, np.random.default_rng(0)),
+        "scribbles": lambda: simulate_scribbles(truth, chosen, np.random.default_rng(0)),
         "drawing": lambda: draw_scribbles(maps.zero_(), *strokes),
     }
     return (

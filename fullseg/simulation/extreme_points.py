@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.simulation.runs import Runs, bounding_boxes, find_runs
+from fullseg.simulation.runs import bounding_boxes, draw_pixels, find_runs
 
 
 def simulate_extreme_points(
@@ -27,7 +27,8 @@ def simulate_extreme_points(
     """
     if jitter < 0:
         raise ValueError(f"jitter={jitter}: must be at least 0 px")
-    runs = find_runs(region_map, 0, num_regions)
+    runs = find_runs(region_map)
+    runs = runs.select((runs.value >= 0) & (runs.value < num_regions))
     runs = runs.select(np.argsort(runs.value, kind="stable"))  # region by region, each in reading order
     boxes = bounding_boxes(runs, runs.value, num_regions)
     empty = np.flatnonzero(np.bincount(runs.value, minlength=num_regions) == 0)
@@ -42,25 +43,8 @@ def simulate_extreme_points(
             strips[side + 2] = np.minimum(boxes[side + 2], boxes[side] + reach)
         else:
             strips[side - 2] = np.maximum(boxes[side - 2], boxes[side] - reach)
-        points[:, side] = _draw_pixels(runs, strips, draws[:, side])
+        x0, y0, x1, y1 = strips.take(runs.value, axis=1)  # (R,) each
+        start, stop = np.maximum(runs.start, x0), np.minimum(runs.stop, x1)
+        stop = np.where((runs.row >= y0) & (runs.row < y1), stop, start)
+        points[:, side] = draw_pixels(runs._replace(start=start, stop=stop), draws[:, side])
     return points
-
-
-def _draw_pixels(runs: Runs, boxes: NDArray[np.int64], draws: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return a pixel of every region (N, 2), (x, y): which of those in its box (in reading order), tells its draw.
-
-    Args:
-        runs: of the regions, region by region.
-        boxes: (4, N), x0, y0, x1, y1 of each in pixels, with a pixel of the region in each.
-        draws: (N,) in [0, 1).
-    """
-    x0, y0, x1, y1 = boxes[:, runs.value]  # (R,) each
-    start = np.maximum(runs.start, x0)
-    inside = (runs.row >= y0) & (runs.row < y1)
-    length = np.where(inside, np.maximum(np.minimum(runs.stop, x1) - start, 0), 0)
-    end = np.cumsum(length)  # (R,) pixels up to here, of all regions
-    last = np.searchsorted(runs.value, np.arange(len(draws)), side="right") - 1  # (N,)
-    total = np.diff(end[last], prepend=0)  # (N,)
-    pixel = end[last] - total + (draws * total).astype(np.int64)
-    run = np.searchsorted(end, pixel, side="right")
-    return np.stack([start[run] + pixel - end[run] + length[run], runs.row[run]], axis=1)

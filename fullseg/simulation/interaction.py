@@ -68,13 +68,13 @@ def correct(
 ) -> list[Scribble]:
     """Draw one round of scribbles: at most N, one for each error that the strategy chooses."""
     errors = allocate(error_regions(truth, prediction, num_regions), num_regions, strategy)
-    scribbles = simulate_scribbles(truth, prediction, errors, rng)
+    scribbles = simulate_scribbles(truth, errors, rng)
     return [disturb_scribble(scribble, num_regions, truth.shape, noise, rng) for scribble in scribbles]
 
 
 def training_scribbles(
-    truth: NDArray[np.int64],
-    prediction: NDArray[np.int64],
+    truth: NDArray[np.integer],
+    prediction: NDArray[np.integer],
     num_regions: int,
     max_scribbles: int,
     rng: np.random.Generator,
@@ -99,4 +99,4 @@ def training_scribbles(
         counts = rng.binomial(max_scribbles, corrected, size=num_regions)
         own = [[error for error in errors if error.region == region] for region in range(num_regions)]
         chosen = [e for mine, count in zip(own, counts.tolist(), strict=True) for e in spread(mine, count, count)]
-    return simulate_scribbles(truth, prediction, chosen, rng)
+    return simulate_scribbles(truth, chosen, rng)

@@ -3,6 +3,7 @@
 What holds of many pixels at once (boxes, areas, neighbourhood, the k-th pixel) is far quicker to see from runs.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,27 +15,32 @@ from scipy.sparse.csgraph import connected_components
 class Runs(NamedTuple):
     """R runs in reading order."""
 
-    value: NDArray[np.int64]  # (R,) of the pixels
+    value: NDArray[np.int64]  # (R,) of the pixels, or which group they are in
     row: NDArray[np.int64]  # (R,)
     start: NDArray[np.int64]  # (R,) first column
     stop: NDArray[np.int64]  # (R,) one after the last column
 
-    def select(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> "Runs":
-        """Return some of the runs, by mask or by number."""
-        return Runs(*(part[which] for part in self))
+    def select(self, which: NDArray[np.bool_] | NDArray[np.int64] | slice) -> "Runs":
+        """Return some of the runs, by mask, by number or by slice."""
+        return Runs(self.value[which], self.row[which], self.start[which], self.stop[which])
+
+    def split(self, count: int) -> list["Runs"]:
+        """Return the runs of every value in [0, count), which rises."""
+        ends = np.searchsorted(self.value, np.arange(count + 1)).tolist()
+        return [self.select(slice(*pair)) for pair in pairwise(ends)]
 
 
-def find_runs(values: NDArray[np.int32] | NDArray[np.int64], low: int, high: int) -> Runs:
-    """Return all runs of values in [low, high) of an array (H, W)."""
-    width, flat = max(values.shape[1], 1), values.ravel()
-    first = np.ones(values.size, bool)
-    np.not_equal(flat[1:], flat[:-1], out=first[1:])
+def find_runs(*maps: NDArray[np.integer]) -> Runs:
+    """Return all runs of an array (H, W), cut where any of further arrays of its shape changes, too."""
+    width = max(maps[0].shape[1], 1)
+    first = np.zeros(maps[0].size, bool)
+    for flat in (values.ravel() for values in maps):
+        first[1:] |= flat[1:] != flat[:-1]
     first[::width] = True  # so that none goes over the end of its row
     pixel = np.flatnonzero(first)  # (R,)
     row, start = np.divmod(pixel, width)
-    stop = start + np.diff(pixel, append=values.size)
-    value = flat[pixel].astype(np.int64)
-    return Runs(value, row, start, stop).select((value >= low) & (value < high))
+    stop = start + np.diff(pixel, append=len(first))
+    return Runs(maps[0].ravel()[pixel].astype(np.int64), row, start, stop)
 
 
 def bounding_boxes(runs: Runs, group: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -54,23 +60,45 @@ def bounding_boxes(runs: Runs, group: NDArray[np.int64], count: int) -> NDArray[
     return boxes
 
 
-def connect(runs: Runs, width: int) -> tuple[NDArray[np.int64], int]:
-    """Number the connected groups (8 neighbours) of pixels with one value in a map of that width.
-
-    Returns:
-        (R,) group of each run, in reading order of the groups' first pixels, and the number of groups.
-    """
+def touching(runs: Runs, width: int) -> NDArray[np.int64]:
+    """Return the numbers (2, P) of all pairs of runs, of one value, that hold neighbours (8) in a map of that width."""
     # Positions in the image with one empty column more: what is left of a row's first pixel is no other row's last.
     stride = width + 1
     start, stop = runs.row * stride + runs.start, runs.row * stride + runs.stop
     # The runs of the next row that touch a run, if only at a corner: they end after, and start before, these.
     first = np.searchsorted(stop, start + stride - 1, side="right")
     last = np.searchsorted(start, stop + stride + 1, side="left")
-    touching = np.maximum(last - first, 0)
-    upper = np.arange(len(start)).repeat(touching)
-    lower = np.arange(len(upper)) + (first - np.cumsum(touching) + touching)[upper]
-    same = runs.value[upper] == runs.value[lower]
-    upper, lower = upper[same], lower[same]
-    edges = coo_array((np.ones(len(upper), bool), (upper, lower)), shape=(len(start), len(start)))
-    count, group = connected_components(edges, directed=False)  # numbers groups as their first runs come
-    return group.astype(np.int64), int(count)
+    below = np.maximum(last - first, 0)
+    upper = np.arange(len(start)).repeat(below)
+    lower = np.arange(len(upper)) + (first - np.cumsum(below) + below)[upper]
+    beside = np.flatnonzero(start[1:] == stop[:-1])  # of one value where find_runs has cut at another map's change
+    pairs = np.stack([np.concatenate([upper, beside]), np.concatenate([lower, beside + 1])])
+    same = runs.value[pairs[0]] == runs.value[pairs[1]]
+    return pairs.compress(same, axis=1)
+
+
+def connect(count: int, pairs: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """Number the connected groups of ``count`` runs of which pairs (2, P) are neighbours.
+
+    Returns:
+        (count,) group of each run, in reading order of the groups' first pixels, and the number of groups.
+    """
+    edges = coo_array((np.ones(pairs.shape[1]), tuple(pairs)), shape=(count, count))
+    groups, group = connected_components(edges, directed=False)  # numbers groups as their first runs come
+    return group.astype(np.int64), int(groups)
+
+
+def draw_pixels(runs: Runs, draws: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return pixels of every group of runs (G, ..., 2), (x, y): which in reading order, tell its draws.
+
+    Args:
+        runs: ``value``: their group in [0, G), rising; one that stops before it starts has no pixel.
+        draws: (G, ...) in [0, 1).
+    """
+    length = np.maximum(runs.stop - runs.start, 0)
+    end = np.cumsum(length)  # (R,) pixels up to here, of all groups
+    last = np.searchsorted(runs.value, np.arange(len(draws)), side="right") - 1  # (G,)
+    total = np.diff(end[last], prepend=0).reshape(-1, *(draws.ndim - 1) * [1])  # (G, ...)
+    pixel = end[last].reshape(total.shape) - total + (draws * total).astype(np.int64)
+    run = np.searchsorted(end, pixel, side="right")
+    return np.stack([runs.stop[run] + pixel - end[run], runs.row[run]], axis=-1)
