@@ -63,9 +63,11 @@ def draw_regions(
     for mine, line in zip(points, lines, strict=True):
         own = mine
         if len(line):
-            pixels, first = np.unique(np.concatenate([line, mine.pixels]), return_index=True)
+            pixels = np.concatenate([line, mine.pixels])
             values = np.concatenate([np.ones(len(line), np.float32), mine.values])  # a line is as high as can be
-            own = Drawing(pixels, values[first])
+            order = np.argsort(pixels, kind="stable")
+            first = order[np.diff(pixels[order], prepend=-1) > 0]
+            own = Drawing(pixels[first], values[first])
         drawings.append(RegionDrawing(own, {"none": NOTHING, "points": mine, "all": own}[share]))
     return drawings
 
@@ -93,7 +95,9 @@ def _draw_lines(scribbles: list[list[NDArray[np.float32]]], size: tuple[int, int
 def _by_region(pixels: Tensor, count: int, size: tuple[int, int]) -> list[NDArray[np.int64]]:
     """Split the result of ``disc_pixels`` by region, each pixel once, rising."""
     area = size[0] * size[1]
-    unique = np.unique(pixels.numpy())
+    # Neighbouring discs share most pixels, in pieces that rise or fall: np.unique takes four times as long.
+    rising = np.sort(pixels.unique_consecutive().numpy(), kind="stable")
+    unique = rising[np.diff(rising, prepend=-1) > 0]
     parts = np.split(unique, np.searchsorted(unique, area * np.arange(1, count)))
     return [part - area * region for region, part in enumerate(parts)]
 
