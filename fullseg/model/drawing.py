@@ -96,7 +96,8 @@ def _by_region(pixels: Tensor, count: int, size: tuple[int, int]) -> list[NDArra
     """Split the result of ``disc_pixels`` by region, each pixel once, rising."""
     area = size[0] * size[1]
     # Neighbouring discs share most pixels, in pieces that rise or fall: np.unique takes four times as long.
-    rising = np.sort(pixels.unique_consecutive().numpy(), kind="stable")
+    different = pixels.unique_consecutive()  # type: ignore[no-untyped-call]
+    rising = np.sort(different.numpy(), kind="stable")
     unique = rising[np.diff(rising, prepend=-1) > 0]
     parts = np.split(unique, np.searchsorted(unique, area * np.arange(1, count)))
     return [part - area * region for region, part in enumerate(parts)]

@@ -9,6 +9,15 @@ from fullseg.simulation.runs import Runs, bounding_boxes, connect, find_runs, to
 from fullseg.types import VOID
 
 
+class ErrorPixels(NamedTuple):
+    """The pixels of all errors of an image, error by error."""
+
+    all: Runs  # ``value``: the number of the error
+    border: (
+        Runs  # those beside the correctly labelled part of the error's true region; none where there is no such part
+    )
+
+
 class ErrorRegion(NamedTuple):
     """A connected group of pixels of one true region that the prediction gives to others, or to none."""
 
@@ -16,8 +25,8 @@ class ErrorRegion(NamedTuple):
     gain: float  # in mean IoU of the image if all its pixels were given to their true region, in [0, 1]
     area: int  # square pixels
     box: tuple[int, int, int, int]  # (x0, y0, x1, y1) in pixels, x1 and y1 exclusive
-    pixels: Runs  # all of its pixels
-    border: Runs  # those beside the correctly labelled part of its true region; none where there is no such part
+    number: int  # which it is in ``pixels``
+    pixels: ErrorPixels  # shared by all errors of the image, of which most get no scribble
 
 
 def error_regions(truth: NDArray[np.integer], prediction: NDArray[np.integer], num_regions: int) -> list[ErrorRegion]:
@@ -44,7 +53,7 @@ def error_regions(truth: NDArray[np.integer], prediction: NDArray[np.integer], n
         return []
     pairs = touching(runs, truth.shape[1])
     error, count = _connect_wrong(wrong, pairs)  # (R,) of K errors
-    border = _border(runs, error, pairs, truth.shape).split(count)
+    border = _border(runs, error, pairs, truth.shape)
     number = np.flatnonzero(wrong)
     number = number[np.argsort(error[number], kind="stable")]
     mistakes, error = runs.select(number), error[number]  # error by error
@@ -54,11 +63,11 @@ def error_regions(truth: NDArray[np.integer], prediction: NDArray[np.integer], n
     true_area = np.bincount(runs.value - VOID, runs.stop - runs.start, num_regions + 1)[1:]  # (N,)
     gain = _gains(np.asarray(true_area, np.float64), region, area, lost[:, 1:])
     boxes = bounding_boxes(mistakes, error, count).T
-    pixels = mistakes._replace(value=error).split(count)
+    pixels = ErrorPixels(mistakes._replace(value=error), border)
     order = np.argsort(-gain, kind="stable")
     columns = (order, region[order], gain[order], area[order], boxes[order])
     return [
-        ErrorRegion(r, g, a, (x0, y0, x1, y1), pixels[k], border[k])
+        ErrorRegion(r, g, a, (x0, y0, x1, y1), k, pixels)
         for k, r, g, a, (x0, y0, x1, y1) in zip(*(column.tolist() for column in columns), strict=True)
     ]
 

@@ -46,5 +46,6 @@ def simulate_extreme_points(
         x0, y0, x1, y1 = strips.take(runs.value, axis=1)  # (R,) each
         start, stop = np.maximum(runs.start, x0), np.minimum(runs.stop, x1)
         stop = np.where((runs.row >= y0) & (runs.row < y1), stop, start)
-        points[:, side] = draw_pixels(runs._replace(start=start, stop=stop), draws[:, side])
+        clipped = runs._replace(start=start, stop=stop)
+        points[:, side] = draw_pixels(clipped, np.arange(num_regions), draws[:, side])
     return points

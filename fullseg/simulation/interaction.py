@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fullseg.simulation.allocation import allocate, spread
-from fullseg.simulation.errors import error_regions
+from fullseg.simulation.errors import ErrorRegion, error_regions
 from fullseg.simulation.noise import Noise, disturb_points, disturb_scribble
 from fullseg.simulation.scribbles import simulate_scribbles
 from fullseg.types import Annotations, Scribble
@@ -97,6 +97,8 @@ def training_scribbles(
         chosen = spread(errors, round(corrected * max_scribbles * num_regions), max_scribbles)
     else:
         counts = rng.binomial(max_scribbles, corrected, size=num_regions)
-        own = [[error for error in errors if error.region == region] for region in range(num_regions)]
+        own: list[list[ErrorRegion]] = [[] for _ in range(num_regions)]
+        for error in errors:
+            own[error.region].append(error)
         chosen = [e for mine, count in zip(own, counts.tolist(), strict=True) for e in spread(mine, count, count)]
     return simulate_scribbles(truth, chosen, rng)

@@ -3,7 +3,6 @@
 What holds of many pixels at once (boxes, areas, neighbourhood, the k-th pixel) is far quicker to see from runs.
 """
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -20,14 +19,9 @@ class Runs(NamedTuple):
     start: NDArray[np.int64]  # (R,) first column
     stop: NDArray[np.int64]  # (R,) one after the last column
 
-    def select(self, which: NDArray[np.bool_] | NDArray[np.int64] | slice) -> "Runs":
-        """Return some of the runs, by mask, by number or by slice."""
+    def select(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> "Runs":
+        """Return some of the runs, by mask or by number."""
         return Runs(self.value[which], self.row[which], self.start[which], self.stop[which])
-
-    def split(self, count: int) -> list["Runs"]:
-        """Return the runs of every value in [0, count), which rises."""
-        ends = np.searchsorted(self.value, np.arange(count + 1)).tolist()
-        return [self.select(slice(*pair)) for pair in pairwise(ends)]
 
 
 def find_runs(*maps: NDArray[np.integer]) -> Runs:
@@ -88,17 +82,17 @@ def connect(count: int, pairs: NDArray[np.int64]) -> tuple[NDArray[np.int64], in
     return group.astype(np.int64), int(groups)
 
 
-def draw_pixels(runs: Runs, draws: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return pixels of every group of runs (G, ..., 2), (x, y): which in reading order, tell its draws.
+def draw_pixels(runs: Runs, groups: NDArray[np.int64], draws: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return pixels of G groups of runs (G, ..., 2), (x, y): which in reading order, tell each group's draws.
 
     Args:
-        runs: ``value``: their group in [0, G), rising; one that stops before it starts has no pixel.
+        runs: ``value``: their group, rising; one that stops before it starts has no pixel.
+        groups: (G,) each with a pixel.
         draws: (G, ...) in [0, 1).
     """
-    length = np.maximum(runs.stop - runs.start, 0)
-    end = np.cumsum(length)  # (R,) pixels up to here, of all groups
-    last = np.searchsorted(runs.value, np.arange(len(draws)), side="right") - 1  # (G,)
-    total = np.diff(end[last], prepend=0).reshape(-1, *(draws.ndim - 1) * [1])  # (G, ...)
-    pixel = end[last].reshape(total.shape) - total + (draws * total).astype(np.int64)
+    end = np.cumsum(np.maximum(runs.stop - runs.start, 0))  # (R,) pixels up to here, of all groups
+    edges = np.concatenate([[0], end])[np.searchsorted(runs.value, [groups, groups + 1])]
+    first, after = edges.reshape(2, -1, *(draws.ndim - 1) * [1])  # (G, ...) each
+    pixel = first + (draws * (after - first)).astype(np.int64)
     run = np.searchsorted(end, pixel, side="right")
     return np.stack([runs.stop[run] + pixel - end[run], runs.row[run]], axis=-1)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fullseg.simulation.errors import ErrorRegion
-from fullseg.simulation.runs import Runs, draw_pixels
+from fullseg.simulation.runs import draw_pixels
 from fullseg.types import Scribble
 
 TRIES = 10  # curves drawn, of which the longest good one is kept (paper, Sec. 4)
@@ -32,32 +32,30 @@ def simulate_scribbles(
 
     Args:
         truth: (H, W) int, region in [0, N) or VOID.
-        errors: E of ``error_regions(truth, ...)``; the same may come several times.
+        errors: E of one ``error_regions(truth, ...)``; the same may come several times.
         rng: source of all randomness.
 
     Returns:
         E scribbles, each of its error's region; the points are the pixels on its way, in order, each a neighbour of the
         last.
+
+    Raises:
+        ValueError: for errors of several calls of ``error_regions``.
     """
     if not errors:
         return []
+    if any(error.pixels is not errors[0].pixels for error in errors):
+        raise ValueError("errors of more than one call of error_regions")
     draws = rng.random((len(errors), TRIES, 3))
-    starts = draw_pixels(
-        _join([error.border if len(error.border.row) else error.pixels for error in errors]), draws[..., 0]
-    )
-    others = draw_pixels(_join([error.pixels for error in errors]), draws[..., 1:])
-    controls = np.concatenate([starts[:, :, None], others], axis=2)  # (E, TRIES, 3, 2)
+    numbers, pixels = np.array([error.number for error in errors]), errors[0].pixels
+    controls = draw_pixels(pixels.all, numbers, draws)  # (E, TRIES, 3, 2)
+    touches = np.isin(numbers, pixels.border.value)
+    controls[touches, :, 0] = draw_pixels(pixels.border, numbers[touches], draws[touches, :, 0])
     paths = _longest_within(truth, np.array([error.region for error in errors]), *_bezier_curves(controls))
     return [
         Scribble(error.region, (dot[None] if path is None else path).astype(np.float32))
-        for error, dot, path in zip(errors, starts[:, 0], paths, strict=True)
+        for error, dot, path in zip(errors, controls[:, 0, 0], paths, strict=True)
     ]
-
-
-def _join(parts: Sequence[Runs]) -> Runs:
-    """Return the runs of all parts; ``value``: the number of the part."""
-    _, row, start, stop = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Runs(np.arange(len(parts)).repeat([len(part.row) for part in parts]), row, start, stop)
 
 
 def _bezier_curves(controls: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -7,7 +7,7 @@ from scipy import ndimage
 from fullseg.metrics import region_iou
 from fullseg.simulation import error_regions
 from fullseg.types import VOID
-from tests.simulation.strategies import Case, cases, mask_of
+from tests.simulation.strategies import Case, cases, mask_of, painted
 
 
 def mean_iou(prediction: NDArray[np.int64], case: Case) -> float:
@@ -20,7 +20,7 @@ def mean_iou(prediction: NDArray[np.int64], case: Case) -> float:
 def test_correcting_an_error_gains_exactly_what_was_promised(case: Case) -> None:
     errors = error_regions(case.truth, case.prediction, case.num_regions)
     for error in [*errors[:5], *errors[-2:]]:
-        corrected = np.where(mask_of(error.pixels, case.truth.shape), case.truth, case.prediction)
+        corrected = np.where(mask_of(error, case), case.truth, case.prediction)
         gained = mean_iou(corrected, case) - mean_iou(case.prediction, case)
         assert error.gain == pytest.approx(gained, abs=1e-12)
         assert error.gain > 0
@@ -30,7 +30,7 @@ def test_correcting_an_error_gains_exactly_what_was_promised(case: Case) -> None
 @settings(max_examples=200, deadline=None)
 def test_errors_are_the_connected_groups_of_wrong_pixels_of_each_true_region(case: Case) -> None:
     errors = error_regions(case.truth, case.prediction, case.num_regions)
-    found = {(error.region, mask_of(error.pixels, case.truth.shape).tobytes()) for error in errors}
+    found = {(error.region, mask_of(error, case).tobytes()) for error in errors}
     expected = set()
     for region in range(case.num_regions):
         labels, count = ndimage.label((case.truth == region) & (case.prediction != region), np.ones((3, 3)))
@@ -38,7 +38,7 @@ def test_errors_are_the_connected_groups_of_wrong_pixels_of_each_true_region(cas
     assert found == expected
     assert len(errors) == len(expected)
     for error in errors:
-        y, x = np.nonzero(mask_of(error.pixels, case.truth.shape))
+        y, x = np.nonzero(mask_of(error, case))
         assert error.area == len(x)
         assert error.box == (x.min(), y.min(), x.max() + 1, y.max() + 1)
 
@@ -47,9 +47,10 @@ def test_errors_are_the_connected_groups_of_wrong_pixels_of_each_true_region(cas
 @settings(max_examples=200, deadline=None)
 def test_the_border_is_beside_what_is_right_of_the_region(case: Case) -> None:
     for error in error_regions(case.truth, case.prediction, case.num_regions):
+        border = error.pixels.border
         right = (case.truth == error.region) & (case.prediction == error.region)
-        expected = mask_of(error.pixels, case.truth.shape) & ndimage.binary_dilation(right, np.ones((3, 3)))
-        np.testing.assert_array_equal(mask_of(error.border, case.truth.shape), expected)
+        expected = mask_of(error, case) & ndimage.binary_dilation(right, np.ones((3, 3)))
+        np.testing.assert_array_equal(painted(border.select(border.value == error.number), case.truth.shape), expected)
 
 
 @given(cases())

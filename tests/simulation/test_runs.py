@@ -68,8 +68,8 @@ def test_runs_of_two_maps_are_cut_where_either_changes(case: Case) -> None:
 
 def test_pixels_are_drawn_in_reading_order() -> None:
     runs = Runs(*np.array([[0, 0, 0, 1], [2, 3, 4, 2], [5, 7, 1, 9], [7, 6, 2, 10]]))  # the second has no pixel
-    pixels = draw_pixels(runs, np.array([[0.0, 0.3, 0.4, 0.99], [0.0, 0.5, 0.9, 0.1]]))
-    assert pixels.tolist() == [[[5, 2], [5, 2], [6, 2], [1, 4]], 4 * [[9, 2]]]
+    pixels = draw_pixels(runs, np.array([1, 0]), np.array([[0.0, 0.5, 0.9, 0.1], [0.0, 0.3, 0.4, 0.99]]))
+    assert pixels.tolist() == [4 * [[9, 2]], [[5, 2], [5, 2], [6, 2], [1, 4]]]
 
 
 @given(cases())

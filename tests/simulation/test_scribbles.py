@@ -27,7 +27,7 @@ def test_starts_in_its_error_region_and_stays_in_its_true_region(case: Case) -> 
         scribble = simulate_scribble(case.truth, error, rng)
         y, x = pixels_of(scribble)
         assert scribble.region == error.region
-        assert mask_of(error.pixels, case.truth.shape)[y[0], x[0]]
+        assert mask_of(error, case)[y[0], x[0]]
         assert (case.truth[y, x] == error.region).all()
         steps = np.abs(np.diff(scribble.points, axis=0))
         assert (steps.max(axis=1, initial=0) <= 1).all()  # each pixel is a neighbour of the last,
@@ -40,7 +40,7 @@ def test_starts_next_to_what_is_right_where_the_error_touches_it(case: Case) -> 
     rng = np.random.default_rng(case.seed)
     for error in error_regions(case.truth, case.prediction, case.num_regions)[:6]:
         correct = (case.truth == error.region) & (case.prediction == error.region)
-        border = mask_of(error.pixels, case.truth.shape) & ndimage.binary_dilation(correct, np.ones((3, 3)))
+        border = mask_of(error, case) & ndimage.binary_dilation(correct, np.ones((3, 3)))
         y, x = pixels_of(simulate_scribble(case.truth, error, rng))
         if border.any():
             assert border[y[0], x[0]]
@@ -48,7 +48,7 @@ def test_starts_next_to_what_is_right_where_the_error_touches_it(case: Case) -> 
 
 def plain_scribble(case: Case, error: ErrorRegion, draws: NDArray[np.float64]) -> NDArray[np.float64]:
     """The docstring of simulate_scribbles, one curve and one sample after the other; draws are (TRIES, 3)."""
-    y, x = np.nonzero(mask_of(error.pixels, case.truth.shape))
+    y, x = np.nonzero(mask_of(error, case))
     inside = list(zip(x.tolist(), y.tolist(), strict=True))
     correct = (case.truth == error.region) & (case.prediction == error.region)
     near = ndimage.binary_dilation(correct, np.ones((3, 3)))
@@ -102,6 +102,13 @@ def test_no_error_takes_no_scribble_and_no_randomness() -> None:
     rng = np.random.default_rng(0)
     assert simulate_scribbles(np.zeros((3, 3), np.int64), [], rng) == []
     assert rng.random() == np.random.default_rng(0).random()
+
+
+def test_rejects_errors_of_several_images() -> None:
+    truth, prediction = np.zeros((3, 3), np.int64), np.full((3, 3), VOID)
+    errors = [*error_regions(truth, prediction, 1), *error_regions(truth, prediction, 1)]
+    with pytest.raises(ValueError, match="more than one call"):
+        simulate_scribbles(truth, errors, np.random.default_rng(0))
 
 
 def test_is_a_smooth_curve_through_its_three_points() -> None:
