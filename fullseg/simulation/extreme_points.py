@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.simulation.runs import bounding_boxes, draw_pixels, find_runs
+from fullseg.simulation.runs import Runs, bounding_boxes, draw_pixels, find_runs
 
 
 def simulate_extreme_points(
@@ -34,18 +34,18 @@ def simulate_extreme_points(
     empty = np.flatnonzero(np.bincount(runs.value, minlength=num_regions) == 0)
     if len(empty):
         raise ValueError(f"region {empty[0]} of {num_regions} has no pixel in the region map")
-    points = np.empty((num_regions, 4, 2), dtype=np.float32)
-    draws = rng.random((num_regions, 4))
     reach = int(jitter) + 1
+    strips = np.stack(4 * [boxes])  # (side, edge, N), of the boxes what is in reach of one side
     for side in range(4):
-        strips = boxes.copy()  # (4, N), of the boxes what is in reach of one side
         if side < 2:
-            strips[side + 2] = np.minimum(boxes[side + 2], boxes[side] + reach)
+            strips[side, side + 2] = np.minimum(boxes[side + 2], boxes[side] + reach)
         else:
-            strips[side - 2] = np.maximum(boxes[side - 2], boxes[side] - reach)
-        x0, y0, x1, y1 = strips.take(runs.value, axis=1)  # (R,) each
-        start, stop = np.maximum(runs.start, x0), np.minimum(runs.stop, x1)
-        stop = np.where((runs.row >= y0) & (runs.row < y1), stop, start)
-        clipped = runs._replace(start=start, stop=stop)
-        points[:, side] = draw_pixels(clipped, np.arange(num_regions), draws[:, side])
-    return points
+            strips[side, side - 2] = np.maximum(boxes[side - 2], boxes[side] - reach)
+    x0, y0, x1, y1 = strips.take(runs.value, axis=2).swapaxes(0, 1)  # (side, R) each
+    start, stop = np.maximum(runs.start, x0), np.minimum(runs.stop, x1)
+    stop = np.where((runs.row >= y0) & (runs.row < y1), stop, start)
+    group = np.arange(4)[:, None] * num_regions + runs.value  # side by side, region by region
+    clipped = Runs(group.ravel(), np.tile(runs.row, 4), start.ravel(), stop.ravel())
+    draws = rng.random((num_regions, 4)).T.ravel()
+    points = draw_pixels(clipped, np.arange(4 * num_regions), draws)  # (4 * N, 2)
+    return points.reshape(4, num_regions, 2).swapaxes(0, 1).astype(np.float32, order="C")
