@@ -2,8 +2,9 @@
 
 python benchmarks/simulation.py [WORKERS [STEP]]
     One round on an image of 640 x 480 pixels, one core: error regions (limit 8 ms at 15 regions), scribbles, drawing
-    into maps that are there already (limit 25 ms together); with the extreme points at least 150 images/s at 15
-    regions and 60 images/s at 60.
+    (limit 25 ms together); with the extreme points at least 150 images/s at 15 regions and 60 images/s at 60. Drawing
+    is what a study does in its first round: the regions with new scribbles, as their pixels (``draw_regions``).
+    Training draws maps (N, H, W) on its own device, as part of a step; that is timed apart, into maps that are there.
     Then how long training steps of STEP seconds (0.1) wait for scribbles: batch 8, 384 px, 16 regions an image, up to
     4 scribbles a region, from WORKERS processes (2). The step sleeps, as a process does whose step runs on a GPU.
 """
@@ -24,6 +25,7 @@ from torch.utils.data import DataLoader
 from fullseg.data.dataset import Item, collate, pack_scribbles
 from fullseg.data.scribbling import ScribbledLoader, Scribbler
 from fullseg.model.annotation_maps import draw_scribbles
+from fullseg.model.drawing import draw_regions
 from fullseg.simulation import allocate, error_regions, simulate_extreme_points, simulate_scribbles
 from fullseg.simulation.interaction import training_scribbles
 from fullseg.training.folder import machine
@@ -78,13 +80,17 @@ def parts_of(count: int) -> dict[str, Callable[[], object]]:
     truth, prediction = wavy_regions(count, (HEIGHT, WIDTH), np.random.default_rng(0))
     errors = error_regions(truth, prediction, count)
     chosen = allocate(errors, count, "free")
-    strokes = pack_scribbles(simulate_scribbles(truth, prediction, chosen, np.random.default_rng(0)))
+    scribbles = simulate_scribbles(truth, chosen, np.random.default_rng(0))
+    quads = simulate_extreme_points(truth, count, JITTER, np.random.default_rng(0))
+    changed = sorted({scribble.region for scribble in scribbles})
+    paths = [[scribble.points for scribble in scribbles if scribble.region == region] for region in changed]
+    strokes = pack_scribbles(scribbles)
     maps = torch.zeros(count, HEIGHT, WIDTH)  # once: new memory of this size can cost more than all the rest
     points = {"extreme points": lambda: simulate_extreme_points(truth, count, JITTER, np.random.default_rng(0))}
     steps: dict[str, Callable[[], object]] = {
         "error regions with gains": lambda: error_regions(truth, prediction, count),
-        "scribbles": lambda: simulate_scribbles(truth, prediction, chosen, np.random.default_rng(0)),
-        "drawing": lambda: draw_scribbles(maps.zero_(), *strokes),
+        "scribbles": lambda: simulate_scribbles(truth, chosen, np.random.default_rng(0)),
+        "drawing": lambda: draw_regions(quads[changed], paths, (HEIGHT, WIDTH), encoding="binary", share="all"),
     }
     return (
         points
@@ -92,6 +98,7 @@ def parts_of(count: int) -> dict[str, Callable[[], object]]:
         | {
             "a round together": lambda: [step() for step in steps.values()],
             EVERYTHING: lambda: [step() for step in (points | steps).values()],
+            "drawing into maps, as in training": lambda: draw_scribbles(maps.zero_(), *strokes),
             "a training sample (up to 4 a region)": lambda: training_scribbles(
                 truth, prediction, count, 4, np.random.default_rng(1)
             ),
@@ -99,6 +106,7 @@ def parts_of(count: int) -> dict[str, Callable[[], object]]:
     )
 
 
+@torch.inference_mode()  # as Predictor.predict
 def main() -> None:
     """Print the table, and the waiting."""
     cv2.setNumThreads(1)

@@ -159,7 +159,7 @@ def _scribbles_of(
     seed: int,
 ) -> list[Scribble]:
     rng = seeded(seed, TRAINING, draw.epoch, draw.index, 1)
-    return training_scribbles(truth.astype(np.int64), prediction.astype(np.int64), num_regions, max_scribbles, rng)
+    return training_scribbles(truth, prediction, num_regions, max_scribbles, rng)
 
 
 def _leave_ctrl_c_to_the_trainer() -> None:

@@ -5,8 +5,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.simulation.runs import Runs, bounding_boxes, connect, find_runs
+from fullseg.simulation.runs import Runs, bounding_boxes, connect, find_runs, touching
 from fullseg.types import VOID
+
+
+class ErrorPixels(NamedTuple):
+    """The pixels of all errors of an image, error by error."""
+
+    all: Runs  # ``value``: the number of the error
+    border: (
+        Runs  # those beside the correctly labelled part of the error's true region; none where there is no such part
+    )
 
 
 class ErrorRegion(NamedTuple):
@@ -16,10 +25,11 @@ class ErrorRegion(NamedTuple):
     gain: float  # in mean IoU of the image if all its pixels were given to their true region, in [0, 1]
     area: int  # square pixels
     box: tuple[int, int, int, int]  # (x0, y0, x1, y1) in pixels, x1 and y1 exclusive
-    mask: NDArray[np.bool_]  # (y1 - y0, x1 - x0), its pixels within the box
+    number: int  # which it is in ``pixels``
+    pixels: ErrorPixels  # shared by all errors of the image, of which most get no scribble
 
 
-def error_regions(truth: NDArray[np.int64], prediction: NDArray[np.int64], num_regions: int) -> list[ErrorRegion]:
+def error_regions(truth: NDArray[np.integer], prediction: NDArray[np.integer], num_regions: int) -> list[ErrorRegion]:
     """Find all error regions, the most important first.
 
     Importance is the gain in the image's mean IoU, in closed form. Given back its ``area`` pixels, the true region r
@@ -37,48 +47,80 @@ def error_regions(truth: NDArray[np.int64], prediction: NDArray[np.int64], num_r
     Raises:
         ValueError: if the maps differ in shape or hold a region that is not in [0, N).
     """
-    check_maps(truth, prediction, num_regions)
-    wrong = (truth != prediction) & (truth != VOID)
-    pixels = np.flatnonzero(wrong)  # (P,)
-    if len(pixels) == 0:
+    runs, given = _runs_of_both(truth, prediction, num_regions)  # all that follows looks at runs, not at pixels
+    wrong = (runs.value != given) & (runs.value != VOID)  # (R,)
+    if not wrong.any():
         return []
-    runs, true_area = _wrong_runs(truth, wrong, num_regions)  # R runs
-    number, count = connect(runs, truth.shape[1])  # (R,) error region of every run, K in all
-    region = runs.value[np.unique(number, return_index=True)[1]]  # (K,)
-    number_at = number.repeat(runs.stop - runs.start)  # (P,)
-    pairs = number_at * (num_regions + 1) + prediction.ravel()[pixels] - VOID  # (P,)
-    lost = np.bincount(pairs, minlength=count * (num_regions + 1)).reshape(count, -1)  # (K, 1 + N) to none, to each
-    area = lost.sum(axis=1)
-    gain = _gains(true_area, region, area, lost[:, 1:])
-    labels = np.full(truth.shape, -1, np.int32)
-    labels.ravel()[pixels] = number_at
+    pairs = touching(runs, truth.shape[1])
+    error, count = _connect_wrong(wrong, pairs)  # (R,) of K errors
+    border = _border(runs, error, pairs, truth.shape)
+    number = np.flatnonzero(wrong)
+    number = number[np.argsort(error[number], kind="stable")]
+    mistakes, error = runs.select(number), error[number]  # error by error
+    lost = np.zeros((count, num_regions + 1), np.int64)  # pixels, to none and to each region
+    np.add.at(lost, (error, given[number] - VOID), mistakes.stop - mistakes.start)
+    region, area = mistakes.value[np.searchsorted(error, np.arange(count))], lost.sum(axis=1)  # (K,)
+    true_area = np.bincount(runs.value - VOID, runs.stop - runs.start, num_regions + 1)[1:]  # (N,)
+    gain = _gains(np.asarray(true_area, np.float64), region, area, lost[:, 1:])
+    boxes = bounding_boxes(mistakes, error, count).T
+    pixels = ErrorPixels(mistakes._replace(value=error), border)
     order = np.argsort(-gain, kind="stable")
-    columns = (order, region[order], gain[order], area[order], bounding_boxes(runs, number, count)[:, order].T)
+    columns = (order, region[order], gain[order], area[order], boxes[order])
     return [
-        ErrorRegion(r, g, a, (x0, y0, x1, y1), labels[y0:y1, x0:x1] == k)
+        ErrorRegion(r, g, a, (x0, y0, x1, y1), k, pixels)
         for k, r, g, a, (x0, y0, x1, y1) in zip(*(column.tolist() for column in columns), strict=True)
     ]
 
 
-def _wrong_runs(
-    truth: NDArray[np.int64], wrong: NDArray[np.bool_], num_regions: int
-) -> tuple[Runs, NDArray[np.float64]]:
-    """Return the runs of wrong pixels (H, W) of one true region, and the number of pixels of every region (N,)."""
-    # Odd where wrong, even where right: one look at all pixels tells both. int32 is half the bytes to read.
-    runs = find_runs(2 * truth.astype(np.int32) + wrong, 0, 2 * num_regions)
-    lengths = (runs.stop - runs.start).astype(np.float64)
-    area = np.bincount(runs.value // 2, weights=lengths, minlength=num_regions)
-    runs = runs.select(runs.value % 2 == 1)
-    return runs._replace(value=runs.value // 2), np.asarray(area, np.float64)
+def _runs_of_both(
+    truth: NDArray[np.integer], prediction: NDArray[np.integer], num_regions: int
+) -> tuple[Runs, NDArray[np.int64]]:
+    """Return the runs of both maps, their ``value`` that of the truth, and the prediction (R,) there.
 
-
-def check_maps(truth: NDArray[np.int64], prediction: NDArray[np.int64], num_regions: int) -> None:
-    """Raise ValueError unless both maps have one shape and hold only VOID and regions in [0, N)."""
+    Raises:
+        ValueError: if the maps differ in shape or hold a region that is not in [0, N).
+    """
     if truth.shape != prediction.shape:
         raise ValueError(f"prediction is {prediction.shape}, truth is {truth.shape}")
-    for name, regions in (("prediction", prediction), ("truth", truth)):
-        if regions.size and not (regions.min() >= VOID and regions.max() < num_regions):
+    runs = find_runs(truth, prediction)
+    given = prediction[runs.row, runs.start].astype(np.int64)
+    for name, regions in (("prediction", given), ("truth", runs.value)):
+        if len(regions) and not (regions.min() >= VOID and regions.max() < num_regions):
             raise ValueError(f"{name} holds regions {regions.min()} to {regions.max()} of {num_regions}")
+    return runs, given
+
+
+def _connect_wrong(wrong: NDArray[np.bool_], pairs: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """Return the error (R,) that every run is of, -1 if it is not wrong (R,), and their number; pairs are touching."""
+    number = np.cumsum(wrong) - 1  # of a wrong run among these
+    error = np.full(len(wrong), -1)
+    error[wrong], count = connect(
+        int(number[-1]) + 1, number[pairs.compress(wrong[pairs[0]] & wrong[pairs[1]], axis=1)]
+    )
+    return error, count
+
+
+def _border(runs: Runs, error: NDArray[np.int64], pairs: NDArray[np.int64], size: tuple[int, ...]) -> Runs:
+    """Return the pixels of errors (R,) beside runs that are right, error by error; ``value``: the error.
+
+    Args:
+        runs: R of an image.
+        error: (R,) that they are of, or -1.
+        pairs: (2, P) numbers of runs of one region that are touching.
+        size: (H, W) of the image in pixels.
+    """
+    wrong = error[pairs] >= 0
+    facing = pairs.compress(wrong[0] != wrong[1], axis=1)  # (2, B)
+    mistake, right = np.where(error[facing[0]] >= 0, facing, facing[::-1])
+    start = np.maximum(runs.start[mistake], runs.start[right] - 1)
+    stop = np.minimum(runs.stop[mistake], runs.stop[right] + 1)
+    line = error[mistake] * size[0] + runs.row[mistake]  # of the images of all errors, one below another
+    order = np.argsort(line * size[1] + start, kind="stable")
+    line, start, stop = line[order], start[order], stop[order]
+    # What lies beside several runs comes once: each part starts where all before it have ended.
+    ended = np.maximum.accumulate(line * size[1] + stop)
+    start[1:] = np.maximum(start[1:], ended[:-1] - line[1:] * size[1])
+    return Runs(line // size[0], line % size[0], start, np.maximum(start, stop))
 
 
 def _gains(

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.simulation.runs import Runs, bounding_boxes, find_runs
+from fullseg.simulation.runs import Runs, bounding_boxes, draw_pixels, find_runs
 
 
 def simulate_extreme_points(
@@ -27,40 +27,25 @@ def simulate_extreme_points(
     """
     if jitter < 0:
         raise ValueError(f"jitter={jitter}: must be at least 0 px")
-    runs = find_runs(region_map, 0, num_regions)
+    runs = find_runs(region_map)
+    runs = runs.select((runs.value >= 0) & (runs.value < num_regions))
     runs = runs.select(np.argsort(runs.value, kind="stable"))  # region by region, each in reading order
     boxes = bounding_boxes(runs, runs.value, num_regions)
     empty = np.flatnonzero(np.bincount(runs.value, minlength=num_regions) == 0)
     if len(empty):
         raise ValueError(f"region {empty[0]} of {num_regions} has no pixel in the region map")
-    points = np.empty((num_regions, 4, 2), dtype=np.float32)
-    draws = rng.random((num_regions, 4))
     reach = int(jitter) + 1
+    strips = np.stack(4 * [boxes])  # (side, edge, N), of the boxes what is in reach of one side
     for side in range(4):
-        strips = boxes.copy()  # (4, N), of the boxes what is in reach of one side
         if side < 2:
-            strips[side + 2] = np.minimum(boxes[side + 2], boxes[side] + reach)
+            strips[side, side + 2] = np.minimum(boxes[side + 2], boxes[side] + reach)
         else:
-            strips[side - 2] = np.maximum(boxes[side - 2], boxes[side] - reach)
-        points[:, side] = _draw_pixels(runs, strips, draws[:, side])
-    return points
-
-
-def _draw_pixels(runs: Runs, boxes: NDArray[np.int64], draws: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return a pixel of every region (N, 2), (x, y): which of those in its box (in reading order), tells its draw.
-
-    Args:
-        runs: of the regions, region by region.
-        boxes: (4, N), x0, y0, x1, y1 of each in pixels, with a pixel of the region in each.
-        draws: (N,) in [0, 1).
-    """
-    x0, y0, x1, y1 = boxes[:, runs.value]  # (R,) each
-    start = np.maximum(runs.start, x0)
-    inside = (runs.row >= y0) & (runs.row < y1)
-    length = np.where(inside, np.maximum(np.minimum(runs.stop, x1) - start, 0), 0)
-    end = np.cumsum(length)  # (R,) pixels up to here, of all regions
-    last = np.searchsorted(runs.value, np.arange(len(draws)), side="right") - 1  # (N,)
-    total = np.diff(end[last], prepend=0)  # (N,)
-    pixel = end[last] - total + (draws * total).astype(np.int64)
-    run = np.searchsorted(end, pixel, side="right")
-    return np.stack([start[run] + pixel - end[run] + length[run], runs.row[run]], axis=1)
+            strips[side, side - 2] = np.maximum(boxes[side - 2], boxes[side] - reach)
+    x0, y0, x1, y1 = strips.take(runs.value, axis=2).swapaxes(0, 1)  # (side, R) each
+    start, stop = np.maximum(runs.start, x0), np.minimum(runs.stop, x1)
+    stop = np.where((runs.row >= y0) & (runs.row < y1), stop, start)
+    group = np.arange(4)[:, None] * num_regions + runs.value  # side by side, region by region
+    clipped = Runs(group.ravel(), np.tile(runs.row, 4), start.ravel(), stop.ravel())
+    draws = rng.random((num_regions, 4)).T.ravel()
+    points = draw_pixels(clipped, np.arange(4 * num_regions), draws)  # (4 * N, 2)
+    return points.reshape(4, num_regions, 2).swapaxes(0, 1).astype(np.float32, order="C")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fullseg.simulation.allocation import allocate, spread
-from fullseg.simulation.errors import error_regions
+from fullseg.simulation.errors import ErrorRegion, error_regions
 from fullseg.simulation.noise import Noise, disturb_points, disturb_scribble
 from fullseg.simulation.scribbles import simulate_scribbles
 from fullseg.types import Annotations, Scribble
@@ -68,13 +68,13 @@ def correct(
 ) -> list[Scribble]:
     """Draw one round of scribbles: at most N, one for each error that the strategy chooses."""
     errors = allocate(error_regions(truth, prediction, num_regions), num_regions, strategy)
-    scribbles = simulate_scribbles(truth, prediction, errors, rng)
+    scribbles = simulate_scribbles(truth, errors, rng)
     return [disturb_scribble(scribble, num_regions, truth.shape, noise, rng) for scribble in scribbles]
 
 
 def training_scribbles(
-    truth: NDArray[np.int64],
-    prediction: NDArray[np.int64],
+    truth: NDArray[np.integer],
+    prediction: NDArray[np.integer],
     num_regions: int,
     max_scribbles: int,
     rng: np.random.Generator,
@@ -97,6 +97,8 @@ def training_scribbles(
         chosen = spread(errors, round(corrected * max_scribbles * num_regions), max_scribbles)
     else:
         counts = rng.binomial(max_scribbles, corrected, size=num_regions)
-        own = [[error for error in errors if error.region == region] for region in range(num_regions)]
+        own: list[list[ErrorRegion]] = [[] for _ in range(num_regions)]
+        for error in errors:
+            own[error.region].append(error)
         chosen = [e for mine, count in zip(own, counts.tolist(), strict=True) for e in spread(mine, count, count)]
-    return simulate_scribbles(truth, prediction, chosen, rng)
+    return simulate_scribbles(truth, chosen, rng)

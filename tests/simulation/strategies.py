@@ -6,6 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from fullseg.simulation.errors import ErrorRegion
+from fullseg.simulation.runs import Runs
 from fullseg.types import VOID
 
 
@@ -36,3 +38,17 @@ def cases(draw: st.DrawFn) -> Case:
         "equal": truth.copy,
     }[kind]()
     return Case(truth, prediction, num_regions, seed)
+
+
+def mask_of(error: ErrorRegion, case: Case) -> NDArray[np.bool_]:
+    """Return the pixels (H, W) of an error."""
+    return painted(error.pixels.all.select(error.pixels.all.value == error.number), case.truth.shape)
+
+
+def painted(runs: Runs, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return the pixels (H, W) of runs, of which none comes twice."""
+    mask = np.zeros(shape, bool)
+    for row, start, stop in zip(runs.row, runs.start, runs.stop, strict=True):
+        assert not mask[row, start:stop].any()
+        mask[row, start:stop] = True
+    return mask

@@ -7,7 +7,7 @@ from scipy import ndimage
 from fullseg.metrics import region_iou
 from fullseg.simulation import error_regions
 from fullseg.types import VOID
-from tests.simulation.strategies import Case, cases
+from tests.simulation.strategies import Case, cases, mask_of, painted
 
 
 def mean_iou(prediction: NDArray[np.int64], case: Case) -> float:
@@ -15,19 +15,12 @@ def mean_iou(prediction: NDArray[np.int64], case: Case) -> float:
     return float(region_iou(prediction, case.truth, case.num_regions)[present].mean())
 
 
-def full_mask(case: Case, error: object) -> NDArray[np.bool_]:
-    mask = np.zeros(case.truth.shape, bool)
-    x0, y0, x1, y1 = error.box  # type: ignore[attr-defined]
-    mask[y0:y1, x0:x1] = error.mask  # type: ignore[attr-defined]
-    return mask
-
-
 @given(cases())
 @settings(max_examples=200, deadline=None)
 def test_correcting_an_error_gains_exactly_what_was_promised(case: Case) -> None:
     errors = error_regions(case.truth, case.prediction, case.num_regions)
     for error in [*errors[:5], *errors[-2:]]:
-        corrected = np.where(full_mask(case, error), case.truth, case.prediction)
+        corrected = np.where(mask_of(error, case), case.truth, case.prediction)
         gained = mean_iou(corrected, case) - mean_iou(case.prediction, case)
         assert error.gain == pytest.approx(gained, abs=1e-12)
         assert error.gain > 0
@@ -37,7 +30,7 @@ def test_correcting_an_error_gains_exactly_what_was_promised(case: Case) -> None
 @settings(max_examples=200, deadline=None)
 def test_errors_are_the_connected_groups_of_wrong_pixels_of_each_true_region(case: Case) -> None:
     errors = error_regions(case.truth, case.prediction, case.num_regions)
-    found = {(error.region, full_mask(case, error).tobytes()) for error in errors}
+    found = {(error.region, mask_of(error, case).tobytes()) for error in errors}
     expected = set()
     for region in range(case.num_regions):
         labels, count = ndimage.label((case.truth == region) & (case.prediction != region), np.ones((3, 3)))
@@ -45,9 +38,19 @@ def test_errors_are_the_connected_groups_of_wrong_pixels_of_each_true_region(cas
     assert found == expected
     assert len(errors) == len(expected)
     for error in errors:
-        assert error.area == error.mask.sum()
-        assert error.mask.any(axis=0)[[0, -1]].all()  # the box is tight
-        assert error.mask.any(axis=1)[[0, -1]].all()
+        y, x = np.nonzero(mask_of(error, case))
+        assert error.area == len(x)
+        assert error.box == (x.min(), y.min(), x.max() + 1, y.max() + 1)
+
+
+@given(cases())
+@settings(max_examples=200, deadline=None)
+def test_the_border_is_beside_what_is_right_of_the_region(case: Case) -> None:
+    for error in error_regions(case.truth, case.prediction, case.num_regions):
+        border = error.pixels.border
+        right = (case.truth == error.region) & (case.prediction == error.region)
+        expected = mask_of(error, case) & ndimage.binary_dilation(right, np.ones((3, 3)))
+        np.testing.assert_array_equal(painted(border.select(border.value == error.number), case.truth.shape), expected)
 
 
 @given(cases())

@@ -6,9 +6,18 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fullseg.simulation.runs import bounding_boxes, connect, find_runs
+from fullseg.simulation.runs import Runs, bounding_boxes, connect, draw_pixels, find_runs, touching
 from fullseg.types import VOID
 from tests.simulation.strategies import Case, cases
+
+
+def runs_of(regions: NDArray[np.int64]) -> Runs:
+    runs = find_runs(regions)
+    return runs.select(runs.value >= 0)
+
+
+def connected(runs: Runs, width: int) -> tuple[NDArray[np.int64], int]:
+    return connect(len(runs.row), touching(runs, width))
 
 
 def painted(shape: tuple[int, ...], runs: object, values: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -34,7 +43,7 @@ def plain_groups(truth: NDArray[np.int64], regions: int) -> NDArray[np.int64]:
 @given(cases())
 @settings(max_examples=200, deadline=None)
 def test_runs_are_the_pixels_in_reading_order_and_none_could_be_longer(case: Case) -> None:
-    runs = find_runs(case.truth, 0, case.num_regions)
+    runs = runs_of(case.truth)
 
     np.testing.assert_array_equal(painted(case.truth.shape, runs, runs.value), case.truth)
     assert (runs.start < runs.stop).all()
@@ -44,11 +53,31 @@ def test_runs_are_the_pixels_in_reading_order_and_none_could_be_longer(case: Cas
 
 
 @given(cases())
+@settings(max_examples=100, deadline=None)
+def test_runs_of_two_maps_are_cut_where_either_changes(case: Case) -> None:
+    runs = find_runs(case.truth, case.prediction)
+
+    np.testing.assert_array_equal(painted(case.truth.shape, runs, runs.value), case.truth)
+    both = find_runs(10 * case.truth + case.prediction)
+    np.testing.assert_array_equal(runs[1:], both[1:])
+    all_runs = runs._replace(value=case.truth[runs.row, runs.start] + 1)
+    group, _ = connected(all_runs, case.truth.shape[1])
+    expected = plain_groups(case.truth + 1, case.num_regions + 1)  # whatever the cuts
+    np.testing.assert_array_equal(painted(case.truth.shape, runs, group), expected)
+
+
+def test_pixels_are_drawn_in_reading_order() -> None:
+    runs = Runs(*np.array([[0, 0, 0, 1], [2, 3, 4, 2], [5, 7, 1, 9], [7, 6, 2, 10]]))  # the second has no pixel
+    pixels = draw_pixels(runs, np.array([1, 0]), np.array([[0.0, 0.5, 0.9, 0.1], [0.0, 0.3, 0.4, 0.99]]))
+    assert pixels.tolist() == [4 * [[9, 2]], [[5, 2], [5, 2], [6, 2], [1, 4]]]
+
+
+@given(cases())
 @settings(max_examples=200, deadline=None)
 def test_groups_are_the_connected_pixels_of_one_value_in_reading_order(case: Case) -> None:
-    runs = find_runs(case.truth, 0, case.num_regions)
+    runs = runs_of(case.truth)
 
-    group, count = connect(runs, case.truth.shape[1])
+    group, count = connected(runs, case.truth.shape[1])
 
     expected = plain_groups(case.truth, case.num_regions)
     np.testing.assert_array_equal(painted(case.truth.shape, runs, group), expected)
@@ -68,9 +97,9 @@ def test_groups_are_the_connected_pixels_of_one_value_in_reading_order(case: Cas
     ],
 )
 def test_groups_by_hand(values: list[list[int]], expected: list[list[int]]) -> None:
-    runs = find_runs(np.array(values), 0, 2)
+    runs = runs_of(np.array(values))
 
-    group, _ = connect(runs, len(values[0]))
+    group, _ = connected(runs, len(values[0]))
 
     assert painted(np.shape(values), runs, group).tolist() == expected
 
@@ -78,7 +107,7 @@ def test_groups_by_hand(values: list[list[int]], expected: list[list[int]]) -> N
 @given(cases())
 @settings(max_examples=100, deadline=None)
 def test_boxes_are_tight(case: Case) -> None:
-    runs = find_runs(case.truth, 0, case.num_regions)
+    runs = runs_of(case.truth)
 
     boxes = bounding_boxes(runs, runs.value, case.num_regions)
 

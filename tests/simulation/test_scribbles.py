@@ -2,21 +2,15 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from fullseg.model.annotation_maps import draw_scribbles
 from fullseg.simulation import ErrorRegion, error_regions, simulate_scribble, simulate_scribbles
-from fullseg.simulation.scribbles import TRIES, _bernstein, _bezier_curves
+from fullseg.simulation.scribbles import TRIES, _bezier_curves, _bounds, _pixels
 from fullseg.types import VOID, Scribble
-from tests.simulation.strategies import Case, cases
-
-
-def everywhere(case: Case, error: ErrorRegion) -> NDArray[np.bool_]:
-    mask = np.zeros(case.truth.shape, bool)
-    x0, y0, x1, y1 = error.box
-    mask[y0:y1, x0:x1] = error.mask
-    return mask
+from tests.simulation.strategies import Case, cases, mask_of
 
 
 def pixels_of(scribble: Scribble) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -30,10 +24,10 @@ def pixels_of(scribble: Scribble) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 def test_starts_in_its_error_region_and_stays_in_its_true_region(case: Case) -> None:
     rng = np.random.default_rng(case.seed)
     for error in error_regions(case.truth, case.prediction, case.num_regions)[:6]:
-        scribble = simulate_scribble(case.truth, case.prediction, error, rng)
+        scribble = simulate_scribble(case.truth, error, rng)
         y, x = pixels_of(scribble)
         assert scribble.region == error.region
-        assert everywhere(case, error)[y[0], x[0]]
+        assert mask_of(error, case)[y[0], x[0]]
         assert (case.truth[y, x] == error.region).all()
         steps = np.abs(np.diff(scribble.points, axis=0))
         assert (steps.max(axis=1, initial=0) <= 1).all()  # each pixel is a neighbour of the last,
@@ -46,15 +40,15 @@ def test_starts_next_to_what_is_right_where_the_error_touches_it(case: Case) -> 
     rng = np.random.default_rng(case.seed)
     for error in error_regions(case.truth, case.prediction, case.num_regions)[:6]:
         correct = (case.truth == error.region) & (case.prediction == error.region)
-        border = everywhere(case, error) & ndimage.binary_dilation(correct, np.ones((3, 3)))
-        y, x = pixels_of(simulate_scribble(case.truth, case.prediction, error, rng))
+        border = mask_of(error, case) & ndimage.binary_dilation(correct, np.ones((3, 3)))
+        y, x = pixels_of(simulate_scribble(case.truth, error, rng))
         if border.any():
             assert border[y[0], x[0]]
 
 
 def plain_scribble(case: Case, error: ErrorRegion, draws: NDArray[np.float64]) -> NDArray[np.float64]:
     """The docstring of simulate_scribbles, one curve and one sample after the other; draws are (TRIES, 3)."""
-    y, x = np.nonzero(everywhere(case, error))
+    y, x = np.nonzero(mask_of(error, case))
     inside = list(zip(x.tolist(), y.tolist(), strict=True))
     correct = (case.truth == error.region) & (case.prediction == error.region)
     near = ndimage.binary_dilation(correct, np.ones((3, 3)))
@@ -86,12 +80,12 @@ def test_all_at_once_are_one_by_one_and_those_of_plain_loops(case: Case) -> None
     errors = error_regions(case.truth, case.prediction, case.num_regions)[:4]
     errors += errors[:1]  # one twice
 
-    together = simulate_scribbles(case.truth, case.prediction, errors, np.random.default_rng(case.seed))
+    together = simulate_scribbles(case.truth, errors, np.random.default_rng(case.seed))
 
     rng, draws = np.random.default_rng(case.seed), np.random.default_rng(case.seed)
     assert len(together) == len(errors)
     for error, scribble in zip(errors, together, strict=True):
-        alone = simulate_scribble(case.truth, case.prediction, error, rng)
+        alone = simulate_scribble(case.truth, error, rng)
         expected = plain_scribble(case, error, draws.random((TRIES, 3)))
         assert scribble.region == alone.region == error.region
         assert scribble.points.dtype == np.float32
@@ -106,32 +100,46 @@ def length(points: NDArray[np.floating]) -> float:
 
 def test_no_error_takes_no_scribble_and_no_randomness() -> None:
     rng = np.random.default_rng(0)
-    assert simulate_scribbles(np.zeros((3, 3), np.int64), np.zeros((3, 3), np.int64), [], rng) == []
+    assert simulate_scribbles(np.zeros((3, 3), np.int64), [], rng) == []
     assert rng.random() == np.random.default_rng(0).random()
+
+
+def test_rejects_errors_of_several_images() -> None:
+    truth, prediction = np.zeros((3, 3), np.int64), np.full((3, 3), VOID)
+    errors = [*error_regions(truth, prediction, 1), *error_regions(truth, prediction, 1)]
+    with pytest.raises(ValueError, match="more than one call"):
+        simulate_scribbles(truth, errors, np.random.default_rng(0))
 
 
 def test_is_a_smooth_curve_through_its_three_points() -> None:
     controls = np.array([[[[0, 0], [10, 4], [20, 0]], [[5, 5], [5, 5], [5, 5]]], [[[0, 0], [2, 0], [4, 0]]] * 2])
     curves, counts = _bezier_curves(controls)
-    weights, shorter = _bernstein(counts)
-    assert shorter.shape == (3, counts[1])
     assert counts[1] == np.ceil(4 * 2) + 2  # two samples a pixel at the highest speed, twice a side of 2 px
-    curve = np.einsum("kac,kt->cta", curves[0], weights)
-    t = np.linspace(0, 1, curve.shape[1])
-    np.testing.assert_allclose(curve[0, 0], [0, 0])
-    np.testing.assert_allclose(curve[0, -1], [20, 0])
-    middle = [np.interp(0.5, t, curve[0, :, axis]) for axis in (0, 1)]
-    np.testing.assert_allclose(middle, [10, 4], atol=0.05)
-    np.testing.assert_allclose(curve[0, :, 1], 16 * t * (1 - t), atol=1e-9)  # the parabola through the three
-    np.testing.assert_allclose(curve[1], 5)
-    assert np.abs(np.diff(curve, axis=1)).max() <= 0.5 + 1e-9
+    pixels = _pixels(curves.reshape(3, 2, -1), counts.repeat(2))
+    first, second, third, _ = np.split(pixels, np.cumsum(counts.repeat(2))[:-1], axis=1)
+    t = np.linspace(0, 1, counts[0])
+    np.testing.assert_array_equal(first[:, [0, -1]], [[0, 20], [0, 0]])
+    np.testing.assert_allclose(first, [20 * t, 16 * t * (1 - t)], atol=0.5 + 1e-9)  # the parabola through the three
+    assert (second == 5).all()
+    np.testing.assert_array_equal(np.unique(third, axis=1), [[0, 1, 2, 3, 4], [0, 0, 0, 0, 0]])
+    assert np.abs(np.diff(first, axis=1)).max() == 1
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([3, 30, 300]))
+@settings(max_examples=100, deadline=None)
+def test_no_path_is_longer_than_its_bound_which_is_not_far_off(seed: int, size: int) -> None:
+    curves, counts = _bezier_curves(np.random.default_rng(seed).integers(0, size, (20, 1, 3, 2)))
+    curves = curves[..., 0]
+    paths = np.split(_pixels(curves, counts), np.cumsum(counts)[:-1], axis=1)
+    for path, bound in zip(paths, _bounds(curves), strict=True):
+        assert length(path.T) <= bound <= 2 * length(path.T) + 8
 
 
 @pytest.mark.parametrize("shape", [(1, 400), (400, 1), (300, 300)])
 def test_curves_that_overshoot_the_image_are_not_kept(shape: tuple[int, int]) -> None:
     truth, prediction = np.zeros(shape, np.int64), np.full(shape, VOID)
     [error] = error_regions(truth, prediction, 1)
-    for scribble in simulate_scribbles(truth, prediction, 100 * [error], np.random.default_rng(0)):
+    for scribble in simulate_scribbles(truth, 100 * [error], np.random.default_rng(0)):
         assert (scribble.points >= 0).all()
         assert (scribble.points < shape[::-1]).all()
 
@@ -140,7 +148,7 @@ def test_is_a_dot_where_no_curve_stays_inside() -> None:
     truth = np.indices((41, 41)).sum(axis=0) % 2  # a chessboard: any longer curve crosses the other colour
     prediction = np.where(truth == 0, 1, 0)
     error = error_regions(truth, prediction, 2)[0]
-    scribbles = [simulate_scribble(truth, prediction, error, np.random.default_rng(k)) for k in range(20)]
+    scribbles = [simulate_scribble(truth, error, np.random.default_rng(k)) for k in range(20)]
     lengths = [len(scribble.points) for scribble in scribbles]
     assert lengths.count(1) >= 15
     for scribble in scribbles:
@@ -155,7 +163,7 @@ def test_is_long_in_a_large_error_and_drawn_inside_it() -> None:
     [error] = error_regions(truth, prediction, 2)
     lengths = []
     for seed in range(20):
-        scribble = simulate_scribble(truth, prediction, error, np.random.default_rng(seed))
+        scribble = simulate_scribble(truth, error, np.random.default_rng(seed))
         lengths.append(len(scribble.points))
         drawn = draw_scribbles(
             torch.zeros(1, 100, 200),
@@ -171,8 +179,6 @@ def test_follows_from_its_randomness_alone() -> None:
     truth = np.zeros((30, 30), np.int64)
     prediction = np.full((30, 30), VOID)
     [error] = error_regions(truth, prediction, 1)
-    first, again, other = (
-        simulate_scribble(truth, prediction, error, np.random.default_rng(seed)).points for seed in (0, 0, 1)
-    )
+    first, again, other = (simulate_scribble(truth, error, np.random.default_rng(seed)).points for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert first.shape != other.shape or (first != other).any()
