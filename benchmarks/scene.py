@@ -46,7 +46,7 @@ def make_scene(count: int, size: tuple[int, int], rounds: int) -> Scene:
     truth, prediction = wavy_regions(count, DRAWN, rng)
     errors = allocate(error_regions(truth, prediction, count), count, "per_region")
     scale = np.array([size[1] / DRAWN[1], size[0] / DRAWN[0]], np.float32)
-    scribbles = [simulate_scribble(truth, error, rng) for _ in range(rounds) for error in errors]
+    scribbles = [simulate_scribble(truth, prediction, error, rng) for _ in range(rounds) for error in errors]
     scribbles = [scribble._replace(points=scribble.points * scale) for scribble in scribbles]
     points = simulate_extreme_points(truth, count, 0, rng) * scale
     return Scene(rng.integers(0, 256, (*size, 3), dtype=np.uint8), points, scribbles)

@@ -13,9 +13,7 @@ class ErrorPixels(NamedTuple):
     """The pixels of all errors of an image, error by error."""
 
     all: Runs  # ``value``: the number of the error
-    border: (
-        Runs  # those beside the correctly labelled part of the error's true region; none where there is no such part
-    )
+    border: Runs  # those beside the correctly labelled part of the error's true region; none where there is none
 
 
 class ErrorRegion(NamedTuple):
@@ -27,6 +25,17 @@ class ErrorRegion(NamedTuple):
     box: tuple[int, int, int, int]  # (x0, y0, x1, y1) in pixels, x1 and y1 exclusive
     number: int  # which it is in ``pixels``
     pixels: ErrorPixels  # shared by all errors of the image, of which most get no scribble
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Its pixels within the box (y1 - y0, x1 - x0)."""
+        x0, y0, x1, y1 = self.box
+        mine = self.pixels.all.select(self.pixels.all.value == self.number)
+        column = np.arange(x0, x1)
+        inside = (mine.start[:, None] <= column) & (column < mine.stop[:, None])  # (R, x1 - x0)
+        mask = np.zeros((y1 - y0, x1 - x0), bool)
+        np.logical_or.at(mask, mine.row - y0, inside)
+        return mask
 
 
 def error_regions(truth: NDArray[np.integer], prediction: NDArray[np.integer], num_regions: int) -> list[ErrorRegion]:

@@ -14,8 +14,13 @@ WAVES = [1, 3]  # looked at first: the one that may be longest, then two more; f
 SAMPLES_PER_PIXEL = 2  # of a curve: no pixel on its way is stepped over
 
 
-def simulate_scribble(truth: NDArray[np.integer], error: ErrorRegion, rng: np.random.Generator) -> Scribble:
-    """Draw one scribble: ``simulate_scribbles`` for one error."""
+def simulate_scribble(
+    truth: NDArray[np.integer],
+    prediction: NDArray[np.integer],  # noqa: ARG001  what an error needs of it, its border, the error has
+    error: ErrorRegion,
+    rng: np.random.Generator,
+) -> Scribble:
+    """Draw one scribble: ``simulate_scribbles`` for one error of ``error_regions(truth, prediction, ...)``."""
     [scribble] = simulate_scribbles(truth, [error], rng)
     return scribble
 

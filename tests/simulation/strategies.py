@@ -42,7 +42,10 @@ def cases(draw: st.DrawFn) -> Case:
 
 def mask_of(error: ErrorRegion, case: Case) -> NDArray[np.bool_]:
     """Return the pixels (H, W) of an error."""
-    return painted(error.pixels.all.select(error.pixels.all.value == error.number), case.truth.shape)
+    mask = np.zeros(case.truth.shape, bool)
+    x0, y0, x1, y1 = error.box
+    mask[y0:y1, x0:x1] = error.mask
+    return mask
 
 
 def painted(runs: Runs, shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -24,7 +24,7 @@ def pixels_of(scribble: Scribble) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 def test_starts_in_its_error_region_and_stays_in_its_true_region(case: Case) -> None:
     rng = np.random.default_rng(case.seed)
     for error in error_regions(case.truth, case.prediction, case.num_regions)[:6]:
-        scribble = simulate_scribble(case.truth, error, rng)
+        scribble = simulate_scribble(case.truth, case.prediction, error, rng)
         y, x = pixels_of(scribble)
         assert scribble.region == error.region
         assert mask_of(error, case)[y[0], x[0]]
@@ -41,7 +41,7 @@ def test_starts_next_to_what_is_right_where_the_error_touches_it(case: Case) -> 
     for error in error_regions(case.truth, case.prediction, case.num_regions)[:6]:
         correct = (case.truth == error.region) & (case.prediction == error.region)
         border = mask_of(error, case) & ndimage.binary_dilation(correct, np.ones((3, 3)))
-        y, x = pixels_of(simulate_scribble(case.truth, error, rng))
+        y, x = pixels_of(simulate_scribble(case.truth, case.prediction, error, rng))
         if border.any():
             assert border[y[0], x[0]]
 
@@ -85,7 +85,7 @@ def test_all_at_once_are_one_by_one_and_those_of_plain_loops(case: Case) -> None
     rng, draws = np.random.default_rng(case.seed), np.random.default_rng(case.seed)
     assert len(together) == len(errors)
     for error, scribble in zip(errors, together, strict=True):
-        alone = simulate_scribble(case.truth, error, rng)
+        alone = simulate_scribble(case.truth, case.prediction, error, rng)
         expected = plain_scribble(case, error, draws.random((TRIES, 3)))
         assert scribble.region == alone.region == error.region
         assert scribble.points.dtype == np.float32
@@ -148,7 +148,7 @@ def test_is_a_dot_where_no_curve_stays_inside() -> None:
     truth = np.indices((41, 41)).sum(axis=0) % 2  # a chessboard: any longer curve crosses the other colour
     prediction = np.where(truth == 0, 1, 0)
     error = error_regions(truth, prediction, 2)[0]
-    scribbles = [simulate_scribble(truth, error, np.random.default_rng(k)) for k in range(20)]
+    scribbles = [simulate_scribble(truth, prediction, error, np.random.default_rng(k)) for k in range(20)]
     lengths = [len(scribble.points) for scribble in scribbles]
     assert lengths.count(1) >= 15
     for scribble in scribbles:
@@ -163,7 +163,7 @@ def test_is_long_in_a_large_error_and_drawn_inside_it() -> None:
     [error] = error_regions(truth, prediction, 2)
     lengths = []
     for seed in range(20):
-        scribble = simulate_scribble(truth, error, np.random.default_rng(seed))
+        scribble = simulate_scribble(truth, prediction, error, np.random.default_rng(seed))
         lengths.append(len(scribble.points))
         drawn = draw_scribbles(
             torch.zeros(1, 100, 200),
@@ -179,6 +179,8 @@ def test_follows_from_its_randomness_alone() -> None:
     truth = np.zeros((30, 30), np.int64)
     prediction = np.full((30, 30), VOID)
     [error] = error_regions(truth, prediction, 1)
-    first, again, other = (simulate_scribble(truth, error, np.random.default_rng(seed)).points for seed in (0, 0, 1))
+    first, again, other = (
+        simulate_scribble(truth, prediction, error, np.random.default_rng(seed)).points for seed in (0, 0, 1)
+    )
     np.testing.assert_array_equal(first, again)
     assert first.shape != other.shape or (first != other).any()
