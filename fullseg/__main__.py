@@ -19,14 +19,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Errors of the user's making are one message, without a traceback.
     """
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
+    if options.command == "sweep":  # argparse takes no key=value behind an option
+        options.overrides += [word for word in rest if not word.startswith("-")]
+        rest = [word for word in rest if word.startswith("-")]
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     from fullseg.data.coco_panoptic import DataError
     from fullseg.model.backbone import WeightsError
 
     try:
         status: int = options.run(options)
     except (ConfigError, DataError, WeightsError, FileNotFoundError, FileExistsError, ValueError) as error:
-        if not isinstance(error, (ConfigError, DataError, WeightsError)) and options.command in ("train", "study"):
+        if not isinstance(error, (ConfigError, DataError, WeightsError)) and options.command in (
+            "train",
+            "study",
+            "sweep",
+        ):
             raise  # a bug: its traceback is needed
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -56,11 +65,29 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("overrides", nargs="*", metavar="key=value", help="as of train; checkpoint=, counterpart=")
     study.set_defaults(run=_study)
 
+    _add_sweep(commands)
     _add_predict(commands)
     _add_annotate(commands)
     _add_report(commands)
     _add_data(commands)
     return parser
+
+
+def _add_sweep(commands: "Commands") -> None:
+    sweep = commands.add_parser("sweep", help="run all cells of a W&B sweep here, without its server")
+    sweep.add_argument("sweep", type=Path, metavar="SWEEP.yaml", help="as `wandb sweep` takes it")
+    sweep.add_argument("overrides", nargs="*", metavar="key=value", help="as of train, for every cell")
+    sweep.add_argument("--experiment", type=Path, metavar="EXPERIMENT.yaml", help="instead of the one in the sweep")
+    sweep.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="of all runs (default: runs)")
+    sweep.add_argument("--jobs", type=_positive, metavar="N", help="cells at once (default: one a GPU, or one)")
+    sweep.add_argument("--dry-run", action="store_true", help="list the cells and run none")
+    sweep.set_defaults(run=_sweep)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: a number from 1")
+    return int(text)
 
 
 def _add_predict(commands: "Commands") -> None:
@@ -121,10 +148,13 @@ def _train(options: argparse.Namespace) -> int:
     config = load_config(options.experiment, options.overrides)
     from fullseg.training.folder import Interrupted
     from fullseg.training.run import train
+    from fullseg.training.sweep_folder import leave_result
     from fullseg.training.table import print_result
 
     try:
-        print_result(train(config), config)
+        result = train(config)
+        leave_result(result.folder)
+        print_result(result, config)
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         return 130
@@ -135,16 +165,37 @@ def _study(options: argparse.Namespace) -> int:
     config = load_config(options.experiment, options.overrides)
     from fullseg.training.folder import Interrupted
     from fullseg.training.run_study import study
+    from fullseg.training.sweep_folder import leave_result
     from fullseg.training.table import print_study
 
     try:
         folder, content = study(config)
         if content:  # on the first of several ranks
+            leave_result(folder, content)
             print_study(folder, content)
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         return 130
     return 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from fullseg.training.folder import Interrupted
+    from fullseg.training.sweep import sweep
+
+    try:
+        failed = sweep(
+            options.sweep,
+            options.overrides,
+            experiment=options.experiment,
+            runs=options.runs,
+            jobs=options.jobs,
+            dry_run=options.dry_run,
+        )
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        return 130
+    return int(failed > 0)
 
 
 def _predict(options: argparse.Namespace) -> int:

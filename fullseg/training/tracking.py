@@ -130,8 +130,8 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
         "dir": run_folder,
         "project": tracking.project,
         "name": f"{config['experiment']}/{name}",
-        "group": config["experiment"],
-        "id": name,
+        "group": os.environ.get("WANDB_RUN_GROUP", config["experiment"]),  # a sweep's cells are one group
+        "id": os.environ.get("WANDB_RUN_ID", name),
         "job_type": job,
         "config": config,
     }
@@ -142,7 +142,7 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
         warnings.warn(
             f"W&B is out of reach, so this run is logged offline; wandb sync uploads it: {error}", stacklevel=1
         )
-        run = wandb.init(**{**options, "id": f"{name}-offline"}, mode="offline")  # the first id is taken now
+        run = wandb.init(**{**options, "id": f"{options['id']}-offline"}, mode="offline")  # the first id is taken now
     return WandbLogger(save_dir=run_folder, experiment=run)
 
 
