@@ -47,7 +47,7 @@ def sweep(
         DataError: for bad data, likewise.
         Interrupted: after Ctrl-C, when the cells have stopped.
     """
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(width=None if sys.stdout.isatty() else 160)
     plan = read_sweep(path)
     if experiment is not None:  # other data, another table
         plan = plan._replace(name=f"{plan.name}-{_experiment_name(experiment)}")
@@ -102,7 +102,8 @@ def _print_failures(console: Console, folder: Path, cells: Sequence[Cell]) -> in
     failed = [cell for cell in cells if read_state(folder / cell.name).status != "done"]
     for cell in failed:
         state, log = read_state(folder / cell.name), folder / cell.name / "log.txt"
-        lines = log.read_text(errors="replace").splitlines()[-TAIL:]
+        lines = log.read_text(errors="replace").splitlines()
+        lines = [line for line in lines if not line.startswith("$ ")][-TAIL:]  # the command is in cell.json, too
         text = "\n".join(
             [f"{state.status}, exit status {state.exit_status}: {log}", *(f"  | {line}" for line in lines)]
         )

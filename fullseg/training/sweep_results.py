@@ -27,6 +27,7 @@ METRICS = {  # in results.csv: title in the table, factor, digits
     "memory": ("memory, GB", 1e-9, 2),  # at the run's peak: the GPU's, or all of the process
     "seconds": ("minutes", 1 / 60, 1),
 }
+SPARED = {"iou_best": "iou", "iou_at_end": "iou_at_4", "seconds_per_image": "seconds_per_round"}  # the table is wide
 TOGETHER = ("seed", "study.strategies")  # not told apart by: seeds are repetitions, and a strategy has its own column
 
 
@@ -134,9 +135,13 @@ def group(rows: Iterable[Row], varied: Sequence[str]) -> list[Group]:
     return list(groups.values())
 
 
-def metrics_of(groups: Sequence[Group]) -> list[str]:
-    """Return the metrics that any row has, in the table's order."""
-    return [key for key in METRICS if any(one.values_of(key) for one in groups)]
+def shown_metrics(groups: Sequence[Group]) -> list[str]:
+    """Return the metrics that any row has, in the table's order, but for those that others stand in for."""
+    there = [key for key in METRICS if any(one.values_of(key) for one in groups)]
+    stood_in_for = {key for key, other in SPARED.items() if other in there}
+    if any(one.values_of("iou_best") != one.values_of("iou") for one in groups):
+        stood_in_for.discard("iou_best")
+    return [key for key in there if key not in stood_in_for]
 
 
 def _table(title: str, groups: Sequence[Group]) -> Table:
@@ -147,7 +152,7 @@ def _table(title: str, groups: Sequence[Group]) -> Table:
     for name in groups[0].values:
         table.add_column(name)
     table.add_column("runs", justify="right")
-    metrics = metrics_of(groups)
+    metrics = shown_metrics(groups)
     for key in metrics:
         table.add_column(METRICS[key][0], justify="right")
     for one in groups:

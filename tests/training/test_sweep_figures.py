@@ -49,13 +49,13 @@ def test_numbers_are_an_axis_and_a_third_parameter_panels() -> None:
     groups = [
         entry({"max_scribbles": str(number), "predictor": predictor, "jitter": jitter}, 0.5 + 0.01 * number)
         for number in (2, 4, 8)
-        for predictor in ("counterpart", "self", "other")
+        for predictor in ("counterpart", "self", "third", "fourth")  # more than there are numbers
         for jitter in ("0", "5")
     ]
     figure = draw("s", groups)
     assert [axes.get_title() for axes in figure.axes] == ["jitter=0", "jitter=5"]
     points = means(figure.axes[1])
-    assert list(points) == ["predictor=counterpart", "predictor=self", "predictor=other"]
+    assert list(points) == [f"predictor={name}" for name in ("counterpart", "self", "third", "fourth")]
     assert [(round(x), round(y, 6)) for x, y in points["predictor=self"]] == [(2, 52), (4, 54), (8, 58)]
 
 

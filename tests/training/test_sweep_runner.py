@@ -93,7 +93,7 @@ def test_a_failing_cell_stops_no_other_and_runs_again(folder: Folder, capsys: py
     assert folder.states() == {"1": "done", "2": "failed", "3": "done"}
     output = capsys.readouterr().out
     assert "failed, exit status 1: " in output
-    assert "  | this is cell 2\n  | this one fails\n" in output
+    assert "/log.txt\n  | this is cell 2\n  | this one fails\n" in output
     assert "1 of 3 cells failed; the same command runs them again" in output
 
     (folder.path / "fail-2").unlink()
