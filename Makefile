@@ -1,10 +1,13 @@
 # Everything is one target; `make` lists them. Options: EXPERIMENT=name below experiments/, DATA=folder of the data set,
 # SET="key=value ..." for any option of fullseg/config.py, RUNS="folder ..." for the report,
+# SWEEP=name below sweeps/ (EXPERIMENT= replaces the one in it) and JOBS=cells at once,
 # IMAGES=folder and CHECKPOINT=run for the annotator, COMPARE=1 for the benchmark.
 EXPERIMENT ?= default
 DATA ?=
 SET ?=
 RUNS ?= runs/$(EXPERIMENT)/latest
+SWEEP ?= loss_sharing
+JOBS ?=
 IMAGES ?=
 CHECKPOINT ?=
 COMPARE ?=
@@ -20,7 +23,7 @@ ENV :=
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env lint test train study report annotate bench
+.PHONY: help env lint test train study sweep report annotate bench
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -47,6 +50,10 @@ train: $(ENV)  ## train EXPERIMENT=default [DATA=folder] [SET="key=value ..."]
 
 study: $(ENV)  ## annotate the evaluation set of EXPERIMENT's newest run with the simulated annotator [DATA=] [SET=]
 	$(RUN) -m fullseg study experiments/$(EXPERIMENT).yaml $(if $(DATA),data.root='$(DATA)') $(SET)
+
+sweep: $(ENV)  ## run all cells of SWEEP=loss_sharing here, or go on with it [EXPERIMENT=] [DATA=] [SET=] [JOBS=cells at once]
+	$(RUN) -m fullseg sweep $(if $(filter %.yaml,$(SWEEP)),$(SWEEP),sweeps/$(SWEEP).yaml) $(if $(DATA),data.root='$(DATA)') $(SET) \
+		$(if $(filter command environment,$(origin EXPERIMENT)),--experiment experiments/$(EXPERIMENT).yaml) $(if $(JOBS),--jobs $(JOBS))
 
 report: $(ENV)  ## make one HTML page of RUNS="folder ..." (default: the newest of EXPERIMENT)
 	$(RUN) -m fullseg report $(RUNS)

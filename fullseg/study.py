@@ -1,6 +1,8 @@
 """The study of Sec. 5.3: images annotated by the simulated annotator, their records, and the numbers of study.json."""
 
+import fcntl
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -186,14 +188,19 @@ def write_records(path: Path, records: Sequence[ImageRecord], categories: Catego
 
 def write_study(path: Path, head: dict[str, Any], strategies: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Write ``study.json``, keeping the strategies of an earlier study of the same model, data and plan."""
-    kept: dict[str, Any] = {}
-    if path.is_file():
-        earlier = json.loads(path.read_text())
-        kept = earlier.pop("strategies")
-        if earlier != json.loads(json.dumps(head)):
-            kept = {}
-    content = {**head, "strategies": {**kept, **strategies}}
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=1))
-    partial.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # two cells of a sweep may study one model by two strategies at once
+        kept: dict[str, Any] = {}
+        if path.is_file():
+            earlier = json.loads(path.read_text())
+            kept = earlier.pop("strategies")
+            if earlier != json.loads(json.dumps(head)):
+                kept = {}
+        content = {**head, "strategies": {**kept, **strategies}}
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(content, indent=1))
+        partial.replace(path)
+    finally:
+        os.close(folder)
     return content

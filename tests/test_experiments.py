@@ -1,12 +1,14 @@
-"""Every experiment file really trains: one step with tiny settings."""
+"""Every experiment file really trains: one step with tiny settings. Every sweep is valid to its last cell."""
 
+import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from fullseg.config import load_config
 from fullseg.training.run import train
+from fullseg.training.sweep_cells import make_cells
+from fullseg.training.sweep_file import read_sweep
 
 FOLDER = Path(__file__).parent.parent / "experiments"
 SWEEPS = sorted((FOLDER.parent / "sweeps").glob("*.yaml"))
@@ -29,11 +31,20 @@ def test_every_experiment_trains(path: Path, tiny_data: Path, tiny_options: list
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.name)
-def test_every_cell_of_a_sweep_is_a_valid_configuration(path: Path) -> None:
-    sweep = yaml.safe_load(path.read_text())
-    experiment = next(part for part in sweep["command"] if part.endswith(".yaml"))
-    fixed = [f"{key}={choice['value']}" for key, choice in sweep["parameters"].items() if "value" in choice]
-    for key, choice in sweep["parameters"].items():
-        for value in choice.get("values", []):
-            config = load_config(FOLDER.parent / experiment, [*fixed, f"{key}={value}"])
-            assert config.data.root or config.data.format == "scenes"  # else no cell runs as it stands
+def test_every_cell_of_a_sweep_is_a_valid_configuration(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(FOLDER.parent)  # where the sweeps' commands find their experiment
+    for cell in make_cells(read_sweep(path), [], None, tmp_path):  # an error names the cell
+        assert cell.config is not None
+        assert cell.config.data.root or cell.config.data.format == "scenes"  # else no cell runs as it stands
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.name)
+def test_a_sweep_may_run_on_photographs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(FOLDER.parent)
+    text = path.read_text()
+    assert f"make sweep SWEEP={path.stem}\n" in text
+    [name] = set(re.findall(r"SWEEP=.* EXPERIMENT=(bsds500/\w+) DATA=/path/to/BSDS500", text))
+    cells = make_cells(read_sweep(path), ["data.root=/d"], FOLDER / f"{name}.yaml", tmp_path)
+    assert {(cell.config.data.format, cell.config.data.root) for cell in cells if cell.config} == {("bsds500", "/d")}

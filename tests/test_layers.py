@@ -16,7 +16,7 @@ LAYERS = [  # a file imports from its own layer and from those above it
     {"study", "figures", "baselines"},
     {"data"},
     {"training", "predict", "report", "annotator"},
-    {"annotate"},
+    {"annotate", "arguments"},
     {"__main__"},
 ]
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,18 @@ def test_study_file_keeps_strategies_of_the_same_study_only(tmp_path: Path) -> N
     assert kept["strategies"] == {"free": {"auc": 1}, "watershed": {"auc": 2}}
     other = write_study(path, {"seed": 1, "images": 3}, {"per_region": {"auc": 3}})
     assert list(other["strategies"]) == ["per_region"]
+
+
+def test_studies_of_several_strategies_at_once_lose_none(tmp_path: Path) -> None:
+    """As cells of a sweep do; a lock holds among threads as it does among processes."""
+
+    def write(number: int) -> None:
+        for step in range(10):
+            write_study(tmp_path / "study.json", {"seed": 0}, {f"{number}-{step}": {"auc": 0.5}})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert len(json.loads((tmp_path / "study.json").read_text())["strategies"]) == 40
 
 
 def test_a_region_without_any_pixel_is_left_out() -> None:

@@ -15,6 +15,10 @@ from fullseg.model.segmenter import RegionSegmenter
 from fullseg.types import Annotations, Scribble
 
 
+class CheckpointError(ValueError):
+    """A checkpoint can't be read or written; the message names it."""
+
+
 class Predictor:
     """Segments one image at a time; its features are computed once, however often its annotations change.
 
@@ -47,7 +51,7 @@ class Predictor:
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: if the file is not a checkpoint of fullseg.
+            CheckpointError: if the file is not a checkpoint of fullseg.
         """
         path = Path(path)
         path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
@@ -61,7 +65,7 @@ class Predictor:
             state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
             segmenter.load_state_dict(state)
         except (RuntimeError, OSError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
-            raise ValueError(f"{path} is no whole checkpoint of fullseg train: {error}") from error
+            raise CheckpointError(f"{path} is no whole checkpoint of fullseg train: {error}") from error
         return cls(segmenter, options["categories"], device, hold_scribbles=hold_scribbles)
 
     @torch.inference_mode()

@@ -11,13 +11,10 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from fullseg.config import Config
+from fullseg.model.predictor import CheckpointError
 from fullseg.options import ConfigError
 
 RESUMED = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "global_step", "hyper_parameters")
-
-
-class CheckpointError(Exception):
-    """A checkpoint can't be written; the message names it and the remedy."""
 
 
 class WholeCheckpoints(TorchCheckpointIO):

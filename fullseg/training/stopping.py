@@ -15,7 +15,7 @@ import torch
 from fullseg.training.ranks import is_rank_0
 
 
-class Interrupted(Exception):  # noqa: N818  no error: it was wanted
+class Interrupted(KeyboardInterrupt):
     """A run was stopped; the message says how to go on.
 
     Args:

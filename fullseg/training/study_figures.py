@@ -1,5 +1,6 @@
 """Pictures of a finished study."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def write_figures(
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.png" for name in FIGURES]
-    curves({study["experiment"]: study}).savefig(paths[0], dpi=150)
+    _save(paths[0], lambda partial: curves({study["experiment"]: study}).savefig(partial, dpi=150))
     shown = "free" if "free" in study["strategies"] else next(iter(study["strategies"]))
     if shown not in records:
         return paths[:1]
@@ -45,9 +46,16 @@ def write_figures(
     final = np.array([np.nanmean(record.iou[-1]) for record in images])
     chosen = choose_images([record.name for record in images], final)
     rows = [(title, *again(images[at].index, shown)) for title, at in chosen]
-    interaction_grid(rows).save(paths[1])
-    _worst_regions(images, lambda index: again(index, shown)).save(paths[2])
+    _save(paths[1], interaction_grid(rows).save)
+    _save(paths[2], _worst_regions(images, lambda index: again(index, shown)).save)
     return paths
+
+
+def _save(path: Path, save: Callable[[Path], None]) -> None:
+    """Write a picture whole or not at all: other cells of a sweep may draw theirs to the same path."""
+    partial = path.with_name(f".{os.getpid()}-{path.name}")
+    save(partial)
+    partial.replace(path)
 
 
 def _worst_regions(

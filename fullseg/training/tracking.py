@@ -131,8 +131,8 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
         "dir": run_folder,
         "project": tracking.project,
         "name": name,
-        "group": os.environ.get("WANDB_RUN_GROUP", config["experiment"]),
-        "id": name,
+        "group": os.environ.get("WANDB_RUN_GROUP", config["experiment"]),  # a sweep's cells are one group
+        "id": os.environ.get("WANDB_RUN_ID", name),
         "job_type": job,
         "config": config,
         "mode": mode,
@@ -144,7 +144,9 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
         warnings.warn(
             f"W&B is out of reach, so this run is logged offline; wandb sync uploads it: {error}", stacklevel=1
         )
-        run = wandb.init(**{**options, "id": f"{name}-offline", "mode": "offline"})  # the first id is taken now
+        run = wandb.init(
+            **{**options, "id": f"{options['id']}-offline", "mode": "offline"}
+        )  # the first id is taken now
     return WandbLogger(save_dir=run_folder, experiment=run)
 
 

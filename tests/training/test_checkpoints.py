@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from fullseg.config import Config
+from fullseg.model.predictor import CheckpointError
 from fullseg.options import ConfigError
 from fullseg.training import checkpoints
-from fullseg.training.checkpoints import RESUMED, CheckpointError, WholeCheckpoints, check_model, checkpoint_to_resume
+from fullseg.training.checkpoints import RESUMED, WholeCheckpoints, check_model, checkpoint_to_resume
 
 GOOD = dict.fromkeys(RESUMED, 1)
 

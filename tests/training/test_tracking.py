@@ -113,6 +113,17 @@ def test_no_two_studies_share_an_id(
     monkeypatch.delenv("WANDB_MODE")
 
 
+def test_a_sweeps_cells_are_one_group_and_no_two_share_an_id(
+    opened: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cells that begin in the same second have run folders of the same name."""
+    monkeypatch.setenv("WANDB_RUN_GROUP", "sweeps/loss")
+    monkeypatch.setenv("WANDB_RUN_ID", "loss-1a2b3c4d-1")
+    wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG, job="train")
+    assert (opened[0]["group"], opened[0]["id"]) == ("sweeps/loss", "loss-1a2b3c4d-1")
+    monkeypatch.delenv("WANDB_MODE")
+
+
 def test_disabled_opens_nothing(opened: list[dict[str, Any]], tmp_path: Path) -> None:
     assert wandb_logger(TrackingConfig(wandb="disabled"), tmp_path, CONFIG, job="train") is None
     assert opened == []

@@ -1,0 +1,125 @@
+"""The arguments of the command line; what they do is in __main__.py."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fullseg.config import Config
+from fullseg.options import describe
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options of a command line, without the program's name; None: this process's."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if options.command == "sweep":  # argparse takes no key=value behind an option
+        options.overrides += [word for word in rest if not word.startswith("-")]
+        rest = [word for word in rest if word.startswith("-")]
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m fullseg", description="Interactive full image segmentation.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    defaults = "\n".join(f"  {key}={value}\n      {text}" for key, value, text in describe(Config))
+    train = commands.add_parser(
+        "train",
+        help="train one experiment",
+        epilog=f"options and their defaults:\n{defaults}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    train.add_argument("experiment", type=Path, metavar="EXPERIMENT.yaml")
+    train.add_argument("overrides", nargs="*", metavar="key=value")
+
+    study = commands.add_parser("study", help="annotate an evaluation set with the simulated annotator")
+    study.add_argument("experiment", type=Path, metavar="EXPERIMENT.yaml")
+    study.add_argument("overrides", nargs="*", metavar="key=value", help="as of train; checkpoint=, counterpart=")
+
+    _add_sweep(commands)
+    _add_predict(commands)
+    _add_annotate(commands)
+    _add_report(commands)
+    _add_dashboard(commands)
+    _add_data(commands)
+    return parser
+
+
+def _add_sweep(commands: "Commands") -> None:
+    sweep = commands.add_parser("sweep", help="run all cells of a W&B sweep here, without its server")
+    sweep.add_argument("sweep", type=Path, metavar="SWEEP.yaml", help="as `wandb sweep` takes it")
+    sweep.add_argument("overrides", nargs="*", metavar="key=value", help="as of train, for every cell")
+    sweep.add_argument("--experiment", type=Path, metavar="EXPERIMENT.yaml", help="instead of the one in the sweep")
+    sweep.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="of all runs (default: runs)")
+    sweep.add_argument("--jobs", type=_positive, metavar="N", help="cells at once (default: one a GPU, or one)")
+    sweep.add_argument("--dry-run", action="store_true", help="list the cells and run none")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: a number from 1")
+    return int(text)
+
+
+def _add_predict(commands: "Commands") -> None:
+    predict = commands.add_parser("predict", help="segment one image from a file of annotations")
+    predict.add_argument("image", type=Path, metavar="IMAGE")
+    predict.add_argument("--checkpoint", type=Path, required=True, help="best.ckpt of a run, or the run's folder")
+    predict.add_argument("--annotations", type=Path, required=True, metavar="FILE.json")
+    predict.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for the result")
+    predict.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+
+
+def _add_annotate(commands: "Commands") -> None:
+    annotate = commands.add_parser("annotate", help="segment images by hand, in the browser")
+    annotate.add_argument(
+        "images", type=Path, nargs="?", metavar="IMAGES_DIR", help="folder of images (default: embedded scenes)"
+    )
+    annotate.add_argument("--checkpoint", type=Path, help="of a run, or its folder (default: the newest below runs/)")
+    annotate.add_argument(
+        "--categories", type=Path, metavar="FILE.json", help="COCO json with the classes (default: the checkpoint's)"
+    )
+    annotate.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the journal and exports (default: IMAGES_DIR/fullseg)"
+    )
+    annotate.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1); any other needs a token"
+    )
+    annotate.add_argument("--port", type=int, default=8765, help="0 for any that is free (default: 8765)")
+    annotate.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+
+
+def _add_report(commands: "Commands") -> None:
+    report = commands.add_parser("report", help="make one HTML page of one or more runs")
+    report.add_argument("runs", type=Path, nargs="+", metavar="RUN_DIR")
+    report.add_argument("--out", type=Path, metavar="FILE.html", help="default: report.html in the first run's folder")
+
+
+def _add_dashboard(commands: "Commands") -> None:
+    dashboard = commands.add_parser("dashboard", help="create the project's W&B workspace, once")
+    dashboard.add_argument("--entity", help="W&B user or team (default: the key's own)")
+    dashboard.add_argument("--project", default="fullseg", help="as tracking.project (default: fullseg)")
+    dashboard.add_argument("--runs", type=Path, default=Path("runs"), help="folder that remembers it (default: runs)")
+    dashboard.add_argument("--again", action="store_true", help="create another where there is one")
+    dashboard.add_argument("--show", action="store_true", help="print the definition; needs neither key nor network")
+
+
+def _add_data(commands: "Commands") -> None:
+    data = commands.add_parser("data", help="generate or import a data set as COCO panoptic")
+    kinds = data.add_subparsers(dest="kind", required=True)
+    scenes = kinds.add_parser("scenes", help="the embedded procedural scenes")
+    scenes.add_argument("--out", type=Path, required=True, metavar="DIR")
+    scenes.add_argument("--train", type=int, default=400, help="number of training scenes")
+    scenes.add_argument("--val", type=int, default=60, help="number of evaluation scenes")
+    scenes.add_argument("--seed", type=int, default=0)
+    bsds500 = kinds.add_parser("bsds500", help="the original files of BSDS500")
+    bsds500.add_argument("--root", type=Path, required=True, help="folder with images/ and groundTruth/")
+    bsds500.add_argument("--out", type=Path, required=True, metavar="DIR")
+    bsds500.add_argument("--split", nargs="+", default=["train", "val"])
+    bsds500.add_argument("--min-region-area", type=int, default=25, help="smaller regions become VOID, in px")
