@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from fullseg.config import TrackingConfig
 from fullseg.data.datamodule import prepare
 from fullseg.options import ConfigError
 from fullseg.training.sweep_cells import Cell, make_cells
@@ -16,6 +17,7 @@ from fullseg.training.sweep_file import read_sweep
 from fullseg.training.sweep_folder import read_state
 from fullseg.training.sweep_results import write_results
 from fullseg.training.sweep_runner import Runner, alone, visible_gpus
+from fullseg.training.sweep_tracking import track
 
 TAIL = 8  # lines of a failed cell's log that are shown
 
@@ -64,6 +66,8 @@ def sweep(
     groups = write_results(folder, plan, cells, console)
     if groups:
         draw(plan.name, groups).savefig(folder / "results.png", dpi=150)
+        tracking = next((cell.config.tracking for cell in cells if cell.config is not None), TrackingConfig())
+        track(folder, groups, folder / "results.png", tracking)
         console.print(f"            {folder}/results.png", soft_wrap=True, highlight=False)
     return _print_failures(console, folder, cells)
 

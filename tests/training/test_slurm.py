@@ -36,11 +36,18 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 MpiDefault=none
 ReturnToService=2
+SchedulerParameters=sched_interval=1,bf_interval=1
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
 NodeName={host} NodeAddr=127.0.0.1 CPUs=4 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+SWEEP = f"""
+method: grid
+command: ["${{interpreter}}", -m, fullseg, train, {ROOT}/experiments/default.yaml, "${{args_no_hyphens}}"]
+parameters: {{loss: {{values: [pixelwise, maskwise]}}}}
 """
 
 
@@ -96,16 +103,15 @@ class Cluster:
         self.environment = {**environment, "PYTHON": sys.executable, "MASTER_ADDR": "127.0.0.1"}
         self.folder, self.options = folder, options
 
-    def submit(self, *overrides: str, script: str = "train.sbatch") -> str:
-        command = ["sbatch", "--parsable", "--ntasks-per-node=2", "--gres=none", "--cpus-per-task=1"]
-        command += [
-            f"--output={self.folder}/%j.log",
-            f"experiments/slurm/{script}",
-            "default",
-            *self.options,
-            *overrides,
-        ]
-        done = subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    def submit(self, *overrides: str) -> str:
+        return self.run(
+            ROOT, "--ntasks-per-node=2", "experiments/slurm/train.sbatch", "default", *self.options, *overrides
+        )
+
+    def run(self, folder: Path, *words: str) -> str:
+        """Submit a batch script from a folder; return the job."""
+        command = ["sbatch", "--parsable", "--gres=none", "--cpus-per-task=1", f"--output={self.folder}/%j.log", *words]
+        done = subprocess.run(command, env=self.environment, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -129,7 +135,7 @@ class Cluster:
 @pytest.fixture
 def cluster(slurm: dict[str, str], tmp_path: Path, tiny_options: list[str], tiny_data: Path) -> Cluster:
     options = [*tiny_options, f"data.root={tiny_data}", f"runs={tmp_path}", "tracking.wandb=disabled"]
-    return Cluster(slurm, tmp_path, [*options, "data.batch_size=1", "trainer.epochs=10"])
+    return Cluster(slurm, tmp_path, [*options, "data.batch_size=1", "trainer.epochs=5"])
 
 
 def test_usr1_requeues_and_the_job_ends_as_an_uninterrupted_one(cluster: Cluster, tmp_path: Path) -> None:
@@ -141,7 +147,7 @@ def test_usr1_requeues_and_the_job_ends_as_an_uninterrupted_one(cluster: Cluster
     job = cluster.submit("trainer.checkpoint_every=1")
     folder = tmp_path / "default" / f"slurm-{job}"
     last = folder / "checkpoints" / "last.ckpt"
-    while not (last.is_file() and torch.load(last, weights_only=True)["global_step"] >= 5):
+    while not (last.is_file() and torch.load(last, weights_only=True)["global_step"] >= 3):
         assert cluster.state(job) in ("PENDING", "RUNNING"), cluster.log(job)
         time.sleep(0.02)
     subprocess.run(["scancel", "--signal=USR1", job], env=cluster.environment, check=True)
@@ -164,3 +170,22 @@ def test_a_job_whose_rank_dies_fails(cluster: Cluster, tmp_path: Path, tiny_data
     log = cluster.wait(job, seconds=120)
     assert cluster.state(job) == "FAILED"
     assert "more than data.max_bad=0" in log
+
+
+def test_a_sweep_goes_on_after_its_time_is_up(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "two.yaml").write_text(SWEEP)
+    options = [option for option in cluster.options if not option.startswith("runs=")]  # the sweep sets it
+    options.append("trainer.checkpoint_every=1")
+    script = str(ROOT / "experiments" / "slurm" / "sweep.sbatch")
+    job = cluster.run(tmp_path, script, "two", "--runs", str(tmp_path), *options)
+    place = tmp_path / "sweeps" / "two"
+    while not list(place.glob("*/latest/checkpoints/last.ckpt")):
+        assert cluster.state(job) in ("PENDING", "RUNNING"), cluster.log(job)
+        time.sleep(0.02)
+    subprocess.run(["scancel", "--batch", "--signal=USR1", job], env=cluster.environment, check=True)
+    log = cluster.wait(job)
+    assert cluster.state(job) == "COMPLETED", log
+    assert "Stopped: 0 of 2 cells are done. The same command goes on from here" in log
+    assert "two: 2 of 2 cells" in log
+    assert [cell.read_text().count("resume=") > 0 for cell in sorted(place.glob("*/log.txt"))] == [False, True]

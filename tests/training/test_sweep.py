@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -76,7 +77,10 @@ def test_a_killed_cell_goes_on_from_its_checkpoint(
     assert all(float(row["seconds_per_round"]) > 0 for row in rows)
     assert Image.open(place / "results.png").width > 500
     assert "s: 2 of 2 cells" in capsys.readouterr().out
-    assert [_group(folder) for folder in (killed, other)] == ["sweeps/s", "sweeps/s"]
+    assert [_records(folder / "latest", "run")[0]["run_group"] for folder in (killed, other)] == 2 * ["sweeps/s"]
+    assert _records(place, "run")[0]["run_group"] == "sweeps/s"  # a run of its own for the table and the picture
+    logged = {key for record in _records(place, "history") for key in record["item"]}
+    assert {"sweep/results._type", "sweep/picture._type"} <= logged
 
 
 def test_missing_data_and_models_stop_a_sweep_before_any_cell_runs(tmp_path: Path) -> None:
@@ -113,10 +117,9 @@ def _kill_after_its_first_epoch(place: Path) -> None:
         time.sleep(0.02)
 
 
-def _group(cell: Path) -> str:
-    """Return the group of a cell's newest offline W&B run."""
-    folder = sorted((cell / "latest" / "wandb").glob("offline-run-*"))[-1]
+def _records(place: Path, kind: str) -> list[dict[str, Any]]:
+    """Return records of a folder's newest offline W&B run."""
+    folder = sorted((place / "wandb").glob("offline-run-*"))[-1]
     command = [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", "--json", str(folder)]
     records = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    runs = [record for record in map(json.loads, records.splitlines()) if record["type"] == "run"]
-    return str(runs[0]["run"]["run_group"])
+    return [record[kind] for record in map(json.loads, records.splitlines()) if record["type"] == kind]
