@@ -28,6 +28,16 @@ ADVICE = (
 )
 
 
+class ProgressBar(TQDMProgressBar):
+    """Lightning's, without the last letters of the logger's version."""
+
+    def get_metrics(self, trainer: L.Trainer, module: L.LightningModule) -> dict[str, Any]:
+        """Return what stands beside the bar."""
+        metrics = super().get_metrics(trainer, module)
+        metrics.pop("v_num", None)
+        return metrics
+
+
 def make_trainer(config: Config) -> L.Trainer:
     """Return the trainer that the configuration describes, without loggers; its only callback is the progress bar."""
     options = config.trainer
@@ -36,7 +46,7 @@ def make_trainer(config: Config) -> L.Trainer:
     plugins: list[Any] = [WholeCheckpoints()]
     if SLURMEnvironment.detect():
         plugins.append(SLURMEnvironment(auto_requeue=False))  # ours waits for the end of the step
-    bar = [TQDMProgressBar(refresh_rate=1 if sys.stderr.isatty() else 20)] if options.progress_bar else []
+    bar = [ProgressBar(refresh_rate=1 if sys.stderr.isatty() else 20)] if options.progress_bar else []
     return L.Trainer(
         accelerator="gpu" if on_gpu else "cpu",
         devices=options.devices or (processes if launched() or not on_gpu else "auto"),
