@@ -101,6 +101,13 @@ def _annotate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _evaluate(options: argparse.Namespace) -> int:
+    from fullseg.evaluate import run
+
+    run(options.prediction, options.truth, out=options.out, classes=options.classes)
+    return 0
+
+
 def _report(options: argparse.Namespace) -> int:
     from fullseg.report import write_report
 
@@ -136,6 +143,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "sweep": _sweep,
     "predict": _predict,
     "annotate": _annotate,
+    "evaluate": _evaluate,
     "report": _report,
     "dashboard": _dashboard,
     "data": _data,

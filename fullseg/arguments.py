@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_sweep(commands)
     _add_predict(commands)
     _add_annotate(commands)
+    _add_evaluate(commands)
     _add_report(commands)
     _add_dashboard(commands)
     _add_data(commands)
@@ -93,6 +94,14 @@ def _add_annotate(commands: "Commands") -> None:
     )
     annotate.add_argument("--port", type=int, default=8765, help="0 for any that is free (default: 8765)")
     annotate.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+
+
+def _add_evaluate(commands: "Commands") -> None:
+    evaluate = commands.add_parser("evaluate", help="panoptic quality of one COCO panoptic file against another")
+    evaluate.add_argument("prediction", type=Path, metavar="PREDICTION.json", help="its png beside it in PREDICTION/")
+    evaluate.add_argument("truth", type=Path, metavar="TRUTH.json")
+    evaluate.add_argument("--out", type=Path, metavar="FILE.json", help="write the numbers, of every class too")
+    evaluate.add_argument("--classes", action="store_true", help="print every class")
 
 
 def _add_report(commands: "Commands") -> None:

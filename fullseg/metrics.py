@@ -135,6 +135,19 @@ class PanopticCounts(NamedTuple):
     false_positives: int  # predicted regions without a partner
     false_negatives: int  # true regions without a partner
 
+    def segments(self) -> int:
+        """Return the number of segments, a matched pair being one."""
+        return self.matched + self.false_positives + self.false_negatives
+
+    def plus(self, other: "PanopticCounts") -> "PanopticCounts":
+        """Return the counts of both together."""
+        return PanopticCounts(
+            self.iou + other.iou,
+            self.matched + other.matched,
+            self.false_positives + other.false_positives,
+            self.false_negatives + other.false_negatives,
+        )
+
     def quality(self) -> float:
         """Return panoptic quality in [0, 1]; NaN without any region."""
         count = self.matched + (self.false_positives + self.false_negatives) / 2

@@ -1,6 +1,7 @@
 """The study of Sec. 5.3: images annotated by the simulated annotator, their records, and the numbers of study.json."""
 
 import fcntl
+import functools
 import json
 import os
 import time
@@ -122,7 +123,7 @@ def summarise(
     iou = [record.iou for record in records]
     efforts = {f"{t:.2f}": effort(iou, [record.scribbles for record in records], t, rounds) for t in TARGETS}
     panoptic = [[record.panoptic[number] for record in records] for number in range(rounds + 1)]
-    quality = [PanopticCounts(*(sum(part) for part in zip(*images, strict=True))).quality() for images in panoptic]
+    quality = [functools.reduce(PanopticCounts.plus, images).quality() for images in panoptic]
     return {
         "scribbles_per_region": x.tolist(),
         "iou": curve.tolist(),

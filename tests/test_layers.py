@@ -15,7 +15,7 @@ LAYERS = [  # a file imports from its own layer and from those above it
     {"simulation"},
     {"study", "figures", "baselines"},
     {"data"},
-    {"training", "predict", "report", "annotator"},
+    {"training", "predict", "report", "evaluate", "annotator"},
     {"annotate", "arguments"},
     {"__main__"},
 ]

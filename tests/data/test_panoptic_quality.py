@@ -1,0 +1,192 @@
+"""Panoptic quality of files, by hand and against the rules of panopticapi written out segment by segment."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from fullseg.__main__ import main
+from fullseg.data.coco_index import DataError
+from fullseg.data.panoptic_quality import Segments, count_segments, evaluate, quality_of
+from fullseg.metrics import PanopticCounts, boundary_iou
+from fullseg.panoptic import write_panoptic_png
+from fullseg.types import VOID
+
+SKY, CAT = 7, 3  # category ids
+CATEGORIES = [{"id": SKY, "name": "sky", "isthing": 0}, {"id": CAT, "name": "cat", "isthing": 1}]
+
+
+def write(path: Path, *images: tuple[list[list[int]], list[int], list[int]], first: int = 1) -> Path:
+    """Write images, each of a region map, the categories of its regions and those that are crowds."""
+    (path.with_suffix("")).mkdir(parents=True)
+    content: dict[str, Any] = {"images": [], "annotations": [], "categories": CATEGORIES}
+    for number, (rows, categories, crowds) in enumerate(images):
+        region_map = np.array(rows, np.int64)
+        height, width = region_map.shape
+        entry = {"id": first + number, "file_name": f"{number}.jpg", "height": height, "width": width}
+        segments = [
+            {"id": region + 1, "category_id": category, "iscrowd": int(region in crowds)}
+            for region, category in enumerate(categories)
+        ]
+        content["images"].append(entry)
+        content["annotations"].append(
+            {"image_id": first + number, "file_name": f"{number}.png", "segments_info": segments}
+        )
+        write_panoptic_png(path.with_suffix("") / f"{number}.png", region_map)
+    path.write_text(json.dumps(content))
+    return path
+
+
+V = VOID
+
+
+@pytest.mark.parametrize(
+    ("prediction", "truth", "crowds", "sky", "cat"),
+    [
+        # A hole of one pixel in the sky, 7 of 8; the cat as it is.
+        ([[0, 0, 0, 0, 0, 0, 0, V, 1, 1]], [[0, 0, 0, 0, 0, 0, 0, 0, 1, 1]], [], (7 / 8, 1, 0, 0), (1, 1, 0, 0)),
+        # Unlabelled pixels of the truth do not count in the union.
+        ([[0, 0, 0, 0, 0, 0, 1, 1, 1, 1]], [[0, 0, 0, 0, V, V, 1, 1, 1, 1]], [], (1, 1, 0, 0), (1, 1, 0, 0)),
+        # A prediction that lies on unlabelled pixels alone is no false positive; the sky is missed.
+        ([[V, V, V, V, 0, 0, 1, 1, 1, 1]], [[0, 0, 0, 0, V, V, 1, 1, 1, 1]], [], (0, 0, 0, 1), (1, 1, 0, 0)),
+        # Exactly half on unlabelled pixels: a false positive, and 2 of 4 is no match.
+        ([[0, 0, 0, 0, 1, 1, 1, 1]], [[0, 0, V, V, 1, 1, 1, 1]], [], (1, 1, 0, 0), (1, 1, 0, 0)),
+        ([[V, V, 0, 0, 0, 0, 1, 1]], [[0, 0, 0, 0, V, V, 1, 1]], [], (0, 0, 1, 1), (1, 1, 0, 0)),
+        # The truth's cat is a crowd: neither missed nor matched, and who predicts cat there is excused.
+        ([[0, 0, 0, 0, 1, 1, 1, 1]], [[0, 0, 0, 0, 1, 1, 1, 1]], [1], (1, 1, 0, 0), (0, 0, 0, 0)),
+        # Sky on a crowd of cats is not excused; the crowd's pixels count in the union: 4 of 8 is no match.
+        ([[0, 0, 0, 0, 0, 0, 0, 0]], [[0, 0, 0, 0, 1, 1, 1, 1]], [1], (0, 0, 1, 1), (0, 0, 0, 0)),
+        # The right place, the wrong class.
+        ([[1, 1, 1, 1]], [[0, 0, 0, 0]], [], (0, 0, 0, 1), (0, 0, 1, 0)),
+    ],
+)
+def test_by_hand(
+    prediction: list[list[int]],
+    truth: list[list[int]],
+    crowds: list[int],
+    sky: tuple[float, ...],
+    cat: tuple[float, ...],
+    tmp_path: Path,
+) -> None:
+    categories = [SKY, CAT]
+    found = evaluate(
+        write(tmp_path / "p.json", (prediction, categories, []), first=50),
+        write(tmp_path / "t.json", (truth, categories, crowds)),
+    )
+    assert found.by_iou[SKY] == pytest.approx(sky)
+    assert found.by_iou[CAT] == pytest.approx(cat)
+    assert found.images == 1
+
+
+def test_adds_up_over_images_and_means_over_classes(tmp_path: Path) -> None:
+    first = ([[0, 0, 1, 1]], [SKY, CAT], [])
+    truth = write(tmp_path / "t.json", first, ([[0, 0, 0, 0]], [CAT], []))
+    prediction = write(tmp_path / "p.json", first, ([[0, 0, 0, V]], [CAT], []))
+    found = evaluate(prediction, truth)
+    assert found.by_iou == {SKY: PanopticCounts(1, 1, 0, 0), CAT: PanopticCounts(1.75, 2, 0, 0)}
+    assert quality_of(found.by_iou, {SKY, CAT}) == pytest.approx(((1 + 0.875) / 2, (1 + 0.875) / 2, 1, 2))
+    assert quality_of(found.by_iou, {CAT}).panoptic == 0.875
+    assert np.isnan(quality_of({}, {CAT}).panoptic)
+
+
+@st.composite
+def images(draw: st.DrawFn) -> tuple[Segments, Segments]:
+    """Two divisions of one image that have much in common."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    height, width, count = int(rng.integers(1, 30)), int(rng.integers(1, 30)), int(rng.integers(1, 6))
+    blocks = rng.integers(VOID, count, (height // 5 + 1, width // 5 + 1)).repeat(5, axis=0).repeat(5, axis=1)
+    truth = blocks[:height, :width].astype(np.int64)
+    prediction = np.where(rng.random(truth.shape) < rng.random() / 2, rng.integers(VOID, count), truth)
+    classes = rng.integers(0, 3, (2, count))
+    classes[1] = np.where(rng.random(count) < 0.7, classes[0], classes[1])
+    crowd = rng.random(count) < 0.3
+    return Segments(prediction, classes[1], np.zeros(count, np.bool_)), Segments(truth, classes[0], crowd)
+
+
+def by_the_rules(given_: Segments, wanted: Segments) -> dict[int, PanopticCounts]:
+    """Count as panopticapi's ``pq_compute_single_core`` does, with sets of pixels."""
+    void = wanted.region_map == VOID
+    predicted = {k: given_.region_map == k for k in range(len(given_.categories)) if (given_.region_map == k).any()}
+    true = {k: wanted.region_map == k for k in range(len(wanted.categories)) if (wanted.region_map == k).any()}
+    counts: dict[int, list[float]] = {int(c): [0.0, 0, 0, 0] for c in (*given_.categories, *wanted.categories)}
+    matched: set[tuple[str, int]] = set()
+    for t, p in itertools.product(true, predicted):
+        if wanted.crowd[t] or wanted.categories[t] != given_.categories[p]:
+            continue
+        overlap = (true[t] & predicted[p]).sum()
+        iou = overlap / (predicted[p].sum() + true[t].sum() - overlap - (predicted[p] & void).sum())
+        if iou > 0.5:
+            counts[int(wanted.categories[t])][0] += iou
+            counts[int(wanted.categories[t])][1] += 1
+            matched |= {("true", t), ("predicted", p)}
+    for t in true:
+        counts[int(wanted.categories[t])][3] += ("true", t) not in matched and not wanted.crowd[t]
+    for p, mask in predicted.items():
+        crowds = [true[t] for t in true if wanted.crowd[t] and wanted.categories[t] == given_.categories[p]]
+        excused = sum((mask & other).sum() for other in (void, *crowds))
+        counts[int(given_.categories[p])][2] += ("predicted", p) not in matched and not excused / mask.sum() > 0.5
+    return {category: PanopticCounts(*one) for category, one in counts.items()}  # type: ignore[arg-type]
+
+
+@given(images())
+@settings(max_examples=200, deadline=None)
+def test_equals_the_rules(pair: tuple[Segments, Segments]) -> None:
+    got, expected = dict(count_segments(*pair, boundary=False)), by_the_rules(*pair)
+    assert got.keys() == expected.keys()
+    for category, counts in got.items():
+        assert counts == pytest.approx(expected[category])
+
+
+def test_boundary_quality_takes_the_smaller_of_both() -> None:
+    truth: NDArray[np.int64] = np.zeros((200, 200), np.int64)
+    truth[50:150, 50:150] = 1
+    shifted = np.roll(truth, 2, axis=1)
+    categories, crowd = np.array([SKY, CAT]), np.zeros(2, np.bool_)
+    counts = dict(
+        count_segments(Segments(shifted, categories, crowd), Segments(truth, categories, crowd), boundary=True)
+    )
+    ious = boundary_iou(shifted, truth, 2)
+    assert counts[CAT] == pytest.approx((ious[1], 1, 0, 0))
+    assert 0.5 < ious[1] < 0.75
+    far = np.roll(truth, 6, axis=1)  # IoU 0.89, boundary IoU below one half: no match any more
+    counts = dict(count_segments(Segments(far, categories, crowd), Segments(truth, categories, crowd), boundary=True))
+    assert counts[CAT] == PanopticCounts(0, 0, 1, 1)
+
+
+def test_the_command_prints_and_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = ([[0, 0, 1, 1]], [SKY, CAT], [])
+    truth = write(tmp_path / "t.json", image)
+    assert main(["evaluate", str(truth), str(truth), "--classes", "--out", str(tmp_path / "pq.json")]) == 0
+    output = capsys.readouterr().out
+    assert "things" in output
+    assert "cat" in output
+    content = json.loads((tmp_path / "pq.json").read_text())
+    assert content["all"] == {"pq": 1, "sq": 1, "rq": 1, "boundary_pq": 1}
+    assert set(content["classes"]) == {"sky", "cat"}
+
+
+def test_says_what_is_missing(tmp_path: Path) -> None:
+    image = ([[0, 0, 1, 1]], [SKY, CAT], [])
+    truth, less = write(tmp_path / "t.json", image, image), write(tmp_path / "p.json", image)
+    with pytest.raises(DataError, match=r"p.json: 1 of the 2 images of .*t.json are missing: 1.jpg"):
+        evaluate(less, truth)
+    (tmp_path / "t" / "1.png").unlink()
+    with pytest.raises(DataError, match=r"t/1.png is missing or damaged"):
+        evaluate(truth, truth)
+    write_panoptic_png(tmp_path / "t" / "1.png", np.array([[0, 0, 1, 5]]))
+    with pytest.raises(DataError, match=r"1.png: id 6 is not in segments_info of .*t.json"):
+        evaluate(truth, truth)
+
+
+def test_real_coco_against_itself(shared_data: Path) -> None:
+    [path] = (shared_data / "coco_panoptic_sample").rglob("panoptic*.json")
+    found = evaluate(path, path)
+    everything = {category.id for category in found.categories}
+    assert quality_of(found.by_iou, everything)[:3] == (1, 1, 1)
+    assert quality_of(found.by_boundary, everything)[:3] == (1, 1, 1)
