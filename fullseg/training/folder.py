@@ -24,6 +24,13 @@ class Result(NamedTuple):
     step_parts: Metrics  # mean seconds of every part of a step, where they were measured
 
 
+class Environment(NamedTuple):
+    """Content of ``environment.txt``."""
+
+    facts: dict[str, str]  # of ``provenance``, without packages
+    packages: dict[str, str]  # version by name, of all that were installed
+
+
 def open_folder(config: Config, checkpoint: Path | None) -> Path:
     """Return the resumed run's folder, or a new one that ``latest`` then points to.
 
@@ -58,8 +65,9 @@ def write_provenance(folder: Path, config: Config, facts: dict[str, Any], step: 
         step: from which a resumed run goes on, None for a new one. What the steps before it were made with is kept
             beside, ``*_until_step_<step>``, where it differs.
     """
-    packages = sorted({f"{package.name}=={package.version}" for package in distributions()})
-    lines = [f"{key}: {value}" for key, value in facts.items() if key != "packages"]
+    environment = environment_of(facts)
+    lines = [f"{key}: {value}" for key, value in environment.facts.items()]
+    packages = [f"{name}=={version}" for name, version in environment.packages.items()]
     files = {
         "config.yaml": OmegaConf.to_yaml(OmegaConf.create(plain(config))),
         "environment.txt": "\n".join([*lines, "", *packages]) + "\n",
@@ -73,11 +81,10 @@ def write_provenance(folder: Path, config: Config, facts: dict[str, Any], step: 
         path.write_text(text)
 
 
-class Environment(NamedTuple):
-    """Content of ``environment.txt``."""
-
-    facts: dict[str, str]  # of ``provenance``, without packages
-    packages: dict[str, str]  # version by name, of all that were installed
+def environment_of(facts: dict[str, Any]) -> Environment:
+    """Return ``provenance`` with all packages that are installed, as it is written."""
+    packages = dict(sorted((package.name, package.version) for package in distributions()))
+    return Environment({key: str(value) for key, value in facts.items() if key != "packages"}, packages)
 
 
 def read_environment(path: Path) -> Environment:

@@ -36,11 +36,10 @@ def provenance(
         data: it is made from, set up.
         counterpart: other model that has a part in it.
     """
-    changes = uncommitted()
     return {
         "command": f"python -m fullseg {shlex.join(sys.argv[1:])}",
         "commit": commit(),
-        **({"uncommitted": changes} if changes else {}),
+        "uncommitted": uncommitted(),
         "machine": machine(),
         "instructions": instructions(),
         "python": platform.python_version(),
@@ -90,9 +89,9 @@ def commit() -> str:
 
 @functools.cache
 def uncommitted() -> str:
-    """Return a hash of what is changed and in no commit, empty if nothing is."""
+    """Return a hash of what is changed in the code's repository and in no commit, ``none`` if nothing is."""
     changes = _git("diff", "HEAD")
-    return hashlib.sha256(changes.encode()).hexdigest()[:16] if changes else ""
+    return hashlib.sha256(changes.encode()).hexdigest()[:16] if changes else "none"
 
 
 def machine() -> str:
