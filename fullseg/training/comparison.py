@@ -81,9 +81,9 @@ def compare_metrics(there: Path, here: Path, *, whole: bool) -> list[Comparison]
     """Compare the ``metrics.csv`` of two run folders, a comparison a column; ``whole`` as of ``compare_values``."""
     theirs, ours = read_metrics(there / "metrics.csv"), read_metrics(here / "metrics.csv")
     columns = [name for name in dict.fromkeys((*theirs, *ours)) if not is_time(name)]
-    return [
-        compare_values("metrics.csv", name, theirs.get(name, {}), ours.get(name, {}), whole=whole) for name in columns
-    ]
+    pairs = ((name, theirs.get(name, {}), ours.get(name, {})) for name in columns)
+    found = [compare_values("metrics.csv", name, a, b, whole=whole) for name, a, b in pairs]
+    return [comparison for comparison in found if comparison.values]
 
 
 def read_metrics(path: Path) -> dict[str, dict[str, float]]:
@@ -106,7 +106,7 @@ def read_metrics(path: Path) -> dict[str, dict[str, float]]:
     return columns
 
 
-def compare_summaries(there: Path, here: Path) -> list[Comparison]:
+def compare_summaries(there: Path, here: Path, *, whole: bool) -> list[Comparison]:
     """Compare ``summary.json``: the numbers before training and, where both have them, after it."""
     theirs, ours = (json.loads((folder / "summary.json").read_text()) for folder in (there, here))
     found = []
@@ -115,8 +115,8 @@ def compare_summaries(there: Path, here: Path) -> list[Comparison]:
         names = [name for name in dict.fromkeys((*a, *b)) if not is_time(name)] if a and b else []
         for name in names:
             values = ({f"{part} training": half[name]} if name in half else {} for half in (a, b))
-            found.append(compare_values("summary.json", f"{name} {part} training", *values))
-    return found
+            found.append(compare_values("summary.json", f"{name} {part} training", *values, whole=whole))
+    return [comparison for comparison in found if comparison.values]
 
 
 def compare_weights(there: Path, here: Path, name: str) -> Comparison:

@@ -13,6 +13,7 @@ from fullseg.training.folder import Environment, read_environment
 
 NEEDED = ("config.yaml", "environment.txt", "metrics.csv")
 CHECKPOINTS = ("last.ckpt", "best.ckpt")
+BEFORE = "environment_until_step_"  # how the environments of a resumed run begin
 INPUTS = ("train_samples", "val_samples", "train_hash", "val_hash", "counterpart_weights")  # facts that are no place
 
 
@@ -24,6 +25,7 @@ class Original(NamedTuple):
     environment: Environment
     last_step: int  # in metrics.csv
     finished: bool
+    resumed: bool  # then it may have evaluated a step twice
     studies: dict[str, dict[str, Any]]  # content of study.json, of studies/*/study.json, by path in the folder
 
 
@@ -60,6 +62,7 @@ def read_original(folder: Path) -> Original:
         read_environment(folder / "environment.txt"),
         max(steps, default=0),
         summary.get("after") is not None,
+        _options(folder / "config.yaml").get("resume") is not None or any(folder.glob(f"{BEFORE}*")),
         {str(path.relative_to(folder)): _json(path) for path in studies if path.is_file()},
     )
 
@@ -88,8 +91,10 @@ def history(original: Original, here: Environment) -> list[str]:
     """Say what in the course of the run keeps a reproduction from being the same, bit for bit."""
     notes = []
     if not original.finished:
-        notes.append(f"that run ended at step {original.last_step}: what both have until there is compared")
-    for path in sorted(original.folder.glob("environment_until_step_*.txt")):
+        notes.append(
+            f"that run did not finish: metrics.csv ends at step {original.last_step}; what both have is compared"
+        )
+    for path in sorted(original.folder.glob(f"{BEFORE}*.txt")):
         earlier = ", ".join(f"{name} {there}" for name, there, _ in changes(read_environment(path), here))
         notes.append(f"that run was resumed at step {_step(path)}; before, it had {earlier or 'what is here'}")
     for path in sorted(original.folder.glob("config_until_step_*.yaml")):

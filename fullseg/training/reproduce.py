@@ -27,7 +27,7 @@ from fullseg.training.ranks import is_rank_0, launched
 from fullseg.training.reproduce_study import Again, ended_elsewhere, study_again
 from fullseg.training.run import train
 from fullseg.training.table import print_changes, print_reproduction
-from fullseg.training.trainer import make_trainer, prepare_process
+from fullseg.training.trainer import make_trainer, prepare_process, silence_advice
 
 
 class Reproduction(NamedTuple):
@@ -62,6 +62,7 @@ def reproduce(run: Path, overrides: Sequence[str], *, runs: Path, anyway: bool) 
         ConfigError: for a run folder that is damaged, or what the run was made from and is not here.
         Interrupted: after Ctrl-C.
     """
+    silence_advice()
     original = read_original(run.resolve())
     kept = _kept(original, overrides)
     own = {"experiment": original.options["experiment"], "resume": None, "run_id": None, "runs": str(runs), **kept}
@@ -149,10 +150,11 @@ def _refusal(original: Original, config: Config, others: Sequence[Change]) -> st
 
 def _compare(original: Original, folder: Path, studies: Sequence[Again]) -> tuple[list[Comparison], list[str]]:
     there = original.folder
-    compared = compare_metrics(there, folder, whole=original.finished)
+    whole = original.finished and not original.resumed
+    compared = compare_metrics(there, folder, whole=whole)
     skipped = []
     if (there / "summary.json").is_file():
-        compared += compare_summaries(there, folder)
+        compared += compare_summaries(there, folder, whole=whole)
     else:
         skipped.append("summary.json: that run has none")
     for name in CHECKPOINTS:
@@ -160,7 +162,7 @@ def _compare(original: Original, folder: Path, studies: Sequence[Again]) -> tupl
         if not (there / file).is_file():
             skipped.append(f"{file}: that run has none")
         elif not original.finished:
-            skipped.append(f"{file}: that run ended at step {original.last_step}")
+            skipped.append(f"{file}: that run did not finish")
         else:
             compared.append(compare_weights(there, folder, name))
     for again in studies:

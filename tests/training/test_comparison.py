@@ -81,12 +81,14 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
 
 
 def test_summaries_are_compared_where_both_have_them(tmp_path: Path) -> None:
-    contents = {"a": ({"iou": 0.5, "seconds_per_image": 1}, None), "b": ({"iou": 0.25}, {"iou": 1})}
+    contents = {"a": ({"iou": 0.5, "seconds_per_image": 1}, None), "b": ({"iou": 0.25, "iou_filled": 1}, {"iou": 1})}
     for name, (before, after) in contents.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "summary.json").write_text(json.dumps({"before": before, "after": after}))
-    [found] = compare_summaries(tmp_path / "a", tmp_path / "b")
+    [found] = compare_summaries(tmp_path / "a", tmp_path / "b", whole=False)
     assert (found.name, found.there, found.here, found.largest) == ("iou before training", 0.5, 0.25, 0.25)
+    _, alone = compare_summaries(tmp_path / "a", tmp_path / "b", whole=True)
+    assert (alone.name, alone.different) == ("iou_filled before training", 1)
 
 
 WEIGHTS = {"a": torch.tensor([0.0, 1.0]), "b": torch.tensor(3), "c": torch.empty(0)}

@@ -143,8 +143,8 @@ def test_a_run_that_was_stopped_is_compared_as_far_as_it_went(runs: Runs, tmp_pa
     found = reproduce(folder, [], runs=tmp_path / "again", anyway=False)
     assert found is not None
     assert found.identical
-    assert "that run ended at step 0: what both have until there is compared" in found.notes
-    assert "checkpoints/last.ckpt: that run ended at step 0" in found.not_compared
+    assert "that run did not finish: metrics.csv ends at step 0; what both have is compared" in found.notes
+    assert "checkpoints/last.ckpt: that run did not finish" in found.not_compared
     assert {each.file for each in found.comparisons} == {"metrics.csv", "summary.json"}
 
 
@@ -249,7 +249,7 @@ def test_a_study_whose_model_is_gone_is_left_out_with_a_remedy(copied: Path, tmp
 def of(facts: dict[str, str], **trainer: Any) -> Original:
     options = {"experiment": "x", "trainer": {"precision": "auto", "threads": 0, "devices": 0, "num_nodes": 1}}
     options["trainer"] |= trainer  # type: ignore[operator]
-    return Original(Path("x"), options, Environment(facts, {}), 8, True, {})
+    return Original(Path("x"), options, Environment(facts, {}), 8, True, False, {})
 
 
 def test_what_the_machine_had_chosen_is_kept_unless_given() -> None:
