@@ -91,9 +91,7 @@ def history(original: Original, here: Environment) -> list[str]:
     """Say what in the course of the run keeps a reproduction from being the same, bit for bit."""
     notes = []
     if not original.finished:
-        notes.append(
-            f"that run did not finish: metrics.csv ends at step {original.last_step}; what both have is compared"
-        )
+        notes.append(f"that run did not finish: metrics.csv ends at step {original.last_step}; so far it is compared")
     for path in sorted(original.folder.glob(f"{BEFORE}*.txt")):
         earlier = ", ".join(f"{name} {there}" for name, there, _ in changes(read_environment(path), here))
         notes.append(f"that run was resumed at step {_step(path)}; before, it had {earlier or 'what is here'}")

@@ -143,7 +143,7 @@ def test_a_run_that_was_stopped_is_compared_as_far_as_it_went(runs: Runs, tmp_pa
     found = reproduce(folder, [], runs=tmp_path / "again", anyway=False)
     assert found is not None
     assert found.identical
-    assert "that run did not finish: metrics.csv ends at step 0; what both have is compared" in found.notes
+    assert "that run did not finish: metrics.csv ends at step 0; so far it is compared" in found.notes
     assert "checkpoints/last.ckpt: that run did not finish" in found.not_compared
     assert {each.file for each in found.comparisons} == {"metrics.csv", "summary.json"}
 
