@@ -91,7 +91,7 @@ def test_summaries_are_compared_where_both_have_them(tmp_path: Path) -> None:
     assert (alone.name, alone.different) == ("iou_filled before training", 1)
 
 
-WEIGHTS = {"a": torch.tensor([0.0, 1.0]), "b": torch.tensor(3), "c": torch.empty(0)}
+WEIGHTS = {"a": torch.tensor([0.0, 1.0]), "b": torch.tensor(3), "c": torch.empty(0), "e": torch.ones(1)}
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,7 @@ WEIGHTS = {"a": torch.tensor([0.0, 1.0]), "b": torch.tensor(3), "c": torch.empty
         ({"b": torch.tensor([3, 3])}, 2, None, "b"),
         ({"d": torch.ones(4)}, 4, None, "d"),
         ({"a": torch.tensor([0.0, NAN])}, 1, None, "a"),
+        ({"a": torch.tensor([0.0, 1.25]), "e": torch.tensor([NAN])}, 2, None, "e"),
     ],
 )
 def test_weights_differ_by_a_bit(
