@@ -21,7 +21,7 @@ from untrained import model_options
 from fullseg.config import load_config
 from fullseg.data.scenes import SCENE_CATEGORIES, generate_scene
 from fullseg.model.segmenter import RegionSegmenter
-from fullseg.training.folder import machine
+from fullseg.training.provenance import machine
 
 WIDTH, HEIGHT, REGIONS, WARM_UP, STROKES = 640, 480, 15, 5, 40
 

@@ -19,7 +19,7 @@ from training_rates import device
 from fullseg.config import load_config
 from fullseg.model.canvas import OUTSIDE_LOGIT
 from fullseg.model.losses import PixelwiseLoss
-from fullseg.training.folder import machine
+from fullseg.training.provenance import machine
 from fullseg.training.trainer import prepare_process
 from fullseg.types import VOID
 

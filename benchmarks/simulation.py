@@ -28,7 +28,7 @@ from fullseg.model.annotation_maps import draw_scribbles
 from fullseg.model.drawing import draw_regions
 from fullseg.simulation import allocate, error_regions, simulate_extreme_points, simulate_scribbles
 from fullseg.simulation.interaction import training_scribbles
-from fullseg.training.folder import machine
+from fullseg.training.provenance import machine
 from fullseg.types import Annotations, Draw, Sample
 
 HEIGHT, WIDTH, REPETITIONS = 480, 640, 30

@@ -19,7 +19,7 @@ from fullseg.model.boxes import region_boxes
 from fullseg.model.losses import LOSSES
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.simulation import simulate_extreme_points
-from fullseg.training.folder import machine
+from fullseg.training.provenance import machine
 from fullseg.training.trainer import precision_of
 from fullseg.types import Annotations, Batch, Draw, Sample
 

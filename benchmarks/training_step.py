@@ -30,7 +30,7 @@ from fullseg.config import Config, load_config
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.model.losses import LOSSES
 from fullseg.model.segmenter import RegionSegmenter, Strokes
-from fullseg.training.folder import machine
+from fullseg.training.provenance import machine
 from fullseg.training.trainer import prepare_process
 from fullseg.types import Batch, Draw
 

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except (OSError, ValueError) as error:
         full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        if not full and options.command in ("train", "study", "sweep"):
+        if not full and options.command in ("train", "study", "sweep", "reproduce"):
             raise  # a bug: its traceback is needed
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -76,6 +76,13 @@ def _sweep(options: argparse.Namespace) -> int:
         dry_run=options.dry_run,
     )
     return int(failed > 0)
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from fullseg.training.reproduce import reproduce
+
+    found = reproduce(options.run, options.overrides, runs=options.runs, anyway=options.anyway)
+    return int(found is not None and not found.identical)
 
 
 def _predict(options: argparse.Namespace) -> int:
@@ -141,6 +148,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "train": _train,
     "study": _study,
     "sweep": _sweep,
+    "reproduce": _reproduce,
     "predict": _predict,
     "annotate": _annotate,
     "evaluate": _evaluate,

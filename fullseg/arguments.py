@@ -16,7 +16,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options of a command line, without the program's name; None: this process's."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
-    if options.command == "sweep":  # argparse takes no key=value behind an option
+    if options.command in ("sweep", "reproduce"):  # argparse takes no key=value behind an option
         options.overrides += [word for word in rest if not word.startswith("-")]
         rest = [word for word in rest if word.startswith("-")]
     if rest:
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("overrides", nargs="*", metavar="key=value", help="as of train; checkpoint=, counterpart=")
 
     _add_sweep(commands)
+    _add_reproduce(commands)
     _add_predict(commands)
     _add_annotate(commands)
     _add_evaluate(commands)
@@ -60,6 +61,24 @@ def _add_sweep(commands: "Commands") -> None:
     sweep.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="of all runs (default: runs)")
     sweep.add_argument("--jobs", type=_positive, metavar="N", help="cells at once (default: one a GPU, or one)")
     sweep.add_argument("--dry-run", action="store_true", help="list the cells and run none")
+
+
+def _add_reproduce(commands: "Commands") -> None:
+    reproduce = commands.add_parser(
+        "reproduce",
+        help="train a run again, study it again, and report every difference",
+        epilog="exit status: 0 where all that can be compared is identical, bit for bit; 1 where something differs",
+    )
+    reproduce.add_argument("run", type=Path, metavar="RUN", help="its folder, for example runs/default/latest")
+    reproduce.add_argument("overrides", nargs="*", metavar="key=value", help="as of train: where the data is now, ...")
+    reproduce.add_argument(
+        "--runs",
+        type=Path,
+        default=Path("runs/reproduced"),
+        metavar="DIR",
+        help="of the new run (default: runs/reproduced, so that no experiment's newest run becomes another)",
+    )
+    reproduce.add_argument("--anyway", action="store_true", help="even from other data or another counterpart")
 
 
 def _positive(text: str) -> int:

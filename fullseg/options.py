@@ -3,7 +3,8 @@
 import ast
 import difflib
 import inspect
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -74,6 +75,11 @@ def leaves(node: DictConfig | dict[Any, Any], prefix: str = "") -> Iterator[tupl
             yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def dotlist(options: Mapping[str, Any]) -> list[str]:
+    """Return options as overrides, ``key=value``; JSON is YAML, so that a text stays a text."""
+    return [f"{key}={json.dumps(value)}" for key, value in options.items()]
 
 
 def describe(schema: type[Any], prefix: str = "") -> Iterator[tuple[str, Any, str]]:

@@ -1,16 +1,11 @@
 """The run folder ``runs/<experiment>/<run id>/``: where everything about a run is kept."""
 
 import json
-import os
-import platform
-import subprocess
-import sys
 import time
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import torch
 from omegaconf import OmegaConf
 
 from fullseg.config import Config, plain
@@ -27,6 +22,13 @@ class Result(NamedTuple):
     after: Metrics
     seconds: float  # of training, evaluations included
     step_parts: Metrics  # mean seconds of every part of a step, where they were measured
+
+
+class Environment(NamedTuple):
+    """Content of ``environment.txt``."""
+
+    facts: dict[str, str]  # of ``provenance``, without packages
+    packages: dict[str, str]  # version by name, of all that were installed
 
 
 def open_folder(config: Config, checkpoint: Path | None) -> Path:
@@ -53,29 +55,54 @@ def open_folder(config: Config, checkpoint: Path | None) -> Path:
     return folder
 
 
-def write_provenance(folder: Path, config: Config, fingerprint: dict[str, str | int]) -> None:
-    """Write ``config.yaml`` and ``environment.txt``: command, commit, machine, data and package versions."""
-    OmegaConf.save(OmegaConf.create(plain(config)), folder / "config.yaml")
-    facts = {
-        "command": " ".join(["python -m fullseg", *sys.argv[1:]]),
-        "commit": commit(),
-        "machine": machine(),
-        "python": platform.python_version(),
-        **fingerprint,
+def write_provenance(folder: Path, config: Config, facts: dict[str, Any], step: int | None) -> None:
+    """Write ``config.yaml`` and ``environment.txt``: what the run was asked for, and what it is made with.
+
+    Args:
+        folder: of the run.
+        config: of the run.
+        facts: of ``provenance``.
+        step: from which a resumed run goes on, None for a new one. What the steps before it were made with is kept
+            beside, ``*_until_step_<step>``, where it differs.
+    """
+    environment = environment_of(facts)
+    lines = [f"{key}: {value}" for key, value in environment.facts.items()]
+    packages = [f"{name}=={version}" for name, version in environment.packages.items()]
+    files = {
+        "config.yaml": OmegaConf.to_yaml(OmegaConf.create(plain(config))),
+        "environment.txt": "\n".join([*lines, "", *packages]) + "\n",
     }
-    packages = sorted({f"{package.name}=={package.version}" for package in distributions()})
-    lines = [f"{key}: {value}" for key, value in facts.items()]
-    (folder / "environment.txt").write_text("\n".join([*lines, "", *packages]) + "\n")
+    for name, text in files.items():
+        path = folder / name
+        if step is not None and path.is_file() and path.read_text() != text:
+            before = path.with_stem(f"{path.stem}_until_step_{step}")
+            if not before.exists():  # else this part has added no step
+                path.replace(before)
+        path.write_text(text)
 
 
-def machine() -> str:
-    """Name what the run runs on."""
-    if torch.cuda.is_available():
-        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
-    cpuinfo = Path("/proc/cpuinfo")
-    models = [line for line in cpuinfo.read_text().splitlines() if "model name" in line] if cpuinfo.is_file() else []
-    model = models[0].split(":")[1].strip() if models else platform.machine()
-    return f"{os.cpu_count()} CPU cores, {model}"
+def environment_of(facts: dict[str, Any]) -> Environment:
+    """Return ``provenance`` with all packages that are installed, as it is written."""
+    packages = dict(sorted((package.name, package.version) for package in distributions()))
+    return Environment({key: str(value) for key, value in facts.items() if key != "packages"}, packages)
+
+
+def read_environment(path: Path) -> Environment:
+    """Read what a run was made with.
+
+    Raises:
+        ConfigError: if the file is damaged.
+    """
+    try:
+        head, _, tail = path.read_text().partition("\n\n")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is damaged: {error}; put it back as the run has written it") from error
+    facts = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
+    packages = dict(line.split("==", 1) for line in tail.splitlines() if "==" in line)
+    missing = [name for name in ("commit", "val_hash") if name not in facts] + ["packages"] * (not packages)
+    if missing:
+        raise ConfigError(f"{path} is damaged: no {', no '.join(missing)} in it; put it back as the run has written it")
+    return Environment(facts, packages)
 
 
 def write_summary(
@@ -102,13 +129,3 @@ def read_before(folder: Path) -> Metrics | None:
         return None
     before: Metrics = json.loads(summary.read_text())["before"]
     return before
-
-
-def commit() -> str:
-    """Name the commit of the code that runs."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
-    except FileNotFoundError:  # no git
-        return "unknown"
-    return found.stdout.strip() or "unknown"

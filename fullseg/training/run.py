@@ -22,6 +22,7 @@ from fullseg.training.checkpoints import check_model, checkpoint_to_resume
 from fullseg.training.counterpart import load_counterpart, make_scribbler, start_from
 from fullseg.training.folder import Metrics, Result, open_folder, read_before, write_provenance, write_summary
 from fullseg.training.module import SegmenterModule
+from fullseg.training.provenance import NamesProvenance, provenance
 from fullseg.training.ranks import end_other_ranks, from_rank_0
 from fullseg.training.run_study import training_study
 from fullseg.training.step_cost import checkpoint_activations, compile_backbone
@@ -58,10 +59,15 @@ def train(config: Config) -> Result:
         check_model(checkpoint, module.hparams["model"])
     trainer = make_trainer(config)
     folder = Path(from_rank_0(trainer, lambda: str(open_folder(config, checkpoint))))
+    facts = provenance(trainer, data, counterpart)
     stopper = StopAfterStep(folder / "checkpoints" / "last.ckpt")
-    trainer.callbacks.extend(_callbacks(config, folder, counterpart, stopper))  # type: ignore[attr-defined]
+    callbacks = [*_callbacks(config, folder, counterpart, stopper), NamesProvenance(facts)]
+    trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
+    step = torch.load(checkpoint, weights_only=True, map_location="cpu")["global_step"] if checkpoint else None
     try:
-        trainer.loggers = _loggers(config, folder, data, checkpoint)
+        if trainer.is_global_zero:
+            write_provenance(folder, config, facts, step)
+        trainer.loggers = _loggers(config, folder, facts, data, step)
         return _train_in(folder, config, trainer, module, data, counterpart, checkpoint)
     except SystemExit as stop:  # how Lightning ends after Ctrl-C
         finish_wandb()
@@ -82,8 +88,6 @@ def _train_in(
     counterpart: RegionSegmenter | None,
     checkpoint: Path | None,
 ) -> Result:
-    if trainer.is_global_zero:
-        write_provenance(folder, config, data.fingerprint())
     before = read_before(folder) if checkpoint else None
     if before is None:
         before = _evaluate(trainer, module, data)
@@ -160,13 +164,14 @@ def _callbacks(
     ]
 
 
-def _loggers(config: Config, folder: Path, data: InteractiveDataModule, checkpoint: Path | None) -> list[Logger]:
+def _loggers(
+    config: Config, folder: Path, facts: dict[str, Any], data: InteractiveDataModule, step: int | None
+) -> list[Logger]:
     metrics = MetricsFile(folder / "metrics.csv")
-    if checkpoint:
-        metrics.forget_after(torch.load(checkpoint, weights_only=True, map_location="cpu")["global_step"])
-    wandb = wandb_logger(
-        config.tracking, folder, {**plain(config), "data_fingerprint": data.fingerprint()}, job="train"
-    )
+    if step is not None:
+        metrics.forget_after(step)
+    options = {**plain(config), "data_fingerprint": data.fingerprint(), "provenance": facts}
+    wandb = wandb_logger(config.tracking, folder, options, job="train")
     return [metrics, *([wandb] if wandb else [])]
 
 

@@ -20,6 +20,7 @@ from fullseg.study import Plan, Predict
 from fullseg.training.artifacts import make, study_artifact, use
 from fullseg.training.counterpart import find_checkpoint, find_counterpart, load_module, load_predictor
 from fullseg.training.module import SegmenterModule
+from fullseg.training.provenance import provenance
 from fullseg.training.ranks import end_other_ranks
 from fullseg.training.stopping import Interrupted
 from fullseg.training.study import Study, model_of
@@ -57,9 +58,7 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
     path = find_checkpoint("checkpoint", config.checkpoint or config.experiment, config.runs)
     module, step = load_module(path)
     counterpart = find_counterpart(config.counterpart, config.runs, path, module)
-    data = InteractiveDataModule(config.data, jitter=0, seed=config.seed)
-    data.prepare_data()
-    data.setup("validate")
+    data = _evaluation_data(config)
     _check_classes(path, module, data)
     single_region = _single_region_checkpoint(config)
     fingerprint = str(data.fingerprint()["val_hash"])
@@ -81,7 +80,8 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
         hold_scribbles=config.study.hold_scribbles,
     )
     trainer.callbacks.append(callback)  # type: ignore[attr-defined]
-    logger = wandb_logger(config.tracking, folder, {**plain(config), "study": head}, job="study")
+    options = {**plain(config), "study": head, "provenance": provenance(trainer, data, callback.counterpart)}
+    logger = wandb_logger(config.tracking, folder, options, job="study")
     trainer.loggers = [logger] if logger else []
     used = {"checkpoint": path, "counterpart": counterpart, "single_region": single_region}
     try:
@@ -92,6 +92,13 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
     finally:
         finish_wandb()
     return folder, content
+
+
+def _evaluation_data(config: Config) -> InteractiveDataModule:
+    data = InteractiveDataModule(config.data, jitter=0, seed=config.seed)
+    data.prepare_data()
+    data.setup("validate")
+    return data
 
 
 def _annotate(

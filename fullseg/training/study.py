@@ -19,6 +19,7 @@ from fullseg.baselines import BASELINES
 from fullseg.model.predictor import Predictor
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.study import STRATEGIES, ImageRecord, Plan, Predict, study_image, summarise, write_records, write_study
+from fullseg.training.provenance import study_provenance
 from fullseg.training.study_figures import write_figures
 from fullseg.training.study_tracking import log_study
 from fullseg.types import Annotations, Batch, Draw, Sample
@@ -137,6 +138,7 @@ class Study(L.Callback):
         categories = categories_of(trainer)
         for name, images in records.items():
             summary[name]["per_image"] = f"study_{name}.parquet"
+            summary[name]["provenance"] = study_provenance(trainer, self.counterpart)
             if name in self.checkpoints:
                 summary[name]["checkpoint"] = self.checkpoints[name]
             write_records(self.folder / f"study_{name}.parquet", images, categories)

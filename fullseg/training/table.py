@@ -1,6 +1,7 @@
 """The table at the end of a run."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,13 @@ from rich.table import Table
 
 from fullseg.config import Config
 from fullseg.metrics import SIZES
+from fullseg.training.comparison import Comparison
 from fullseg.training.folder import Metrics, Result
+from fullseg.training.original import Change
 from fullseg.training.ranks import is_rank_0
 from fullseg.training.step_parts import PARTS
 
+SHOWN = ("metrics.csv", "checkpoints/last.ckpt", "checkpoints/best.ckpt")  # of a reproduction, identical or not
 ROWS = {
     "iou": "mean IoU of all regions",
     **{f"iou_{name}": f"  {name} regions" for name in SIZES},
@@ -75,6 +79,53 @@ def print_study(folder: Path, study: dict[str, Any]) -> None:
         f"next        python -m fullseg report {_relative(folder)}",
     ):
         console.print(text, highlight=False, soft_wrap=True)
+
+
+def print_changes(run: Path, changes: Sequence[Change], notes: Sequence[str]) -> None:
+    """Print how the place of a reproduction differs from the run's, before it trains."""
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    if changes:
+        table = Table("here and there", "that run", "here", title=f"what is otherwise than for {_relative(run)}")
+        for change in changes:
+            table.add_row(*change)
+        console.print(table)
+    else:
+        console.print(f"commit, packages, machine, data: all as for {_relative(run)}", highlight=False, soft_wrap=True)
+    for note in notes:
+        console.print(f"note        {note}", highlight=False, soft_wrap=True)
+
+
+def print_reproduction(folder: Path, comparisons: Sequence[Comparison], not_compared: Sequence[str]) -> None:
+    """Print every metric that differs, those of training, and how many others are identical."""
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    table = Table(title="the run and its reproduction, bit for bit; times are left out")
+    for column in ("file", "metric", "that run", "here", "different", "largest difference", "where"):
+        right = column in ("that run", "here", "different")
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    others: dict[str, int] = {}
+    for found in comparisons:
+        if found.different or found.file in SHOWN:
+            gap = "" if found.largest is None else f"{found.largest:.3g}"
+            share = f"{found.different} of {found.values}" if found.different else "identical"
+            table.add_row(found.file, found.name, _short(found.there), _short(found.here), share, gap, found.where)
+        else:
+            others[found.file] = others.get(found.file, 0) + 1
+    named = {found.file for found in comparisons if found.different}
+    for file, count in others.items():
+        table.add_row(file, f"{count} more" if file in named else f"all {count}", "", "", "identical", "", "")
+    console.print(table)
+    different = [found for found in comparisons if found.different]
+    verdict = f"{len(different)} of {len(comparisons)} metrics differ" if different else "identical, bit for bit"
+    for text in (
+        *(f"not compared  {text}" for text in not_compared),
+        f"result      {verdict}",
+        f"written     {_relative(folder)}/reproduce.json",
+    ):
+        console.print(text, highlight=False, soft_wrap=True)
+
+
+def _short(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)[:12]
 
 
 def _step_table(seconds: Metrics) -> Table:

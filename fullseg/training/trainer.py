@@ -87,6 +87,11 @@ def prepare_process(config: Config) -> None:
         torch.set_num_threads(config.trainer.threads)
     if not torch.cuda.is_available():
         _keep_memory()
+    silence_advice()
+
+
+def silence_advice() -> None:
+    """Silence what Lightning says of no concern to the user."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for advice in ADVICE:
         warnings.filterwarnings("ignore", message=advice)
