@@ -20,7 +20,7 @@ from fullseg.training.stopping import Interrupted
 from fullseg.training.sweep_cells import Cell, launch_command
 from fullseg.training.sweep_folder import RESULT_VARIABLE, State, read_state, write_arguments, write_state
 
-NOT_FOR_CELLS = ("WANDB_SWEEP_ID", "WANDB_RUN_ID", "WANDB_NAME", "WANDB_RESUME")
+NOT_FOR_CELLS = ("WANDB_SWEEP_ID", "WANDB_RUN_ID", "WANDB_NAME", "WANDB_RESUME", "WANDB_SERVICE")
 PAUSE = 0.2  # seconds between looks at the cells' processes
 
 
