@@ -54,7 +54,6 @@ def unpack(file: Path, archive: Archive, root: Path, progress: Progress) -> None
         DataError: if the zip is damaged or is another one, or if the disk is too small. Nothing has appeared then.
     """
     staging = staging_of(archive, root)
-    shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     try:
         _extract(file, archive.top, staging, progress, outer=file)
