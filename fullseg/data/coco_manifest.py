@@ -57,8 +57,9 @@ class Manifest:
         return "unpacked" in self._own.get(archive.name, {})
 
     def record(self, archive: Archive, *, size: int, sha256: str, source: str) -> None:
-        """Note an archive that was checked."""
-        self._own[archive.name] = {"sha256": sha256, "size": size, "date": _now(), "source": source}
+        """Note an archive that was checked; one that was before keeps where and when it came from."""
+        if self._own.get(archive.name, {}).get("sha256") != sha256:
+            self._own[archive.name] = {"sha256": sha256, "size": size, "date": _now(), "source": source}
         self._write()
 
     def record_unpacked(self, archive: Archive) -> None:

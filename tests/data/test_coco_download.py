@@ -404,6 +404,8 @@ def test_an_interrupted_unpacking_is_repeated(coco: Coco, tmp_path: Path) -> Non
     download_coco(tmp_path, coco.archives[:1], mirror=coco.url)
 
     assert coco.web.requests == []
+    source = json.loads((tmp_path / "coco.json").read_text())["archives"]["train2017.zip"]["source"]
+    assert source == f"{coco.url}/zips/train2017.zip"  # not the folder, where it was found this time
     assert sorted(path.name for path in (tmp_path / "train2017").iterdir()) == [f"train_{k:05d}.png" for k in range(3)]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["coco.json", "train2017"]
 
