@@ -133,6 +133,8 @@ def _dashboard(options: argparse.Namespace) -> int:
 
 
 def _data(options: argparse.Namespace) -> int:
+    if options.kind == "coco":
+        return _data_coco(options)
     from fullseg.data.bsds500 import import_bsds500
     from fullseg.data.scenes import write_scenes
 
@@ -141,6 +143,17 @@ def _data(options: argparse.Namespace) -> int:
         return 0
     for split in options.split:
         import_bsds500(options.root, options.out, split, min_region_area=options.min_region_area)
+    return 0
+
+
+def _data_coco(options: argparse.Namespace) -> int:
+    from fullseg.data.coco_archives import archives_of
+    from fullseg.data.coco_download import download_coco
+
+    archives = archives_of(options.part)
+    for line in download_coco(options.root, archives, mirror=options.mirror, expect=options.expect):
+        print(line)
+    print(f"COCO is in {options.root}: data.root={options.root} (make: DATA={options.root}); hashes in coco.json there")
     return 0
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fullseg.config import Config
+from fullseg.data.coco_archives import PARTS
 from fullseg.options import describe
 
 if TYPE_CHECKING:
@@ -151,3 +152,26 @@ def _add_data(commands: "Commands") -> None:
     bsds500.add_argument("--out", type=Path, required=True, metavar="DIR")
     bsds500.add_argument("--split", nargs="+", default=["train", "val"])
     bsds500.add_argument("--min-region-area", type=int, default=25, help="smaller regions become VOID, in px")
+    _add_coco(kinds)
+
+
+def _add_coco(kinds: "Commands") -> None:
+    coco = kinds.add_parser(
+        "coco",
+        help="download COCO, check it and unpack it",
+        description="Downloads, checks and unpacks COCO. Interrupted, the same command goes on. Zips that lie in DIR "
+        "already are used, and, like those downloaded, removed once they are unpacked.",
+    )
+    coco.add_argument("--root", type=Path, required=True, metavar="DIR", help="what data.root (DATA=) is set to then")
+    coco.add_argument(
+        "--part",
+        nargs="+",
+        choices=PARTS,
+        default=["panoptic2017"],
+        help="panoptic2017 (default): train2017, val2017 and panoptic annotations, for Table 2; "
+        "instances2017: val2017, and instances2014: train2014, each with its instance annotations, for Table 1",
+    )
+    coco.add_argument("--mirror", metavar="URL", help="another server with COCO's zips/ and annotations/")
+    coco.add_argument(
+        "--expect", type=Path, metavar="coco.json", help="of another machine's DIR: have the same archives, by sha256"
+    )
