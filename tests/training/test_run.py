@@ -183,7 +183,7 @@ def test_two_processes_score_and_train_as_one(tiny_data: Path, tiny_options: lis
     scores = {}
     for name, (launcher, options) in starts.items():
         command = [sys.executable, *launcher, "-m", "fullseg", "train", "experiments/default.yaml", *tiny_options]
-        command += [*options, "trainer.epochs=2", f"data.root={tiny_data}", f"runs={tmp_path / name}"]
+        command += [*options, "trainer.epochs=1", f"data.root={tiny_data}", f"runs={tmp_path / name}"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
         root = Path(__file__).parents[2]
         result = subprocess.run(command, check=True, cwd=root, env=environment, capture_output=True, text=True)
