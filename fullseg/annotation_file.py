@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fullseg.files import write_text
 from fullseg.types import Annotations, Scribble
 
 
@@ -45,9 +46,7 @@ def write_annotations(path: Path, annotations: Annotations) -> None:
     regions = [{"extreme_points": quad.tolist(), "scribbles": []} for quad in annotations.extreme_points]
     for scribble in annotations.scribbles:
         regions[scribble.region]["scribbles"].append(scribble.points.tolist())
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({"regions": regions}))
-    partial.replace(path)
+    write_text(path, json.dumps({"regions": regions}))
 
 
 def _points(value: Any, what: str, count: int | None) -> np.ndarray[Any, np.dtype[np.float32]]:  # noqa: ANN401  JSON

@@ -1,6 +1,5 @@
 """``python -m fullseg evaluate``: what an export is worth against the truth, or one annotator against another."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fullseg.data.panoptic_quality import Evaluation, Quality, evaluate, quality_of
+from fullseg.files import write_json
 
 KEYS = ("pq", "sq", "rq", "boundary_pq")
 GROUPS = {"all": (True, False), "things": (True,), "stuff": (False,)}
@@ -38,9 +38,7 @@ def run(prediction: Path, truth: Path, *, out: Path | None, classes: bool) -> No
     if out is not None:
         content = {name: _plain(*row) for name, row in rows.items()}
         content["classes"] = {name: _plain(*row) for name, row in per_class.items() if row[0].classes}
-        partial = out.with_suffix(".partial")
-        partial.write_text(json.dumps({"images": found.images, **content}, indent=1))
-        partial.replace(out)
+        write_json(out, {"images": found.images, **content})
 
 
 def _row(found: Evaluation, categories: set[int]) -> tuple[Quality, Quality]:

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fullseg.figures import NAMES, curves, noise_curves
+from fullseg.files import write_text
 from fullseg.interaction_metrics import TARGETS
 from fullseg.metrics import SIZES
 
@@ -65,9 +66,7 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
         noise={run.name: _svg(noise_curves([run.study, *run.noise])) for run in runs if run.study and run.noise},
     )
     target = out or runs[0].folder / "report.html"
-    partial = target.with_suffix(".partial")
-    partial.write_text(page)
-    partial.replace(target)
+    write_text(target, page)
     return target
 
 

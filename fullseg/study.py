@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from fullseg.files import write_json
 from fullseg.interaction_metrics import TARGETS, area_under_curve, bootstrap_band, effort, scribbles_to
 from fullseg.metrics import SIZES, PanopticCounts, boundary_iou, panoptic_counts, region_iou
 from fullseg.simulation.interaction import Round, interact
@@ -199,9 +200,7 @@ def write_study(path: Path, head: dict[str, Any], strategies: dict[str, dict[str
             if earlier != json.loads(json.dumps(head)):
                 kept = {}
         content = {**head, "strategies": {**kept, **strategies}}
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(content, indent=1))
-        partial.replace(path)
+        write_json(path, content)
     finally:
         os.close(folder)
     return content

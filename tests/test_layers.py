@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fullseg"
 LAYERS = [  # a file imports from its own layer and from those above it
-    {"types", "options"},
+    {"types", "options", "files"},
     {"config", "metrics", "interaction_metrics", "pictures", "annotation_file", "panoptic"},
     {"model"},
     {"simulation"},

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from fullseg.data.coco_archives import Archive
 from fullseg.data.coco_index import DataError
+from fullseg.files import write_json
 
 NAME = "coco.json"
 
@@ -68,9 +69,7 @@ class Manifest:
         self._write()
 
     def _write(self) -> None:
-        partial = self._path.with_name(f".{NAME}.partial")
-        partial.write_text(json.dumps({"archives": self._own}, indent=1), encoding="utf-8")
-        partial.replace(self._path)
+        write_json(self._path, {"archives": self._own})
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:

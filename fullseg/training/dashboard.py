@@ -10,6 +10,7 @@ from wandb.errors import CommError, UsageError
 from wandb_workspaces import workspaces
 
 from fullseg.config import STRATEGIES, TrackingConfig
+from fullseg.files import write_json
 from fullseg.metrics import SIZES
 from fullseg.options import ConfigError
 from fullseg.training.callbacks import PICTURES
@@ -135,7 +136,7 @@ def create(entity: str | None, project: str, record: Path, *, again: bool) -> st
             "a network; --show prints the definition without either"
         ) from error
     record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps({**known, key: address}, indent=1))
+    write_json(record, {**known, key: address})
     return address
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from omegaconf import OmegaConf
 
 from fullseg.config import Config, plain
+from fullseg.files import write_json
 from fullseg.options import ConfigError
 
 Metrics = dict[str, float]
@@ -119,7 +120,7 @@ def write_summary(
         "seconds": seconds,
         **({"step_parts": step_parts} if step_parts else {}),
     }
-    (folder / "summary.json").write_text(json.dumps(content, indent=1))
+    write_json(folder / "summary.json", content)
 
 
 def read_before(folder: Path) -> Metrics | None:

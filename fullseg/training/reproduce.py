@@ -1,6 +1,5 @@
 """A run again, from what its folder says, and every difference between the two."""
 
-import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ import torch
 
 from fullseg.config import Config, load_config
 from fullseg.data.datamodule import InteractiveDataModule
+from fullseg.files import write_json
 from fullseg.options import ConfigError, dotlist
 from fullseg.training.comparison import (
     Comparison,
@@ -189,6 +189,4 @@ def _write(found: Reproduction) -> None:
         ],
         "not_compared": found.not_compared,
     }
-    partial = found.folder / "reproduce.partial"
-    partial.write_text(json.dumps(content, indent=1))
-    partial.replace(found.folder / "reproduce.json")
+    write_json(found.folder / "reproduce.json", content)

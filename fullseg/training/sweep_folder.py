@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 
+from fullseg.files import write_json
+from fullseg.training.ranks import is_rank_0
 from fullseg.training.sweep_command import args_json
 
 RESULT_VARIABLE = "FULLSEG_SWEEP_RESULT"  # names the file for the result
@@ -60,7 +61,7 @@ def leave_result(folder: Path, study: dict[str, Any] | None = None) -> None:
         study: content of study.json, or None for the run folder's, if there is one.
     """
     target = os.environ.get(RESULT_VARIABLE)
-    if target is None or getattr(rank_zero_only, "rank", 0) != 0:
+    if target is None or not is_rank_0():
         return
     trained = study is None
     summary, studied = folder / "summary.json", folder / "study.json"
@@ -85,13 +86,6 @@ def _peak_memory() -> float | None:
     lines = status.read_text().splitlines() if status.is_file() else []
     peaks = [1024.0 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
     return peaks[0] if peaks else None
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a file, whole or not at all."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=1))
-    partial.replace(path)
 
 
 def _best(metrics: Path) -> float:
