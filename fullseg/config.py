@@ -4,7 +4,6 @@
 value is a ``ConfigError`` that names it and the nearest right one.
 """
 
-import difflib
 import math
 import re
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
-from fullseg.options import ConfigError, leaves, merge, read_experiment
+from fullseg.options import ConfigError, leaves, merge, nearest, read_experiment
 
 
 @dataclass
@@ -365,8 +364,7 @@ def _check(config: Config) -> None:
     values = dict(leaves(OmegaConf.structured(config)))
     for key, choices in CHOICES.items():
         if values[key] not in choices:
-            nearest = difflib.get_close_matches(str(values[key]), [str(choice) for choice in choices], n=1)
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            hint = nearest(str(values[key]), map(str, choices))
             raise ConfigError(f"{key}={values[key]!r}: choose one of {', '.join(map(str, choices))}{hint}")
     for key, least in LEAST.items():
         if not least <= values[key] < float("inf"):  # false for NaN, too
@@ -405,8 +403,7 @@ def _check_data(data: DataConfig) -> None:
 def _check_study(study: StudyConfig) -> None:
     for strategy in study.strategies:
         if strategy not in STRATEGIES:
-            nearest = difflib.get_close_matches(strategy, STRATEGIES, n=1)
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            hint = nearest(strategy, STRATEGIES)
             raise ConfigError(f"study.strategies: {strategy!r}: choose among {', '.join(STRATEGIES)}{hint}")
     if not study.strategies:
         raise ConfigError(f"study.strategies=[]: name at least one of {', '.join(STRATEGIES)}")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
@@ -48,12 +49,17 @@ def curves(studies: Mapping[str, Mapping[str, Any]]) -> Figure:
     for name in [name for name in PAPER if name in shown]:
         axes.plot((0, 4), PAPER[name], ":", marker="x", color=COLOURS[name], linewidth=1)
     axes.plot([], [], ":x", color="black", linewidth=1, label="paper, COCO (0 and 4 scribbles)")
+    label_curves(axes)
+    return figure
+
+
+def label_curves(axes: Axes) -> None:
+    """Say what curves of IoU against scribbles are."""
     axes.set_xlabel("scribbles per region (average over the images)")
     axes.set_ylabel("mean IoU of all regions, %")
     axes.set_xlim(left=0)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
-    return figure
 
 
 def _styles(count: int) -> list[str]:

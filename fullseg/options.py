@@ -4,7 +4,7 @@ import ast
 import difflib
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -36,8 +36,8 @@ def read_experiment(path: Path) -> list[tuple[Path, DictConfig]]:
 def _read_yaml(path: Path) -> DictConfig:
     if not path.is_file():
         known = sorted(str(p) for p in Path("experiments").rglob("*.yaml"))
-        nearest = difflib.get_close_matches(str(path), known, n=1)
-        hint = f"; did you mean {nearest[0]}?" if nearest else f"; there are {', '.join(known) or 'none here'}"
+        similar = difflib.get_close_matches(str(path), known, n=1)
+        hint = f"; did you mean {similar[0]}?" if similar else f"; there are {', '.join(known) or 'none here'}"
         raise ConfigError(f"no experiment file {path}{hint}")
     try:
         loaded = OmegaConf.load(path)
@@ -53,9 +53,9 @@ def merge(config: DictConfig, changes: DictConfig, source: str) -> DictConfig:
     keys = [key for key, _ in leaves(config)]
     for key, value in leaves(changes):
         if key not in keys:
-            nearest = difflib.get_close_matches(key, keys, n=1, cutoff=0.4)
+            similar = difflib.get_close_matches(key, keys, n=1, cutoff=0.4)
             same_name = [known for known in keys if known.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
-            hint = (same_name or nearest or ["python -m fullseg train --help"])[0]
+            hint = (same_name or similar or ["python -m fullseg train --help"])[0]
             raise ConfigError(f"{source}: unknown option {key!r} (value {value!r}); did you mean {hint!r}?")
     try:
         merged = OmegaConf.merge(config, changes)
@@ -80,6 +80,12 @@ def leaves(node: DictConfig | dict[Any, Any], prefix: str = "") -> Iterator[tupl
 def dotlist(options: Mapping[str, Any]) -> list[str]:
     """Return options as overrides, ``key=value``; JSON is YAML, so that a text stays a text."""
     return [f"{key}={json.dumps(value)}" for key, value in options.items()]
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return a hint at the known word that is most like an unknown one, or nothing."""
+    found = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def describe(schema: type[Any], prefix: str = "") -> Iterator[tuple[str, Any, str]]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 
+from fullseg.training.checkpoints import load_checkpoint
 from fullseg.training.tracking import NO_NAME
 
 Fingerprint = Mapping[str, str | int]
@@ -33,7 +33,7 @@ def data_artifact(dataset: str, fingerprint: Fingerprint) -> wandb.Artifact:
 
 def checkpoint_artifact(path: Path) -> wandb.Artifact:
     """Return a checkpoint as an artifact, the same in the run that makes it and in those that use it."""
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    checkpoint = load_checkpoint(path)
     config = checkpoint["hyper_parameters"]["config"]
     name = f"{config['experiment']}-{path.resolve().parent.parent.name}".translate(NO_NAME)
     artifact = wandb.Artifact(name, type="model", metadata={"step": checkpoint["global_step"], "config": config})

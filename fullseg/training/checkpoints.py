@@ -88,7 +88,7 @@ def checkpoint_to_resume(config: Config) -> Path | None:
 
 def check_model(path: Path, model: dict[str, Any]) -> None:
     """Raise ConfigError if a checkpoint is of another model than the arguments of RegionSegmenter say."""
-    theirs = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["hyper_parameters"]["model"]
+    theirs = load_checkpoint(path)["hyper_parameters"]["model"]
     differences = [f"{key}={theirs.get(key)}" for key in model if key != "pretrained" and theirs.get(key) != model[key]]
     if differences:
         raise ConfigError(
@@ -97,10 +97,16 @@ def check_model(path: Path, model: dict[str, Any]) -> None:
         )
 
 
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Return what is in a checkpoint; weights are read from the disk when they are looked at."""
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    return content
+
+
 def problem_of(path: Path) -> str | None:
     """Return why a run can't go on from a file, None if it can."""
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        checkpoint = load_checkpoint(path)
     except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
         return f"is no whole checkpoint ({str(error).splitlines()[0]})"
     missing = [key for key in RESUMED if not isinstance(checkpoint, dict) or key not in checkpoint]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fullseg.options import ConfigError
+from fullseg.training.checkpoints import load_checkpoint
 from fullseg.training.provenance import as_bytes, weights_hash
 
 TIMES = ("seconds", "train/images_per_second", "train/data_wait", "train/counterpart")  # how metrics of time begin
@@ -122,7 +123,7 @@ def compare_summaries(there: Path, here: Path, *, whole: bool) -> list[Compariso
 def compare_weights(there: Path, here: Path, name: str) -> Comparison:
     """Compare the weights of a checkpoint of two run folders; nothing else that is in it."""
     file = f"checkpoints/{name}"
-    theirs, ours = (torch.load(folder / file, map_location="cpu", weights_only=True) for folder in (there, here))
+    theirs, ours = (load_checkpoint(folder / file) for folder in (there, here))
     a, b = theirs["state_dict"], ours["state_dict"]
     parts = {key: _weights_apart(a.get(key), b.get(key)) for key in dict.fromkeys((*a, *b))}
     largest = max(parts, key=lambda key: parts[key][1])

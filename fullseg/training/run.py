@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
@@ -18,7 +17,7 @@ from fullseg.options import ConfigError
 from fullseg.study import STRATEGIES
 from fullseg.training.artifacts import checkpoint_artifact, make, use
 from fullseg.training.callbacks import Pictures, Throughput
-from fullseg.training.checkpoints import check_model, checkpoint_to_resume
+from fullseg.training.checkpoints import check_model, checkpoint_to_resume, load_checkpoint
 from fullseg.training.counterpart import load_counterpart, make_scribbler, start_from
 from fullseg.training.folder import Metrics, Result, open_folder, read_before, write_provenance, write_summary
 from fullseg.training.module import SegmenterModule
@@ -63,7 +62,7 @@ def train(config: Config) -> Result:
     stopper = StopAfterStep(folder / "checkpoints" / "last.ckpt")
     callbacks = [*_callbacks(config, folder, counterpart, stopper), NamesProvenance(facts)]
     trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
-    step = torch.load(checkpoint, weights_only=True, map_location="cpu")["global_step"] if checkpoint else None
+    step = load_checkpoint(checkpoint)["global_step"] if checkpoint else None
     try:
         if trainer.is_global_zero:
             write_provenance(folder, config, facts, step)

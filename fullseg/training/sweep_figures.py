@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fullseg.figures import NAMES
+from fullseg.figures import NAMES, label_curves
 from fullseg.training.sweep_results import Group
 
 COLOURS = ("#2166ac", "#b2182b", "#1b7837", "#e08214", "#762a83", "#35978f", "#c51b7d", "#777777")
@@ -53,11 +53,7 @@ def _curves(groups: Sequence[Group]) -> Figure:
         if len(curves) > 1:
             spread = curves[..., 1].std(axis=0, ddof=1)
             axes.fill_between(x, 100 * (y - spread), 100 * (y + spread), color=colour, alpha=0.15, linewidth=0)
-    axes.set_xlabel("scribbles per region (average over the images)")
-    axes.set_ylabel("mean IoU of all regions, %")
-    axes.set_xlim(left=0)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    label_curves(axes)
     return figure
 
 

@@ -1,16 +1,15 @@
 """A sweep's YAML, as ``wandb sweep`` takes it: its check, and the combinations of parameters that it asks for."""
 
-import difflib
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
 
-from fullseg.options import ConfigError
+from fullseg.options import ConfigError, nearest
 
 KEYS = (  # W&B's schema (PyPI's sweeps 0.3.0)
     *("apiVersion", "command", "controller", "description", "early_terminate", "entity", "image_uri", "job", "kind"),
@@ -191,9 +190,3 @@ def _draw(parameter: Parameter, rng: np.random.Generator) -> Any:  # noqa: ANN40
     if parameter.probabilities is not None:
         weights = np.array(parameter.probabilities) / sum(parameter.probabilities)
     return parameter.values[int(rng.choice(len(parameter.values), p=weights))]
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint at the known word that is most like an unknown one, or nothing."""
-    found: Sequence[str] = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""

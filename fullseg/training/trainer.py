@@ -42,14 +42,15 @@ def make_trainer(config: Config) -> L.Trainer:
     """Return the trainer that the configuration describes, without loggers; its only callback is the progress bar."""
     options = config.trainer
     on_gpu = options.accelerator == "gpu" or (options.accelerator == "auto" and torch.cuda.is_available())
-    processes, nodes = launched() or (1, options.num_nodes)
+    started = launched()
+    processes, nodes = started or (1, options.num_nodes)
     plugins: list[Any] = [WholeCheckpoints()]
     if SLURMEnvironment.detect():
         plugins.append(SLURMEnvironment(auto_requeue=False))  # ours waits for the end of the step
     bar = [ProgressBar(refresh_rate=1 if sys.stderr.isatty() else 20)] if options.progress_bar else []
     return L.Trainer(
         accelerator="gpu" if on_gpu else "cpu",
-        devices=options.devices or (processes if launched() or not on_gpu else "auto"),
+        devices=options.devices or (processes if started or not on_gpu else "auto"),
         num_nodes=nodes,
         plugins=plugins,
         precision=precision_of(options.precision, on_gpu=on_gpu),
