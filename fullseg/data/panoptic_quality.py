@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from fullseg.data.coco_index import Category, DataError, Entry, load_index
+from fullseg.data.coco_panoptic import read_ids
 from fullseg.metrics import PanopticCounts, boundary_iou
 from fullseg.types import VOID
 
@@ -159,10 +159,9 @@ class _File(NamedTuple):
         """Read one image's segments; raise DataError if png and json do not agree."""
         annotation = self.annotations[image]
         png = self.path.with_suffix("") / annotation["file_name"]
-        pixels = cv2.imread(str(png), cv2.IMREAD_COLOR)
-        if pixels is None:
+        ids = read_ids(png)
+        if ids is None:
             raise DataError(f"{png} is missing or damaged: write it again, or put it there")
-        ids = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGBA).view("<u4")[..., 0] & 0xFFFFFF
         infos = sorted(annotation["segments_info"], key=lambda info: int(info["id"]))
         known = np.array([0, *(info["id"] for info in infos)])
         place = np.searchsorted(known, ids).clip(max=len(known) - 1)

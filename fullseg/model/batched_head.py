@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fullseg.model.boxes import box_maps
 from fullseg.model.drawing import Box, Drawing, Window
 from fullseg.model.incremental import IncrementalHead, Region
 from fullseg.model.roi_align import align_matrix, roi_align
@@ -31,12 +30,10 @@ class BatchedHead(IncrementalHead):
             self._keep(region, layers=1)
         for layer, convolution in enumerate(self._layers[1:], start=1):
             hidden = F.relu(convolution(self._resized(hidden, layer)))
-        picked = torch.zeros(len(regions), dtype=torch.int64, device=hidden.device)
-        if self.segmenter.classifier is not None:
-            picked = self.segmenter.classifier(hidden.mean(dim=(2, 3))).float().argmax(dim=1)
-        weight, bias = self.segmenter.class_maps.weight[picked], self.segmenter.class_maps.bias[picked]
-        logits = torch.einsum("nchw,nc->nhw", hidden, weight).float() + bias[:, None, None]
-        for region, mine, number in zip(regions, logits, picked.tolist(), strict=True):
+        class_logits = self.segmenter.class_logits(hidden)
+        logits = self.segmenter.map_logits(hidden, class_logits, None)
+        picked = len(regions) * [0] if class_logits is None else class_logits.argmax(dim=1).tolist()
+        for region, mine, number in zip(regions, logits, picked, strict=True):
             region.logits, region.picked = mine, number
         return [region.box for region in regions]
 
@@ -44,14 +41,9 @@ class BatchedHead(IncrementalHead):
         """Compute the first convolution's part that depends on the box alone, its bias included."""
         if not regions:
             return
-        segmenter, first = self.segmenter, self._layers[0]
         edges = self._edges(regions)
-        rois = roi_align(self.features, edges, segmenter.roi_size, segmenter.backbone.stride)
-        if segmenter.box_maps:
-            rois = torch.cat([rois, box_maps(edges, segmenter.roi_size).to(rois.dtype)], dim=1)
-        rois = self._resized(rois, 0).contiguous(memory_format=torch.channels_last)
-        dilation = first.dilation[0]
-        parts = F.conv2d(rois, self._feature_weight, first.bias, padding=dilation, dilation=dilation)
+        rois = roi_align(self.features, edges, self.segmenter.roi_size, self.segmenter.backbone.stride)
+        parts = self._of_boxes(rois, edges)
         for region, part in zip(regions, parts[:, None], strict=True):
             region.hidden = [part.clone()]  # in its own memory: most of a batch may be forgotten before the rest
 

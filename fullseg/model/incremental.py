@@ -103,7 +103,7 @@ class IncrementalHead:
 
     def _features_part(self, box: Box) -> Tensor:
         """Return the first convolution's part that depends on the box alone, its bias included."""
-        segmenter, stride, first = self.segmenter, self.segmenter.backbone.stride, self._layers[0]
+        stride = self.segmenter.backbone.stride
         (left, right), (top, bottom) = (
             (max(0, box[axis] // stride - 2), box[2 + axis] // stride + 3)  # bilinear samples reach one cell out
             for axis in (0, 1)
@@ -111,10 +111,14 @@ class IncrementalHead:
         near = self.features[:, top:bottom, left:right]
         edges = near.new_tensor([box], dtype=torch.float32)
         corner = stride * edges.new_tensor([left, top, left, top])
-        rois = roi_align(near, edges - corner, segmenter.roi_size, stride)
-        if segmenter.box_maps:
-            rois = torch.cat([rois, box_maps(edges, segmenter.roi_size).to(rois.dtype)], dim=1)
+        return self._of_boxes(roi_align(near, edges - corner, self.segmenter.roi_size, stride), edges)
+
+    def _of_boxes(self, rois: Tensor, edges: Tensor) -> Tensor:
+        """Run the first convolution on aligned features (N, C, s, s) and the box maps of boxes (N, 4)."""
+        if self.segmenter.box_maps:
+            rois = torch.cat([rois, box_maps(edges, self.segmenter.roi_size).to(rois.dtype)], dim=1)
         rois = self._resized(rois, 0).contiguous(memory_format=torch.channels_last)
+        first = self._layers[0]
         dilation = first.dilation[0]
         return F.conv2d(rois, self._feature_weight, first.bias, padding=dilation, dilation=dilation)
 

@@ -158,15 +158,22 @@ class RegionSegmenter(nn.Module):
             if layer == len(self.convolutions) - 1 and self.mask_size != self.roi_size:
                 hidden = F.interpolate(hidden, size=(self.mask_size, self.mask_size), mode="bilinear")
             hidden = F.relu(convolution(hidden))
-        class_logits = None if self.classifier is None else self.classifier(hidden.mean(dim=(2, 3))).float()
+        class_logits = self.class_logits(hidden)
+        return Regions(self.map_logits(hidden, class_logits, classes), boxes, class_logits)
+
+    def class_logits(self, hidden: Tensor) -> Tensor | None:
+        """Return the class logits (M, num_classes) of the head's last layer (M, C, s, s), None without classes."""
+        return None if self.classifier is None else self.classifier(hidden.mean(dim=(2, 3))).float()
+
+    def map_logits(self, hidden: Tensor, class_logits: Tensor | None, classes: Tensor | None) -> Tensor:
+        """Return the picked maps (M, s, s) of the head's last layer (M, C, s, s); ``classes`` as of ``forward``."""
         if class_logits is None:
-            picked = torch.zeros(len(rois), dtype=torch.int64, device=rois.device)
+            picked = torch.zeros(len(hidden), dtype=torch.int64, device=hidden.device)
         else:
             picked = class_logits.argmax(dim=1) if classes is None else classes
         weight, bias = self.class_maps.weight[picked], self.class_maps.bias[picked]  # (M, C), (M,)
         logits = hidden.permute(0, 2, 3, 1).flatten(1, 2) @ weight[:, :, None]  # (M, mask_size^2, 1)
-        logits = logits.view(-1, self.mask_size, self.mask_size).float() + bias[:, None, None]
-        return Regions(logits, boxes, class_logits)
+        return logits.view(-1, self.mask_size, self.mask_size).float() + bias[:, None, None]
 
 
 def _strokes_of(batch: Batch, regions: slice) -> Strokes:
