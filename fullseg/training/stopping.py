@@ -85,8 +85,8 @@ def interrupted(folder: Path, asked: int) -> Interrupted:
         return Interrupted("", 0)
     checkpoint = folder / "checkpoints" / "last.ckpt"
     how = f"go on exactly from there with resume={folder}" if checkpoint.is_file() else "there is no checkpoint yet"
-    if asked == signal.SIGUSR1:
-        return Interrupted(f"Stopped. Run folder {folder}: {_requeue() or how}", 0)
+    if asked == signal.SIGUSR1 and (requeued := _requeue()):
+        return Interrupted(f"Stopped. Run folder {folder}: {requeued}", 0)
     return Interrupted(f"Stopped. Run folder {folder}: {how}", 128 + (asked or signal.SIGINT))
 
 

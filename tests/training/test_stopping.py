@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from fullseg.training import stopping
 from tests.training.test_run import rows, weights
 
 pytestmark = pytest.mark.slow
@@ -97,6 +98,25 @@ def test_sigterm_to_one_of_two_ranks_stops_both_and_they_go_on_exactly(start: St
     finish(start("stopped", *TWO_RANKS, *OWN_SCRIBBLES, "trainer.epochs=6"))
     finish(start("longer", *TWO_RANKS, *OWN_SCRIBBLES, "trainer.epochs=6"))
     assert_same_run(folder, tmp_path / "longer" / "default" / "a")
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_job_that_is_not_put_into_the_queue_again_has_failed(
+    refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[list[str]] = []
+
+    def scontrol(command: list[str], **_: object) -> "subprocess.CompletedProcess[str]":
+        asked.append(command)
+        return subprocess.CompletedProcess(command, int(refused), "", "Requested operation is presently disabled")
+
+    monkeypatch.setattr(stopping.subprocess, "run", scontrol)
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    stop = stopping.interrupted(tmp_path, signal.SIGUSR1)
+    assert asked == [["scontrol", "requeue", "12"]]
+    assert stop.status == (128 + signal.SIGUSR1 if refused else 0)
+    assert ("job 12 is in the queue again" in str(stop)) != refused
+    assert ("presently disabled" in capsys.readouterr().err) == refused
 
 
 def test_a_rank_that_dies_ends_the_run_with_its_error(start: Start, tiny_data: Path, tmp_path: Path) -> None:
