@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 VOID = -1  # a pixel of no region: never trained on, never scored
+BACKGROUND = -2  # in a truth: a pixel that is known to be of none of the sample's regions, a negative for each of them
 
 
 class Scribble(NamedTuple):
@@ -36,7 +37,7 @@ class Sample(NamedTuple):
     draw: Draw
     name: str  # names the image (and the partition, where an image has several) in messages
     image: NDArray[np.uint8]  # (H, W, 3) RGB
-    region_map: NDArray[np.int64]  # (H, W), region in [0, N) or VOID
+    region_map: NDArray[np.int64]  # (H, W), region in [0, N), VOID or BACKGROUND
     classes: NDArray[np.int64]  # (N,), in [0, number of classes)
     annotations: Annotations
 
@@ -46,7 +47,7 @@ class Batch(NamedTuple):
 
     draws: torch.Tensor  # (B, 2) int64, epoch and index of every sample
     images: torch.Tensor  # (B, 3, H, W) uint8 RGB
-    region_maps: torch.Tensor  # (B, H, W) int64, region of its own sample in [0, N) or VOID
+    region_maps: torch.Tensor  # (B, H, W) int64, region of its own sample in [0, N), VOID or BACKGROUND
     regions_per_image: torch.Tensor  # (B,) int64, N of every sample
     extreme_points: torch.Tensor  # (M, 4, 2) float32, (x, y) in pixels
     scribble_points: torch.Tensor  # (P, 2) float32, all strokes' points one after another
