@@ -42,8 +42,8 @@ lint: $(ENV)  ## ruff (lint, format) and mypy --strict
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
-test: $(ENV)  ## run all tests
-	$(RUN) -m pytest
+test: $(ENV)  ## run all tests, a file at a time on every core
+	$(RUN) -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 train: $(ENV)  ## train EXPERIMENT=default [DATA=folder] [SET="key=value ..."]
 	$(RUN) -m fullseg train experiments/$(EXPERIMENT).yaml $(if $(DATA),data.root='$(DATA)') $(SET)

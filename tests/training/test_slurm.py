@@ -149,7 +149,7 @@ def test_usr1_requeues_and_the_job_ends_as_an_uninterrupted_one(cluster: Cluster
     last = folder / "checkpoints" / "last.ckpt"
     while not (last.is_file() and torch.load(last, weights_only=True)["global_step"] >= 3):
         assert cluster.state(job) in ("PENDING", "RUNNING"), cluster.log(job)
-        time.sleep(0.02)
+        time.sleep(0.1)
     subprocess.run(["scancel", "--signal=USR1", job], env=cluster.environment, check=True)
     log = cluster.wait(job)
     assert cluster.state(job) == "COMPLETED", log
@@ -182,7 +182,7 @@ def test_a_sweep_goes_on_after_its_time_is_up(cluster: Cluster, tmp_path: Path) 
     place = tmp_path / "sweeps" / "two"
     while not list(place.glob("*/latest/checkpoints/last.ckpt")):
         assert cluster.state(job) in ("PENDING", "RUNNING"), cluster.log(job)
-        time.sleep(0.02)
+        time.sleep(0.1)
     subprocess.run(["scancel", "--batch", "--signal=USR1", job], env=cluster.environment, check=True)
     log = cluster.wait(job)
     assert cluster.state(job) == "COMPLETED", log
