@@ -4,8 +4,6 @@
 value is a ``ConfigError`` that names it and the nearest right one.
 """
 
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +12,8 @@ from typing import Any
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
-from fullseg.options import ConfigError, leaves, merge, nearest, read_experiment
+from fullseg.config_checks import check
+from fullseg.options import ConfigError, leaves, merge, read_experiment
 
 
 @dataclass
@@ -262,60 +261,6 @@ class Config:
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 
-CHOICES: dict[str, tuple[Any, ...]] = {
-    "loss": ("pixelwise", "maskwise"),
-    "model.features": ("c4", "fpn"),
-    "model.stride": (4, 8, 16),
-    "model.share": ("none", "points", "all"),
-    "model.annotation_encoding": ("binary", "gaussian"),
-    "data.format": ("scenes", "bsds500", "coco_panoptic"),
-    "scribbles.predictor": ("counterpart", "self"),
-    "trainer.accelerator": ("auto", "cpu", "gpu"),
-    "trainer.precision": ("auto", "32-true", "bf16-mixed"),
-    "tracking.wandb": ("auto", "offline", "online", "disabled"),
-}
-STRATEGIES = ("per_region", "free", "single_region", "watershed", "random_walker", "grabcut")
-LEAST: dict[str, float] = {
-    "model.feature_channels": 1,
-    "model.roi_size": 2,
-    "model.mask_size": 2,
-    "model.head_channels": 1,
-    "data.min_region_area": 1,
-    "data.max_regions": 1,
-    "data.crop_size": 32,
-    "data.flip": 0,
-    "data.colour": 0,
-    "data.batch_size": 1,
-    "data.workers": 0,
-    "data.max_bad": 0,
-    "extreme_points.jitter": 0,
-    "scribbles.max_scribbles": 0,
-    "scribbles.workers": 0,
-    "study.rounds": 1,
-    "study.every": 0,
-    "study.workers": 0,
-    "study.bootstrap": 1,
-    "study.noise.points": 0,
-    "study.noise.scribble_offset": 0,
-    "study.noise.scribble_short": 0,
-    "study.noise.scribble_misplaced": 0,
-    "optimizer.base_batch": 0,
-    "optimizer.learning_rate": 0,
-    "optimizer.backbone_learning_rate": 0,
-    "optimizer.weight_decay": 0,
-    "optimizer.warmup_steps": 0,
-    "optimizer.gradient_clip": 0,
-    "trainer.epochs": 1,
-    "trainer.validate_every": 1,
-    "trainer.devices": 0,
-    "trainer.num_nodes": 1,
-    "trainer.checkpoint_every": 0,
-    "trainer.threads": 0,
-    "tracking.pictures": 0,
-    "seed": 0,
-}
-
-
 def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
     """Read one experiment.
 
@@ -349,7 +294,7 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
             raise ConfigError(f"override {override!r}: the value is not valid YAML: {error}") from error
         config = merge(config, changes, source=f"override {override!r}")
     loaded: Config = OmegaConf.to_object(config)  # type: ignore[assignment]
-    _check(loaded)
+    check(dict(leaves(OmegaConf.structured(loaded))))
     return loaded
 
 
@@ -360,79 +305,6 @@ def plain(config: Config) -> dict[str, Any]:
     return {str(key): value for key, value in container.items()}
 
 
-def _check(config: Config) -> None:
-    values = dict(leaves(OmegaConf.structured(config)))
-    for key, choices in CHOICES.items():
-        if values[key] not in choices:
-            hint = nearest(str(values[key]), map(str, choices))
-            raise ConfigError(f"{key}={values[key]!r}: choose one of {', '.join(map(str, choices))}{hint}")
-    for key, least in LEAST.items():
-        if not least <= values[key] < float("inf"):  # false for NaN, too
-            raise ConfigError(f"{key}={values[key]!r}: must be at least {least:g}")
-    _check_model(config.model)
-    _check_data(config.data)
-    _check_study(config.study)
-    _check_schedule(config)
-
-
-def _check_model(model: ModelConfig) -> None:
-    if not model.head_dilations or min(model.head_dilations) < 1:
-        raise ConfigError(
-            f"model.head_dilations={model.head_dilations}: write at least one positive number, [1, 2, 4, 8]"
-        )
-    strides = {"c4": (8, 16), "fpn": (4, 8)}[model.features]
-    if model.stride not in strides:
-        remedy = " or ".join(map(str, strides))
-        raise ConfigError(f"model.stride={model.stride}: model.features={model.features} needs {remedy}")
-
-
-def _check_data(data: DataConfig) -> None:
-    for key in ("flip", "colour"):
-        if getattr(data, key) > 1:
-            raise ConfigError(f"data.{key}={getattr(data, key)}: a probability is at most 1")
-    if len(data.scale) != 2 or not 0 < data.scale[0] <= data.scale[1] < math.inf:
-        raise ConfigError(f"data.scale={data.scale}: write two positive numbers, smaller first: [0.75, 1.25]")
-    for key in ("train_annotators", "val_annotators"):
-        value = getattr(data, key)
-        if value not in ("all", "median") and not value.isdecimal():
-            raise ConfigError(f"data.{key}={value!r}: choose all, median or the number of an annotator from 0")
-    for key in ("train_fraction", "val_fraction"):
-        parse_fraction(f"data.{key}", getattr(data, key))
-
-
-def _check_study(study: StudyConfig) -> None:
-    for strategy in study.strategies:
-        if strategy not in STRATEGIES:
-            hint = nearest(strategy, STRATEGIES)
-            raise ConfigError(f"study.strategies: {strategy!r}: choose among {', '.join(STRATEGIES)}{hint}")
-    if not study.strategies:
-        raise ConfigError(f"study.strategies=[]: name at least one of {', '.join(STRATEGIES)}")
-    for key in ("scribble_short", "scribble_misplaced"):
-        if getattr(study.noise, key) > 1:
-            raise ConfigError(f"study.noise.{key}={getattr(study.noise, key)}: at most 1")
-
-
-def _check_schedule(config: Config) -> None:
-    if config.resume == "auto" and not config.run_id:
-        raise ConfigError("resume=auto: name the run that is to go on, run_id=NAME")
-    if config.run_id is not None and not re.fullmatch(r"[\w.-]+", config.run_id):
-        raise ConfigError(f"run_id={config.run_id!r}: letters, digits, '-', '_' and '.' alone: it names a folder")
-    evaluations = config.trainer.epochs // epochs_between_evaluations(config.trainer)
-    if config.study.every > evaluations:
-        raise ConfigError(
-            f"study.every={config.study.every}: training has {evaluations} evaluations (trainer.epochs="
-            f"{config.trainer.epochs}, trainer.validate_every={config.trainer.validate_every}), so none is studied"
-        )
-
-
 def epochs_between_evaluations(options: TrainerConfig) -> int:
     """Return ``validate_every``, but no more than there are epochs: a run that is never evaluated has no best model."""
     return min(options.validate_every, options.epochs)
-
-
-def parse_fraction(key: str, value: str) -> tuple[int, int]:
-    """Read ``k/n``, the k-th of n parts, 1 <= k <= n; raise ConfigError otherwise."""
-    part, _, parts = value.partition("/")
-    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
-        raise ConfigError(f"{key}={value!r}: write k/n, the k-th of n parts, for example 1/8")
-    return int(part), int(parts)

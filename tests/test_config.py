@@ -10,7 +10,8 @@ import torch
 import yaml
 
 from fullseg import config as config_module
-from fullseg.config import CHOICES, LEAST, Config, load_config, parse_fraction, plain
+from fullseg.config import Config, load_config, plain
+from fullseg.config_checks import CHOICES, LEAST, parse_fraction
 from fullseg.options import ConfigError, describe
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"

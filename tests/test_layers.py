@@ -10,6 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "fullseg"
 LAYERS = [  # a file imports from its own layer and from those above it
     {"types", "options", "files"},
+    {"config_checks"},
     {"config", "metrics", "interaction_metrics", "pictures", "annotation_file", "panoptic"},
     {"model"},
     {"simulation"},

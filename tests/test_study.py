@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from fullseg import config
+from fullseg import config_checks
 from fullseg.baselines import BASELINES
 from fullseg.metrics import boundary_iou, region_iou
 from fullseg.simulation import simulate_extreme_points
@@ -130,5 +130,5 @@ def test_a_region_without_any_pixel_is_left_out() -> None:
 
 
 def test_the_configuration_knows_every_strategy() -> None:
-    assert tuple(STRATEGIES) == config.STRATEGIES
+    assert tuple(STRATEGIES) == config_checks.STRATEGIES
     assert {strategy.model for strategy in STRATEGIES.values()} - set(BASELINES) == {"interactive", "single_region"}

@@ -12,7 +12,8 @@ import torch
 from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
 from torch.utils.data import DataLoader
 
-from fullseg.config import DataConfig, parse_fraction
+from fullseg.config import DataConfig
+from fullseg.config_checks import parse_fraction
 from fullseg.data.bsds500 import import_bsds500
 from fullseg.data.coco_panoptic import Category, CocoPanoptic, DataError
 from fullseg.data.dataset import EpochSampler, EvaluationSet, Item, TrainingSet, collate

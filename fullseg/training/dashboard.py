@@ -9,7 +9,8 @@ import wandb_workspaces.reports.v2.interface as panels
 from wandb.errors import CommError, UsageError
 from wandb_workspaces import workspaces
 
-from fullseg.config import STRATEGIES, TrackingConfig
+from fullseg.config import TrackingConfig
+from fullseg.config_checks import STRATEGIES
 from fullseg.files import write_json
 from fullseg.metrics import SIZES
 from fullseg.options import ConfigError
