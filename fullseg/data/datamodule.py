@@ -106,6 +106,11 @@ class InteractiveDataModule(L.LightningDataModule):
         """Classes of the data set."""
         return self.val_partitions.categories
 
+    @property
+    def has_background(self) -> bool:
+        """Whether pixels may be of no region: with single objects."""
+        return self.config.format == "coco_instances"
+
     def fingerprint(self) -> dict[str, str | int]:
         """Return what identifies the data: number of samples and hash of the splits that were read."""
         splits = {name: getattr(self, f"{name}_partitions", None) for name in ("train", "val")}

@@ -10,7 +10,8 @@ import torchvision
 from torch import Tensor, nn
 
 from fullseg.model.boxes import box_maps
-from fullseg.model.segmenter import Regions, RegionSegmenter, Strokes
+from fullseg.model.regions import Regions, Strokes
+from fullseg.model.segmenter import RegionSegmenter
 from fullseg.types import VOID, Batch, Scribble
 
 SIZE = (45, 59)  # (H, W), both odd
@@ -36,11 +37,13 @@ def make(seed: int = 0, **changes: Any) -> RegionSegmenter:
         "feature_channels": 8,
         "roi_size": 7,
         "mask_size": 7,
+        "head": "light",
         "head_channels": 8,
         "head_dilations": [1, 2, 1],
         "box_maps": True,
         "share": "all",
         "annotation_encoding": "binary",
+        "background": False,
         "num_classes": 1,
     }
     torch.manual_seed(seed)

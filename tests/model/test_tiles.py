@@ -23,7 +23,7 @@ def random_regions(rng: np.random.Generator, count: int) -> tuple[torch.Tensor, 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 12))
 def test_all_tiles_together_are_the_dense_canvas(seed: int, count: int) -> None:
     logits, boxes = random_regions(np.random.default_rng(seed), count)
-    canvas = TiledCanvas(SIZE, SMALL_TILE)
+    canvas = TiledCanvas(SIZE, SMALL_TILE, background=False)
     canvas.renumber(np.full(count, VOID, np.int64), NONE)
     canvas.mark([(0, 0, SIZE[1], SIZE[0])])
     canvas.update(list(logits), boxes, Decided(NONE, NONE, None, ()))
@@ -78,7 +78,7 @@ def test_a_lock_wins_over_a_scribbles_line() -> None:
 
 
 def test_new_numbers_move_labels_and_areas() -> None:
-    canvas = TiledCanvas((2, 3), SMALL_TILE)
+    canvas = TiledCanvas((2, 3), SMALL_TILE, background=False)
     canvas.renumber(np.array([VOID, VOID, VOID]), NONE)
     canvas.region_map[:] = [[0, 1, 2], [VOID, 2, 0]]
     canvas.areas[0, 0] = [5, 6, 7]

@@ -15,7 +15,7 @@ from fullseg.training.step_cost import compile_backbone
 
 @pytest.fixture
 def module(tiny_model: dict[str, Any], tiny_options: list[str]) -> SegmenterModule:
-    return SegmenterModule(tiny_model, plain(load_config(None, tiny_options)), [])
+    return SegmenterModule({"name": "region", **tiny_model}, plain(load_config(None, tiny_options)), [])
 
 
 def trained(options: list[str], data: Path, runs: Path) -> dict[str, torch.Tensor]:
