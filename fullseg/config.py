@@ -24,8 +24,8 @@ class DextrConfig:
     It shares ``backbone``, ``pretrained`` and ``annotation_encoding`` of ``model``, and none of its other options.
     """
 
-    crop_size: int = 512
-    """Side of the crop that the network sees of every region, in pixels, a multiple of 32."""
+    input_size: int = 512
+    """Side of the crop of every region as the network sees it, in pixels, a multiple of 32."""
     relax: int = 50
     """Pixels of the image by which the crop reaches beyond the region's box on every side."""
     weights: str | None = None
@@ -306,7 +306,7 @@ LEAST: dict[str, float] = {
     "model.roi_size": 2,
     "model.mask_size": 2,
     "model.head_channels": 1,
-    "model.dextr.crop_size": 32,
+    "model.dextr.input_size": 32,
     "model.dextr.relax": 0,
     "data.min_region_area": 1,
     "data.max_regions": 1,
@@ -421,8 +421,8 @@ def _check_model(model: ModelConfig) -> None:
 def _check_dextr(model: ModelConfig) -> None:
     if model.share != "none":
         raise ConfigError(f"model.share={model.share}: model.name=dextr sees one region at a time, model.share=none")
-    if model.dextr.crop_size % 32:
-        raise ConfigError(f"model.dextr.crop_size={model.dextr.crop_size}: choose a multiple of 32")
+    if model.dextr.input_size % 32:
+        raise ConfigError(f"model.dextr.input_size={model.dextr.input_size}: choose a multiple of 32")
     if model.dextr.weights is not None and model.backbone != "resnet101":
         raise ConfigError(
             f"model.dextr.weights={model.dextr.weights}: a ResNet-101's, but model.backbone={model.backbone}; "

@@ -64,14 +64,8 @@ class RegionSegmenter(Segmenter):
         first = self.second_stage.channels if self.second_stage else feature_channels + 2 + 4 * box_maps
         widths = [first] + len(head_dilations) * [head_channels]
         self.resized_layer = 0 if two_stage else len(head_dilations) - 1  # gets its input at the size of the logits
-        convolutions = [
-            nn.Conv2d(before, after, 3, padding=dilation, dilation=dilation)
-            for (before, after), dilation in zip(pairwise(widths), head_dilations, strict=True)
-        ]
-        self.convolutions = nn.ModuleList(convolutions)
-        for convolution in convolutions:
-            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+        pairs = zip(pairwise(widths), head_dilations, strict=True)
+        self.convolutions = nn.ModuleList(_convolution(*width, dilation) for width, dilation in pairs)
         self.class_maps = nn.Linear(head_channels, num_classes)  # row c: the 1 x 1 convolution that gives class c's map
         self.classifier = nn.Linear(head_channels, num_classes) if num_classes > 1 else None
         self.to(memory_format=torch.channels_last)
@@ -137,6 +131,14 @@ class RegionSegmenter(Segmenter):
         weight, bias = self.class_maps.weight[picked], self.class_maps.bias[picked]  # (M, C), (M,)
         logits = hidden.permute(0, 2, 3, 1).flatten(1, 2) @ weight[:, :, None]  # (M, mask_size^2, 1)
         return logits.view(-1, self.mask_size, self.mask_size).float() + bias[:, None, None]
+
+
+def _convolution(before: int, after: int, dilation: int) -> nn.Conv2d:
+    convolution = nn.Conv2d(before, after, 3, padding=dilation, dilation=dilation)
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+    assert convolution.bias is not None
+    nn.init.zeros_(convolution.bias)
+    return convolution
 
 
 class SecondStage(nn.Module):

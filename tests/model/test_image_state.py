@@ -51,7 +51,7 @@ DEXTR: dict[str, Any] = {
     "name": "dextr",
     "backbone": "tf_efficientnet_lite0",
     "pretrained": False,
-    "crop_size": 32,
+    "input_size": 32,
     "relax": 20,
     "weights": None,
     "published": False,

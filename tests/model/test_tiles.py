@@ -44,7 +44,7 @@ def test_a_locked_region_has_its_pixels_and_the_others_share_the_rest_as_if_it_w
     logits, boxes = random_regions(rng, 4)
     tile = (10, 20, 60, 70)
     mask = rng.random((50, 50)) < 0.3
-    found = compete(tile, list(logits), boxes, np.where(mask, locked, VOID), (locked,))
+    found = compete(tile, list(logits), boxes, np.where(mask, locked, VOID), (locked,), background=False)
     np.testing.assert_array_equal(found.region_map == locked, mask)
     others = [region for region in range(4) if region != locked]
     alone = project_to_canvas(logits[others], torch.from_numpy(boxes[others]).float(), SIZE)[:, 20:70, 10:60]
@@ -63,7 +63,7 @@ def test_a_decided_pixel_is_its_regions_for_certain_whatever_the_logits() -> Non
     boxes = np.array([[0, 0, 40, 40], [5, 5, 30, 30]])
     decided = np.full((40, 40), VOID)
     decided[10, 12] = 1
-    found = compete((0, 0, 40, 40), logits, boxes, decided, ())
+    found = compete((0, 0, 40, 40), logits, boxes, decided, (), background=False)
     assert found.region_map[10, 12] == 1
     assert found.probabilities[:, 10, 12].tolist() == [0, 1]
     assert np.count_nonzero(found.region_map == 1) == 1
