@@ -95,6 +95,7 @@ class InteractiveDataModule(L.LightningDataModule):
         return CocoPanoptic(
             folder,
             split,
+            cache=Path(config.cache),
             annotators=annotators,
             fraction=part,
             max_regions=config.max_regions,
