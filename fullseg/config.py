@@ -74,6 +74,9 @@ class DataConfig:
     """Part of the evaluation images."""
     min_region_area: int = 1
     """Smaller regions become VOID, in pixels of the image as the network sees it."""
+    regions_per_image: int = 0
+    """Training crops keep as many regions, chosen at random; the others' pixels are background, no region's; 0: all.
+    For models that take one pass a region, and so their memory."""
     max_regions: int = 400
     """An image of more regions is bad data."""
     crop_size: int = 384
@@ -281,6 +284,7 @@ LEAST: dict[str, float] = {
     "model.mask_size": 2,
     "model.head_channels": 1,
     "data.min_region_area": 1,
+    "data.regions_per_image": 0,
     "data.max_regions": 1,
     "data.crop_size": 32,
     "data.flip": 0,

@@ -86,13 +86,17 @@ class CocoPanoptic:
     def __getitem__(self, index: int) -> Partition:
         """Read one partition; raise DataError if its files are truncated, or if png and json name other segments."""
         row = int(self._selection.rows[index])
+        image = read_image(self._files.images / self._index.text("file_name", row))
+        return Partition(self._selection.name(row), image, self.region_map(index), self._index.numbers("classes", row))
+
+    def region_map(self, index: int) -> NDArray[np.int64]:
+        """Read the region map (H, W) of a partition without its image; raise DataError likewise."""
+        row = int(self._selection.rows[index])
         png = self._files.panoptic / self._index.text("png", row)
         ids = read_ids(png)
         if ids is None:
             raise DataError(f"{png} cannot be read (truncated or damaged): download or write it again")
-        region_map = _region_map(ids, self._index.numbers("ids", row), self._index.numbers("crowd", row), png)
-        image = read_image(self._files.images / self._index.text("file_name", row))
-        return Partition(self._selection.name(row), image, region_map, self._index.numbers("classes", row))
+        return _region_map(ids, self._index.numbers("ids", row), self._index.numbers("crowd", row), png)
 
     def name(self, index: int) -> str:
         """Return the name of a partition without reading it."""

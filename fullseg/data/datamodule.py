@@ -130,6 +130,7 @@ class InteractiveDataModule(L.LightningDataModule):
             transform=transform,
             jitter=self.jitter,
             min_region_area=config.min_region_area,
+            regions_per_image=config.regions_per_image,
             seed=self.seed,
         )
         rank, ranks = self._rank()

@@ -19,7 +19,7 @@ from fullseg.config import DataConfig
 from fullseg.data import datamodule
 from fullseg.data.coco_panoptic import Category, DataError, NewSample, write_coco_panoptic
 from fullseg.data.datamodule import InteractiveDataModule, prepare
-from fullseg.types import VOID, Batch
+from fullseg.types import BACKGROUND, VOID, Batch
 
 CATEGORIES = (Category(7, "person", True), Category(200, "sky", False))
 SIZE = (40, 50)  # (H, W), px
@@ -129,6 +129,14 @@ def test_options_of_the_crop_reach_the_samples(root: Path) -> None:
         assert ((batch.region_maps != VOID).sum(dim=(1, 2)) <= 20 * 25).all()
     for batch in epoch_of(ready(root, min_region_area=2)) + evaluation_of(ready(root, min_region_area=2)):
         assert set(batch.regions_per_image.tolist()) == {2}  # without the single pixel
+
+
+def test_regions_of_a_training_image_are_limited_and_those_of_evaluation_are_not(root: Path) -> None:
+    data = ready(root, regions_per_image=2)
+    for batch in epoch_of(data):
+        assert batch.regions_per_image.tolist() == [2, 2]
+        assert (batch.region_maps == BACKGROUND).any()
+    assert [batch.regions_per_image.tolist() for batch in evaluation_of(data)] == [[3], [3], [3]]
 
 
 @pytest.mark.parametrize("flip", [0.0, 1.0])
