@@ -26,7 +26,7 @@ def region_colours(count: int) -> NDArray[np.uint8]:
 def overlay(
     image: NDArray[np.uint8], region_map: NDArray[np.int64], colours: NDArray[np.uint8], opacity: float = 0.55
 ) -> NDArray[np.uint8]:
-    """Fill the regions of an image (H, W, 3) with colours (N, 3) and outline them; VOID hatched, BACKGROUND as it is."""
+    """Fill the regions of an image (H, W, 3) with colours (N, 3) and outline them; hatch VOID, leave BACKGROUND."""
     fill = np.vstack([np.zeros((2, 3), np.uint8), colours])[region_map - BACKGROUND]
     blend = ((1 - opacity) * image + opacity * fill).astype(np.uint8)
     blend[region_map == BACKGROUND] = image[region_map == BACKGROUND]

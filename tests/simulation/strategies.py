@@ -20,7 +20,7 @@ class Case(NamedTuple):
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Blocky truths with holes, VOID and BACKGROUND; predictions that are shifted, patched with others, or unrelated."""
+    """Blocky truths with holes, VOID, BACKGROUND; predictions that are shifted, patched with others, or unrelated."""
     height, width = draw(st.integers(1, 24)), draw(st.integers(1, 24))
     num_regions, seed = draw(st.integers(1, 6)), draw(st.integers(0, 2**32 - 1))
     kind = draw(st.sampled_from(["shifted", "patched", "unrelated", "equal"]))
