@@ -113,7 +113,9 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         # Pillow, not OpenCV, which fills what a truncated file lacks with grey. Pillow also leaves the pixels as they
         # are stored, and so must we: COCO's png are drawn on them, before any EXIF rotation.
         with Image.open(path) as image:
-            return np.array(image.convert("RGB"))  # (H, W, 3), a copy, since Pillow's own is read-only
+            image.load()  # here it raises; within np.array an error could be taken for something else
+            rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy, too
+            return np.array(rgb)  # (H, W, 3), a copy, since Pillow's own is read-only
     except BROKEN_IMAGE as error:
         raise DataError(f"{path} cannot be read ({error}): download or write it again") from error
 
