@@ -77,13 +77,15 @@ class DataConfig:
     """The images, their partitions, and how both are transformed."""
 
     format: str = "scenes"
-    """``scenes``: embedded, generated once; ``bsds500``: the original files; ``coco_panoptic``."""
+    """``scenes``: embedded, generated once; ``bsds500``: the original files; ``coco_panoptic``;
+    ``coco_instances``: COCO's single objects (Table 1)."""
     root: str | None = None
     """Folder of the data set. ``scenes`` needs none."""
     cache: str = "datasets"
-    """Folder where generated and imported data sets are kept."""
+    """Folder where generated and imported data sets are kept, and an index of every data set."""
     train_split: str = "train"
-    """Split to train on: ``train`` (for COCO, ``train2017`` is written ``train``)."""
+    """Split to train on: ``train`` (for COCO panoptic, ``train2017`` is written ``train``; for its instances write
+    ``train2014`` here and ``val2017`` below)."""
     val_split: str = "val"
     """Split to evaluate on."""
     train_annotators: str = "all"
@@ -91,11 +93,15 @@ class DataConfig:
     val_annotators: str = "median"
     """Likewise, for evaluation."""
     train_fraction: str = "1/1"
-    """Part of the training images: ``k/n`` is the k-th of n, by a hash of the name. Paper, Sec. 5.2: ``1/8``."""
+    """Part of the training images: ``k/n`` is the k-th of n, by a hash of the name that ``python -m fullseg data ids``
+    states. Paper, Sec. 5.2: ``1/8``."""
     val_fraction: str = "1/1"
     """Part of the evaluation images."""
     min_region_area: int = 1
     """Smaller regions become VOID, in pixels of the image as the network sees it."""
+    regions_per_image: int = 0
+    """Training crops keep as many regions, chosen at random; the others' pixels are background, no region's; 0: all.
+    For models that take one pass a region, and so their memory."""
     max_regions: int = 400
     """An image of more regions is bad data."""
     crop_size: int = 384
@@ -294,7 +300,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "model.stride": (4, 8, 16),
     "model.share": ("none", "points", "all"),
     "model.annotation_encoding": ("binary", "gaussian"),
-    "data.format": ("scenes", "bsds500", "coco_panoptic"),
+    "data.format": ("scenes", "bsds500", "coco_panoptic", "coco_instances"),
     "scribbles.predictor": ("counterpart", "self"),
     "trainer.accelerator": ("auto", "cpu", "gpu"),
     "trainer.precision": ("auto", "32-true", "bf16-mixed"),
@@ -309,6 +315,7 @@ LEAST: dict[str, float] = {
     "model.dextr.input_size": 32,
     "model.dextr.relax": 0,
     "data.min_region_area": 1,
+    "data.regions_per_image": 0,
     "data.max_regions": 1,
     "data.crop_size": 32,
     "data.flip": 0,

@@ -68,10 +68,11 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_options() -> list[str]:
+def tiny_options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Return overrides that make any experiment quick; the data is ``tiny_data``."""
     return [
         "data.format=coco_panoptic",
+        f"data.cache={tmp_path_factory.mktemp('cache')}",
         "data.train_fraction=1/1",
         "data.crop_size=64",
         "data.batch_size=2",

@@ -12,6 +12,7 @@ import torch
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))  # scripts, not a package
 import bench  # noqa: E402
+import reading  # noqa: E402
 from limits import Peaks, Work, count_work  # noqa: E402
 from scene import corrections, make_scene  # noqa: E402
 
@@ -39,6 +40,15 @@ def test_scenes_of_any_size_are_the_same_but_for_scale() -> None:
     states = list(corrections(small, 1))
     assert len(states) == len(small.scribbles) + 1 > 10
     assert len(states[3].scribbles) == 3
+
+
+def test_reading_is_timed_part_by_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PASSES", 1)
+    monkeypatch.setattr(reading, "IMAGES", 2)
+    reading.write_set(tmp_path)
+    rates = reading.measure(tmp_path, "val", tmp_path)
+    assert reading.PNG in rates
+    assert all(0 < rate < 100_000 for rate in rates.values())
 
 
 @pytest.mark.slow

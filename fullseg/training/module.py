@@ -18,7 +18,7 @@ from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.model.losses import LOSSES, PixelwiseLoss
 from fullseg.model.regions import Regions
 from fullseg.model.segmenters import make_segmenter
-from fullseg.types import Batch
+from fullseg.types import VOID, Batch
 
 
 class SegmenterModule(L.LightningModule):
@@ -156,9 +156,9 @@ def _class_loss(class_logits: Tensor, classes: Tensor, regions_per_image: Tensor
 
 def _independent_iou(canvas: Tensor, truth: Tensor) -> Tensor:
     """IoU (N,) of every region's mask alone: logit > 0 in its box, whatever the other regions say."""
-    scored = truth >= 0
+    scored = truth != VOID
     mask = (canvas > 0) & scored
-    wanted = (truth == torch.arange(len(canvas), device=truth.device)[:, None, None]) & scored
+    wanted = truth == torch.arange(len(canvas), device=truth.device)[:, None, None]
     return (mask & wanted).sum(dim=(1, 2)).double() / (mask | wanted).sum(dim=(1, 2)).double()
 
 
