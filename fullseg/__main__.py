@@ -17,19 +17,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Errors of the user's making are one message, without a traceback.
     """
     options = parse(arguments)
-    from fullseg.data.coco_panoptic import DataError
-    from fullseg.model.backbone import WeightsError
-    from fullseg.model.predictor import CheckpointError
-
     try:
         status = COMMANDS[options.command](options)
-    except (ConfigError, DataError, WeightsError, CheckpointError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (OSError, ValueError) as error:
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        if not full and options.command in ("train", "study", "sweep", "reproduce"):
-            raise  # a bug: its traceback is needed
+    except Exception as error:
+        if not _users_making(error, options.command):
+            raise
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:  # what was under way may have said how to go on
@@ -37,6 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(str(stop) or "Stopped.", file=sys.stderr)
         return getattr(stop, "status", 128 + signal.SIGINT)
     return status
+
+
+def _users_making(error: Exception, command: str) -> bool:
+    """Tell whether a message says all, or a bug's traceback is needed."""
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    if full or isinstance(error, ConfigError):
+        return True
+    if command not in ("train", "study", "sweep", "reproduce") and isinstance(error, OSError | ValueError):
+        return True
+    from fullseg.data.coco_index import DataError
+    from fullseg.model.backbone import WeightsError
+    from fullseg.model.predictor import CheckpointError
+
+    return isinstance(error, DataError | WeightsError | CheckpointError)
 
 
 def _train(options: argparse.Namespace) -> int:

@@ -126,8 +126,8 @@ def _add_evaluate(commands: "Commands") -> None:
 
 def _add_report(commands: "Commands") -> None:
     report = commands.add_parser("report", help="make one HTML page of one or more runs")
-    report.add_argument("runs", type=Path, nargs="+", metavar="RUN_DIR")
-    report.add_argument("--out", type=Path, metavar="FILE.html", help="default: report.html in the first run's folder")
+    report.add_argument("runs", type=Path, nargs="+", metavar="RUN_DIR", help="or a study's in it, RUN_DIR/studies/*")
+    report.add_argument("--out", type=Path, metavar="FILE.html", help="default: report.html in the first folder")
 
 
 def _add_dashboard(commands: "Commands") -> None:

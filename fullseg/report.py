@@ -38,14 +38,14 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
     """Write the report of one or more runs, side by side.
 
     Args:
-        folders: run folders.
+        folders: of runs, or of studies below them (``<run>/studies/<what differs>``).
         out: HTML file, or None for ``report.html`` in the first folder.
 
     Returns:
         Path of the page.
 
     Raises:
-        FileNotFoundError: for a folder that is no run folder.
+        FileNotFoundError: for a folder that is neither.
     """
     runs = _named([read_run(folder) for folder in folders])
     environment = jinja2.Environment(
@@ -71,15 +71,16 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
 
 
 def read_run(folder: Path) -> Run:
-    """Read a run folder.
+    """Read a run folder, or a study's below it: then the study is that one, and all else the run's.
 
     Raises:
-        FileNotFoundError: if it is none.
+        FileNotFoundError: if it is neither.
     """
-    config = folder / "config.yaml"
+    run = _run_of(folder)
+    config = run / "config.yaml"
     if not config.is_file():
         raise FileNotFoundError(f"{folder} is no run folder: there is no {config}")
-    environment = folder / "environment.txt"
+    environment = run / "environment.txt"
     main = _json(folder / "study.json")
     others = [_json(path) for path in sorted((folder / "studies").glob("*/study.json"))]
     content = yaml.safe_load(config.read_text())
@@ -87,11 +88,18 @@ def read_run(folder: Path) -> Run:
         content["experiment"],
         folder,
         content,
-        _json(folder / "summary.json"),
+        _json(run / "summary.json"),
         main,
-        [s for s in others if all(s[key] == main.get(key) for key in ("hold_scribbles", "rounds", "seed", "images"))],
+        [study for study in others if _differ_in_noise(study, main)],
         environment.read_text().split("\n\n")[0].splitlines() if environment.is_file() else [],
     )
+
+
+def _differ_in_noise(study: dict[str, Any], main: dict[str, Any]) -> bool:
+    """Tell whether an imprecise annotator is all that distinguishes a study from the run's own."""
+    same = ("hold_scribbles", "rounds", "seed", "dataset", "split", "images")
+    noisy = bool(main) and any(study["noise"].values()) and not any(main["noise"].values())
+    return noisy and all(study[key] == main[key] for key in same)
 
 
 def worst_regions(run: Run) -> list[dict[str, Any]]:
@@ -109,12 +117,21 @@ def worst_regions(run: Run) -> list[dict[str, Any]]:
 
 
 def _named(runs: list[Run]) -> list[Run]:
-    """Tell runs of one experiment apart by their folder."""
+    """Tell runs of one experiment apart by their folder, and name the plan of a study that has its own."""
     names = [run.name for run in runs]
-    return [
-        run._replace(name=f"{run.name}/{run.folder.resolve().name}") if names.count(run.name) > 1 else run
-        for run in runs
-    ]
+    named = []
+    for run in runs:
+        place = [_run_of(run.folder).resolve().name]
+        place += [run.folder.resolve().name] if _run_of(run.folder) != run.folder else []
+        told = len(place) > 1 or names.count(run.name) > 1
+        named.append(run._replace(name="/".join([run.name, *place])) if told else run)
+    return named
+
+
+def _run_of(folder: Path) -> Path:
+    """Return the run folder of a study's folder; any other is its own."""
+    path = folder.resolve()
+    return path.parents[1] if path.parent.name == "studies" else folder
 
 
 def _pictures(folder: Path) -> list[tuple[str, str]]:

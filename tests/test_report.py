@@ -71,6 +71,30 @@ def test_a_run_that_was_not_studied_still_has_a_page(tmp_path: Path) -> None:
     assert "None of these runs has been studied yet" in text
 
 
+def test_a_study_to_another_plan_has_a_page_of_its_own_and_stands_beside_its_run(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "a", 0.812)
+    other = run / "studies" / "rounds=1"
+    run_folder(other, 0.9)
+    for name in ("config.yaml", "summary.json", "environment.txt"):  # those of the run alone
+        (other / name).unlink()
+    (tmp_path / "latest").symlink_to(run)
+
+    page = write_report([tmp_path / "latest" / "studies" / "rounds=1"], None)
+    assert page.resolve() == other / "report.html"
+    text = page.read_text()
+    for part in ("73.1", "90.0", "commit: abc123", "full&lt;/b&gt;/a/rounds=1"):
+        assert part in text, part
+    assert "81.2" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL)  # what the run's own study came to
+
+    both = write_report([run, other], tmp_path / "both.html").read_text()
+    assert "An annotator who is not precise" not in both
+    assert both.count("full&lt;/b&gt;/a/rounds=1:") == both.count("full&lt;/b&gt;/a:") > 0
+    assert "81.2" in both
+    assert "90.0" in both
+
+
 def test_names_a_folder_that_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"is no run folder: there is no .*config\.yaml"):
         write_report([tmp_path], None)
+    with pytest.raises(FileNotFoundError, match=r"rounds=2 is no run folder: there is no .*config\.yaml"):
+        write_report([tmp_path / "studies" / "rounds=2"], None)

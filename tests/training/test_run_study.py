@@ -1,6 +1,7 @@
 """A study from its options to its folder: which models it asks, where it goes, what it keeps."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from fullseg.__main__ import main
 from fullseg.options import ConfigError
 from fullseg.report import write_report
+from fullseg.training.table import print_study
 from tests.training.conftest import Runs
 
 pytestmark = pytest.mark.slow
@@ -62,13 +65,17 @@ def test_a_later_study_keeps_what_other_strategies_gave(runs: Runs) -> None:
     ],
 )
 def test_a_study_to_another_plan_has_a_folder_of_its_own(
-    runs: Runs, studied: tuple[Path, dict[str, Any]], override: str, name: str
+    runs: Runs, studied: tuple[Path, dict[str, Any]], override: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = (studied[0] / "study.json").read_text()
     folder, content = runs.study("experiment=interactive", "study.strategies=[watershed]", override)
     assert folder == studied[0] / "studies" / name
     assert list(content["strategies"]) == ["watershed"]
     assert (studied[0] / "study.json").read_text() == before
+    print_study(folder, content)
+    [command] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("next")]
+    assert main(shlex.split(command)[4:]) == 0  # next python -m fullseg report FOLDER
+    assert (folder / "report.html").is_file()
 
 
 def test_a_study_of_other_data_has_a_folder_of_its_own_and_needs_no_training_split(
