@@ -11,6 +11,12 @@ from fullseg.data.scenes import write_scenes
 from fullseg.model.segmenter import RegionSegmenter
 
 
+def pytest_configure() -> None:
+    """Give the tests and the processes they start one thread each: more of them than cores wait for one another."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Return the folder of real data next to the project ($FULLSEG_DATA wins); skip where there is none."""

@@ -25,6 +25,8 @@ from fullseg.training.stopping import Interrupted
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture(scope="module")
 def run(tiny_data: Path, tiny_options: list[str], tmp_path_factory: pytest.TempPathFactory) -> Any:
@@ -189,22 +191,21 @@ def test_two_processes_score_and_train_as_one(tiny_data: Path, tiny_options: lis
         "--rdzv-endpoint=localhost:0",
     ]
     starts = {
-        "one": ([], ["trainer.devices=1", "data.batch_size=4"]),
-        "lightning": ([], ["trainer.devices=2", "data.batch_size=2"]),
-        "torchrun": (torchrun, ["data.batch_size=2"]),
+        "lightning": ([], ["trainer.devices=2"]),
+        "torchrun": (torchrun, []),
     }
-    scores = {}
-    for name, (launcher, options) in starts.items():
-        command = [sys.executable, *launcher, "-m", "fullseg", "train", "experiments/default.yaml", *tiny_options]
-        command += [*options, "trainer.epochs=1", f"data.root={tiny_data}", f"runs={tmp_path / name}"]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
-        root = Path(__file__).parents[2]
-        result = subprocess.run(command, check=True, cwd=root, env=environment, capture_output=True, text=True)
+    options = [*tiny_options, "trainer.epochs=1", f"data.root={tiny_data}"]
+    alone = [*options, "trainer.devices=1", "data.batch_size=4", f"runs={tmp_path}"]
+    scores = {"one": scores_of(train(load_config(ROOT / "experiments" / "default.yaml", alone)).folder)}
+    for name, (launcher, ranks) in starts.items():
+        command = [sys.executable, *launcher, "-m", "fullseg", "train", "experiments/default.yaml", *options, *ranks]
+        command += ["data.batch_size=2", f"runs={tmp_path / name}"]
+        environment = {**os.environ, "MASTER_ADDR": "127.0.0.1"}
+        result = subprocess.run(command, check=True, cwd=ROOT, env=environment, capture_output=True, text=True)
         assert result.stdout.count("run folder") == 1
         [folder] = (path for path in (tmp_path / name / "default").iterdir() if path.name != "latest")
         assert len(list((folder / "wandb").glob("offline-run-*"))) == 1
-        kept = [{k: v for k, v in row.items() if v and "seconds" not in k and "epoch" not in k} for row in rows(folder)]
-        scores[name] = [row for row in kept if "val/iou" in row]
+        scores[name] = scores_of(folder)
     assert scores["lightning"] == scores["torchrun"]
     one, two = scores["one"], scores["lightning"]
     assert {"val/regions", "val/class_accuracy", "val/iou_box_filling", "val/iou_small"} <= set(one[0])
@@ -215,6 +216,12 @@ def test_two_processes_score_and_train_as_one(tiny_data: Path, tiny_options: lis
 def rows(folder: Path) -> list[dict[str, str]]:
     with (folder / "metrics.csv").open() as file:
         return list(csv.DictReader(file))
+
+
+def scores_of(folder: Path) -> list[dict[str, str]]:
+    """Return all that evaluations have logged, times left out."""
+    kept = [{k: v for k, v in row.items() if v and "seconds" not in k and "epoch" not in k} for row in rows(folder)]
+    return [row for row in kept if "val/iou" in row]
 
 
 def weights(folder: Path) -> dict[str, list[float]]:

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from fullseg.config import load_config
 from fullseg.training import stopping
+from fullseg.training.run import train
 from tests.training.test_run import rows, weights
 
 pytestmark = pytest.mark.slow
@@ -21,22 +23,29 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 TWO_RANKS = ("trainer.devices=2", "data.batch_size=1")
 OWN_SCRIBBLES = ("scribbles.max_scribbles=1", "scribbles.predictor=self", "scribbles.workers=0")
+EXPERIMENT = "experiments/default.yaml"
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def start(tiny_options: list[str], tiny_data: Path, tmp_path: Path) -> Start:
+def options(tiny_options: list[str], tiny_data: Path) -> list[str]:
+    """Return the overrides of all runs here but for ``runs=``."""
+    own = [f"data.root={tiny_data}", "run_id=a", "resume=auto", "trainer.epochs=3", "tracking.wandb=disabled"]
+    return [*tiny_options, *own]
+
+
+@pytest.fixture
+def start(options: list[str], tmp_path: Path) -> Start:
     """Return a function that starts training in a process of its own, its runs in a folder of that name."""
 
-    def start(runs: str, *overrides: str, data: Path = tiny_data) -> subprocess.Popen[str]:
+    def start(runs: str, *overrides: str) -> subprocess.Popen[str]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        command = [sys.executable, "-m", "fullseg", "train", "experiments/default.yaml", *tiny_options]
-        command += [f"data.root={data}", f"runs={tmp_path / runs}", "run_id=a", "resume=auto", "trainer.epochs=3"]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        command = [sys.executable, "-m", "fullseg", "train", EXPERIMENT, *options, f"runs={tmp_path / runs}"]
+        environment = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
         return subprocess.Popen(
-            [*command, "tracking.wandb=disabled", *overrides],
+            [*command, *overrides],
             cwd=ROOT,
             env=environment,
             text=True,
@@ -54,10 +63,13 @@ def finish(process: "subprocess.Popen[str]") -> str:
 
 
 def wait_for_step(checkpoint: Path, step: int, process: "subprocess.Popen[str]") -> None:
+    seen = 0
     while process.poll() is None:
         time.sleep(0.01)
-        if checkpoint.is_file() and torch.load(checkpoint, weights_only=True)["global_step"] >= step:
+        written = checkpoint.stat().st_mtime_ns if checkpoint.is_file() else 0
+        if written != seen and torch.load(checkpoint, weights_only=True)["global_step"] >= step:
             return
+        seen = written
     raise AssertionError(process.communicate()[1][-2000:])
 
 
@@ -67,9 +79,10 @@ def assert_same_run(first: Path, second: Path) -> None:
     assert [[row[key] for key in columns] for row in rows(first)] == [[r[key] for key in columns] for r in rows(second)]
 
 
-def test_kill_9_loses_the_steps_since_the_last_checkpoint_alone(start: Start, tmp_path: Path) -> None:
-    whole = start("whole", *OWN_SCRIBBLES)
-    finish(whole)
+def test_kill_9_loses_the_steps_since_the_last_checkpoint_alone(
+    start: Start, options: list[str], tmp_path: Path
+) -> None:
+    train(load_config(ROOT / EXPERIMENT, [*options, f"runs={tmp_path / 'whole'}", *OWN_SCRIBBLES]))
     broken = start("broken", *OWN_SCRIBBLES, "trainer.checkpoint_every=1")
     folder = tmp_path / "broken" / "default" / "a"
     wait_for_step(folder / "checkpoints" / "last.ckpt", 6, broken)
@@ -83,7 +96,8 @@ def test_kill_9_loses_the_steps_since_the_last_checkpoint_alone(start: Start, tm
 
 
 def test_sigterm_to_one_of_two_ranks_stops_both_and_they_go_on_exactly(start: Start, tmp_path: Path) -> None:
-    stopped = start("stopped", *TWO_RANKS, *OWN_SCRIBBLES, "trainer.checkpoint_every=5", "trainer.epochs=6")
+    plan = (*TWO_RANKS, *OWN_SCRIBBLES, "trainer.epochs=6", "trainer.validate_every=3")
+    stopped = start("stopped", *plan, "trainer.checkpoint_every=5")
     folder = tmp_path / "stopped" / "default" / "a"
     wait_for_step(folder / "checkpoints" / "last.ckpt", 5, stopped)
     stopped.send_signal(signal.SIGTERM)
@@ -95,8 +109,8 @@ def test_sigterm_to_one_of_two_ranks_stops_both_and_they_go_on_exactly(start: St
     assert output == ""
     reached = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
     assert reached < 24
-    finish(start("stopped", *TWO_RANKS, *OWN_SCRIBBLES, "trainer.epochs=6"))
-    finish(start("longer", *TWO_RANKS, *OWN_SCRIBBLES, "trainer.epochs=6"))
+    finish(start("stopped", *plan))
+    finish(start("longer", *plan))
     assert_same_run(folder, tmp_path / "longer" / "default" / "a")
 
 
@@ -125,7 +139,7 @@ def test_a_rank_that_dies_ends_the_run_with_its_error(start: Start, tiny_data: P
     image = sorted((data / "train" / "images").iterdir())[0]
     image.write_bytes(image.read_bytes()[:300])
     begin = time.monotonic()
-    process = start("dies", *TWO_RANKS, "data.max_bad=0", data=data)
+    process = start("dies", *TWO_RANKS, "data.max_bad=0", f"data.root={data}")
     _, errors = process.communicate(timeout=120)
     assert process.returncode not in (0, None)
     assert "1 samples can't be read, more than data.max_bad=0" in errors
