@@ -16,11 +16,11 @@ import httpx
 import numpy as np
 import torch
 from PIL import Image
-from untrained import model_options
 
 from fullseg.config import load_config
 from fullseg.data.scenes import SCENE_CATEGORIES, generate_scene
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.segmenters import make_segmenter, without_start
+from fullseg.training.model_options import model_arguments
 from fullseg.training.provenance import machine
 
 WIDTH, HEIGHT, REGIONS, WARM_UP, STROKES = 640, 480, 15, 5, 40
@@ -28,8 +28,9 @@ WIDTH, HEIGHT, REGIONS, WARM_UP, STROKES = 640, 480, 15, 5, 40
 
 def untrained(path: Path) -> Path:
     """Write a checkpoint of the default experiment's model."""
-    model = model_options(load_config("experiments/default.yaml"), num_classes=len(SCENE_CATEGORIES))
-    state = {f"segmenter.{key}": value for key, value in RegionSegmenter(**model).state_dict().items()}
+    config = load_config("experiments/default.yaml")
+    model = without_start(model_arguments(config, len(SCENE_CATEGORIES), background=False))
+    state = {f"segmenter.{key}": value for key, value in make_segmenter(model).state_dict().items()}
     categories = [{**category._asdict(), "isthing": int(category.isthing)} for category in SCENE_CATEGORIES]
     torch.save({"state_dict": state, "hyper_parameters": {"model": model, "categories": categories}}, path)
     return path

@@ -8,13 +8,13 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
-from untrained import model_options
+from untrained import untrained
 
 from fullseg.config import load_config
 from fullseg.data.dataset import pack_scribbles
 from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.model.predictor import Predictor
-from fullseg.model.segmenter import RegionSegmenter, Strokes
+from fullseg.model.regions import Segmenter, Strokes
 from fullseg.types import Annotations
 
 PAPER = ("model.backbone=resnet50", "model.features=c4", "model.stride=16", "model.feature_channels=256")
@@ -32,10 +32,9 @@ class Peer(Protocol):
         """Bring the whole image up to date."""
 
 
-def segmenter(*options: str) -> RegionSegmenter:
+def segmenter(*options: str) -> Segmenter:
     """Return an untrained model: the defaults of config.py, but for some options; it knows one class."""
-    torch.manual_seed(0)
-    return RegionSegmenter(**model_options(load_config(None, options))).eval()
+    return untrained(load_config(None, options)).eval()
 
 
 class Ours:
@@ -67,7 +66,7 @@ class Straightforward:
     def set_image(self, image: NDArray[np.uint8]) -> None:
         """Run the backbone."""
         self.size = (image.shape[0], image.shape[1])
-        self.features = self.segmenter.backbone(torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None])[0]
+        self.features = self.segmenter.features(torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None])[0]
 
     @torch.inference_mode()
     def update(self, annotations: Annotations) -> None:

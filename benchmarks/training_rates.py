@@ -2,7 +2,8 @@
 
 import statistics
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,13 +12,12 @@ from limits import now
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
-from untrained import model_options
+from untrained import untrained
 
 from fullseg.config import Config
 from fullseg.data.dataset import Item, collate
 from fullseg.model.boxes import region_boxes
 from fullseg.model.losses import LOSSES
-from fullseg.model.segmenter import RegionSegmenter
 from fullseg.simulation import simulate_extreme_points
 from fullseg.training.provenance import machine
 from fullseg.training.trainer import precision_of
@@ -26,7 +26,7 @@ from fullseg.types import Annotations, Batch, Draw, Sample
 REGIONS = 15  # an image
 WARM_UP = 2  # rounds
 STEPS_ON_GPU = 10  # a round; on a CPU one
-RESNET = {"backbone": "resnet50", "features": "c4", "stride": 16}  # the paper's
+RESNET: dict[str, Any] = {"backbone": "resnet50", "features": "c4", "stride": 16}  # the paper's
 
 
 class Rate(NamedTuple):
@@ -61,14 +61,9 @@ def random_batch(config: Config, rng: np.random.Generator) -> Batch:
     return Batch(*[part.to(device()) if isinstance(part, Tensor) else part for part in collate(items)])
 
 
-def segmenter_of(config: Config, changes: dict[str, object]) -> RegionSegmenter:
-    """Return the experiment's untrained model, class-agnostic, with some of its options changed."""
-    return RegionSegmenter(**model_options(config, **changes)).to(device()).train()
-
-
-def our_step(config: Config, batch: Batch, changes: dict[str, object]) -> Callable[[], None]:
+def our_step(config: Config, batch: Batch) -> Callable[[], None]:
     """Return one optimiser step of our model."""
-    segmenter, criterion = segmenter_of(config, changes), LOSSES[config.loss]()
+    segmenter, criterion = untrained(config).to(device()).train(), LOSSES[config.loss]()
     counts = batch.regions_per_image.tolist()
 
     def loss() -> Tensor:
@@ -119,8 +114,8 @@ def training_rates(config: Config, rounds: int) -> list[Rate]:
     batch = random_batch(config, np.random.default_rng(0))
     name = f"ours, {config.model.backbone} {config.model.features}, stride {config.model.stride}"
     steps = {
-        name: our_step(config, batch, {}),
-        "ours, resnet50 c4, stride 16": our_step(config, batch, dict(RESNET)),
+        name: our_step(config, batch),
+        "ours, resnet50 c4, stride 16": our_step(replace(config, model=replace(config.model, **RESNET)), batch),
         "torchvision Mask R-CNN, resnet50 fpn": mask_rcnn_step(config, batch),
     }
     rates = [Rate(name, [], 0) for name in steps]

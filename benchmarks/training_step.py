@@ -22,14 +22,14 @@ from training_rates import (
     device,
     print_rates,
     random_batch,
-    segmenter_of,
     training_rates,
 )
+from untrained import untrained
 
 from fullseg.config import Config, load_config
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.model.losses import LOSSES
-from fullseg.model.segmenter import RegionSegmenter, Strokes
+from fullseg.model.regions import Segmenter, Strokes
 from fullseg.training.provenance import machine
 from fullseg.training.trainer import prepare_process
 from fullseg.types import Batch, Draw
@@ -51,7 +51,7 @@ def time_part(seconds: Seconds, name: str, part: Callable[[Tensor], Tensor], giv
     return result.detach()
 
 
-def time_step(config: Config, segmenter: RegionSegmenter, batch: Batch, seconds: Seconds) -> None:
+def time_step(config: Config, segmenter: Segmenter, batch: Batch, seconds: Seconds) -> None:
     """Time the parts of one step."""
     size = (batch.images.shape[2], batch.images.shape[3])
     quads, loss = batch.extreme_points.split(REGIONS), LOSSES[config.loss]()
@@ -69,7 +69,7 @@ def time_step(config: Config, segmenter: RegionSegmenter, batch: Batch, seconds:
         return torch.stack([loss(*part) for part in parts]).mean()
 
     with autocast(config):
-        features = time_part(seconds, "backbone", segmenter.backbone, batch.images)
+        features = time_part(seconds, "backbone", segmenter.features, batch.images)
         rois = time_part(seconds, "annotation maps, RoIAlign", crop, features)
         logits = time_part(seconds, "head", lambda rois: segmenter.head(rois, boxes[0], batch.classes).logits, rois)
     time_part(seconds, "canvas and loss", compete, logits)
@@ -77,7 +77,7 @@ def time_step(config: Config, segmenter: RegionSegmenter, batch: Batch, seconds:
 
 def print_parts(config: Config) -> None:
     """Print the table of parts."""
-    segmenter, batch = segmenter_of(config, {}), random_batch(config, np.random.default_rng(0))
+    segmenter, batch = untrained(config).to(device()).train(), random_batch(config, np.random.default_rng(0))
     seconds: Seconds = {}
     for _ in range(WARM_UP + STEPS):
         time_step(config, segmenter, batch, seconds)

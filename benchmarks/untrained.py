@@ -1,12 +1,14 @@
 """Untrained models, which take as long as trained ones."""
 
-from typing import Any
+import torch
 
-from fullseg.config import Config, plain
+from fullseg.config import Config
+from fullseg.model.regions import Segmenter
+from fullseg.model.segmenters import make_segmenter, without_start
+from fullseg.training.model_options import model_arguments
 
 
-def model_options(config: Config, **changes: object) -> dict[str, Any]:
-    """Return the arguments of a RegionSegmenter for an experiment: random weights, one class, but for the changes."""
-    model = plain(config)["model"] | {"num_classes": 1, "pretrained": False} | changes
-    del model["class_specific"]
-    return model
+def untrained(config: Config) -> Segmenter:
+    """Return an experiment's network with random weights; it knows one class."""
+    torch.manual_seed(0)
+    return make_segmenter(without_start(model_arguments(config, 1, background=False)))

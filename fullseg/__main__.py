@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from fullseg.arguments import parse
 from fullseg.config import load_config
+from fullseg.config_checks import parse_fraction
 from fullseg.options import ConfigError
 
 
@@ -141,6 +142,8 @@ def _dashboard(options: argparse.Namespace) -> int:
 def _data(options: argparse.Namespace) -> int:
     if options.kind == "coco":
         return _data_coco(options)
+    if options.kind == "ids":
+        return _data_ids(options)
     from fullseg.data.bsds500 import import_bsds500
     from fullseg.data.scenes import write_scenes
 
@@ -160,6 +163,16 @@ def _data_coco(options: argparse.Namespace) -> int:
     for line in download_coco(options.root, archives, mirror=options.mirror, expect=options.expect):
         print(line)
     print(f"COCO is in {options.root}: data.root={options.root} (make: DATA={options.root}); hashes in coco.json there")
+    return 0
+
+
+def _data_ids(options: argparse.Namespace) -> int:
+    from fullseg.data.coco_parts import RULE, images_of_part
+
+    images, total = images_of_part(options.root, options.split, parse_fraction("--fraction", options.fraction))
+    for number, name in images:
+        print(f"{number}\t{name}")
+    print(f"{len(images)} of {total} images, part {options.fraction}: {RULE}", file=sys.stderr)
     return 0
 
 

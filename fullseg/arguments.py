@@ -153,6 +153,7 @@ def _add_data(commands: "Commands") -> None:
     bsds500.add_argument("--split", nargs="+", default=["train", "val"])
     bsds500.add_argument("--min-region-area", type=int, default=25, help="smaller regions become VOID, in px")
     _add_coco(kinds)
+    _add_ids(kinds)
 
 
 def _add_coco(kinds: "Commands") -> None:
@@ -175,3 +176,12 @@ def _add_coco(kinds: "Commands") -> None:
     coco.add_argument(
         "--expect", type=Path, metavar="coco.json", help="of another machine's DIR: have the same archives, by sha256"
     )
+
+
+def _add_ids(kinds: "Commands") -> None:
+    ids = kinds.add_parser(
+        "ids", help="print the ids and file names of a part of COCO panoptic data, see data.*_fraction"
+    )
+    ids.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder of the data set, data.root")
+    ids.add_argument("--split", default="train", help="train (default): COCO's train2017")
+    ids.add_argument("--fraction", default="1/8", metavar="K/N", help="the K-th of N parts (default: 1/8)")

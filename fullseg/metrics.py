@@ -10,7 +10,7 @@ from scipy.ndimage import find_objects
 from torch import Tensor
 from torchmetrics import Metric
 
-from fullseg.types import VOID
+from fullseg.types import BACKGROUND, VOID
 
 SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, float("inf"))}  # px^2, as COCO
 BOUNDARY_WIDTH = 0.02  # of the image's diagonal (Cheng et al. 2021, Sec. 5)
@@ -25,11 +25,12 @@ def region_iou(
 ) -> Tensor | NDArray[np.float64]:
     """Return the intersection over union of every region of one image.
 
-    Pixels that are VOID in the truth are not scored; a VOID prediction elsewhere belongs to no region.
+    Pixels that are VOID in the truth are not scored; a VOID prediction elsewhere belongs to no region, which is right
+    where the truth is BACKGROUND.
 
     Args:
         prediction: (H, W) int, region in [0, N) or VOID; a numpy array or a tensor.
-        truth: (H, W) int, likewise.
+        truth: (H, W) int, region in [0, N), VOID or BACKGROUND.
         num_regions: N.
 
     Returns:
@@ -41,14 +42,15 @@ def region_iou(
     if tuple(prediction.shape) != tuple(truth.shape):
         raise ValueError(f"prediction is {tuple(prediction.shape)}, truth is {tuple(truth.shape)}")
     given, wanted = torch.as_tensor(prediction).flatten().long(), torch.as_tensor(truth).flatten().long()
-    for name, regions in (("prediction", given), ("truth", wanted)):
-        if len(regions) and not (int(regions.min()) >= VOID and int(regions.max()) < num_regions):
+    for name, regions, least in (("prediction", given, VOID), ("truth", wanted, BACKGROUND)):
+        if len(regions) and not (int(regions.min()) >= least and int(regions.max()) < num_regions):
             raise ValueError(f"{name} holds regions {int(regions.min())} to {int(regions.max())} of {num_regions}")
     scored = wanted != VOID
-    pairs = (given[scored] + 1) * num_regions + wanted[scored]  # row 0: predicted VOID
-    counts = torch.bincount(pairs, minlength=(num_regions + 1) * num_regions).view(num_regions + 1, num_regions)
-    intersection = counts[1:].diagonal()
-    union = counts[1:].sum(dim=1) + counts.sum(dim=0) - intersection
+    # Row 0: predicted VOID; column 0: BACKGROUND.
+    pairs = (given[scored] + 1) * (num_regions + 1) + (wanted[scored] + 1).clamp(min=0)
+    counts = torch.bincount(pairs, minlength=(num_regions + 1) ** 2).view(num_regions + 1, num_regions + 1)
+    intersection = counts[1:, 1:].diagonal()
+    union = counts[1:].sum(dim=1) + counts[:, 1:].sum(dim=0) - intersection
     iou = intersection.double() / union.double()
     return iou if isinstance(prediction, Tensor) else iou.numpy()
 
@@ -95,7 +97,7 @@ def boundary_iou(prediction: NDArray[np.int64], truth: NDArray[np.int64], num_re
 
     Args:
         prediction: (H, W) int, region in [0, N) or VOID.
-        truth: (H, W) int, likewise.
+        truth: (H, W) int, region in [0, N), VOID or BACKGROUND.
         num_regions: N.
 
     Returns:
@@ -164,18 +166,19 @@ def panoptic_counts(
 
     Kirillov et al., Panoptic Segmentation, CVPR 2019, Sec. 4. A pair matches above IoU 0.5, whatever its numbers;
     unlabelled ("void") pixels of the truth do not count in the union; an unmatched prediction that lies by more than
-    half on void and crowd pixels is no false positive. A hole in the prediction is missing from its region.
+    half on void and crowd pixels is no false positive. A hole in the prediction is missing from its region. BACKGROUND
+    pixels do count in the union of a prediction that has them.
 
     Args:
         prediction: (H, W) int, region in [0, N) or VOID.
-        truth: (H, W) int, likewise; VOID for unlabelled and crowd pixels.
+        truth: (H, W) int, region in [0, N), BACKGROUND, or VOID for unlabelled and crowd pixels.
         num_regions: N.
         crowd: (H, W), which of the truth's VOID pixels are of a crowd: these do count in the union.
     """
-    pairs = (truth - VOID) * (num_regions + 1) + prediction - VOID
-    counts = np.bincount(pairs.ravel(), minlength=(num_regions + 1) ** 2).reshape(num_regions + 1, -1)
-    both, ignored = counts[1:, 1:], counts[0, 1:]  # (truth, prediction), (prediction,)
-    wanted, given = counts[1:].sum(axis=1), counts[:, 1:].sum(axis=0)
+    pairs = (truth - BACKGROUND) * (num_regions + 1) + prediction - VOID
+    counts = np.bincount(pairs.ravel(), minlength=(num_regions + 2) * (num_regions + 1)).reshape(num_regions + 2, -1)
+    both, ignored = counts[2:, 1:], counts[1, 1:]  # (truth, prediction), (prediction,)
+    wanted, given = counts[2:].sum(axis=1), counts[:, 1:].sum(axis=0)
     void = ignored
     if crowd is not None:
         of_crowd = prediction[crowd & (truth == VOID)] - VOID

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from fullseg.types import VOID, Annotations, Sample
+from fullseg.types import BACKGROUND, VOID, Annotations, Sample
 
 MARGIN = 6  # px between panels
 TITLE_HEIGHT = 30  # px a line
@@ -26,9 +26,10 @@ def region_colours(count: int) -> NDArray[np.uint8]:
 def overlay(
     image: NDArray[np.uint8], region_map: NDArray[np.int64], colours: NDArray[np.uint8], opacity: float = 0.55
 ) -> NDArray[np.uint8]:
-    """Fill the regions of an image (H, W, 3) with colours (N, 3) and outline them; VOID is hatched black."""
-    fill = np.vstack([np.zeros((1, 3), np.uint8), colours])[region_map - VOID]
+    """Fill the regions of an image (H, W, 3) with colours (N, 3) and outline them; hatch VOID, leave BACKGROUND."""
+    fill = np.vstack([np.zeros((2, 3), np.uint8), colours])[region_map - BACKGROUND]
     blend = ((1 - opacity) * image + opacity * fill).astype(np.uint8)
+    blend[region_map == BACKGROUND] = image[region_map == BACKGROUND]
     border = np.zeros(region_map.shape, bool)
     border[:, 1:] |= region_map[:, 1:] != region_map[:, :-1]
     border[1:] |= region_map[1:] != region_map[:-1]
@@ -47,7 +48,7 @@ def draw_panels(
         image: (H, W, 3) uint8 RGB.
         points: (N, 4, 2) extreme points, (x, y) in pixels.
         prediction: (H, W) int64 in [0, N) or VOID.
-        truth: (H, W) int64, likewise.
+        truth: (H, W) int64 in [0, N), VOID or BACKGROUND.
     """
     colours = region_colours(len(points))
     scale = max(1, round(LEAST_HEIGHT / image.shape[0]))
@@ -65,7 +66,7 @@ def draw_interaction(
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        truth: (H, W) int64 in [0, N) or VOID.
+        truth: (H, W) int64 in [0, N), VOID or BACKGROUND.
         rounds: annotations and prediction (H, W) after the extreme points, after the first round, after the last.
 
     Returns:

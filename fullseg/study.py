@@ -20,7 +20,7 @@ from fullseg.metrics import SIZES, PanopticCounts, boundary_iou, panoptic_counts
 from fullseg.simulation.interaction import Round, interact
 from fullseg.simulation.noise import Noise
 from fullseg.simulation.randomness import EVALUATION, seeded
-from fullseg.types import VOID, Annotations, Sample
+from fullseg.types import Annotations, Sample
 
 Predict = Callable[[Annotations, int], NDArray[np.int64]]  # annotations and the round they are of -> region map (H, W)
 Categories = Sequence[dict[str, Any]]  # id, name and isthing of every class
@@ -90,7 +90,7 @@ def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -
         boundary.append(boundary_iou(state.prediction, truth, count))
         panoptic.append(panoptic_counts(state.prediction, truth, count))
         mark = time.perf_counter()
-    area = np.bincount(truth.ravel() - VOID, minlength=count + 1)[1:]
+    area = np.bincount(truth[truth >= 0], minlength=count)
     return ImageRecord(
         index=sample.draw.index,
         name=sample.name,

@@ -37,11 +37,13 @@ def tiny_model() -> dict[str, Any]:
         "feature_channels": 8,
         "roi_size": 9,
         "mask_size": 9,
+        "head": "light",
         "head_channels": 8,
         "head_dilations": [1, 2],
         "box_maps": True,
         "share": "all",
         "annotation_encoding": "binary",
+        "background": False,
         "num_classes": 2,
     }
 
@@ -53,7 +55,13 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_model: dict[s
     state = {f"segmenter.{key}": value for key, value in RegionSegmenter(**tiny_model).state_dict().items()}
     categories = [{"id": number, "name": f"class {number}", "isthing": True} for number in (1, 2)]
     path = tmp_path_factory.mktemp("checkpoint") / "tiny.ckpt"
-    torch.save({"state_dict": state, "hyper_parameters": {"model": tiny_model, "categories": categories}}, path)
+    torch.save(
+        {
+            "state_dict": state,
+            "hyper_parameters": {"model": {"name": "region", **tiny_model}, "categories": categories},
+        },
+        path,
+    )
     return path
 
 
@@ -66,10 +74,11 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_options() -> list[str]:
+def tiny_options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Return overrides that make any experiment quick; the data is ``tiny_data``."""
     return [
         "data.format=coco_panoptic",
+        f"data.cache={tmp_path_factory.mktemp('cache')}",
         "data.train_fraction=1/1",
         "data.crop_size=64",
         "data.batch_size=2",

@@ -12,8 +12,13 @@ import torch
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))  # scripts, not a package
 import bench  # noqa: E402
+import per_region  # noqa: E402
+import reading  # noqa: E402
 from limits import Peaks, Work, count_work  # noqa: E402
 from scene import corrections, make_scene  # noqa: E402
+from untrained import untrained  # noqa: E402
+
+from fullseg.config import load_config  # noqa: E402
 
 
 def test_only_what_is_slower_by_more_than_a_fifth_is_reported() -> None:
@@ -39,6 +44,44 @@ def test_scenes_of_any_size_are_the_same_but_for_scale() -> None:
     states = list(corrections(small, 1))
     assert len(states) == len(small.scribbles) + 1 > 10
     assert len(states[3].scribbles) == 3
+
+
+def test_reading_is_timed_part_by_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PASSES", 1)
+    monkeypatch.setattr(reading, "IMAGES", 2)
+    reading.write_set(tmp_path)
+    rates = reading.measure(tmp_path, "val", tmp_path)
+    assert reading.PNG in rates
+    assert all(0 < rate < 100_000 for rate in rates.values())
+
+
+def test_what_a_pass_a_region_keeps_for_training_is_proportional_to_the_regions() -> None:
+    options = ["model.backbone=resnet14t", "model.dextr.input_size=64"]
+    config = load_config(FOLDER.parent / "experiments" / "table1" / "dextr.yaml", options)
+    network = untrained(config)
+    kept = [per_region.kept_bytes(network, config, count, "cpu") for count in (1, 2, 3, 4)]
+    steps = np.diff(kept)
+    assert steps.min() > 4 * 64 * 64 * 4  # at least the crop itself
+    assert np.ptp(steps) < 0.05 * steps.mean()
+    assert all(weight.grad is None for weight in network.parameters())
+
+
+def test_a_step_too_large_to_run_is_extrapolated_and_in_brackets() -> None:
+    costs = [per_region.Cost(count, 1e9 * (1 + 2 * count), count < 10, 0.5, 0.25 * count) for count in (1, 5, 60)]
+    costs[2] = costs[2]._replace(kept=per_region._extrapolated(costs[:2], 60))
+    kept, times, image = per_region.table({"ours": costs})[2:]
+    assert kept == "| ours: kept in training, GB | 3.00 | 11.00 | (121) | 2000 MB |"
+    assert times == "| ours: a round of corrections, s | 0.25 | 1.25 | 15.00 | 250 ms |"
+    assert image == "| ours: once an image, s | 0.50 | 0.50 | 0.50 | |"
+
+
+def test_every_region_gets_a_line_in_it_every_round() -> None:
+    sample = per_region.one_image(5)
+    rounds = list(per_region.rounds_of(sample))
+    assert [len(annotations.scribbles) for annotations in rounds] == [0, 5, 10, 15]
+    for scribble in rounds[-1].scribbles:
+        x, y = scribble.points[0].astype(int)
+        assert sample.region_map[y, x] == scribble.region
 
 
 @pytest.mark.slow

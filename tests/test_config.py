@@ -226,7 +226,10 @@ def test_error_in_a_base_names_the_base(tmp_path: Path) -> None:
         ("data.scale.0=2", "unknown option 'data.scale.0' (value 2); did you mean 'data.scale'?"),
         ("data.scale=[1,1", "override 'data.scale=[1,1'"),
         pytest.param("data.root=${nothing}", "override 'data.root=${nothing}'"),
-        ("loss=pixelwize", "loss='pixelwize': choose one of pixelwise, maskwise; did you mean 'pixelwise'?"),
+        (
+            "loss=pixelwize",
+            "loss='pixelwize': choose one of pixelwise, maskwise, class_balanced; did you mean 'pixelwise'?",
+        ),
         ("model.share=point", "model.share='point': choose one of none, points, all; did you mean 'points'?"),
         ("model.stride=5", "model.stride=5: choose one of 4, 8, 16"),
         ("model.stride=16", "model.stride=16: model.features=fpn needs 4 or 8"),
@@ -235,7 +238,13 @@ def test_error_in_a_base_names_the_base(tmp_path: Path) -> None:
         ("trainer.compil=true", "unknown option 'trainer.compil' (value True); did you mean 'trainer.compile'?"),
         ("trainer.checkpoint_activations=3.5", "option 'trainer.checkpoint_activations': Value '3.5'"),
         ("tracking.step_parts=often", "option 'tracking.step_parts': Value 'often' is not a valid bool"),
-        ("trainer.epochs=0", "trainer.epochs=0: must be at least 1"),
+        ("trainer.epochs=-1", "trainer.epochs=-1: must be at least 0"),
+        ("model.name=dexter", "model.name='dexter': choose one of region, dextr; did you mean 'dextr'?"),
+        ("model.name=dextr", "model.share=all: model.name=dextr sees one region at a time, model.share=none"),
+        (
+            "model.head=two_stage",
+            "model.head=two_stage: the last stage goes on from stage 4, which model.features=c4 gives",
+        ),
         ("data.flip=1.01", "data.flip=1.01: a probability is at most 1"),
         ("data.colour=2", "data.colour=2.0: a probability is at most 1"),
         ("data.flip=nan", "data.flip=nan: must be at least 0"),
@@ -245,6 +254,18 @@ def test_error_in_a_base_names_the_base(tmp_path: Path) -> None:
 )
 def test_bad_override_is_named_with_the_remedy(override: str, expected: str) -> None:
     assert expected in message_of(None, override)
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("model.dextr.input_size=100", "model.dextr.input_size=100: choose a multiple of 32"),
+        ("model.dextr.weights=w.pth", "model.dextr.weights=w.pth: a ResNet-101's, but model.backbone=tf_efficientnet"),
+        ("model.dextr.relaxed=3", "unknown option 'model.dextr.relaxed' (value 3); did you mean 'model.dextr.relax'?"),
+    ],
+)
+def test_what_dextr_can_not_take_is_named(override: str, expected: str) -> None:
+    assert expected in message_of(None, "model.name=dextr", "model.share=none", override)
 
 
 def test_stride_that_the_features_have_is_fine() -> None:

@@ -66,7 +66,7 @@ def test_the_annotator_needs_no_training_code_and_no_data_set() -> None:
         ("uvicorn", ("annotator/",)),
         ("sqlite3", ("annotator/store.py",)),
         ("omegaconf", ("config.py", "options.py", "training/")),
-        ("timm", ("model/backbone.py",)),
+        ("timm", ("model/backbone.py", "model/deeplab.py")),
     ],
 )
 def test_libraries_stay_where_they_belong(library: str, places: tuple[str, ...]) -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import subprocess
 import sys
@@ -53,6 +54,23 @@ def test_predict_names_what_is_wrong_with_annotations(
     assert message in error
     assert "a.json" in error
     assert not (tmp_path / "out").exists()
+
+
+def test_ids_of_a_part_are_printed_with_the_rule(tiny_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    entries = json.loads((tiny_data / "train" / "panoptic.json").read_text())["images"]
+    printed = []
+    for part in (1, 2):
+        assert main(["data", "ids", "--root", str(tiny_data), "--fraction", f"{part}/2"]) == 0
+        said = capsys.readouterr()
+        lines = said.out.splitlines()
+        assert f"{len(lines)} of 8 images, part {part}/2: " in said.err
+        assert "SHA-256" in said.err
+        hashes = [int(hashlib.sha256(line.split("\t")[1].encode()).hexdigest()[:16], 16) for line in lines]
+        assert {number % 2 for number in hashes} <= {part - 1}
+        printed += lines
+    assert sorted(printed) == sorted(f"{entry['id']}\t{entry['file_name']}" for entry in entries)
+    assert main(["data", "ids", "--root", str(tiny_data), "--fraction", "3/2"]) == 2
+    assert "--fraction='3/2': write k/n, the k-th of n parts" in capsys.readouterr().err
 
 
 def test_predict_writes_coco_panoptic_and_a_picture(tmp_path: Path, tiny_checkpoint: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fullseg.metrics import RegionIoU, region_iou
-from fullseg.types import VOID
+from fullseg.types import BACKGROUND, VOID
 
 
 def plain_iou(prediction: NDArray[np.int64], truth: NDArray[np.int64], num_regions: int) -> NDArray[np.float64]:
@@ -29,8 +29,9 @@ def plain_iou(prediction: NDArray[np.int64], truth: NDArray[np.int64], num_regio
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2, 5, 100]), st.integers(1, 13), st.integers(1, 15))
 def test_equals_boolean_masks(seed: int, regions: int, height: int, width: int) -> None:
     rng = np.random.default_rng(seed)
-    truth = rng.integers(VOID, regions, (height, width))
+    truth = rng.integers(BACKGROUND, regions, (height, width))
     prediction = np.where(rng.random((height, width)) < 0.6, truth, rng.integers(VOID, regions, (height, width)))
+    prediction = np.maximum(prediction, VOID)
 
     iou = region_iou(prediction, truth, regions)
 
@@ -47,6 +48,13 @@ def test_void_in_the_truth_is_not_scored_and_void_in_the_prediction_is_a_miss() 
     prediction = np.array([[0, 0, 0, VOID, 0, 1]])
 
     np.testing.assert_array_equal(region_iou(prediction, truth, 2), [0.75, np.nan])
+
+
+def test_background_is_a_false_positive_of_the_region_that_has_it_and_right_where_none_has() -> None:
+    truth = np.array([[0, 0, 0, BACKGROUND, BACKGROUND, VOID]])
+
+    np.testing.assert_array_equal(region_iou(np.array([[0, 0, 0, VOID, VOID, 0]]), truth, 2), [1, np.nan])
+    np.testing.assert_array_equal(region_iou(np.array([[0, 0, 0, 0, 1, 1]]), truth, 2), [0.75, 0])
 
 
 def test_false_positives_count_and_a_region_that_is_only_predicted_has_0() -> None:
@@ -68,7 +76,8 @@ def test_no_region_has_no_iou() -> None:
     [
         (np.zeros((3, 5), int), np.zeros((5, 3), int), r"prediction is \(3, 5\), truth is \(5, 3\)"),
         (np.full((3, 5), 2), np.zeros((3, 5), int), "prediction holds regions 2 to 2 of 2"),
-        (np.zeros((3, 5), int), np.full((3, 5), -2), "truth holds regions -2 to -2 of 2"),
+        (np.zeros((3, 5), int), np.full((3, 5), -3), "truth holds regions -3 to -3 of 2"),
+        (np.full((3, 5), -2), np.zeros((3, 5), int), "prediction holds regions -2 to -2 of 2"),
     ],
 )
 def test_wrong_maps_are_named(prediction: NDArray[np.int64], truth: NDArray[np.int64], message: str) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from fullseg.metrics import PanopticCounts, boundary_iou, panoptic_counts
-from fullseg.types import VOID
+from fullseg.types import BACKGROUND, VOID
 from tests.simulation.strategies import Case, cases
 
 
@@ -44,7 +44,7 @@ def by_the_rules(prediction: NDArray[np.int64], truth: NDArray[np.int64], crowd:
     crowd = crowd & (truth == VOID)
     void = (truth == VOID) & ~crowd
     given = {int(k): prediction == k for k in np.unique(prediction) if k != VOID}
-    wanted = {int(k): truth == k for k in np.unique(truth) if k != VOID}
+    wanted = {int(k): truth == k for k in np.unique(truth) if k >= 0}
     matched_given, matched_wanted, total = set(), set(), 0.0
     for k, mask in given.items():
         for t, true_mask in wanted.items():
@@ -88,6 +88,12 @@ TRUTH = np.array([[0, 0, 0, 0, 1, 1, 1, 1, VOID, VOID, VOID, VOID]])
 def test_panoptic_counts_by_hand(prediction: list[int], crowd: bool, expected: PanopticCounts) -> None:
     mask = (TRUTH == VOID) if crowd else None
     assert panoptic_counts(np.array([prediction]), TRUTH, 3, mask) == pytest.approx(expected)
+
+
+def test_background_is_in_the_union_of_what_is_predicted_there() -> None:
+    truth = np.array([[0, 0, 0, 0, BACKGROUND, BACKGROUND, VOID, VOID]])
+    got = panoptic_counts(np.array([[0, 0, 0, 0, 0, 1, 0, 1]]), truth, 2)
+    assert got == pytest.approx(PanopticCounts(4 / 5, 1, 1, 0))  # region 1 lies by no more than half on void
 
 
 def test_an_unlabelled_region_halves_quality_where_torchmetrics_would_not() -> None:

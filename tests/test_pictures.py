@@ -1,7 +1,7 @@
 import numpy as np
 
 from fullseg.pictures import LEAST_HEIGHT, MARGIN, draw_panels, overlay, region_colours
-from fullseg.types import VOID
+from fullseg.types import BACKGROUND, VOID
 
 IMAGE = np.full((41, 60, 3), 100, np.uint8)
 HALVES = np.repeat(np.arange(2), 30)[None].repeat(41, axis=0)  # (41, 60)
@@ -24,6 +24,12 @@ def test_overlay_fills_outlines_and_hatches_void() -> None:
     np.testing.assert_array_equal(drawn[10, 30], 255)
     assert (drawn[35:] == 0).all(axis=-1).any()
     assert not (drawn[:29] == 0).all(axis=-1).any()
+
+
+def test_overlay_leaves_background_as_it_is() -> None:
+    drawn = overlay(IMAGE, np.where(HALVES == 1, BACKGROUND, 0), region_colours(1))
+    np.testing.assert_array_equal(drawn[:, 31:], IMAGE[:, 31:])
+    assert (drawn[:, :29] != 100).any(axis=-1).all()
 
 
 def test_four_panels_of_a_readable_size() -> None:

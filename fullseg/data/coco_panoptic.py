@@ -1,9 +1,5 @@
 """COCO panoptic on disk, the one format of all data sets inside fullseg: its reader (see coco_writer)."""
 
-import hashlib
-import json
-import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,25 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fullseg.data.coco_index import (
-    BROKEN_IMAGE,
-    Category,
-    DataError,
-    Entry,
-    find_files,
-    identity,
-    load_index,
-    problems,
-    sample_name,
-    select,
-)
+from fullseg.data.coco_index import BROKEN_IMAGE, Category, DataError, find_files
+from fullseg.data.coco_panoptic_index import build_index
 from fullseg.data.coco_writer import NewSample, write_coco_panoptic
+from fullseg.data.index_file import Sources, open_index
+from fullseg.data.selection import SHOWN, Selection
 from fullseg.types import VOID
 
 __all__ = ["Category", "CocoPanoptic", "DataError", "NewSample", "Partition", "write_coco_panoptic"]
 
 VOID_ID = 0  # in the png
-SHOWN = 10  # bad samples that one message lists
 
 
 class Partition(NamedTuple):
@@ -42,24 +29,19 @@ class Partition(NamedTuple):
     classes: NDArray[np.int64]  # (N,), index into ``CocoPanoptic.categories``
 
 
-class _Record(NamedTuple):
-    name: str
-    image: str
-    png: str
-    ids: NDArray[np.int64]  # (N,), of the regions in the png
-    classes: NDArray[np.int64]  # (N,)
-    crowd: NDArray[np.int64]  # ids of the crowd segments
-
-
 class CocoPanoptic:
     """A sequence of partitions, from ``root/<split>``, the official COCO folders below ``root``, or ``root`` itself.
+
+    Json and headers are read once, into an index in ``cache`` that is mapped into memory and shared by all processes.
 
     Args:
         root: folder of the data set.
         split: ``train``, ``val``, ... (``train`` stands for COCO's ``train2017``).
+        cache: folder that keeps the index.
         annotators: partitions of an image that are samples: ``all``, ``median``, or an annotator's number. An image
             entry without the fields ``annotator`` and ``median`` is always one.
-        fraction: (k, n) keeps the k-th of n parts by a hash of the image's file name, 1 <= k <= n.
+        fraction: (k, n) keeps the k-th of n parts, 1 <= k <= n: the images of whose file name (UTF-8) the first 8 bytes
+            of the SHA-256, a big-endian number, leave the remainder k - 1 when divided by n.
         max_regions: an image of more regions is bad.
         skip_bad: warn of bad samples and leave them out, instead of raising.
 
@@ -75,82 +57,65 @@ class CocoPanoptic:
     categories: tuple[Category, ...]
 
     def __init__(
-        self, root: Path, split: str, *, annotators: str, fraction: tuple[int, int], max_regions: int, skip_bad: bool
+        self,
+        root: Path,
+        split: str,
+        *,
+        cache: Path,
+        annotators: str,
+        fraction: tuple[int, int],
+        max_regions: int,
+        skip_bad: bool,
     ) -> None:
-        self._files = find_files(root, split)
-        content = load_index(self._files.json)
-        self.categories = tuple(Category(c["id"], c["name"], bool(c["isthing"])) for c in content["categories"])
-        class_of = {category.id: index for index, category in enumerate(self.categories)}
-        annotations: dict[int, list[Entry]] = {}
-        for annotation in content["annotations"]:
-            annotations.setdefault(annotation["image_id"], []).append(annotation)
-        selected = select(content["images"], annotators, fraction, self._files.json)
-        hasher = hashlib.sha256(json.dumps(self.categories).encode())
-        self._records: list[_Record] = []
-        bad: list[str] = []
-        for entry in selected:
-            found = annotations.get(entry["id"], [])
-            if wrong := list(problems(entry, found, self._files, class_of, max_regions)):
-                bad.append(f"{sample_name(entry)}: {'; '.join(wrong)}")
-            else:
-                self._records.append(_record(entry, found[0], class_of))
-                hasher.update(identity(entry, found[0]))
-        self._fingerprint = hasher.hexdigest()[:16]
-        _report(bad, len(selected), self._files.json, skip_bad=skip_bad)
+        self._files = files = find_files(root, split)
+        sources = Sources(files.json, (files.images, files.panoptic))
+        self._index = open_index(cache, sources, lambda: build_index(files))
+        self._selection = Selection(
+            self._index,
+            files.json,
+            annotators=annotators,
+            fraction=fraction,
+            max_regions=max_regions,
+            skip_bad=skip_bad,
+        )
+        self.categories = self._index.categories
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._selection)
 
     def __getitem__(self, index: int) -> Partition:
         """Read one partition; raise DataError if its files are truncated, or if png and json name other segments."""
-        record = self._records[index]
-        png = self._files.panoptic / record.png
+        row = int(self._selection.rows[index])
+        image = read_image(self._files.images / self._index.text("file_name", row))
+        return Partition(self._selection.name(row), image, self.region_map(index), self._index.numbers("classes", row))
+
+    def region_map(self, index: int) -> NDArray[np.int64]:
+        """Read the region map (H, W) of a partition without its image; raise DataError likewise."""
+        row = int(self._selection.rows[index])
+        png = self._files.panoptic / self._index.text("png", row)
         ids = read_ids(png)
         if ids is None:
             raise DataError(f"{png} cannot be read (truncated or damaged): download or write it again")
-        region_map = _region_map(ids, record, png)
-        return Partition(record.name, _read_image(self._files.images / record.image), region_map, record.classes.copy())
+        return _region_map(ids, self._index.numbers("ids", row), self._index.numbers("crowd", row), png)
 
     def name(self, index: int) -> str:
         """Return the name of a partition without reading it."""
-        return self._records[index].name
+        return self._selection.name(int(self._selection.rows[index]))
 
     def fingerprint(self) -> str:
         """Return 16 hex digits that identify the samples: categories, names, sizes, segments (not their folder)."""
-        return self._fingerprint
+        return self._selection.fingerprint()
 
 
-def _record(entry: Entry, annotation: Entry, class_of: Mapping[int, int]) -> _Record:
-    segments = annotation["segments_info"]
-    regions = [segment for segment in segments if not segment.get("iscrowd", 0)]
-    return _Record(
-        name=sample_name(entry),
-        image=entry["file_name"],
-        png=annotation["file_name"],
-        ids=np.array([segment["id"] for segment in regions], dtype=np.int64),
-        classes=np.array([class_of[segment["category_id"]] for segment in regions], dtype=np.int64),
-        crowd=np.array([segment["id"] for segment in segments if segment.get("iscrowd", 0)], dtype=np.int64),
-    )
-
-
-def _report(bad: list[str], total: int, path: Path, *, skip_bad: bool) -> None:
-    listed = "".join(f"\n  {line}" for line in bad[:SHOWN]) + ("\n  ..." if len(bad) > SHOWN else "")
-    if bad and not skip_bad:
-        remedy = "fix or remove them, or set data.skip_bad=true to train without them"
-        raise DataError(f"{path}: {len(bad)} of {total} samples are bad; {remedy}:{listed}")
-    if len(bad) == total:
-        reason = f"all are bad:{listed}" if bad else "widen the fraction or the choice of annotators"
-        raise DataError(f"{path}: no sample is left of {total}; {reason}")
-    if bad:
-        warnings.warn(f"{path}: left out {len(bad)} of {total} samples as bad:{listed}", stacklevel=3)
-
-
-def _read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Return an image as RGB (H, W, 3); raise DataError if it is damaged."""
     try:
         # Pillow, not OpenCV, which fills what a truncated file lacks with grey. Pillow also leaves the pixels as they
         # are stored, and so must we: COCO's png are drawn on them, before any EXIF rotation.
         with Image.open(path) as image:
-            return np.array(image.convert("RGB"))  # (H, W, 3), a copy, since Pillow's own is read-only
+            image.load()  # here it raises; within np.array an error could be taken for something else
+            rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy, too
+            return np.array(rgb)  # (H, W, 3), a copy, since Pillow's own is read-only
     except BROKEN_IMAGE as error:
         raise DataError(f"{path} cannot be read ({error}): download or write it again") from error
 
@@ -165,17 +130,19 @@ def read_ids(path: Path) -> NDArray[np.integer] | None:
     return ids & 0xFFFFFF
 
 
-def _region_map(ids: NDArray[np.integer], record: _Record, path: Path) -> NDArray[np.int64]:
+def _region_map(
+    ids: NDArray[np.integer], own: NDArray[np.int64], crowd: NDArray[np.int64], path: Path
+) -> NDArray[np.int64]:
     flat = ids.ravel()
     # Sorting the few thousand runs of equal ids instead of all pixels is what makes this fast.
     starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1])))
     found, run_ids = np.unique(flat[starts], return_inverse=True)
-    known = np.concatenate(([VOID_ID], record.crowd, record.ids))
+    known = np.concatenate(([VOID_ID], crowd, own))
     if (unknown := np.setdiff1d(found, known)).size:
         raise DataError(f"{path}: ids {unknown[:SHOWN].tolist()} are not in segments_info; fix either")
     if (empty := np.setdiff1d(known[1:], found)).size:
         raise DataError(f"{path}: ids {empty[:SHOWN].tolist()} of segments_info have no pixel; fix either")
-    regions = np.concatenate((np.full(1 + record.crowd.size, VOID), np.arange(record.ids.size)))
+    regions = np.concatenate((np.full(1 + crowd.size, VOID), np.arange(own.size)))
     order = np.argsort(known)
     region_of_found = regions[order][np.searchsorted(known[order], found)]
     return np.repeat(region_of_found[run_ids], np.diff(starts, append=flat.size)).reshape(ids.shape)

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from fullseg.config import DataConfig
 from fullseg.config_checks import parse_fraction
 from fullseg.data.bsds500 import import_bsds500
+from fullseg.data.coco_instances import CocoInstances
 from fullseg.data.coco_panoptic import Category, CocoPanoptic, DataError
 from fullseg.data.dataset import EpochSampler, EvaluationSet, Item, TrainingSet, collate
 from fullseg.data.scenes import write_scenes
@@ -45,7 +46,7 @@ def prepare(config: DataConfig) -> Path:
     root = Path(config.root)
     if not root.is_dir():
         raise DataError(f"data.root={config.root}: no such folder")
-    if config.format == "coco_panoptic":
+    if config.format in ("coco_panoptic", "coco_instances"):
         return root
     origin = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]
     folder = Path(config.cache) / f"bsds500-{config.min_region_area}px-{origin}"
@@ -90,22 +91,23 @@ class InteractiveDataModule(L.LightningDataModule):
         if known.categories != self.val_partitions.categories:
             raise DataError(f"{folder}: {config.train_split} and {config.val_split} have different categories")
 
-    def _read(self, folder: Path, split: str, annotators: str, fraction: str) -> CocoPanoptic:
+    def _read(self, folder: Path, split: str, annotators: str, fraction: str) -> CocoPanoptic | CocoInstances:
         config = self.config
-        part = parse_fraction(f"data.{fraction}", getattr(config, fraction))
-        return CocoPanoptic(
-            folder,
-            split,
-            annotators=annotators,
-            fraction=part,
-            max_regions=config.max_regions,
-            skip_bad=config.skip_bad,
-        )
+        limits: dict[str, Any] = {"max_regions": config.max_regions, "skip_bad": config.skip_bad}
+        options = limits | {"fraction": parse_fraction(f"data.{fraction}", getattr(config, fraction))}
+        if config.format == "coco_instances":
+            return CocoInstances(folder, split, cache=Path(config.cache), **options)
+        return CocoPanoptic(folder, split, cache=Path(config.cache), annotators=annotators, **options)
 
     @property
     def categories(self) -> tuple[Category, ...]:
         """Classes of the data set."""
         return self.val_partitions.categories
+
+    @property
+    def has_background(self) -> bool:
+        """Whether pixels may be of no region: with single objects."""
+        return self.config.format == "coco_instances"
 
     def fingerprint(self) -> dict[str, str | int]:
         """Return what identifies the data: number of samples and hash of the splits that were read."""
@@ -130,6 +132,7 @@ class InteractiveDataModule(L.LightningDataModule):
             transform=transform,
             jitter=self.jitter,
             min_region_area=config.min_region_area,
+            regions_per_image=config.regions_per_image,
             seed=self.seed,
         )
         rank, ranks = self._rank()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
 from fullseg.data.coco_panoptic import DataError, Partition
-from fullseg.data.transforms import apply_transform, keep_visible_regions
+from fullseg.data.transforms import apply_transform, keep_some_regions, keep_visible_regions
 from fullseg.simulation.extreme_points import simulate_extreme_points
 from fullseg.simulation.randomness import EVALUATION, TRAINING, seeded
 from fullseg.types import VOID, Annotations, Batch, Draw, Sample, Scribble
@@ -41,14 +41,22 @@ class TrainingSet(Dataset[Item]):
         transform: of ``training_transform``.
         jitter: of the extreme points, in px.
         min_region_area: smaller regions of a crop become VOID, in square pixels.
+        regions_per_image: as many regions of a crop are kept, at random, and the others become BACKGROUND; 0: all.
         seed: of the run.
     """
 
     def __init__(
-        self, partitions: Partitions, *, transform: Compose, jitter: float, min_region_area: int, seed: int
+        self,
+        partitions: Partitions,
+        *,
+        transform: Compose,
+        jitter: float,
+        min_region_area: int,
+        regions_per_image: int,
+        seed: int,
     ) -> None:
         self.partitions, self.transform, self.seed = partitions, transform, seed
-        self.jitter, self.min_region_area = jitter, min_region_area
+        self.jitter, self.min_region_area, self.regions_per_image = jitter, min_region_area, regions_per_image
 
     def __len__(self) -> int:
         return len(self.partitions)
@@ -77,6 +85,8 @@ class TrainingSet(Dataset[Item]):
         seed = int(rng.integers(2**31))
         image, region_map = apply_transform(self.transform, partition.image, partition.region_map, seed)
         region_map, classes = keep_visible_regions(region_map, partition.classes, self.min_region_area)
+        if self.regions_per_image:
+            region_map, classes = keep_some_regions(region_map, classes, self.regions_per_image, rng)
         return _annotate(draw, partition.name, image, region_map, classes, self.jitter, rng)
 
 

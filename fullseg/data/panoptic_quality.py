@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.data.coco_index import Category, DataError, Entry, load_index
+from fullseg.data.coco_index import Category, DataError, Entry
 from fullseg.data.coco_panoptic import read_ids
+from fullseg.data.coco_panoptic_index import read_panoptic_json
 from fullseg.metrics import PanopticCounts, boundary_iou
 from fullseg.types import VOID
 
@@ -175,7 +176,7 @@ class _File(NamedTuple):
 
 
 def _read(path: Path) -> _File:
-    content = load_index(path)
+    content = read_panoptic_json(path)
     annotations: dict[int, Entry] = {entry["image_id"]: entry for entry in content["annotations"]}
     images: dict[int, Entry] = {entry["id"]: entry for entry in content["images"]}
     if without := sorted(entry["file_name"] for number, entry in images.items() if number not in annotations):

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.types import VOID
+from fullseg.types import BACKGROUND, VOID
 
 
 def training_transform(*, crop_size: int, scale: tuple[float, float], flip: float, colour: float) -> A.Compose:
@@ -57,14 +57,41 @@ def keep_visible_regions(
     """Renumber the regions that still have ``min_region_area`` pixels; smaller ones become VOID.
 
     Args:
-        region_map: (H, W) int64, region in [0, N) or VOID.
+        region_map: (H, W) int64, region in [0, N), VOID or BACKGROUND.
         classes: (N,) int64.
         min_region_area: in square pixels, at least 1.
 
     Returns:
         Region map and classes of the N' <= N kept regions, in the old order.
     """
-    areas = np.bincount((region_map - VOID).ravel(), minlength=len(classes) + 1)[1:]
-    kept = areas >= min_region_area
-    numbers = np.concatenate([[VOID], np.where(kept, np.cumsum(kept) - 1, VOID)])  # index 0: VOID
-    return numbers[region_map - VOID], classes[kept]
+    areas = np.bincount((region_map - BACKGROUND).ravel(), minlength=len(classes) + 2)[2:]
+    return _renumber(region_map, classes, areas >= min_region_area, VOID)
+
+
+def keep_some_regions(
+    region_map: NDArray[np.int64], classes: NDArray[np.int64], most: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Keep at most ``most`` regions, chosen at random; the pixels of the others become BACKGROUND.
+
+    Args:
+        region_map: (H, W) int64, region in [0, N), VOID or BACKGROUND.
+        classes: (N,) int64.
+        most: at least 1.
+        rng: source of all randomness.
+
+    Returns:
+        Region map and classes of the min(N, ``most``) kept regions, in the old order.
+    """
+    if len(classes) <= most:
+        return region_map, classes
+    kept = np.zeros(len(classes), bool)
+    kept[rng.choice(len(classes), most, replace=False)] = True
+    return _renumber(region_map, classes, kept, BACKGROUND)
+
+
+def _renumber(
+    region_map: NDArray[np.int64], classes: NDArray[np.int64], kept: NDArray[np.bool_], otherwise: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number the kept (N,) regions anew; the others' pixels become ``otherwise``."""
+    numbers = np.concatenate([[BACKGROUND, VOID], np.where(kept, np.cumsum(kept) - 1, otherwise)])
+    return numbers[region_map - BACKGROUND], classes[kept]

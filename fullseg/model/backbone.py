@@ -18,17 +18,33 @@ class WeightsError(RuntimeError):
     """ImageNet weights that can't be had; the message says what to do."""
 
 
-class Backbone(nn.Module):
-    """A timm network and one 1 x 1 reduction (``c4``) or a top-down fusion (``fpn``), to one map.
+class FrozenNorms(nn.Module):
+    """A module whose BatchNorms keep their statistics: with the few images of a step new ones would be noise."""
 
-    BatchNorm stays frozen: with the few images of a step its statistics would be noise.
+    def freeze(self, body: nn.Module, *, affine: bool = False) -> None:
+        """Freeze the BatchNorms of a part of this module; with ``affine`` their scale and shift go on learning."""
+        self.batch_norms = [m for m in body.modules() if isinstance(m, nn.BatchNorm2d)]
+        for norm in self.batch_norms:
+            norm.requires_grad_(affine)
+        self.train()  # a new module starts in training mode, BatchNorm too, and Lightning does not switch it on
+
+    def train(self, mode: bool = True) -> "FrozenNorms":
+        """Switch to training, but for BatchNorm."""
+        super().train(mode)
+        for norm in self.batch_norms:
+            norm.eval()
+        return self
+
+
+class Backbone(FrozenNorms):
+    """A timm network and one 1 x 1 reduction (``c4``) or a top-down fusion (``fpn``), to one map.
 
     Args:
         name: timm model.
         pretrained: load ImageNet weights.
         features: ``c4``, the last map of stage 4, or ``fpn``, the maps of stages 2 to 5 fused at ``stride``.
         stride: pixels per cell of the result.
-        channels: of the result.
+        channels: of the result; None: those of ``c4``, without a reduction.
 
     Raises:
         ValueError: for a name that timm does not know.
@@ -38,7 +54,7 @@ class Backbone(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, *, name: str, pretrained: bool, features: str, stride: int, channels: int) -> None:
+    def __init__(self, *, name: str, pretrained: bool, features: str, stride: int, channels: int | None) -> None:
         super().__init__()
         if not timm.is_model(name):
             raise ValueError(
@@ -53,23 +69,16 @@ class Backbone(nn.Module):
         if pretrained:
             load_imagenet_weights(body, name)
         self.body = body
-        self.lateral = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in body.feature_info.channels())
-        self.smooth = nn.Conv2d(channels, channels, 3, padding=1) if features == "fpn" else nn.Identity()
+        given = body.feature_info.channels()
+        self.lateral = nn.ModuleList(_reduction(width, channels) for width in given)
+        self.smooth: nn.Module = nn.Identity()
+        if features == "fpn" and channels is not None:
+            self.smooth = nn.Conv2d(channels, channels, 3, padding=1)
         self.stride = stride
         config = body.default_cfg
         self.register_buffer("mean", 255 * torch.tensor(config["mean"]).view(3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(config["std"]).view(3, 1, 1), persistent=False)
-        self.batch_norms = [m for m in body.modules() if isinstance(m, nn.BatchNorm2d)]
-        for norm in self.batch_norms:
-            norm.requires_grad_(False)
-        self.train()  # a new module starts in training mode, BatchNorm too, and Lightning does not switch it on
-
-    def train(self, mode: bool = True) -> "Backbone":
-        """Switch to training, but for BatchNorm."""
-        super().train(mode)
-        for norm in self.batch_norms:
-            norm.eval()
-        return self
+        self.freeze(body)
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute features.
@@ -91,6 +100,41 @@ class Backbone(nn.Module):
             fused = lateral(finer) + F.interpolate(fused, size=finer.shape[-2:], mode="nearest")
         smoothed: Tensor = self.smooth(fused)
         return smoothed
+
+
+def _reduction(before: int, after: int | None) -> nn.Module:
+    return nn.Identity() if after is None else nn.Conv2d(before, after, 1)
+
+
+class LastStage(FrozenNorms):
+    """A timm network's stage 5 (``layer4`` of a ResNet), dilated instead of strided: a RoI keeps its size.
+
+    Args:
+        name: timm model.
+        pretrained: load ImageNet weights.
+
+    Raises:
+        WeightsError: if the weights can't be had.
+    """
+
+    def __init__(self, *, name: str, pretrained: bool) -> None:
+        super().__init__()
+        body: Any = timm.create_model(name, features_only=True, out_indices=(3, 4), output_stride=16)
+        if pretrained:
+            load_imagenet_weights(body, name)
+        before, last = body.feature_info.get_dicts()
+        if "stage" in last:  # an EfficientNet
+            self.blocks = nn.Sequential(*body.blocks[before["stage"] : last["stage"]])
+        else:
+            self.blocks = nn.Sequential(body[last["module"]])
+        self.in_channels, self.channels = before["num_chs"], last["num_chs"]
+        self.freeze(self.blocks)
+
+    def forward(self, rois: Tensor) -> Tensor:
+        """Turn (M, in_channels, s, s) into (M, channels, s, s)."""
+        with torch.autocast("cpu", enabled=False):  # as in Backbone
+            result: Tensor = self.blocks(rois.float() if rois.device.type == "cpu" else rois)
+        return result
 
 
 def load_imagenet_weights(body: nn.Module, name: str) -> None:

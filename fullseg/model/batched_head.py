@@ -11,8 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fullseg.model.boxes import box_maps
 from fullseg.model.drawing import Box, Drawing, Window
-from fullseg.model.incremental import IncrementalHead, Region
+from fullseg.model.incremental import IncrementalHead
+from fullseg.model.region_head import Region
 from fullseg.model.roi_align import align_matrix, roi_align
 
 
@@ -25,11 +27,9 @@ class BatchedHead(IncrementalHead):
         if not regions:
             return []
         self._crop([region for region in regions if not region.hidden])
-        hidden = F.relu(torch.cat([region.hidden[0] for region in regions]) + self._maps_part(regions))
+        hidden = self._last_layer(regions)
         for region in regions:
             self._keep(region, layers=1)
-        for layer, convolution in enumerate(self._layers[1:], start=1):
-            hidden = F.relu(convolution(self._resized(hidden, layer)))
         class_logits = self.segmenter.class_logits(hidden)
         logits = self.segmenter.map_logits(hidden, class_logits, None)
         picked = len(regions) * [0] if class_logits is None else class_logits.argmax(dim=1).tolist()
@@ -37,18 +37,31 @@ class BatchedHead(IncrementalHead):
             region.logits, region.picked = mine, number
         return [region.box for region in regions]
 
+    def _last_layer(self, regions: Sequence[Region]) -> Tensor:
+        """Run all convolutions: (N, C, mask_size, mask_size)."""
+        maps = self.segmenter.resized(self._annotation_maps(regions), 0)
+        dilation = self._layers[0].dilation[0]
+        maps_part = F.conv2d(maps.to(self._map_weight.dtype), self._map_weight, padding=dilation, dilation=dilation)
+        hidden = F.relu(torch.cat([region.hidden[0] for region in regions]) + maps_part)
+        for layer, convolution in enumerate(self._layers[1:], start=1):
+            hidden = F.relu(convolution(self.segmenter.resized(hidden, layer)))
+        return hidden
+
     def _crop(self, regions: Sequence[Region]) -> None:
         """Compute the first convolution's part that depends on the box alone, its bias included."""
         if not regions:
             return
         edges = self._edges(regions)
         rois = roi_align(self.features, edges, self.segmenter.roi_size, self.segmenter.backbone.stride)
-        parts = self._of_boxes(rois, edges)
-        for region, part in zip(regions, parts[:, None], strict=True):
+        for region, part in zip(regions, self._of_rois(rois, edges)[:, None], strict=True):
             region.hidden = [part.clone()]  # in its own memory: most of a batch may be forgotten before the rest
 
-    def _maps_part(self, regions: Sequence[Region]) -> Tensor:
-        """Compute the first convolution's part on F_i (Eq. 2)."""
+    def _of_rois(self, rois: Tensor, edges: Tensor) -> Tensor:
+        """Return what is kept of aligned features (N, C, s, s) in boxes (N, 4)."""
+        return self._of_boxes(rois, edges)
+
+    def _annotation_maps(self, regions: Sequence[Region]) -> Tensor:
+        """Return F_i (Eq. 2) of some regions, (N, 2, roi_size, roi_size) float32."""
         size, edges = self.segmenter.roi_size, self._edges(regions)
         height, width = self.total.shape
         rows = align_matrix(edges[:, 1], edges[:, 3], size, height, 1)  # (N, s, H)
@@ -57,12 +70,25 @@ class BatchedHead(IncrementalHead):
         shared = own if self.segmenter.share == "all" else _align([r.drawing.shared for r in regions], rows, columns)
         with torch.autocast(edges.device.type, enabled=False):  # as in RegionSegmenter.region_inputs
             of_all = rows @ torch.from_numpy(self.total).to(edges.device) @ columns.mT
-        maps = self._resized(torch.stack([own, of_all - shared], dim=1), 0)
-        dilation = self._layers[0].dilation[0]
-        return F.conv2d(maps.to(self._map_weight.dtype), self._map_weight, padding=dilation, dilation=dilation)
+        return torch.stack([own, of_all - shared], dim=1)
 
     def _edges(self, regions: Sequence[Region]) -> Tensor:
         return torch.tensor([region.box for region in regions], dtype=torch.float32).to(self.features.device)
+
+
+class TwoStageHead(BatchedHead):
+    """The two-stage head, whose layers mix the whole RoI: of a region only the aligned features are kept."""
+
+    def _of_rois(self, rois: Tensor, edges: Tensor) -> Tensor:  # noqa: ARG002
+        return rois
+
+    def _last_layer(self, regions: Sequence[Region]) -> Tensor:
+        second_stage, maps = self.segmenter.second_stage, [self._annotation_maps(regions)]
+        assert second_stage is not None
+        if self.segmenter.box_maps:
+            maps.append(box_maps(self._edges(regions), self.segmenter.roi_size))
+        features = torch.cat([region.hidden[0] for region in regions])
+        return self.segmenter.last_layer(torch.cat([features, torch.cat(maps, dim=1).to(features.dtype)], dim=1))
 
 
 def _align(drawings: Sequence[Drawing], rows: Tensor, columns: Tensor) -> Tensor:

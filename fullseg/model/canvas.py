@@ -49,28 +49,38 @@ def _resize_matrix(start: Tensor, end: Tensor, cells: int, length: int) -> Tenso
     return (1 - (source[:, :, None] - cell).abs()).clamp(min=0)  # the hat function has the two bilinear weights
 
 
-def region_map_of(canvas: Tensor) -> Tensor:
+def region_map_of(canvas: Tensor, *, background: bool = False) -> Tensor:
     """Give every pixel to the region with the largest logit.
 
     Args:
         canvas: (N, H, W) logits of ``project_to_canvas``.
+        background: a pixel may be of no region: then one more competes, with logit 0 everywhere. Where only one region
+            covers the pixel, its probability is then the sigmoid of its logit.
 
     Returns:
-        (H, W) int64 in [0, N), VOID where no box covers the pixel.
+        (H, W) int64 in [0, N), VOID where no box covers the pixel or the background wins.
     """
     if len(canvas) == 0:
         return torch.full(canvas.shape[1:], VOID, dtype=torch.int64, device=canvas.device)
     best, region = canvas.max(dim=0)
-    return torch.where(best > OUTSIDE_LOGIT, region, VOID)
+    return torch.where(best > (0 if background else OUTSIDE_LOGIT), region, VOID)
 
 
-def probabilities_of(canvas: Tensor) -> Tensor:
+def with_background(canvas: Tensor) -> Tensor:
+    """Return a canvas (N, H, W) with one more competitor, the last, whose logit is 0 everywhere: (N + 1, H, W)."""
+    return torch.cat([canvas, torch.zeros_like(canvas[:1])])
+
+
+def probabilities_of(canvas: Tensor, *, background: bool = False) -> Tensor:
     """Return the probability of every region at every pixel (Eq. 1).
 
     Args:
         canvas: (N, H, W) logits of ``project_to_canvas``.
+        background: as of ``region_map_of``.
 
     Returns:
-        (N, H, W) that sum to 1 over regions, all 0 where no box covers the pixel.
+        (N, H, W) that sum to 1 over regions (and the background), all 0 where no box covers the pixel.
     """
+    if background:
+        return with_background(canvas).softmax(dim=0)[:-1]
     return torch.where(canvas > OUTSIDE_LOGIT, canvas.softmax(dim=0), 0)

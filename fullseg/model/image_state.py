@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fullseg.model.annotation_maps import walk_scribbles
-from fullseg.model.batched_head import BatchedHead
 from fullseg.model.boxes import region_boxes
 from fullseg.model.drawing import NOTHING, Box, Drawing, Window, bounding_box, difference, draw_regions
-from fullseg.model.incremental import IncrementalHead, Region
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.region_head import Region
+from fullseg.model.regions import Segmenter
+from fullseg.model.segmenters import make_head
 from fullseg.model.tiles import LARGE_TILE, SMALL_TILE, Decided, TiledCanvas
 from fullseg.types import VOID, Annotations, Scribble
 
@@ -46,7 +46,7 @@ class ImageState:
 
     def __init__(
         self,
-        segmenter: RegionSegmenter,
+        segmenter: Segmenter,
         features: Tensor,
         size: tuple[int, int],
         *,
@@ -54,8 +54,8 @@ class ImageState:
         batched: bool,
     ) -> None:
         self.segmenter, self.size, self.hold_scribbles = segmenter, size, hold_scribbles
-        self.head = (BatchedHead if batched else IncrementalHead)(segmenter, features, size)
-        self.canvas = TiledCanvas(size, LARGE_TILE if batched else SMALL_TILE)
+        self.head = make_head(segmenter, features, size, batched=batched)
+        self.canvas = TiledCanvas(size, LARGE_TILE if batched else SMALL_TILE, background=segmenter.background)
         self.keys: list[Key] = []
         self.regions: list[Region] = []
         self.decided = Decided(np.zeros(0, np.int64), np.zeros(0, np.int64), None, ())
@@ -142,7 +142,9 @@ class ImageState:
             share=self.segmenter.share,
         )
         changes = []
-        for region, drawing in zip((self.regions[number] for number in numbers), drawings, strict=True):
+        for number, drawing in zip(numbers, drawings, strict=True):
+            region = self.regions[number]
+            region.extreme_points, region.scribbles = points[number], scribbles[number]
             before, region.drawing = region.drawing, drawing
             own = bounding_box(difference(before.own, drawing.own), self.size[1])
             changes.append(Change(region, own, self._share(before.shared, drawing.shared)))

@@ -7,75 +7,45 @@ only where its input has changed: a window of the RoI, which grows by the dilati
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fullseg.model.boxes import box_maps
-from fullseg.model.drawing import BLANK, Box, RegionDrawing, Window, align_window
+from fullseg.model.drawing import Box, Window, align_window
+from fullseg.model.region_head import Region, RegionHead, seen_cells
 from fullseg.model.roi_align import roi_align
 from fullseg.model.segmenter import RegionSegmenter
 
-CACHE_BYTES = 2**30  # of hidden layers of all regions; the regions touched longest ago are computed anew when needed
 
+class IncrementalHead(RegionHead[RegionSegmenter]):
+    """The light head, window by window; ``Region.hidden`` has the features' part, then every layer."""
 
-@dataclass(slots=True, eq=False)
-class Region:
-    """What is kept of one region between predictions."""
+    @cached_property
+    def _layers(self) -> list[nn.Conv2d]:
+        return cast("list[nn.Conv2d]", list(self.segmenter.convolutions))
 
-    drawing: RegionDrawing = BLANK
-    box: Box = (0, 0, 0, 0)
-    hidden: list[Tensor] = field(default_factory=list)  # (1, C, s, s) each: the features' part, then every layer
-    maps: Tensor | None = None  # (1, 2, roi_size, roi_size), F_i
-    logits: Tensor | None = None  # (mask_size, mask_size)
-    picked: int = -1  # class whose map the logits are
+    @cached_property
+    def _feature_weight(self) -> Tensor:
+        """Of the first convolution, what features and box maps go through."""
+        weight, first = self._layers[0].weight, len(self.features)
+        return torch.cat([weight[:, :first], weight[:, first + 2 :]], dim=1)
 
-
-class IncrementalHead:
-    """The head of a segmenter on the regions of one image.
-
-    Args:
-        segmenter: in evaluation mode.
-        features: (C, h, w) of the image.
-        size: (H, W) of the image in pixels.
-    """
-
-    def __init__(self, segmenter: RegionSegmenter, features: Tensor, size: tuple[int, int]) -> None:
-        self.segmenter, self.features = segmenter, features
-        self._layers = cast("list[nn.Conv2d]", list(segmenter.convolutions))
-        self.total = np.zeros(size, np.float32)  # sum of what all regions share
-        weight = self._layers[0].weight
-        first, last = len(features), len(features) + 2
-        self._feature_weight = torch.cat([weight[:, :first], weight[:, last:]], dim=1)
-        self._map_weight = weight[:, first:last].contiguous(memory_format=torch.channels_last)
-        self._recent: dict[int, Region] = {}  # by id, those whose hidden layers are kept, the latest last
+    @cached_property
+    def _map_weight(self) -> Tensor:
+        """Of the first convolution, what F_i goes through."""
+        first = len(self.features)
+        return self._layers[0].weight[:, first : first + 2].contiguous(memory_format=torch.channels_last)
 
     def touched_cells(self, box: Box, pixels: Box) -> Window | None:
         """Return the RoI cells of a box that see any of a box of pixels; None if none does."""
-        side = self.segmenter.roi_size
-        rows, columns = (
-            (
-                max(0, math.floor((pixels[axis] - 1 - box[axis]) * side / (box[2 + axis] - box[axis]))),
-                min(side, math.ceil((pixels[2 + axis] + 1 - box[axis]) * side / (box[2 + axis] - box[axis]))),
-            )
-            for axis in (1, 0)
-        )
-        return (*rows, *columns) if rows[0] < rows[1] and columns[0] < columns[1] else None
+        return seen_cells(box, pixels, self.segmenter.roi_size)
 
     def update_all(self, touched: Sequence[tuple[Region, Window]]) -> list[Box]:
-        """Compute regions anew where their annotation maps have changed.
-
-        Args:
-            touched: each with the window of its RoI in which F_i has changed; all of a region is computed that has
-                no hidden layers.
-
-        Returns:
-            For every region the pixels of the canvas that its changed logits reach.
-        """
+        """Compute regions anew where their annotation maps have changed; as of RegionHead."""
         return [self.update(region, cells) for region, cells in touched]
 
     def update(self, region: Region, cells: Window) -> Box:
@@ -117,24 +87,17 @@ class IncrementalHead:
         """Run the first convolution on aligned features (N, C, s, s) and the box maps of boxes (N, 4)."""
         if self.segmenter.box_maps:
             rois = torch.cat([rois, box_maps(edges, self.segmenter.roi_size).to(rois.dtype)], dim=1)
-        rois = self._resized(rois, 0).contiguous(memory_format=torch.channels_last)
+        rois = self.segmenter.resized(rois, 0).contiguous(memory_format=torch.channels_last)
         first = self._layers[0]
         dilation = first.dilation[0]
         return F.conv2d(rois, self._feature_weight, first.bias, padding=dilation, dilation=dilation)
-
-    def _resized(self, layer_input: Tensor, layer: int) -> Tensor:
-        """Resize what goes into the last layer to the size of the logits, as ``RegionSegmenter.head`` does."""
-        segmenter = self.segmenter
-        if layer < len(self._layers) - 1 or segmenter.mask_size == segmenter.roi_size:
-            return layer_input
-        return F.interpolate(layer_input, size=2 * (segmenter.mask_size,), mode="bilinear")
 
     def _convolve(self, region: Region, window: Window) -> tuple[Tensor, Window]:
         """Run all layers where their input has changed; return the last one's new part and its window."""
         assert region.maps is not None
         hidden = region.maps
         for layer, convolution in enumerate(self._layers):
-            source = self._resized(hidden, layer)
+            source = self.segmenter.resized(hidden, layer)
             dilation = convolution.dilation[0]
             whole = (0, source.shape[2], 0, source.shape[3])
             window = _grow(window, dilation, source.shape[-1]) if source is hidden else whole
@@ -172,19 +135,6 @@ class IncrementalHead:
             low.append(start if first == 0 else max(start, math.floor(start + (first - 0.5) * pixels) - 1))
             high.append(end if last == cells else min(end, math.ceil(start + (last + 0.5) * pixels) + 1))
         return low[0], low[1], high[0], high[1]
-
-    def _keep(self, region: Region, layers: int) -> None:
-        """Note that a region was used, of so many layers, and drop those of the regions that were not for longest."""
-        self._recent.pop(id(region), None)
-        self._recent[id(region)] = region
-        most = max(1, CACHE_BYTES // (layers * region.hidden[0].nbytes))
-        while len(self._recent) > most:
-            self._recent.pop(next(iter(self._recent))).hidden = []
-
-    def forget(self, region: Region) -> None:
-        """Drop what was computed of a region in its box."""
-        region.hidden = []
-        self._recent.pop(id(region), None)
 
 
 def _grow(window: Window, by: int, side: int) -> Window:

@@ -1,4 +1,7 @@
-"""The two training losses of Table 2. Both take one image; a batch's loss is the mean over its images."""
+"""The two training losses of Table 2, and that of DEXTR (Table 1).
+
+All take one image; a batch's loss is the mean over its images.
+"""
 
 from collections.abc import Iterator
 
@@ -7,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fullseg.model.boxes import smallest_box_area
-from fullseg.model.canvas import OUTSIDE_LOGIT, project_to_canvas
-from fullseg.model.roi_align import roi_align_each
-from fullseg.types import VOID
+from fullseg.model.canvas import OUTSIDE_LOGIT, project_to_canvas, with_background
+from fullseg.model.roi_align import crop_each, roi_align_each
+from fullseg.types import BACKGROUND, VOID
 
 TILE = 160  # px: side of the tiles in which the canvas is trained on where there is no GPU
 
@@ -19,7 +22,15 @@ class PixelwiseLoss(nn.Module):
 
     Each pixel weighs 1 / area of the smallest box that covers it, so that small regions count; the sum is divided by
     the number of regions. VOID pixels and pixels outside their own region's box do not count.
+
+    Args:
+        background: one more competes, with logit 0 everywhere, and has the BACKGROUND pixels, which don't count
+            otherwise.
     """
+
+    def __init__(self, *, background: bool = False) -> None:
+        super().__init__()
+        self.background = background
 
     def forward(self, region_logits: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
         """Return the scalar loss of one image.
@@ -27,24 +38,26 @@ class PixelwiseLoss(nn.Module):
         Args:
             region_logits: (N, h, w) float.
             boxes: (N, 4), (x0, y0, x1, y1) in pixels.
-            region_map: (H, W) int64, truth in [0, N) or VOID.
+            region_map: (H, W) int64, truth in [0, N), VOID or BACKGROUND.
         """
         if len(boxes) == 0:
             return region_logits.sum()
         if boxes.device.type != "cpu":
-            return _canvas_loss(region_logits, boxes, region_map) / len(boxes)
-        parts = [_canvas_loss(region_logits[near], *part) for near, *part in _tiles(boxes, region_map)]
+            return self._of_canvas(region_logits, boxes, region_map) / len(boxes)
+        parts = [self._of_canvas(region_logits[near], *part) for near, *part in _tiles(boxes, region_map)]
         return torch.stack([region_logits.new_zeros(()), *parts]).sum() / len(boxes)
 
-
-def _canvas_loss(region_logits: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
-    """Return Eq. 3 before the division by N: (N, h, w) logits in (N, 4) boxes against the truth (H, W) of a canvas."""
-    size = (region_map.shape[0], region_map.shape[1])
-    canvas = project_to_canvas(region_logits, boxes, size)  # (N, H, W)
-    own_logit = canvas.detach().gather(0, region_map.clamp(min=0)[None])[0]  # (H, W)
-    truth = torch.where(own_logit > OUTSIDE_LOGIT, region_map, VOID)
-    cross_entropy = F.cross_entropy(canvas[None], truth[None], ignore_index=VOID, reduction="none")[0]  # 0 where VOID
-    return (cross_entropy / smallest_box_area(boxes, size)).sum()
+    def _of_canvas(self, region_logits: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
+        """Return Eq. 3 before the division by N: (N, h, w) logits in boxes (N, 4) against a canvas's truth (H, W)."""
+        size = (region_map.shape[0], region_map.shape[1])
+        canvas = project_to_canvas(region_logits, boxes, size)  # (N, H, W)
+        own_logit = canvas.detach().gather(0, region_map.clamp(min=0)[None])[0]  # (H, W)
+        truth = torch.where((own_logit > OUTSIDE_LOGIT) & (region_map >= 0), region_map, VOID)
+        if self.background:
+            truth = torch.where(region_map == BACKGROUND, len(canvas), truth)
+            canvas = with_background(canvas)
+        cross_entropy = F.cross_entropy(canvas[None], truth[None], ignore_index=VOID, reduction="none")[0]  # 0: VOID
+        return (cross_entropy / smallest_box_area(boxes, size)).sum()
 
 
 def _tiles(boxes: Tensor, region_map: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -52,16 +65,17 @@ def _tiles(boxes: Tensor, region_map: Tensor) -> Iterator[tuple[Tensor, Tensor, 
 
     Yields:
         The regions (n,) whose boxes reach the tile, their boxes (n, 4) from the tile's corner, and the tile of
-        ``region_map`` in numbers [0, n) of those regions, VOID for all others.
+        ``region_map`` in numbers [0, n) of those regions, VOID for all others, BACKGROUND as it is.
     """
-    number = boxes.new_empty(len(boxes) + 1, dtype=torch.int64)  # the last one is that of VOID = -1
+    number = boxes.new_empty(len(boxes) + 2, dtype=torch.int64)  # the last two are those of BACKGROUND and VOID
     for y in range(0, region_map.shape[0], TILE):
         for x in range(0, region_map.shape[1], TILE):
             corner = boxes.new_tensor([x, y])
             reach = ((boxes[:, :2] < corner + TILE) & (boxes[:, 2:] > corner)).all(dim=1)
             near = reach.nonzero()[:, 0]
             if len(near):
-                number.fill_(VOID)[near] = torch.arange(len(near))
+                number.fill_(VOID)[BACKGROUND] = BACKGROUND
+                number[near] = torch.arange(len(near))
                 yield near, boxes[near] - corner.repeat(2), number[region_map[y : y + TILE, x : x + TILE]]
 
 
@@ -84,4 +98,32 @@ class MaskwiseLoss(nn.Module):
         return losses.mean()
 
 
-LOSSES: dict[str, type[nn.Module]] = {"pixelwise": PixelwiseLoss, "maskwise": MaskwiseLoss}
+class ClassBalancedLoss(nn.Module):
+    """Binary cross-entropy of every region by itself, in which its pixels and all others weigh the same (DEXTR).
+
+    Of the cells of a region's crop the share p is inside it: those weigh 1 - p, the others p (Xie and Tu, Holistically-
+    Nested Edge Detection, 2015, Eq. 2; Maninis et al., Deep Extreme Cut, 2018, Sec. 3). VOID does not count. What a
+    crop has beyond the image is outside the region.
+    """
+
+    def forward(self, region_logits: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
+        """Return the scalar loss of one image; arguments as PixelwiseLoss, boxes may reach beyond the image."""
+        if len(boxes) == 0:
+            return region_logits.sum()
+        cells, dtype = region_logits.shape[-1], region_logits.dtype
+        regions = torch.arange(len(boxes), device=boxes.device)[:, None, None]
+        truth = crop_each((region_map == regions).to(dtype), boxes, cells).round()  # (N, s, s)
+        ignored = crop_each((region_map == VOID).to(dtype)[None], boxes, cells)
+        counts = 1 - ignored
+        total = counts.sum(dim=(1, 2), keepdim=True).clamp(min=1)
+        inside = (truth * counts).sum(dim=(1, 2), keepdim=True) / total
+        weight = counts * torch.where(truth > 0, 1 - inside, inside) / total
+        losses = F.binary_cross_entropy_with_logits(region_logits, truth, weight, reduction="sum")
+        return losses / len(boxes)
+
+
+LOSSES: dict[str, type[nn.Module]] = {
+    "pixelwise": PixelwiseLoss,
+    "maskwise": MaskwiseLoss,
+    "class_balanced": ClassBalancedLoss,
+}

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fullseg.model.image_state import ImageState
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.regions import Segmenter
+from fullseg.model.segmenters import make_segmenter, without_start
 from fullseg.types import Annotations, Scribble
 
 
@@ -30,7 +31,7 @@ class Predictor:
     """
 
     def __init__(
-        self, segmenter: RegionSegmenter, categories: list[dict[str, Any]], device: str, *, hold_scribbles: bool
+        self, segmenter: Segmenter, categories: list[dict[str, Any]], device: str, *, hold_scribbles: bool
     ) -> None:
         self.segmenter = segmenter.eval().to(device)
         self.categories = categories
@@ -60,7 +61,7 @@ class Predictor:
         try:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
             options = checkpoint["hyper_parameters"]
-            segmenter = RegionSegmenter(**{**options["model"], "pretrained": False})
+            segmenter = make_segmenter(without_start(options["model"]))
             prefix = "segmenter."
             state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
             segmenter.load_state_dict(state)
@@ -81,7 +82,7 @@ class Predictor:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
             raise ValueError(f"image is {image.shape} {image.dtype}, expected (H, W, 3) uint8 RGB")
         pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self.device).permute(2, 0, 1)[None]
-        self._features = self.segmenter.backbone(pixels)[0]
+        self._features = self.segmenter.features(pixels)[0]
         self._size = (image.shape[0], image.shape[1])
         self._state = None
 
@@ -100,7 +101,8 @@ class Predictor:
             locked: pixels (H, W) of regions in [0, N) that have just these, whatever the network says.
 
         Returns:
-            (H, W) int64, region in [0, N), VOID where no region's box covers the pixel.
+            (H, W) int64, region in [0, N), VOID where no region's box covers the pixel (or, with single objects,
+            where it is of none).
 
         Raises:
             RuntimeError: before ``set_image``.

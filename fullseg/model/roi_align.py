@@ -25,8 +25,8 @@ def align_matrix(start: Tensor, end: Tensor, cells: int, length: int, stride: fl
         (N, cells, length) float; every row sums to 1.
     """
     cell = (end - start) / stride / cells  # (N,) size of a RoI cell, in cells of the map
-    samples = torch.ceil(cell).clamp(min=1)  # (N,) per RoI cell
-    most = max(1, math.ceil(length / cells))  # no box is longer than the map, so no RoI cell has more samples
+    most = max(1, math.ceil(length / cells))  # no cell of a box on the map has more samples
+    samples = torch.ceil(cell).clamp(1, most)  # (N,) per RoI cell
     step = torch.arange(most, device=start.device, dtype=start.dtype)  # (G,)
     within = (step + 0.5) / samples[:, None]  # (N, G) position inside a RoI cell, in [0, 1)
     position = torch.arange(cells, device=start.device, dtype=start.dtype)[None, :, None] + within[:, None]
@@ -82,3 +82,21 @@ def roi_align_each(maps: Tensor, boxes: Tensor, size: int) -> Tensor:
     rows = align_matrix(boxes[:, 1], boxes[:, 3], size, height, 1).to(maps.dtype)
     columns = align_matrix(boxes[:, 0], boxes[:, 2], size, width, 1).to(maps.dtype)
     return rows @ maps @ columns.mT
+
+
+def crop_each(maps: Tensor, boxes: Tensor, size: int) -> Tensor:
+    """Crop as ``roi_align_each``, from boxes that may reach beyond the map: it is 0 there."""
+    rows, columns = (_inside(boxes[:, axis], boxes[:, axis + 2], size, maps.shape[2 - axis]) for axis in (1, 0))
+    return roi_align_each(maps, boxes, size) * (rows[:, :, None] & columns[:, None])
+
+
+def crop(features: Tensor, boxes: Tensor, size: int) -> Tensor:
+    """Crop as ``roi_align`` at stride 1, from boxes that may reach beyond the map (C, H, W): it is 0 there."""
+    rows, columns = (_inside(boxes[:, axis], boxes[:, axis + 2], size, features.shape[2 - axis]) for axis in (1, 0))
+    return roi_align(features, boxes, size, 1) * (rows[:, None, :, None] & columns[:, None, None])
+
+
+def _inside(start: Tensor, end: Tensor, cells: int, length: int) -> Tensor:
+    """Return which cells (N, cells) of a box's side have their centre on the map."""
+    centre = start[:, None] + (torch.arange(cells, device=start.device) + 0.5) * ((end - start) / cells)[:, None]
+    return (centre >= 0) & (centre < length)

@@ -50,7 +50,13 @@ class Contest(NamedTuple):
 
 
 def compete(
-    tile: Box, logits: Sequence[Tensor], boxes: NDArray[np.int64], decided: NDArray[np.int64], locked: Sequence[int]
+    tile: Box,
+    logits: Sequence[Tensor],
+    boxes: NDArray[np.int64],
+    decided: NDArray[np.int64],
+    locked: Sequence[int],
+    *,
+    background: bool,
 ) -> Contest:
     """Let the regions compete for a tile (Eq. 1).
 
@@ -60,6 +66,7 @@ def compete(
         boxes: (N, 4).
         decided: pixels of the tile that have their region already, else VOID.
         locked: regions that compete for no other pixel.
+        background: as of ``region_map_of``.
     """
     x0, y0, x1, y1 = tile
     covers = (boxes[:, 0] < x1) & (boxes[:, 2] > x0) & (boxes[:, 1] < y1) & (boxes[:, 3] > y0)
@@ -75,10 +82,10 @@ def compete(
     if fixed.any():
         pixels = torch.from_numpy(fixed).to(canvas.device)
         canvas[:, pixels] = OUTSIDE_LOGIT
-        canvas[torch.from_numpy(np.searchsorted(regions, decided[fixed])).to(canvas.device), pixels] = 0
-    winners = region_map_of(canvas).cpu().numpy()
+        canvas[torch.from_numpy(np.searchsorted(regions, decided[fixed])).to(canvas.device), pixels] = -OUTSIDE_LOGIT
+    winners = region_map_of(canvas, background=background).cpu().numpy()
     region_map = np.append(regions, VOID)[winners]  # VOID is -1: the last one
-    return Contest(tile, regions, probabilities_of(canvas), region_map)
+    return Contest(tile, regions, probabilities_of(canvas, background=background), region_map)
 
 
 class TiledCanvas:
@@ -87,10 +94,11 @@ class TiledCanvas:
     Args:
         size: (H, W) in pixels.
         tile: side of the tiles in pixels.
+        background: as of ``region_map_of``.
     """
 
-    def __init__(self, size: tuple[int, int], tile: int) -> None:
-        self.size, self.tile = size, tile
+    def __init__(self, size: tuple[int, int], tile: int, *, background: bool) -> None:
+        self.size, self.tile, self.background = size, tile, background
         self.region_map = np.full(size, VOID, np.int64)
         self.certainty = np.zeros(size, np.float32)  # probability of the pixel's region, 0 where it is VOID
         rows, columns = (math.ceil(length / self.tile) for length in size)
@@ -125,7 +133,7 @@ class TiledCanvas:
             x0, y0, x1, y1 = contest.tile
             self.region_map[y0:y1, x0:x1] = contest.region_map
             certainty = contest.probabilities.amax(dim=0).cpu().numpy() if len(contest.regions) else 0
-            self.certainty[y0:y1, x0:x1] = certainty
+            self.certainty[y0:y1, x0:x1] = np.where(contest.region_map == VOID, 0, certainty)
             areas = self.areas[y0 // self.tile, x0 // self.tile]
             areas[:] = 0
             areas[contest.regions] = contest.probabilities.sum(dim=(1, 2)).cpu().numpy()
@@ -145,4 +153,5 @@ class TiledCanvas:
         for row, column in tiles.tolist():
             y, x = self.tile * row, self.tile * column
             tile = (x, y, min(x + self.tile, self.size[1]), min(y + self.tile, self.size[0]))
-            yield compete(tile, logits, boxes, decided.in_tile(tile, self.size[1]), decided.locked)
+            here = decided.in_tile(tile, self.size[1])
+            yield compete(tile, logits, boxes, here, decided.locked, background=self.background)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fullseg.simulation.runs import Runs, bounding_boxes, connect, find_runs, touching
-from fullseg.types import VOID
+from fullseg.types import BACKGROUND, VOID
 
 
 class ErrorPixels(NamedTuple):
@@ -44,10 +44,11 @@ def error_regions(truth: NDArray[np.integer], prediction: NDArray[np.integer], n
     Importance is the gain in the image's mean IoU, in closed form. Given back its ``area`` pixels, the true region r
     gains ``area / U_r``; each region p loses the n_p false positives that the error gave it and gains
     ``I_p / (U_p - n_p) - I_p / U_p`` (I, U: intersection and union). The mean is over the regions with true pixels.
+    BACKGROUND that is given to a region widens its union, but is of no error region: no region's scribble corrects it.
 
     Args:
-        truth: (H, W) int, region in [0, N) or VOID. VOID pixels are never wrong.
-        prediction: (H, W) int, likewise. A VOID prediction belongs to no region.
+        truth: (H, W) int, region in [0, N), VOID or BACKGROUND. VOID pixels are never wrong.
+        prediction: (H, W) int, region in [0, N) or VOID, which belongs to no region.
         num_regions: N.
 
     Returns:
@@ -57,7 +58,7 @@ def error_regions(truth: NDArray[np.integer], prediction: NDArray[np.integer], n
         ValueError: if the maps differ in shape or hold a region that is not in [0, N).
     """
     runs, given = _runs_of_both(truth, prediction, num_regions)  # all that follows looks at runs, not at pixels
-    wrong = (runs.value != given) & (runs.value != VOID)  # (R,)
+    wrong = (runs.value != given) & (runs.value >= 0)  # (R,)
     if not wrong.any():
         return []
     pairs = touching(runs, truth.shape[1])
@@ -69,8 +70,10 @@ def error_regions(truth: NDArray[np.integer], prediction: NDArray[np.integer], n
     lost = np.zeros((count, num_regions + 1), np.int64)  # pixels, to none and to each region
     np.add.at(lost, (error, given[number] - VOID), mistakes.stop - mistakes.start)
     region, area = mistakes.value[np.searchsorted(error, np.arange(count))], lost.sum(axis=1)  # (K,)
-    true_area = np.bincount(runs.value - VOID, runs.stop - runs.start, num_regions + 1)[1:]  # (N,)
-    gain = _gains(np.asarray(true_area, np.float64), region, area, lost[:, 1:])
+    pixels_of = runs.stop - runs.start  # (R,)
+    true_area = np.bincount(runs.value - BACKGROUND, pixels_of, num_regions + 2)[2:]  # (N,)
+    outside = np.bincount(given - VOID, pixels_of * (runs.value == BACKGROUND), num_regions + 1)[1:]  # (N,)
+    gain = _gains(np.asarray(true_area, np.float64), np.asarray(outside, np.float64), region, area, lost[:, 1:])
     boxes = bounding_boxes(mistakes, error, count).T
     pixels = ErrorPixels(mistakes._replace(value=error), border)
     order = np.argsort(-gain, kind="stable")
@@ -93,8 +96,8 @@ def _runs_of_both(
         raise ValueError(f"prediction is {prediction.shape}, truth is {truth.shape}")
     runs = find_runs(truth, prediction)
     given = prediction[runs.row, runs.start].astype(np.int64)
-    for name, regions in (("prediction", given), ("truth", runs.value)):
-        if len(regions) and not (regions.min() >= VOID and regions.max() < num_regions):
+    for name, regions, least in (("prediction", given, VOID), ("truth", runs.value, BACKGROUND)):
+        if len(regions) and not (regions.min() >= least and regions.max() < num_regions):
             raise ValueError(f"{name} holds regions {regions.min()} to {regions.max()} of {num_regions}")
     return runs, given
 
@@ -133,19 +136,24 @@ def _border(runs: Runs, error: NDArray[np.int64], pairs: NDArray[np.int64], size
 
 
 def _gains(
-    true_area: NDArray[np.float64], region: NDArray[np.int64], area: NDArray[np.int64], stolen: NDArray[np.int64]
+    true_area: NDArray[np.float64],
+    outside: NDArray[np.float64],
+    region: NDArray[np.int64],
+    area: NDArray[np.int64],
+    stolen: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """Return the gains (K,) of all K errors of an image.
 
     Args:
         true_area: (N,) pixels of every region.
+        outside: (N,) background pixels that were given to every region.
         region: (K,) true region of every error.
         area: (K,) pixels of every error.
         stolen: (K, N) pixels that every error gave to every region.
     """
     # What a region has and no error took is right; what errors gave to it widens its union.
     intersection = true_area - np.bincount(region, weights=area, minlength=len(true_area))  # (N,) float64, whole
-    union = true_area + stolen.sum(axis=0)
+    union = true_area + outside + stolen.sum(axis=0)
     error, thief = np.nonzero(stolen)
     kept = intersection[thief]
     fewer = union[thief] - stolen[error, thief]

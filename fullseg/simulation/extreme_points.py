@@ -14,7 +14,7 @@ def simulate_extreme_points(
     Each point is a random pixel of the region among those at most ``jitter`` px from the extreme column or row.
 
     Args:
-        region_map: (H, W) int, region in [0, N) or VOID.
+        region_map: (H, W) int, region in [0, N), VOID or BACKGROUND.
         num_regions: N; every region has at least one pixel.
         jitter: px, at least 0.
         rng: source of all randomness.

@@ -34,7 +34,7 @@ def interact(
     """Annotate one image: extreme points first, then rounds of corrections, each of at most N scribbles.
 
     Args:
-        truth: (H, W) int, region in [0, N) or VOID.
+        truth: (H, W) int, region in [0, N), VOID or BACKGROUND.
         extreme_points: (N, 4, 2) float32, (x, y) in pixels, exact.
         predict: returns the region map (H, W) for annotations, and for the number of the round they are of.
         strategy: of ``allocate``.
@@ -85,7 +85,7 @@ def training_scribbles(
     finished ones, and all between. Then scribbles go to the largest errors of the whole image, or of every region.
 
     Args:
-        truth: (H, W) int, region in [0, N) or VOID.
+        truth: (H, W) int, region in [0, N), VOID or BACKGROUND.
         prediction: (H, W) int, of the counterpart or of the model itself.
         num_regions: N.
         max_scribbles: per region and per error.

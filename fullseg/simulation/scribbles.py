@@ -36,7 +36,7 @@ def simulate_scribbles(
     the first points is the scribble: a dot.
 
     Args:
-        truth: (H, W) int, region in [0, N) or VOID.
+        truth: (H, W) int, region in [0, N), VOID or BACKGROUND.
         errors: E of one ``error_regions(truth, ...)``; the same may come several times.
         rng: source of all randomness.
 
@@ -109,7 +109,7 @@ def _longest_within(
     """Return, of every error's curves, the pixels (K, 2) of the longest that stays within its region, if any does.
 
     Args:
-        truth: (H, W) int, region in [0, N) or VOID.
+        truth: (H, W) int, region in [0, N), VOID or BACKGROUND.
         regions: (E,) of the errors.
         curves: (3, 2, E, TRIES).
         counts: (E,) samples of each of an error's curves.
@@ -140,7 +140,7 @@ def _follow(
     """Return whether paths stay within their regions (C,), whether each sample (S,) is a new pixel, and lengths (C,).
 
     Args:
-        truth: (H, W) int, region in [0, N) or VOID.
+        truth: (H, W) int, region in [0, N), VOID or BACKGROUND.
         regions: (C,) of the paths.
         path: (2, S) pixels of all, one after another.
         starts: (C,) where each one starts.

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 from lightning.pytorch.loggers import WandbLogger
 from PIL import Image
 
@@ -83,7 +84,8 @@ class Pictures(L.Callback):
         if batch_idx == 0:
             Image.fromarray(image).save(self.folder / "example.png")
             write_annotations(self.folder / "example.json", Annotations(points, []))
-        masks = {key: {"mask_data": regions - VOID} for key, regions in (("prediction", prediction), ("truth", truth))}
+        both = (("prediction", prediction), ("truth", truth))
+        masks = {key: {"mask_data": np.maximum(regions, VOID) - VOID} for key, regions in both}  # 0: of no region
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 key = f"{PICTURES}{batch_idx}"  # one each: W&B shows images of other sizes wrongly under one

@@ -12,6 +12,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 
 from fullseg.config import Config
 from fullseg.model.predictor import CheckpointError
+from fullseg.model.segmenters import START
 from fullseg.options import ConfigError
 
 RESUMED = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "global_step", "hyper_parameters")
@@ -87,9 +88,9 @@ def checkpoint_to_resume(config: Config) -> Path | None:
 
 
 def check_model(path: Path, model: dict[str, Any]) -> None:
-    """Raise ConfigError if a checkpoint is of another model than the arguments of RegionSegmenter say."""
+    """Raise ConfigError if a checkpoint is of another model than its arguments say."""
     theirs = load_checkpoint(path)["hyper_parameters"]["model"]
-    differences = [f"{key}={theirs.get(key)}" for key in model if key != "pretrained" and theirs.get(key) != model[key]]
+    differences = [f"{key}={theirs.get(key)}" for key in model if key not in START and theirs.get(key) != model[key]]
     if differences:
         raise ConfigError(
             f"{path} is of another model: {', '.join(differences)}; go on with the options it was trained with "

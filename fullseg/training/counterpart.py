@@ -10,7 +10,8 @@ from torch import Tensor
 from fullseg.config import Config
 from fullseg.data.scribbling import Scribbler
 from fullseg.model.predictor import Predictor
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.regions import Segmenter
+from fullseg.model.segmenters import without_start
 from fullseg.options import ConfigError
 from fullseg.training.module import SegmenterModule
 from fullseg.types import Batch
@@ -62,7 +63,7 @@ def load_module(path: Path) -> tuple[SegmenterModule, int]:
     load_predictor(path)  # names what is wrong with the file
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     options = checkpoint["hyper_parameters"]
-    module = SegmenterModule({**options["model"], "pretrained": False}, options["config"], options["categories"])
+    module = SegmenterModule(without_start(options["model"]), options["config"], options["categories"])
     module.load_state_dict(checkpoint["state_dict"])
     return module, checkpoint["global_step"]
 
@@ -92,7 +93,7 @@ def find_counterpart(named: str | None, runs: str, checkpoint: Path, module: Seg
     return Path(trained_with)
 
 
-def load_counterpart(config: Config) -> RegionSegmenter | None:
+def load_counterpart(config: Config) -> Segmenter | None:
     """Return the non-interactive model that training needs, or None if it needs none.
 
     Its resolved path replaces the option, so that the run's files say which model it was.
@@ -113,7 +114,7 @@ def load_counterpart(config: Config) -> RegionSegmenter | None:
     return load_predictor(path).segmenter
 
 
-def start_from(module: SegmenterModule, counterpart: RegionSegmenter, path: str) -> None:
+def start_from(module: SegmenterModule, counterpart: Segmenter, path: str) -> None:
     """Give the model its counterpart's weights.
 
     Raises:
@@ -129,7 +130,7 @@ def start_from(module: SegmenterModule, counterpart: RegionSegmenter, path: str)
 
 
 def make_scribbler(
-    config: Config, module: SegmenterModule, counterpart: RegionSegmenter | None, trainer: L.Trainer
+    config: Config, module: SegmenterModule, counterpart: Segmenter | None, trainer: L.Trainer
 ) -> Scribbler:
     """Return what adds scribbles to the training batches."""
     own = config.scribbles.predictor == "self" or counterpart is None
@@ -143,7 +144,7 @@ def make_scribbler(
     )
 
 
-def _prediction(segmenter: RegionSegmenter, trainer: L.Trainer) -> Callable[[Batch], Tensor]:
+def _prediction(segmenter: Segmenter, trainer: L.Trainer) -> Callable[[Batch], Tensor]:
     @torch.no_grad()
     def predict(batch: Batch) -> Tensor:
         with trainer.precision_plugin.forward_context():

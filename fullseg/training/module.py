@@ -15,16 +15,17 @@ from torchmetrics import MeanMetric
 from fullseg.metrics import RegionIoU, region_iou
 from fullseg.model.boxes import box_area
 from fullseg.model.canvas import project_to_canvas, region_map_of
-from fullseg.model.losses import LOSSES
-from fullseg.model.segmenter import Regions, RegionSegmenter
-from fullseg.types import Batch
+from fullseg.model.losses import LOSSES, PixelwiseLoss
+from fullseg.model.regions import Regions
+from fullseg.model.segmenters import make_segmenter
+from fullseg.types import VOID, Batch
 
 
 class SegmenterModule(L.LightningModule):
-    """Trains and evaluates a RegionSegmenter.
+    """Trains and evaluates a network.
 
     Args:
-        model: arguments of RegionSegmenter.
+        model: of ``make_segmenter``.
         config: the run's whole configuration as plain values, kept in the checkpoint.
         categories: id, name and isthing of every class, kept in the checkpoint.
     """
@@ -32,16 +33,17 @@ class SegmenterModule(L.LightningModule):
     def __init__(self, model: dict[str, Any], config: dict[str, Any], categories: list[dict[str, Any]]) -> None:  # noqa: ARG002
         super().__init__()
         self.save_hyperparameters(logger=False)  # plain values only, so the checkpoint reloads by itself
-        self.segmenter = RegionSegmenter(**model)
-        self.loss = LOSSES[config["loss"]]()
+        self.segmenter = make_segmenter(model)
+        loss = LOSSES[config["loss"]]
+        self.loss = loss(background=model["background"]) if loss is PixelwiseLoss else loss()
         self.options = config["optimizer"]
         # Steps of the whole run; asking Lightning would start the loader before a resumed run's state is there.
         self.total_steps = 0
         self.images_per_step = 0  # over all ranks
         self.region_iou = RegionIoU()
-        self.independent_iou = RegionIoU() if config["loss"] == "maskwise" else None
+        self.independent_iou = RegionIoU() if config["loss"] != "pixelwise" else None
         self.filled_iou = RegionIoU()
-        self.class_accuracy = MeanMetric() if model["num_classes"] > 1 else None
+        self.class_accuracy = MeanMetric() if self.segmenter.classifier is not None else None
         self.seconds = MeanMetric()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002  Lightning's signature
@@ -73,7 +75,7 @@ class SegmenterModule(L.LightningModule):
         start = self._now()
         regions: Regions = self.segmenter(batch, None)
         canvas = project_to_canvas(regions.logits, regions.boxes, size)
-        prediction = region_map_of(canvas)
+        prediction = region_map_of(canvas, background=self.segmenter.background)
         self.seconds.update(self._now() - start)
         area = torch.bincount(truth[truth >= 0], minlength=count)
         self.region_iou.update(region_iou(prediction, truth, count), area)
@@ -104,7 +106,8 @@ class SegmenterModule(L.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with a lower rate for the pretrained part, linear warm-up, cosine decay."""
-        pretrained = [p for p in self.segmenter.backbone.body.parameters() if p.requires_grad]
+        parts = self.segmenter.pretrained()
+        pretrained = [weight for part in parts for weight in part.parameters() if weight.requires_grad]
         ids = {id(parameter) for parameter in pretrained}
         others = [p for p in self.segmenter.parameters() if p.requires_grad and id(p) not in ids]
         base = self.options["base_batch"] or self.images_per_step
@@ -153,9 +156,9 @@ def _class_loss(class_logits: Tensor, classes: Tensor, regions_per_image: Tensor
 
 def _independent_iou(canvas: Tensor, truth: Tensor) -> Tensor:
     """IoU (N,) of every region's mask alone: logit > 0 in its box, whatever the other regions say."""
-    scored = truth >= 0
+    scored = truth != VOID
     mask = (canvas > 0) & scored
-    wanted = (truth == torch.arange(len(canvas), device=truth.device)[:, None, None]) & scored
+    wanted = truth == torch.arange(len(canvas), device=truth.device)[:, None, None]
     return (mask & wanted).sum(dim=(1, 2)).double() / (mask | wanted).sum(dim=(1, 2)).double()
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from fullseg.data.datamodule import InteractiveDataModule
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.regions import Segmenter
 
 # All packages are in environment.txt; these compute the numbers, and are named wherever a number may end up alone.
 PACKAGES = ("torch", "torchvision", "lightning", "numpy", "opencv-python-headless", "timm", "scipy")
@@ -26,9 +26,7 @@ INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf1
 EVALUATION_SET = ("format", "root", "val_split", "val_annotators", "val_fraction", "min_region_area")  # options of data
 
 
-def provenance(
-    trainer: L.Trainer, data: InteractiveDataModule, counterpart: RegionSegmenter | None = None
-) -> dict[str, Any]:
+def provenance(trainer: L.Trainer, data: InteractiveDataModule, counterpart: Segmenter | None = None) -> dict[str, Any]:
     """Return what a result was made with, as plain values that JSON, W&B and a checkpoint can hold.
 
     Args:
@@ -54,7 +52,7 @@ def provenance(
     }
 
 
-def study_provenance(trainer: L.Trainer, counterpart: RegionSegmenter | None) -> dict[str, Any]:
+def study_provenance(trainer: L.Trainer, counterpart: Segmenter | None) -> dict[str, Any]:
     """Return it for a strategy's entry in ``study.json``, whose strategies may stem from several calls.
 
     Args:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from fullseg.config import Config, epochs_between_evaluations, plain
 from fullseg.data.datamodule import InteractiveDataModule
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.regions import Segmenter
+from fullseg.model.segmenters import without_start
 from fullseg.options import ConfigError
 from fullseg.study import STRATEGIES
 from fullseg.training.artifacts import checkpoint_artifact, make, use
@@ -20,6 +21,7 @@ from fullseg.training.callbacks import Pictures, Throughput
 from fullseg.training.checkpoints import check_model, checkpoint_to_resume, load_checkpoint
 from fullseg.training.counterpart import load_counterpart, make_scribbler, start_from
 from fullseg.training.folder import Metrics, Result, open_folder, read_before, write_provenance, write_summary
+from fullseg.training.model_options import model_arguments
 from fullseg.training.module import SegmenterModule
 from fullseg.training.provenance import NamesProvenance, provenance
 from fullseg.training.ranks import end_other_ranks, from_rank_0
@@ -84,7 +86,7 @@ def _train_in(
     trainer: L.Trainer,
     module: SegmenterModule,
     data: InteractiveDataModule,
-    counterpart: RegionSegmenter | None,
+    counterpart: Segmenter | None,
     checkpoint: Path | None,
 ) -> Result:
     before = read_before(folder) if checkpoint else None
@@ -103,7 +105,11 @@ def _train_in(
     if config.trainer.checkpoint_activations:
         checkpoint_activations(module.segmenter)
     start = time.perf_counter()
-    trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    if config.trainer.epochs:
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    else:
+        for name in ("best", "last"):
+            trainer.save_checkpoint(folder / "checkpoints" / f"{name}.ckpt")
     after = _metrics(trainer.callback_metrics)
     if "iou" not in after:  # the resumed run was finished already
         after = _evaluate(trainer, module, data)
@@ -114,11 +120,11 @@ def _train_in(
     return result
 
 
-def _module(config: Config, data: InteractiveDataModule, counterpart: RegionSegmenter | None) -> SegmenterModule:
+def _module(config: Config, data: InteractiveDataModule, counterpart: Segmenter | None) -> SegmenterModule:
     start = counterpart if config.scribbles.start_from_counterpart else None
-    model = plain(config)["model"]
-    model["num_classes"] = len(data.categories) if model.pop("class_specific") else 1
-    model["pretrained"] &= start is None
+    model = model_arguments(config, len(data.categories), background=data.has_background)
+    if start is not None:
+        model = without_start(model)
     try:
         module = SegmenterModule(model, plain(config), [category._asdict() for category in data.categories])
     except ValueError as error:
@@ -128,9 +134,7 @@ def _module(config: Config, data: InteractiveDataModule, counterpart: RegionSegm
     return module
 
 
-def _callbacks(
-    config: Config, folder: Path, counterpart: RegionSegmenter | None, stopper: StopAfterStep
-) -> list[Callback]:
+def _callbacks(config: Config, folder: Path, counterpart: Segmenter | None, stopper: StopAfterStep) -> list[Callback]:
     checkpoints = folder / "checkpoints"
     strategies = [name for name in config.study.strategies if STRATEGIES[name].model == "interactive"]
     studied = config.study.every > 0 and len(strategies) > 0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fullseg.config import Config, plain
 from fullseg.data.datamodule import InteractiveDataModule
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.regions import Segmenter
 from fullseg.options import ConfigError
 from fullseg.simulation.noise import Noise
 from fullseg.study import Plan, Predict
@@ -148,7 +148,7 @@ def _strategies(
     return strategies, {"single_region": on_image}
 
 
-def training_study(config: Config, folder: Path, strategies: list[str], counterpart: RegionSegmenter | None) -> Study:
+def training_study(config: Config, folder: Path, strategies: list[str], counterpart: Segmenter | None) -> Study:
     """Return the callback that studies a model at the end of every ``study.every``-th evaluation of its training."""
     return Study(
         folder,
@@ -167,7 +167,7 @@ def training_study(config: Config, folder: Path, strategies: list[str], counterp
 def _check_classes(path: Path, module: SegmenterModule, data: InteractiveDataModule) -> None:
     mine = [category["name"] for category in module.hparams["categories"]]
     theirs = [category.name for category in data.categories]
-    if module.hparams["model"]["num_classes"] > 1 and mine != theirs:
+    if module.segmenter.classifier is not None and mine != theirs:
         raise ConfigError(
             f"checkpoint={path}: trained on {len(mine)} classes, but the data set has {len(theirs)} others; "
             "study it on data of the same categories, or train with model.class_specific=false"

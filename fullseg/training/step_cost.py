@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.regions import Segmenter
 from fullseg.options import ConfigError
 
 
-def compile_backbone(segmenter: RegionSegmenter, backend: str) -> None:
+def compile_backbone(segmenter: Segmenter, backend: str) -> None:
     """Let torch.compile fuse the backbone in training; names in the ``state_dict`` stay.
 
     Training crops are all of one size, and the number of regions is not seen there, so there is one graph (and one for
@@ -44,14 +44,14 @@ def compile_backbone(segmenter: RegionSegmenter, backend: str) -> None:
     backbone.forward = forward
 
 
-def checkpoint_activations(segmenter: RegionSegmenter) -> None:
+def checkpoint_activations(segmenter: Segmenter) -> None:
     """Keep only the inputs of the backbone's stages and of the head; the backward pass computes the rest again.
 
     Args:
         segmenter: to change in place; names in its ``state_dict`` stay.
     """
     changed: Any = segmenter
-    for stage in _stages(segmenter.backbone.body):
+    for stage in (stage for part in segmenter.pretrained() for stage in _stages(part)):
         stage.forward = partial(checkpoint, stage.forward, use_reentrant=False)
     changed.head = partial(checkpoint, segmenter.head, use_reentrant=False)
 

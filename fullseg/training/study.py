@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fullseg.baselines import BASELINES
 from fullseg.model.predictor import Predictor
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.regions import Segmenter
 from fullseg.study import STRATEGIES, ImageRecord, Plan, Predict, study_image, summarise, write_records, write_study
 from fullseg.training.provenance import study_provenance
 from fullseg.training.study_figures import write_figures
@@ -55,7 +55,7 @@ class Study(L.Callback):
         strategies: Sequence[str],
         models: dict[str, Callable[[NDArray[np.uint8]], Predict]],
         checkpoints: dict[str, str],
-        counterpart: RegionSegmenter | None,
+        counterpart: Segmenter | None,
         every: int,
         workers: int,
         hold_scribbles: bool,
@@ -185,8 +185,8 @@ class Study(L.Callback):
 
 
 def model_of(
-    segmenter: RegionSegmenter,
-    counterpart: RegionSegmenter | None,
+    segmenter: Segmenter,
+    counterpart: Segmenter | None,
     device: str,
     precision: Callable[[], AbstractContextManager[Any]],
     *,

@@ -94,7 +94,9 @@ def test_our_own_reader_takes_it(tmp_path: Path) -> None:
         (tmp_path / "images").mkdir(exist_ok=True)
         Image.new("RGB", SIZE[::-1]).save(tmp_path / "images" / name)
     collect(tmp_path, ["a.png", "b.png"], CATEGORIES)
-    data = CocoPanoptic(tmp_path, "val", annotators="all", fraction=(1, 1), max_regions=10, skip_bad=False)
+    data = CocoPanoptic(
+        tmp_path, "val", cache=tmp_path, annotators="all", fraction=(1, 1), max_regions=10, skip_bad=False
+    )
     for number in range(2):
         np.testing.assert_array_equal(data[number].region_map, some_map(number, 3))
         assert data[number].classes.tolist() == [1, 0, 0]

@@ -14,7 +14,9 @@ from fullseg.types import VOID
 
 
 def read(root: Path, split: str = "val", annotators: str = "all") -> CocoPanoptic:
-    return CocoPanoptic(root, split, annotators=annotators, fraction=(1, 1), max_regions=1000, skip_bad=False)
+    return CocoPanoptic(
+        root, split, cache=root, annotators=annotators, fraction=(1, 1), max_regions=1000, skip_bad=False
+    )
 
 
 def write_original(root: Path, name: str, partitions: list[NDArray[np.uint16]]) -> None:

@@ -144,12 +144,14 @@ def _changed(archive: Archive, content: bytes) -> Archive:
     return archive._replace(size=len(content), sha256="")
 
 
-def test_what_is_downloaded_is_what_the_reader_takes(coco: Coco, tmp_path: Path) -> None:
+def test_what_is_downloaded_is_what_the_reader_takes(
+    coco: Coco, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     lines = download_coco(tmp_path, coco.archives, mirror=coco.url + "/")
 
     for split, count in COUNTS.items():
         options: dict[str, Any] = {"annotators": "all", "fraction": (1, 1), "max_regions": 99, "skip_bad": False}
-        partitions = CocoPanoptic(tmp_path, split, **options)
+        partitions = CocoPanoptic(tmp_path, split, cache=tmp_path_factory.mktemp("cache"), **options)
         assert len(partitions) == count
         assert all(np.unique(partition.region_map).size > 1 for partition in partitions)  # type: ignore[attr-defined]
     assert lines == [f"{archive.name}: unpacked" for archive in coco.archives]

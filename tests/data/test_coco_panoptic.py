@@ -15,12 +15,14 @@ from PIL import Image
 from fullseg.data.coco_panoptic import Category, CocoPanoptic, DataError, NewSample, Partition, write_coco_panoptic
 from fullseg.types import VOID
 
+CACHE = tempfile.TemporaryDirectory()
 CATEGORIES = (Category(7, "person", True), Category(200, "sky", False))
 
 
 def read(root: Path, split: str = "val", **options: Any) -> CocoPanoptic:
+    """Read a split; its index stays in a folder of this file's tests."""
     defaults = {"annotators": "all", "fraction": (1, 1), "max_regions": 400, "skip_bad": False}
-    return CocoPanoptic(root, split, **(defaults | options))
+    return CocoPanoptic(root, split, cache=Path(CACHE.name), **(defaults | options))
 
 
 def ids_of(png: Path) -> NDArray[np.int64]:

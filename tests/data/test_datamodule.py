@@ -19,7 +19,7 @@ from fullseg.config import DataConfig
 from fullseg.data import datamodule
 from fullseg.data.coco_panoptic import Category, DataError, NewSample, write_coco_panoptic
 from fullseg.data.datamodule import InteractiveDataModule, prepare
-from fullseg.types import VOID, Batch
+from fullseg.types import BACKGROUND, VOID, Batch
 
 CATEGORIES = (Category(7, "person", True), Category(200, "sky", False))
 SIZE = (40, 50)  # (H, W), px
@@ -51,6 +51,7 @@ def module(root: Path, seed: int = 0, **options: Any) -> InteractiveDataModule:
     defaults: dict[str, Any] = {
         "format": "coco_panoptic",
         "root": str(root),
+        "cache": str(root.parent / "cache"),
         "crop_size": 48,
         "scale": [1.0, 1.0],
         "batch_size": 2,
@@ -128,6 +129,14 @@ def test_options_of_the_crop_reach_the_samples(root: Path) -> None:
         assert ((batch.region_maps != VOID).sum(dim=(1, 2)) <= 20 * 25).all()
     for batch in epoch_of(ready(root, min_region_area=2)) + evaluation_of(ready(root, min_region_area=2)):
         assert set(batch.regions_per_image.tolist()) == {2}  # without the single pixel
+
+
+def test_regions_of_a_training_image_are_limited_and_those_of_evaluation_are_not(root: Path) -> None:
+    data = ready(root, regions_per_image=2)
+    for batch in epoch_of(data):
+        assert batch.regions_per_image.tolist() == [2, 2]
+        assert (batch.region_maps == BACKGROUND).any()
+    assert [batch.regions_per_image.tolist() for batch in evaluation_of(data)] == [[3], [3], [3]]
 
 
 @pytest.mark.parametrize("flip", [0.0, 1.0])
@@ -347,7 +356,7 @@ def test_scenes_are_generated_once_and_used_again(tmp_path: Path, few_scenes: li
     assert len(few_scenes) == 1
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
     assert again.fingerprint() == data.fingerprint()
-    assert [path.name for path in (tmp_path / "new" / "cache").iterdir()] == [folder.name]
+    assert {path.name for path in (tmp_path / "new" / "cache").iterdir()} == {folder.name, "index"}
 
 
 def test_other_scenes_get_another_folder(
@@ -382,7 +391,7 @@ def test_interrupted_generation_is_done_again(
     data.setup("fit")
     assert len(data.train_partitions) == 2
     assert len(few_scenes) == 1
-    assert len(list(tmp_path.iterdir())) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {prepare(config).name, "index"}
 
 
 def test_bsds500_is_imported_once_for_each_least_area_and_place(

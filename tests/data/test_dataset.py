@@ -26,7 +26,7 @@ from fullseg.data.dataset import (
     pack_scribbles,
 )
 from fullseg.data.transforms import training_transform
-from fullseg.types import VOID, Annotations, Batch, Sample, Scribble
+from fullseg.types import BACKGROUND, VOID, Annotations, Batch, Sample, Scribble
 
 CROP = 40
 GEOMETRY = training_transform(crop_size=CROP, scale=(0.75, 1.25), flip=0.5, colour=0)
@@ -68,7 +68,13 @@ def some(count: int, bad: Iterable[int] = (), seed: int = 0) -> Partitions:
 
 def training_set(partitions: Partitions, **options: Any) -> TrainingSet:
     transform = training_transform(crop_size=CROP, scale=(0.75, 1.25), flip=0.5, colour=0.5)
-    defaults: dict[str, Any] = {"transform": transform, "jitter": 5.0, "min_region_area": 1, "seed": 0}
+    defaults: dict[str, Any] = {
+        "transform": transform,
+        "jitter": 5.0,
+        "min_region_area": 1,
+        "regions_per_image": 0,
+        "seed": 0,
+    }
     return TrainingSet(partitions, **(defaults | options))
 
 
@@ -135,6 +141,25 @@ def test_loader_delivers_the_same_samples_with_any_number_of_workers_and_any_bat
 
         assert sorted(draw.index for draw in draws) == list(range(6))
         assert delivered == [content(dataset[draw]) for draw in draws]
+
+
+def test_crop_keeps_some_regions_and_the_others_are_background() -> None:
+    whole, few = (training_set(some(6), regions_per_image=most) for most in (0, 3))
+    chosen = set()
+    for draw in (Draw(epoch, index) for epoch in range(3) for index in range(6)):
+        sample, every = few[draw].sample, whole[draw].sample
+        assert content(few[draw]) == content(few[draw])
+        assert len(sample.classes) == 3 < len(every.classes)
+        np.testing.assert_array_equal(sample.image, every.image)
+        places = np.searchsorted(every.classes, sample.classes)  # classes of this data are its regions' own
+        expected = np.where(every.region_map >= 0, BACKGROUND, every.region_map)
+        for region, place in enumerate(places):
+            expected[every.region_map == place] = region
+        np.testing.assert_array_equal(sample.region_map, expected)
+        x, y = sample.annotations.extreme_points.astype(int).transpose(2, 0, 1)
+        np.testing.assert_array_equal(sample.region_map[y, x], np.repeat(np.arange(3)[:, None], 4, axis=1))
+        chosen.add(tuple(places.tolist()))
+    assert len(chosen) > 10
 
 
 def test_two_workers_augment_differently() -> None:

@@ -211,8 +211,10 @@ def test_files_are_coco_panoptic_with_ids_and_areas_of_the_png(written: Path, sp
         assert {s["category_id"] for s in annotation["segments_info"]} <= set(category_ids)
 
 
-def test_what_is_read_back_is_the_generated_scene(written: Path) -> None:
-    data = CocoPanoptic(written, "val", annotators="median", fraction=(1, 1), max_regions=30, skip_bad=False)
+def test_what_is_read_back_is_the_generated_scene(written: Path, tmp_path: Path) -> None:
+    data = CocoPanoptic(
+        written, "val", cache=tmp_path, annotators="median", fraction=(1, 1), max_regions=30, skip_bad=False
+    )
 
     assert data.categories == SCENE_CATEGORIES
     for k in range(2):

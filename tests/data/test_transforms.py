@@ -12,8 +12,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter, minimum_filter
 
-from fullseg.data.transforms import apply_transform, keep_visible_regions, training_transform
-from fullseg.types import VOID
+from fullseg.data.transforms import apply_transform, keep_some_regions, keep_visible_regions, training_transform
+from fullseg.types import BACKGROUND, VOID
 
 Image = NDArray[np.uint8]
 RegionMap = NDArray[np.int64]
@@ -239,7 +239,7 @@ def test_same_seed_same_result_whatever_came_before_other_seed_other_result() ->
 def by_a_loop(
     region_map: RegionMap, classes: NDArray[np.int64], min_region_area: int
 ) -> tuple[RegionMap, NDArray[np.int64]]:
-    kept_map, kept = np.full_like(region_map, VOID), []
+    kept_map, kept = np.where(region_map == BACKGROUND, BACKGROUND, VOID), []
     for region, label in enumerate(classes):
         here = region_map == region
         if here.sum() >= min_region_area:
@@ -252,7 +252,9 @@ def by_a_loop(
 @given(
     st.integers(0, 8).flatmap(
         lambda count: st.tuples(
-            arrays(np.int64, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.integers(VOID, count - 1)),
+            arrays(
+                np.int64, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.integers(BACKGROUND, count - 1)
+            ),
             arrays(np.int64, count, elements=st.integers(0, 5)),
         )
     ),
@@ -270,6 +272,25 @@ def test_visible_regions_are_those_a_plain_loop_finds(
     np.testing.assert_array_equal(found, expected)
     assert found_map.dtype == found.dtype == np.int64
     np.testing.assert_array_equal(region_map, before)
+
+
+def test_some_regions_are_kept_at_random_and_the_others_become_background() -> None:
+    region_map, classes = np.array([[0, 1, 2, 3, 4, VOID, BACKGROUND]]), np.arange(10, 15)
+    chosen = set()
+    for seed in range(200):
+        found_map, found = keep_some_regions(region_map, classes, 2, np.random.default_rng(seed))
+        kept = (found - 10).tolist()
+        assert kept == sorted(kept)
+        expected = [kept.index(region) if region in kept else BACKGROUND for region in range(5)]
+        assert found_map.tolist() == [[*expected, VOID, BACKGROUND]]
+        chosen.add(tuple(kept))
+    assert len(chosen) == 10
+    for most in (5, 6):
+        rng = np.random.default_rng(0)
+        found_map, found = keep_some_regions(region_map, classes, most, rng)
+        np.testing.assert_array_equal(found_map, region_map)
+        np.testing.assert_array_equal(found, classes)
+        assert rng.random() == np.random.default_rng(0).random()  # nothing was drawn
 
 
 def test_regions_keep_their_order_and_classes_and_one_pixel_is_enough() -> None:

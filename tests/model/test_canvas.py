@@ -129,3 +129,17 @@ def test_no_region_gives_void_everywhere(size: tuple[int, int]) -> None:
     assert canvas.shape == (0, *size)
     assert torch.equal(region_map_of(canvas), torch.full(size, VOID))
     assert probabilities_of(canvas).shape == (0, *size)
+
+
+def test_the_background_wins_where_no_logit_is_positive(boxes: Tensor, size: tuple[int, int]) -> None:
+    canvas = project_to_canvas(random_logits(len(boxes), 7, 7), boxes, size)
+
+    regions = region_map_of(canvas, background=True)
+    probabilities = probabilities_of(canvas, background=True)
+
+    best, winner = canvas.max(dim=0)
+    assert torch.equal(regions, torch.where(best > 0, winner, VOID))
+    exponentials = torch.where(canvas > OUTSIDE_LOGIT, canvas.exp(), 0)
+    torch.testing.assert_close(probabilities, exponentials / (1 + exponentials.sum(dim=0)))
+    alone = (canvas > OUTSIDE_LOGIT).sum(dim=0) == 1
+    torch.testing.assert_close(probabilities.amax(dim=0)[alone], best.sigmoid()[alone])

@@ -8,11 +8,14 @@ import torch
 from numpy.typing import NDArray
 
 from fullseg.data.dataset import pack_scribbles
-from fullseg.model import incremental
+from fullseg.model import incremental, region_head
 from fullseg.model.canvas import OUTSIDE_LOGIT, project_to_canvas, region_map_of
+from fullseg.model.dextr import Dextr
 from fullseg.model.image_state import ImageState
-from fullseg.model.segmenter import Regions, RegionSegmenter, Strokes
-from fullseg.types import Annotations, Scribble
+from fullseg.model.regions import Regions, Segmenter, Strokes
+from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.segmenters import make_segmenter
+from fullseg.types import VOID, Annotations, Scribble
 
 SIZE = (150, 290)  # (H, W): more than one tile either way
 IMAGE = np.random.default_rng(0).integers(0, 256, (*SIZE, 3)).astype(np.uint8)
@@ -29,18 +32,40 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "box_maps": False,
     },
     "Table 1": {"roi_size": 14, "mask_size": 33, "annotation_encoding": "gaussian", "share": "none"},
+    "single objects": {"share": "none", "background": True},
+    "two stages": {
+        "features": "c4",
+        "stride": 8,
+        "roi_size": 7,
+        "mask_size": 15,
+        "head": "two_stage",
+        "num_classes": 2,
+    },
     "heatmaps are shared": {"annotation_encoding": "gaussian"},
     "points are shared": {"share": "points", "head_dilations": [1]},
     "one layer, larger masks": {"roi_size": 9, "mask_size": 15, "head_dilations": [1]},
 }
 
 
-def features_of(segmenter: RegionSegmenter) -> torch.Tensor:
+DEXTR: dict[str, Any] = {
+    "name": "dextr",
+    "backbone": "tf_efficientnet_lite0",
+    "pretrained": False,
+    "input_size": 32,
+    "relax": 20,
+    "weights": None,
+    "published": False,
+    "annotation_encoding": "gaussian",
+    "background": True,
+}
+
+
+def features_of(segmenter: Segmenter) -> torch.Tensor:
     with torch.inference_mode():
-        return segmenter.backbone(torch.from_numpy(IMAGE).permute(2, 0, 1)[None])[0]
+        return segmenter.features(torch.from_numpy(IMAGE).permute(2, 0, 1)[None])[0]
 
 
-def straightforward(segmenter: RegionSegmenter, features: torch.Tensor, annotations: Annotations) -> Regions:
+def straightforward(segmenter: Segmenter, features: torch.Tensor, annotations: Annotations) -> Regions:
     points, lengths, regions = pack_scribbles(annotations.scribbles)
     quads = torch.from_numpy(annotations.extreme_points)
     rois, boxes = segmenter.region_inputs(features, quads, Strokes(points, lengths, regions), SIZE)
@@ -95,11 +120,11 @@ def held(canvas: torch.Tensor, annotations: Annotations, locked: dict[int, NDArr
             for step in range(steps):
                 x, y = np.floor(start + np.float32(step) / np.float32(steps) * (end - start) + 0.5).astype(int)
                 if scribble.region not in locked:
-                    canvas[:, y, x], canvas[scribble.region, y, x] = OUTSIDE_LOGIT, 0
+                    canvas[:, y, x], canvas[scribble.region, y, x] = OUTSIDE_LOGIT, 1e4
     for region, mask in locked.items():
         canvas[region] = OUTSIDE_LOGIT
         canvas[:, mask] = OUTSIDE_LOGIT
-        canvas[region, mask] = 0
+        canvas[region, mask] = 1e4
     return canvas
 
 
@@ -107,25 +132,35 @@ def assert_same(state: ImageState, regions: Regions, canvas: torch.Tensor) -> No
     if state.regions:
         torch.testing.assert_close(torch.stack(state.logits()), regions.logits, rtol=1e-4, atol=1e-4)
         np.testing.assert_array_equal(state.boxes(), regions.boxes.numpy())
+    expected = region_map_of(canvas)
     probabilities = torch.where(canvas > OUTSIDE_LOGIT, canvas.softmax(dim=0), 0)
+    if state.segmenter.background:
+        canvas = torch.cat([canvas, torch.zeros(1, *SIZE)])
+        winner = canvas.argmax(dim=0)
+        expected = torch.where(winner == len(canvas) - 1, VOID, winner)
+        probabilities = canvas.softmax(dim=0)[:-1]
+    certainty = np.where(state.canvas.region_map == VOID, 0, probabilities.amax(dim=0))
     np.testing.assert_allclose(state.probabilities(), probabilities, atol=1e-4)
-    np.testing.assert_allclose(state.canvas.certainty, probabilities.amax(dim=0), atol=1e-4)
+    np.testing.assert_allclose(state.canvas.certainty, certainty, atol=1e-4)
     np.testing.assert_allclose(state.canvas.areas.sum(axis=(0, 1)), probabilities.sum(dim=(1, 2)), rtol=1e-4, atol=0.1)
     best = canvas.topk(min(2, len(canvas)), dim=0).values
     close = (best[0] - best[-1] < 1e-4) & (best[0] > OUTSIDE_LOGIT) if len(best) > 1 else torch.zeros(SIZE, dtype=bool)
     assert close.float().mean() < 0.01
-    differs = torch.from_numpy(state.canvas.region_map) != region_map_of(canvas)
+    differs = torch.from_numpy(state.canvas.region_map) != expected
     assert not (differs & ~close).any()
 
 
 @pytest.mark.parametrize("batched", [False, True])
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", [*VARIANTS, "dextr"])
 def test_any_change_gives_what_computing_everything_anew_gives(
     variant: str, batched: bool, tiny_model: dict[str, Any]
 ) -> None:
     torch.manual_seed(0)
-    segmenter = RegionSegmenter(**{**tiny_model, **VARIANTS[variant]}).eval()
-    rng = np.random.default_rng(list(VARIANTS).index(variant))
+    options = {"name": "region", **tiny_model, **VARIANTS[variant]} if variant != "dextr" else DEXTR
+    segmenter = make_segmenter(options).eval()
+    if isinstance(segmenter, Dextr):
+        segmenter.backbone.pyramid.last.weight.data *= 100  # so that few pixels are contested to the last digit
+    rng = np.random.default_rng([*VARIANTS, "dextr"].index(variant))
     annotations = Annotations(np.stack([random_quad(rng) for _ in range(5)]), [])
     features = features_of(segmenter)
     with torch.inference_mode():
@@ -237,7 +272,7 @@ def test_only_changed_tiles_are_computed(state: ImageState, monkeypatch: pytest.
 
 
 def test_regions_beyond_the_memory_are_computed_anew(state: ImageState, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(incremental, "CACHE_BYTES", 2 * (2 * 8 * 21 * 21 * 4) + 1)  # two regions' hidden layers
+    monkeypatch.setattr(region_head, "CACHE_BYTES", 2 * (2 * 8 * 21 * 21 * 4) + 1)  # two regions' hidden layers
     cells = record_convolutions(monkeypatch)
     with torch.inference_mode():
         state.update(Annotations(FAR_APART, []), {})
@@ -253,7 +288,7 @@ def test_regions_beyond_the_memory_are_computed_anew(state: ImageState, monkeypa
 def test_a_batch_is_of_the_touched_regions_and_may_be_larger_than_the_memory(
     state: ImageState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(incremental, "CACHE_BYTES", 8 * 21 * 21 * 4)  # one region's
+    monkeypatch.setattr(region_head, "CACHE_BYTES", 8 * 21 * 21 * 4)  # one region's
     counts: list[int] = []
     last = state.segmenter.convolutions[-1]
     last.register_forward_hook(lambda _, inputs, __: counts.append(len(inputs[0])))

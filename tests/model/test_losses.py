@@ -81,7 +81,7 @@ def test_pixelwise_is_the_same_in_tiles_of_any_size(
     boxes: Tensor, size: tuple[int, int], tile: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logits, truth = random_logits(len(boxes), 7), random_truth(len(boxes), size)
-    whole = losses._canvas_loss(logits, boxes, truth) / len(boxes)
+    whole = PixelwiseLoss()._of_canvas(logits, boxes, truth) / len(boxes)
 
     monkeypatch.setattr(losses, "TILE", tile)
 

@@ -177,7 +177,7 @@ def test_reads_a_checkpoint_and_refuses_other_files(
     tmp_path: Path, segmenter: RegionSegmenter, options: dict[str, Any]
 ) -> None:
     state = {f"segmenter.{key}": value for key, value in segmenter.state_dict().items()}
-    hyperparameters = {"model": {**options, "pretrained": True}, "categories": CATEGORIES}
+    hyperparameters = {"model": {"name": "region", **options, "pretrained": True}, "categories": CATEGORIES}
     torch.save({"hyper_parameters": hyperparameters, "state_dict": state}, tmp_path / "whole.ckpt")
     (tmp_path / "half.ckpt").write_bytes((tmp_path / "whole.ckpt").read_bytes()[:20000])
     torch.save({"weights": 1}, tmp_path / "foreign.ckpt")

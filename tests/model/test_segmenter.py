@@ -4,13 +4,15 @@ import math
 from typing import Any
 
 import pytest
+import timm
 import torch
 import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
 from fullseg.model.boxes import box_maps
-from fullseg.model.segmenter import Regions, RegionSegmenter, Strokes
+from fullseg.model.regions import Regions, Strokes
+from fullseg.model.segmenter import RegionSegmenter
 from fullseg.types import VOID, Batch, Scribble
 
 SIZE = (45, 59)  # (H, W), both odd
@@ -36,11 +38,13 @@ def make(seed: int = 0, **changes: Any) -> RegionSegmenter:
         "feature_channels": 8,
         "roi_size": 7,
         "mask_size": 7,
+        "head": "light",
         "head_channels": 8,
         "head_dilations": [1, 2, 1],
         "box_maps": True,
         "share": "all",
         "annotation_encoding": "binary",
+        "background": False,
         "num_classes": 1,
     }
     torch.manual_seed(seed)
@@ -248,9 +252,12 @@ def test_gaussian_encoding_reaches_the_head() -> None:
     assert maps[0, 0, 20, 10] == pytest.approx(math.exp(-0.5), abs=1e-5)
 
 
-@pytest.mark.parametrize(("features", "stride"), [("fpn", 4), ("fpn", 8), ("c4", 8), ("c4", 16)])
-def test_gradient_reaches_every_trainable_parameter_and_batch_norm_stays(features: str, stride: int) -> None:
-    segmenter = make(num_classes=3, features=features, stride=stride).train()
+@pytest.mark.parametrize(
+    ("features", "stride", "head"),
+    [("fpn", 4, "light"), ("fpn", 8, "light"), ("c4", 8, "light"), ("c4", 16, "light"), ("c4", 8, "two_stage")],
+)
+def test_gradient_reaches_every_trainable_parameter_and_batch_norm_stays(features: str, stride: int, head: str) -> None:
+    segmenter = make(num_classes=3, features=features, stride=stride, head=head).train()
     frozen = {
         name: (norm, {key: value.clone() for key, value in norm.state_dict().items()})
         for name, norm in segmenter.named_modules()
@@ -287,3 +294,26 @@ def test_same_seed_same_segmenter() -> None:
 
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "channels"), [("tf_efficientnet_lite0", (112, 320)), ("resnet26", (1024, 2048))], ids=str
+)
+def test_two_stage_head_runs_the_last_stage_on_every_roi_then_convolutions_at_the_masks_size(
+    backbone: str, channels: tuple[int, int]
+) -> None:
+    segmenter = make(backbone=backbone, features="c4", stride=8, head="two_stage", roi_size=7, mask_size=15)
+    stage, seen = segmenter.second_stage, []
+    assert stage is not None
+    whole = timm.create_model(backbone, output_stride=16).eval()
+    last = nn.Sequential(whole.layer4) if backbone == "resnet26" else nn.Sequential(*whole.blocks[5:])
+    last.load_state_dict(stage.stage.blocks.state_dict())
+    rois = torch.randn(3, channels[0] + 6, 7, 7)
+    expected = last(rois[:, : channels[0]] + F.conv2d(rois[:, channels[0] :], stage.maps.weight, stage.maps.bias))
+    assert expected.shape == (3, channels[1], 7, 7)
+    with torch.no_grad():
+        assert_close(stage(rois), expected)
+    segmenter.convolutions[0].register_forward_pre_hook(lambda _module, given: seen.append(given[0].shape))
+    logits = run(segmenter, (POINTS, [])).logits
+    assert seen == [(3, channels[1], 15, 15)]
+    assert logits.shape == (3, 15, 15)

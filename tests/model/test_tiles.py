@@ -23,7 +23,7 @@ def random_regions(rng: np.random.Generator, count: int) -> tuple[torch.Tensor, 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 12))
 def test_all_tiles_together_are_the_dense_canvas(seed: int, count: int) -> None:
     logits, boxes = random_regions(np.random.default_rng(seed), count)
-    canvas = TiledCanvas(SIZE, SMALL_TILE)
+    canvas = TiledCanvas(SIZE, SMALL_TILE, background=False)
     canvas.renumber(np.full(count, VOID, np.int64), NONE)
     canvas.mark([(0, 0, SIZE[1], SIZE[0])])
     canvas.update(list(logits), boxes, Decided(NONE, NONE, None, ()))
@@ -44,7 +44,7 @@ def test_a_locked_region_has_its_pixels_and_the_others_share_the_rest_as_if_it_w
     logits, boxes = random_regions(rng, 4)
     tile = (10, 20, 60, 70)
     mask = rng.random((50, 50)) < 0.3
-    found = compete(tile, list(logits), boxes, np.where(mask, locked, VOID), (locked,))
+    found = compete(tile, list(logits), boxes, np.where(mask, locked, VOID), (locked,), background=False)
     np.testing.assert_array_equal(found.region_map == locked, mask)
     others = [region for region in range(4) if region != locked]
     alone = project_to_canvas(logits[others], torch.from_numpy(boxes[others]).float(), SIZE)[:, 20:70, 10:60]
@@ -63,7 +63,7 @@ def test_a_decided_pixel_is_its_regions_for_certain_whatever_the_logits() -> Non
     boxes = np.array([[0, 0, 40, 40], [5, 5, 30, 30]])
     decided = np.full((40, 40), VOID)
     decided[10, 12] = 1
-    found = compete((0, 0, 40, 40), logits, boxes, decided, ())
+    found = compete((0, 0, 40, 40), logits, boxes, decided, (), background=False)
     assert found.region_map[10, 12] == 1
     assert found.probabilities[:, 10, 12].tolist() == [0, 1]
     assert np.count_nonzero(found.region_map == 1) == 1
@@ -78,7 +78,7 @@ def test_a_lock_wins_over_a_scribbles_line() -> None:
 
 
 def test_new_numbers_move_labels_and_areas() -> None:
-    canvas = TiledCanvas((2, 3), SMALL_TILE)
+    canvas = TiledCanvas((2, 3), SMALL_TILE, background=False)
     canvas.renumber(np.array([VOID, VOID, VOID]), NONE)
     canvas.region_map[:] = [[0, 1, 2], [VOID, 2, 0]]
     canvas.areas[0, 0] = [5, 6, 7]

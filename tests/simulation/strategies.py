@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fullseg.simulation.errors import ErrorRegion
 from fullseg.simulation.runs import Runs
-from fullseg.types import VOID
+from fullseg.types import BACKGROUND, VOID
 
 
 class Case(NamedTuple):
@@ -20,24 +20,24 @@ class Case(NamedTuple):
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Blocky truths with holes and VOID; predictions that are shifted, patched with other regions, or unrelated."""
+    """Blocky truths with holes, VOID, BACKGROUND; predictions that are shifted, patched with others, or unrelated."""
     height, width = draw(st.integers(1, 24)), draw(st.integers(1, 24))
     num_regions, seed = draw(st.integers(1, 6)), draw(st.integers(0, 2**32 - 1))
     kind = draw(st.sampled_from(["shifted", "patched", "unrelated", "equal"]))
     rng = np.random.default_rng(seed)
 
-    def blocks(size: int) -> NDArray[np.int64]:
-        coarse = rng.integers(VOID if rng.random() < 0.5 else 0, num_regions, (height // size + 1, width // size + 1))
+    def blocks(size: int, least: int = VOID) -> NDArray[np.int64]:
+        coarse = rng.integers(least if rng.random() < 0.5 else 0, num_regions, (height // size + 1, width // size + 1))
         return coarse.repeat(size, axis=0).repeat(size, axis=1)[:height, :width].astype(np.int64)
 
-    truth = blocks(int(rng.integers(1, 6)))
+    truth = blocks(int(rng.integers(1, 6)), BACKGROUND)
     prediction = {
         "shifted": lambda: np.roll(truth, (1, 2), (0, 1)),
         "patched": lambda: np.where(blocks(3) % 2 == 0, truth, blocks(2)),
         "unrelated": lambda: blocks(2),
         "equal": truth.copy,
     }[kind]()
-    return Case(truth, prediction, num_regions, seed)
+    return Case(truth, np.maximum(prediction, VOID), num_regions, seed)  # nobody predicts BACKGROUND
 
 
 def mask_of(error: ErrorRegion, case: Case) -> NDArray[np.bool_]:

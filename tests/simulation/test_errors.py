@@ -6,12 +6,12 @@ from scipy import ndimage
 
 from fullseg.metrics import region_iou
 from fullseg.simulation import error_regions
-from fullseg.types import VOID
+from fullseg.types import BACKGROUND, VOID
 from tests.simulation.strategies import Case, cases, mask_of, painted
 
 
 def mean_iou(prediction: NDArray[np.int64], case: Case) -> float:
-    present = np.unique(case.truth[case.truth != VOID])
+    present = np.unique(case.truth[case.truth >= 0])
     return float(region_iou(prediction, case.truth, case.num_regions)[present].mean())
 
 
@@ -87,6 +87,14 @@ def test_diagonal_neighbours_are_one_error_and_other_true_regions_another() -> N
     assert [(error.region, error.area) for error in errors] == [(0, 2), (1, 2)]
 
 
+def test_background_given_to_a_region_widens_its_union_and_is_no_error() -> None:
+    truth = np.array([[0, 0, 0, BACKGROUND, BACKGROUND, BACKGROUND]])
+    assert error_regions(truth, np.array([[0, 0, 0, 0, VOID, VOID]]), 1) == []
+    [error] = error_regions(truth, np.array([[0, 0, VOID, 0, 0, VOID]]), 1)
+    assert (error.region, error.area) == (0, 1)
+    assert error.gain == pytest.approx(3 / 5 - 2 / 5)
+
+
 def test_no_error_in_a_perfect_prediction_or_on_void() -> None:
     truth = np.array([[0, 0, VOID], [1, 1, VOID]])
     prediction = np.array([[0, 0, 1], [1, 1, 0]])
@@ -97,6 +105,7 @@ def test_no_error_in_a_perfect_prediction_or_on_void() -> None:
     ("truth", "prediction", "message"),
     [
         (np.zeros((2, 2), int), np.zeros((2, 3), int), r"prediction is \(2, 3\), truth is \(2, 2\)"),
+        (np.full((2, 2), -3), np.zeros((2, 2), int), "truth holds regions -3 to -3 of 2"),
         (np.full((2, 2), 3), np.zeros((2, 2), int), "truth holds regions 3 to 3 of 2"),
         (np.zeros((2, 2), int), np.full((2, 2), -2), "prediction holds regions -2 to -2 of 2"),
     ],

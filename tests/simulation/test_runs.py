@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from fullseg.simulation.runs import Runs, bounding_boxes, connect, draw_pixels, find_runs, touching
-from fullseg.types import VOID
+from fullseg.types import BACKGROUND, VOID
 from tests.simulation.strategies import Case, cases
 
 
@@ -45,7 +45,7 @@ def plain_groups(truth: NDArray[np.int64], regions: int) -> NDArray[np.int64]:
 def test_runs_are_the_pixels_in_reading_order_and_none_could_be_longer(case: Case) -> None:
     runs = runs_of(case.truth)
 
-    np.testing.assert_array_equal(painted(case.truth.shape, runs, runs.value), case.truth)
+    np.testing.assert_array_equal(painted(case.truth.shape, runs, runs.value), np.maximum(case.truth, VOID))
     assert (runs.start < runs.stop).all()
     follows = (runs.row[1:] == runs.row[:-1]) & (runs.start[1:] <= runs.stop[:-1])
     assert ((runs.value[1:] != runs.value[:-1]) | ~follows).all()
@@ -60,9 +60,9 @@ def test_runs_of_two_maps_are_cut_where_either_changes(case: Case) -> None:
     np.testing.assert_array_equal(painted(case.truth.shape, runs, runs.value), case.truth)
     both = find_runs(10 * case.truth + case.prediction)
     np.testing.assert_array_equal(runs[1:], both[1:])
-    all_runs = runs._replace(value=case.truth[runs.row, runs.start] + 1)
+    all_runs = runs._replace(value=case.truth[runs.row, runs.start] - BACKGROUND)
     group, _ = connected(all_runs, case.truth.shape[1])
-    expected = plain_groups(case.truth + 1, case.num_regions + 1)  # whatever the cuts
+    expected = plain_groups(case.truth - BACKGROUND, case.num_regions + 2)  # whatever the cuts
     np.testing.assert_array_equal(painted(case.truth.shape, runs, group), expected)
 
 

@@ -156,6 +156,19 @@ def test_ctrl_c_and_resume_continue_exactly(
     assert resumed.before["iou"] == whole.before["iou"]
 
 
+def test_no_epoch_keeps_the_model_that_it_starts_with(run: Any) -> None:
+    result = run("trainer.epochs=0")
+    np.testing.assert_equal(result.after, result.before)
+    first, last = (
+        torch.load(result.folder / "checkpoints" / f"{name}.ckpt", weights_only=True) for name in ("best", "last")
+    )
+    assert first["global_step"] == last["global_step"] == 0
+    again = run("trainer.epochs=0", "seed=0")
+    other = torch.load(again.folder / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.equal(value, other[key]) for key, value in first["state_dict"].items())
+    Predictor.from_checkpoint(result.folder)
+
+
 def test_a_finished_run_resumes_to_the_same_result(run: Any, tmp_path: Path) -> None:
     first = run(runs=tmp_path)
     again = run("resume=latest", runs=tmp_path)

@@ -1,0 +1,85 @@
+"""Table 1 from end to end: single objects with background, our single region model and DEXTR."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as run_lengths
+
+from fullseg import Predictor
+from fullseg.config import load_config
+from fullseg.data.scenes import SCENE_CATEGORIES, generate_scene
+from fullseg.training.run import train
+from fullseg.training.run_study import study
+from fullseg.types import VOID, Annotations
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+TINY = {  # beside the tiny options of all tests: a network of the same kind that is quick
+    "single_region": ["model.backbone=resnet14t", "model.dextr.input_size=32"],
+    "dextr": ["model.backbone=resnet14t", "model.dextr.input_size=32", "data.regions_per_image=2"],
+}
+
+
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder as COCO's, whose objects are the things of scenes, grown so that some overlap."""
+    root = tmp_path_factory.mktemp("objects")
+    (root / "annotations").mkdir()
+    for split, count in (("train2014", 4), ("val2017", 2)):
+        (root / split).mkdir()
+        content: dict[str, list[dict[str, object]]] = {"images": [], "annotations": []}
+        for number in range(count):
+            scene = generate_scene(np.random.default_rng([count, number]))
+            height, width = scene.region_map.shape
+            Image.fromarray(scene.image).save(root / split / f"{number}.png")
+            size = {"height": height, "width": width}
+            content["images"].append({"id": number, "file_name": f"{number}.png", **size})
+            for region, index in enumerate(scene.classes.tolist()):
+                if SCENE_CATEGORIES[index].isthing:
+                    found = run_lengths.encode(np.asfortranarray(scene.region_map == region))
+                    code = {"size": [height, width], "counts": found["counts"].decode()}
+                    about = {"id": 1 + len(content["annotations"]), "image_id": number, "iscrowd": 0}
+                    content["annotations"].append(
+                        about | {"category_id": int(SCENE_CATEGORIES[index].id), "segmentation": code}
+                    )
+        categories = [{"id": int(c.id), "name": c.name} for c in SCENE_CATEGORIES if c.isthing]
+        (root / "annotations" / f"instances_{split}.json").write_text(json.dumps(content | {"categories": categories}))
+    return root
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_trains_is_studied_and_predicts(name: str, objects: Path, tiny_options: list[str], tmp_path: Path) -> None:
+    options = [option for option in tiny_options if not option.startswith("data.format")]
+    options += [
+        *TINY[name],
+        "trainer.epochs=1",
+        f"data.root={objects}",
+        f"data.cache={tmp_path}",
+        f"runs={tmp_path / 'runs'}",
+    ]
+    options += ["tracking.wandb=disabled", "study.rounds=1", "study.strategies=[free]", "study.workers=1"]
+    config = load_config(ROOT / "experiments" / "table1" / f"{name}.yaml", options)
+    result = train(config)
+    assert 0 < result.after["iou_independent"] < 1
+    assert result.after["iou"] == pytest.approx(result.after["iou_independent"], abs=0.25)  # objects hardly meet
+
+    folder, content = study(load_config(ROOT / "experiments" / "table1" / f"{name}.yaml", options))
+    curve = content["strategies"]["free"]["iou"]
+    assert folder == result.folder
+    assert curve[0] == pytest.approx(result.after["iou"], abs=0.02)
+    assert curve[1] > curve[0] - 0.02
+
+    predictor = Predictor.from_checkpoint(result.folder)
+    image = np.array(Image.open(objects / "val2017" / "0.png"))
+    predictor.set_image(image)
+    quad = np.array([[[10, 30], [40, 10], [80, 30], [40, 70]]], np.float32)
+    region_map = predictor.predict(Annotations(quad, []))
+    probability = predictor.probabilities()[0]
+    inside = np.zeros(region_map.shape, bool)
+    inside[10:71, 10:81] = True
+    np.testing.assert_array_equal(region_map == 0, inside & (probability > 0.5))  # a pixel may be of no region
+    assert (region_map[~inside] == VOID).all()
