@@ -86,17 +86,17 @@ def roi_align_each(maps: Tensor, boxes: Tensor, size: int) -> Tensor:
 
 def crop_each(maps: Tensor, boxes: Tensor, size: int) -> Tensor:
     """Crop as ``roi_align_each``, from boxes that may reach beyond the map: it is 0 there."""
-    rows, columns = (_inside(boxes[:, axis], boxes[:, axis + 2], size, maps.shape[2 - axis]) for axis in (1, 0))
-    return roi_align_each(maps, boxes, size) * (rows[:, :, None] & columns[:, None])
+    return roi_align_each(maps, boxes, size) * _on_map(boxes, size, maps.shape[1], maps.shape[2])
 
 
 def crop(features: Tensor, boxes: Tensor, size: int) -> Tensor:
     """Crop as ``roi_align`` at stride 1, from boxes that may reach beyond the map (C, H, W): it is 0 there."""
-    rows, columns = (_inside(boxes[:, axis], boxes[:, axis + 2], size, features.shape[2 - axis]) for axis in (1, 0))
-    return roi_align(features, boxes, size, 1) * (rows[:, None, :, None] & columns[:, None, None])
+    return roi_align(features, boxes, size, 1) * _on_map(boxes, size, features.shape[1], features.shape[2])[:, None]
 
 
-def _inside(start: Tensor, end: Tensor, cells: int, length: int) -> Tensor:
-    """Return which cells (N, cells) of a box's side have their centre on the map."""
-    centre = start[:, None] + (torch.arange(cells, device=start.device) + 0.5) * ((end - start) / cells)[:, None]
-    return (centre >= 0) & (centre < length)
+def _on_map(boxes: Tensor, size: int, height: int, width: int) -> Tensor:
+    """Return which cells (N, size, size) of boxes (N, 4) have their centre on the map."""
+    share = (torch.arange(size, device=boxes.device) + 0.5) / size
+    centres = boxes[:, None, :2] + share[:, None] * (boxes[:, 2:] - boxes[:, :2])[:, None]  # (N, size, 2), x and y
+    inside = (centres >= 0) & (centres < centres.new_tensor([width, height]))
+    return inside[:, :, None, 1] & inside[:, None, :, 0]

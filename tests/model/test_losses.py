@@ -21,19 +21,24 @@ def random_logits(regions: int, cells: int) -> Tensor:
     return torch.randn(regions, cells, cells, dtype=torch.float64, generator=generator).requires_grad_()
 
 
-def random_truth(regions: int, size: tuple[int, int]) -> Tensor:
-    """Blobs of regions and of VOID; any region may lie outside its own box."""
-    coarse = np.random.default_rng(0).integers(VOID, regions, (-(-size[0] // 3), -(-size[1] // 3)))
+def random_truth(regions: int, size: tuple[int, int], low: int = VOID) -> Tensor:
+    """Blobs of regions and of VOID (from ``low`` on); any region may lie outside its own box."""
+    coarse = np.random.default_rng(0).integers(low, regions, (-(-size[0] // 3), -(-size[1] // 3)))
     return torch.from_numpy(coarse.repeat(3, axis=0).repeat(3, axis=1)[: size[0], : size[1]])
+
+
+def resized(region_logits: Tensor, corners: list[list[int]]) -> list[Tensor]:
+    """Resize every region's logits to its box, by torch."""
+    return [
+        F.interpolate(logits[None, None], size=(y1 - y0, x1 - x0), mode="bilinear", align_corners=False)[0, 0]
+        for logits, (x0, y0, x1, y1) in zip(region_logits, corners, strict=True)
+    ]
 
 
 def plain_pixelwise(region_logits: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
     """Eq. 3 by a loop over pixels."""
     corners = boxes.int().tolist()
-    crops = [
-        F.interpolate(logits[None, None], size=(y1 - y0, x1 - x0), mode="bilinear", align_corners=False)[0, 0]
-        for logits, (x0, y0, x1, y1) in zip(region_logits, corners, strict=True)
-    ]
+    crops = resized(region_logits, corners)
     total = region_logits.new_zeros(())
     for y, row in enumerate(region_map.tolist()):
         for x, own in enumerate(row):

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,28 +10,16 @@ from torch import Tensor
 from fullseg.model import losses
 from fullseg.model.losses import ClassBalancedLoss, MaskwiseLoss, PixelwiseLoss
 from fullseg.types import BACKGROUND, VOID
+from tests.model.test_losses import random_logits, random_truth, resized
 
 SIZE = (13, 17)
 BOXES = torch.tensor([[1, 2, 9, 8], [5, 0, 16, 12], [10, 9, 12, 13]], dtype=torch.float64)
 
 
-def random_logits(cells: int) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(len(BOXES), cells, cells, dtype=torch.float64, generator=generator).requires_grad_()
-
-
-def random_truth(low: int) -> Tensor:
-    coarse = np.random.default_rng(0).integers(low, len(BOXES), (5, 6))
-    return torch.from_numpy(coarse.repeat(3, axis=0).repeat(3, axis=1)[: SIZE[0], : SIZE[1]])
-
-
 def competing_with_0(region_logits: Tensor, region_map: Tensor) -> Tensor:
     """Eq. 3 by a loop over pixels, in which the background is one more competitor of logit 0."""
     corners = BOXES.int().tolist()
-    crops = [
-        F.interpolate(logits[None, None], size=(y1 - y0, x1 - x0), mode="bilinear", align_corners=False)[0, 0]
-        for logits, (x0, y0, x1, y1) in zip(region_logits, corners, strict=True)
-    ]
+    crops = resized(region_logits, corners)
     total = region_logits.new_zeros(())
     for y, row in enumerate(region_map.tolist()):
         for x, own in enumerate(row):
@@ -49,7 +36,7 @@ def competing_with_0(region_logits: Tensor, region_map: Tensor) -> Tensor:
 @pytest.mark.parametrize("tile", [4, 1000])
 def test_the_background_competes_with_logit_0(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(losses, "TILE", tile)
-    logits, truth = random_logits(5), random_truth(BACKGROUND)
+    logits, truth = random_logits(3, 5), random_truth(3, SIZE, BACKGROUND)
     assert {BACKGROUND, VOID} <= set(truth.unique().tolist())
 
     ours, plain = PixelwiseLoss(background=True)(logits, BOXES, truth), competing_with_0(logits, truth)
@@ -62,7 +49,7 @@ def test_the_background_competes_with_logit_0(tile: int, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("tile", [4, 1000])
 def test_a_model_without_background_does_not_count_it(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(losses, "TILE", tile)
-    logits, truth = random_logits(5), random_truth(BACKGROUND)
+    logits, truth = random_logits(3, 5), random_truth(3, SIZE, BACKGROUND)
     as_void = torch.where(truth == BACKGROUND, VOID, truth)
 
     torch.testing.assert_close(PixelwiseLoss()(logits, BOXES, truth), PixelwiseLoss()(logits, BOXES, as_void))
@@ -83,7 +70,7 @@ def test_class_balanced_equals_a_loop_over_cells() -> None:
     boxes = torch.tensor(
         [[2, 3, 10, 11], [-4, -2, 4, 6], [12, 8, 20, 16]], dtype=torch.float64
     )  # 8 x 8: a cell a pixel
-    logits, truth = random_logits(8), random_truth(BACKGROUND)
+    logits, truth = random_logits(3, 8), random_truth(3, SIZE, BACKGROUND)
     for region, (x, y) in enumerate([(3, 4), (1, 2), (14, 10)]):
         truth[y : y + 2, x] = region  # every region has a pixel in its box
 
