@@ -105,7 +105,7 @@ def _train_in(
     if config.trainer.checkpoint_activations:
         checkpoint_activations(module.segmenter)
     start = time.perf_counter()
-    if config.trainer.epochs:
+    if config.trainer.epochs or checkpoint:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     else:
         for name in ("best", "last"):

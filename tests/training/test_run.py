@@ -169,6 +169,19 @@ def test_no_epoch_keeps_the_model_that_it_starts_with(run: Any) -> None:
     Predictor.from_checkpoint(result.folder)
 
 
+def test_no_epoch_goes_on_with_the_model_that_it_kept(run: Any, tmp_path: Path) -> None:
+    options = ("trainer.epochs=0", "run_id=a", "resume=auto")
+    first = run(*options, runs=tmp_path)
+    kept = first.folder / "checkpoints" / "best.ckpt"
+    written = kept.read_bytes()
+    again = run(*options, "seed=1", runs=tmp_path)
+    other = run("trainer.epochs=0", "seed=1")
+
+    assert kept.read_bytes() == written  # another start does not replace it
+    gaps = [abs(result.after["iou"] - first.after["iou"]) for result in (again, other)]
+    assert gaps[0] < 1e-3 < gaps[1]  # points at ties are another seed's, too
+
+
 def test_a_finished_run_resumes_to_the_same_result(run: Any, tmp_path: Path) -> None:
     first = run(runs=tmp_path)
     again = run("resume=latest", runs=tmp_path)
