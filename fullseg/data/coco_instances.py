@@ -6,15 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as run_lengths
 
-from fullseg.data.coco_index import Category
 from fullseg.data.coco_instances_index import build_index, find_instances
-from fullseg.data.coco_panoptic import Partition, read_image
 from fullseg.data.index_file import Sources, open_index
-from fullseg.data.selection import Selection
+from fullseg.data.partitions import IndexedPartitions
 from fullseg.types import BACKGROUND, VOID
 
 
-class CocoInstances:
+class CocoInstances(IndexedPartitions):
     """A sequence of partitions, from ``root/annotations/instances_<split>.json`` and the images in ``root/<split>``.
 
     Every object that is no crowd and has a pixel is a region of exactly one sample, with all its pixels. Objects of an
@@ -38,41 +36,23 @@ class CocoInstances:
         ValueError: for a wrong ``fraction``.
     """
 
-    categories: tuple[Category, ...]
-
     def __init__(
         self, root: Path, split: str, *, cache: Path, fraction: tuple[int, int], max_regions: int, skip_bad: bool
     ) -> None:
-        self._files = files = find_instances(root, split)
-        self._index = open_index(cache, Sources(files.json, (files.images,)), lambda: build_index(files))
-        self._selection = Selection(
-            self._index,
+        files = find_instances(root, split)
+        super().__init__(
+            open_index(cache, Sources(files.json, (files.images,)), lambda: build_index(files)),
+            files.images,
             files.json,
             annotators="all",
             fraction=fraction,
             max_regions=max_regions,
             skip_bad=skip_bad,
         )
-        self.categories = self._index.categories
 
-    def __len__(self) -> int:
-        return len(self._selection)
-
-    def __getitem__(self, index: int) -> Partition:
-        """Read one partition; raise DataError if its image is damaged."""
+    def region_map(self, index: int) -> NDArray[np.int64]:
+        """Return the region map (H, W)."""
         row = int(self._selection.rows[index])
-        image = read_image(self._files.images / self._index.text("file_name", row))
-        return Partition(self._selection.name(row), image, self._region_map(row), self._index.numbers("classes", row))
-
-    def name(self, index: int) -> str:
-        """Return the name of a partition without reading it."""
-        return self._selection.name(int(self._selection.rows[index]))
-
-    def fingerprint(self) -> str:
-        """Return 16 hex digits that identify the samples: categories, names, sizes, regions (not their folder)."""
-        return self._selection.fingerprint()
-
-    def _region_map(self, row: int) -> NDArray[np.int64]:
         size = [self._index.value(side, row) for side in ("height", "width")]
         columns = np.full(size[::-1], BACKGROUND, np.int64)  # (W, H): run lengths go down the columns
         crowd = self._index.value("crowd", row)

@@ -1,35 +1,25 @@
 """COCO panoptic on disk, the one format of all data sets inside fullseg: its reader (see coco_writer)."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from fullseg.data.coco_index import BROKEN_IMAGE, Category, DataError, find_files
+from fullseg.data.coco_index import Category, DataError, find_files
 from fullseg.data.coco_panoptic_index import build_index
 from fullseg.data.coco_writer import NewSample, write_coco_panoptic
 from fullseg.data.index_file import Sources, open_index
-from fullseg.data.selection import SHOWN, Selection
+from fullseg.data.partitions import IndexedPartitions
+from fullseg.data.selection import SHOWN
 from fullseg.types import VOID
 
-__all__ = ["Category", "CocoPanoptic", "DataError", "NewSample", "Partition", "write_coco_panoptic"]
+__all__ = ["Category", "CocoPanoptic", "DataError", "NewSample", "write_coco_panoptic"]
 
 VOID_ID = 0  # in the png
 
 
-class Partition(NamedTuple):
-    """One image and one division of it into N regions."""
-
-    name: str  # the image's file name, followed by '#k' for annotator k where an image has several
-    image: NDArray[np.uint8]  # (H, W, 3) RGB
-    region_map: NDArray[np.int64]  # (H, W), region in [0, N) in the order of segments_info, or VOID (crowd, too)
-    classes: NDArray[np.int64]  # (N,), index into ``CocoPanoptic.categories``
-
-
-class CocoPanoptic:
+class CocoPanoptic(IndexedPartitions):
     """A sequence of partitions, from ``root/<split>``, the official COCO folders below ``root``, or ``root`` itself.
 
     Json and headers are read once, into an index in ``cache`` that is mapped into memory and shared by all processes.
@@ -54,8 +44,6 @@ class CocoPanoptic:
         ValueError: for a wrong ``annotators`` or ``fraction``.
     """
 
-    categories: tuple[Category, ...]
-
     def __init__(
         self,
         root: Path,
@@ -67,57 +55,27 @@ class CocoPanoptic:
         max_regions: int,
         skip_bad: bool,
     ) -> None:
-        self._files = files = find_files(root, split)
+        files = find_files(root, split)
         sources = Sources(files.json, (files.images, files.panoptic))
-        self._index = open_index(cache, sources, lambda: build_index(files))
-        self._selection = Selection(
-            self._index,
+        super().__init__(
+            open_index(cache, sources, lambda: build_index(files)),
+            files.images,
             files.json,
             annotators=annotators,
             fraction=fraction,
             max_regions=max_regions,
             skip_bad=skip_bad,
         )
-        self.categories = self._index.categories
-
-    def __len__(self) -> int:
-        return len(self._selection)
-
-    def __getitem__(self, index: int) -> Partition:
-        """Read one partition; raise DataError if its files are truncated, or if png and json name other segments."""
-        row = int(self._selection.rows[index])
-        image = read_image(self._files.images / self._index.text("file_name", row))
-        return Partition(self._selection.name(row), image, self.region_map(index), self._index.numbers("classes", row))
+        self._panoptic = files.panoptic
 
     def region_map(self, index: int) -> NDArray[np.int64]:
-        """Read the region map (H, W) of a partition without its image; raise DataError likewise."""
+        """Return the region map (H, W); DataError, too, if png and json name other segments."""
         row = int(self._selection.rows[index])
-        png = self._files.panoptic / self._index.text("png", row)
+        png = self._panoptic / self._index.text("png", row)
         ids = read_ids(png)
         if ids is None:
             raise DataError(f"{png} cannot be read (truncated or damaged): download or write it again")
         return _region_map(ids, self._index.numbers("ids", row), self._index.numbers("crowd", row), png)
-
-    def name(self, index: int) -> str:
-        """Return the name of a partition without reading it."""
-        return self._selection.name(int(self._selection.rows[index]))
-
-    def fingerprint(self) -> str:
-        """Return 16 hex digits that identify the samples: categories, names, sizes, segments (not their folder)."""
-        return self._selection.fingerprint()
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Return an image as RGB (H, W, 3); raise DataError if it is damaged."""
-    try:
-        # Pillow, not OpenCV, which fills what a truncated file lacks with grey. Pillow also leaves the pixels as they
-        # are stored, and so must we: COCO's png are drawn on them, before any EXIF rotation.
-        with Image.open(path) as image:
-            image.load()  # here it raises; within np.array an error could be taken for something else
-            rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy, too
-            return np.array(rgb)  # (H, W, 3), a copy, since Pillow's own is read-only
-    except BROKEN_IMAGE as error:
-        raise DataError(f"{path} cannot be read ({error}): download or write it again") from error
 
 
 def read_ids(path: Path) -> NDArray[np.integer] | None:

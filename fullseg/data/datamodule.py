@@ -18,6 +18,7 @@ from fullseg.data.bsds500 import import_bsds500
 from fullseg.data.coco_instances import CocoInstances
 from fullseg.data.coco_panoptic import Category, CocoPanoptic, DataError
 from fullseg.data.dataset import EpochSampler, EvaluationSet, Item, TrainingSet, collate
+from fullseg.data.partitions import IndexedPartitions
 from fullseg.data.scenes import write_scenes
 from fullseg.data.scribbling import Ahead, ScribbledLoader, Scribbler
 from fullseg.data.transforms import training_transform
@@ -91,7 +92,7 @@ class InteractiveDataModule(L.LightningDataModule):
         if known.categories != self.val_partitions.categories:
             raise DataError(f"{folder}: {config.train_split} and {config.val_split} have different categories")
 
-    def _read(self, folder: Path, split: str, annotators: str, fraction: str) -> CocoPanoptic | CocoInstances:
+    def _read(self, folder: Path, split: str, annotators: str, fraction: str) -> IndexedPartitions:
         config = self.config
         limits: dict[str, Any] = {"max_regions": config.max_regions, "skip_bad": config.skip_bad}
         options = limits | {"fraction": parse_fraction(f"data.{fraction}", getattr(config, fraction))}

@@ -75,7 +75,7 @@ class Selection:
             reason = f"all are bad:{listed}" if len(bad) else "widen the fraction or the choice of annotators"
             raise DataError(f"{source}: no sample is left of {total}; {reason}")
         if len(bad):
-            warnings.warn(f"{source}: left out {len(bad)} of {total} samples as bad:{listed}", stacklevel=4)
+            warnings.warn(f"{source}: left out {len(bad)} of {total} samples as bad:{listed}", stacklevel=5)
 
     def _problem(self, row: int, max_regions: int) -> str:
         wrong, num_regions = self.index.text("problem", row), self.index.value("num_regions", row)

@@ -12,7 +12,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from fullseg.data.coco_panoptic import Category, CocoPanoptic, DataError, NewSample, Partition, write_coco_panoptic
+from fullseg.data.coco_panoptic import Category, CocoPanoptic, DataError, NewSample, write_coco_panoptic
+from fullseg.data.partitions import Partition
 from fullseg.types import VOID
 
 CACHE = tempfile.TemporaryDirectory()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 from torch.utils.data._utils.pin_memory import pin_memory
 
-from fullseg.data.coco_panoptic import DataError, Partition
+from fullseg.data.coco_index import DataError
 from fullseg.data.dataset import (
     TRIES,
     Draw,
@@ -25,6 +25,7 @@ from fullseg.data.dataset import (
     collate,
     pack_scribbles,
 )
+from fullseg.data.partitions import Partition
 from fullseg.data.transforms import training_transform
 from fullseg.types import BACKGROUND, VOID, Annotations, Batch, Sample, Scribble
 

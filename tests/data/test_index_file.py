@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fullseg.data import coco_panoptic
+from fullseg.data import coco_panoptic, partitions
 from fullseg.data.coco_panoptic import Category, CocoPanoptic, DataError, NewSample, write_coco_panoptic
 from fullseg.data.coco_parts import images_of_part
 
@@ -135,8 +135,9 @@ def test_eighths_are_disjoint_complete_equally_large_and_by_a_rule_that_anybody_
 def test_what_a_loader_process_keeps_does_not_grow_with_the_records(
     many: Path, cache: tuple[Path, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("read_image", "read_ids", "_region_map"):  # not what the files hold: that would take long
-        monkeypatch.setattr(coco_panoptic, name, lambda *_: np.zeros(1))
+    # Not what the files hold: that would take long.
+    for place, name in ((partitions, "read_image"), (coco_panoptic, "read_ids"), (coco_panoptic, "_region_map")):
+        monkeypatch.setattr(place, name, lambda *_: np.zeros(1))
     write_many(tmp_path, 500)
     kept = [
         _unshared_of_workers(read(root, folder), len(read(root, folder)))
