@@ -3,9 +3,9 @@
 python benchmarks/per_region.py [--device DEVICE] [--most 60] [--memory 8]
     One image of 640 x 480 pixels with 1 to 60 regions, random weights, fp32: what a training step keeps for its
     backward pass, and how long a round of corrections takes in which every region gets a scribble. Ours with the light
-    head and with the two-stage head on a ResNet-101 (Table 1's), and DEXTR in its own size. Prints the table, and
-    writes it to benchmarks/PER_REGION.md and the plot to benchmarks/per_region.png. A step that would keep more than
-    --memory GB is not run: its bytes follow from those of fewer regions, along a line, and are in brackets.
+    head and with the two-stage head on a ResNet-101 (Table 1's), and DEXTR in its own size. Prints a table of each, and
+    writes one of all to benchmarks/PER_REGION.md and the plot to benchmarks/per_region.png. A step that would keep more
+    than --memory GB is not run: its bytes follow from those of fewer regions, along a line, and are in brackets.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from fullseg.simulation import simulate_extreme_points
 from fullseg.training.provenance import commit, machine
 from fullseg.types import Annotations, Batch, Draw, Sample, Scribble
 
-COUNTS, SIZE, ROUNDS = (1, 5, 15, 30, 60), (480, 640), 3
+COUNTS, SIZE, ROUNDS = (1, 2, 5, 15, 30, 60), (480, 640), 3
 SLOW = 20.0  # seconds: a slower round is timed once
 FOLDER = Path(__file__).parent
 EXPERIMENTS = {
@@ -112,7 +112,7 @@ def measure(name: str, config: Config, most: int, limit: float, device: str) -> 
     segmenter = untrained(config).to(device)
     costs: list[Cost] = []
     for count in track([count for count in COUNTS if count <= most], description=name):
-        expected = _extrapolated(costs, count) if len(costs) > 1 else 0
+        expected = _extrapolated(costs, count) if costs else 0
         measured = expected < limit
         kept = kept_bytes(segmenter, config, count, device) if measured else expected
         image, round_ = correction_times(segmenter.eval(), count, device)
@@ -121,8 +121,10 @@ def measure(name: str, config: Config, most: int, limit: float, device: str) -> 
 
 
 def per_region(costs: list[Cost], value: Callable[[Cost], float]) -> tuple[float, float]:
-    """Return intercept and slope of a line through measured values against the number of regions."""
+    """Return intercept and slope of a line through measured values against the number of regions; of one, through 0."""
     points = [cost for cost in costs if cost.measured]
+    if len(points) == 1:
+        return 0.0, value(points[0]) / points[0].regions
     slope, intercept = np.polyfit([cost.regions for cost in points], [value(cost) for cost in points], 1)
     return float(intercept), float(slope)
 
@@ -182,14 +184,12 @@ def main() -> None:
     parser.add_argument("--memory", type=float, default=8, help="GB that a step may keep")
     arguments = parser.parse_args()
     folder = FOLDER.parent / "experiments" / "table1"
-    found = {
-        name: measure(
-            name, load_config(folder / f"{file}.yaml"), arguments.most, 1e9 * arguments.memory, arguments.device
-        )
-        for name, file in EXPERIMENTS.items()
-    }
+    found: dict[str, list[Cost]] = {}
+    for name, file in EXPERIMENTS.items():
+        config = load_config(folder / f"{file}.yaml")
+        found[name] = measure(name, config, arguments.most, 1e9 * arguments.memory, arguments.device)
+        print("\n".join(table({name: found[name]})))
     lines = table(found)
-    print("\n".join(lines))
     plot(found, FOLDER / "per_region.png")
     text = TEXT.format(machine=machine(), commit=commit(), torch=torch.__version__, table="\n".join(lines))
     (FOLDER / "PER_REGION.md").write_text(text)

@@ -68,6 +68,7 @@ def test_what_a_pass_a_region_keeps_for_training_is_proportional_to_the_regions(
 
 def test_a_step_too_large_to_run_is_extrapolated_and_in_brackets() -> None:
     costs = [per_region.Cost(count, 1e9 * (1 + 2 * count), count < 10, 0.5, 0.25 * count) for count in (1, 5, 60)]
+    assert per_region._extrapolated(costs[:1], 5) == 15e9  # no line through one
     costs[2] = costs[2]._replace(kept=per_region._extrapolated(costs[:2], 60))
     kept, times, image = per_region.table({"ours": costs})[2:]
     assert kept == "| ours: kept in training, GB | 3.00 | 11.00 | (121) | 2000 MB |"
