@@ -50,7 +50,7 @@ def draw_panels(
         prediction: (H, W) int64 in [0, N) or VOID.
         truth: (H, W) int64 in [0, N), VOID or BACKGROUND.
     """
-    colours = region_colours(len(points))
+    colours, prediction = region_colours(len(points)), _as_in(truth, prediction)
     scale = max(1, round(LEAST_HEIGHT / image.shape[0]))
     image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
     prediction, truth = (regions.repeat(scale, axis=0).repeat(scale, axis=1) for regions in (prediction, truth))
@@ -72,7 +72,8 @@ def draw_interaction(
     Returns:
         Image with extreme points, first prediction, it with the first scribbles, next prediction, last, truth.
     """
-    (points, first), (scribbled, second), (_, last) = rounds
+    (points, _), (scribbled, _), _ = rounds
+    first, second, last = (_as_in(truth, prediction) for _, prediction in rounds)
     colours = region_colours(len(points.extreme_points))
     marked = image.copy()
     _mark_points(marked, points.extreme_points, colours)
@@ -83,6 +84,11 @@ def draw_interaction(
         cv2.polylines(corrected, [path], False, colours[scribble.region].tolist(), 3, cv2.LINE_AA)
     predictions = [overlay(image, regions, colours) for regions in (first, second, last, truth)]
     return _row([marked, predictions[0], corrected, *predictions[1:]])
+
+
+def _as_in(truth: NDArray[np.int64], prediction: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Let a prediction's VOID be BACKGROUND where the truth has that: what may well be right is not to be hatched."""
+    return np.where(prediction == VOID, BACKGROUND, prediction) if (truth == BACKGROUND).any() else prediction
 
 
 def _mark_points(image: NDArray[np.uint8], points: NDArray[np.float32], colours: NDArray[np.uint8]) -> None:
@@ -136,7 +142,8 @@ def draw_failures(
             if scribble.region == region:
                 path = np.rint(scribble.points).astype(np.int32)[:, None]
                 cv2.polylines(marked, [path], False, colours[region].tolist(), 3, cv2.LINE_AA)
-        panels = [overlay(sample.image, regions, colours) for regions in (prediction, sample.region_map)]
+        truth = sample.region_map
+        panels = [overlay(sample.image, regions, colours) for regions in (_as_in(truth, prediction), truth)]
         row = _row([marked, *panels])
         step = (row.width + MARGIN) // 3
         names = [(step * k, name) for k, name in enumerate(("points and scribbles", "prediction", "truth"))]

@@ -1,7 +1,16 @@
 import numpy as np
+import pytest
 
-from fullseg.pictures import LEAST_HEIGHT, MARGIN, draw_panels, overlay, region_colours
-from fullseg.types import BACKGROUND, VOID
+from fullseg.pictures import (
+    LEAST_HEIGHT,
+    MARGIN,
+    draw_failures,
+    draw_interaction,
+    draw_panels,
+    overlay,
+    region_colours,
+)
+from fullseg.types import BACKGROUND, VOID, Annotations, Draw, Sample
 
 IMAGE = np.full((41, 60, 3), 100, np.uint8)
 HALVES = np.repeat(np.arange(2), 30)[None].repeat(41, axis=0)  # (41, 60)
@@ -30,6 +39,25 @@ def test_overlay_leaves_background_as_it_is() -> None:
     drawn = overlay(IMAGE, np.where(HALVES == 1, BACKGROUND, 0), region_colours(1))
     np.testing.assert_array_equal(drawn[:, 31:], IMAGE[:, 31:])
     assert (drawn[:, :29] != 100).any(axis=-1).all()
+
+
+@pytest.mark.parametrize(("beyond", "hatched"), [(VOID, True), (BACKGROUND, False)])
+def test_what_is_of_no_region_is_hatched_unless_the_data_has_background(beyond: int, *, hatched: bool) -> None:
+    points = np.array([[[0, 5], [5, 0], [29, 5], [5, 40]]], np.float32)
+    truth, annotations = np.where(HALVES == 1, beyond, 0), Annotations(points, [])
+    sample = Sample(Draw(0, 0), "", IMAGE, truth, np.zeros(1, np.int64), annotations)
+
+    def pictures(of_no_region: int) -> list[bytes]:
+        prediction = np.where(HALVES == 1, of_no_region, 0)
+        drawn = (
+            draw_panels(IMAGE, points, prediction, truth),
+            draw_interaction(IMAGE, truth, 3 * [(annotations, prediction)]),
+            draw_failures([("title", sample, annotations, prediction, 0)]),
+        )
+        return [picture.tobytes() for picture in drawn]
+
+    for given, plain in zip(pictures(VOID), pictures(BACKGROUND), strict=True):
+        assert (given != plain) == hatched
 
 
 def test_four_panels_of_a_readable_size() -> None:

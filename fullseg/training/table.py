@@ -1,5 +1,6 @@
 """The table at the end of a run."""
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ def print_result(result: Result, config: Config) -> None:
     table.add_column("")
     for column in ("smallest box wins", "before training", "after training"):
         table.add_column(column, justify="right")
-    filled = {"iou": result.before.get("iou_box_filling", float("nan"))}
+    filled = {"iou": result.before.get("iou_box_filling", math.nan)}
     for key, title in ROWS.items():
         if key in result.after:
             table.add_row(title, *(_number(key, column) for column in (filled, result.before, result.after)))
@@ -142,7 +143,7 @@ def _step_table(seconds: Metrics) -> Table:
 
 
 def _number(key: str, metrics: Metrics) -> str:
-    if key not in metrics:
+    if key not in metrics or math.isnan(metrics[key]):  # or no region of that size
         return ""
     return f"{metrics[key]:.3f}" if key == "seconds_per_image" else f"{100 * metrics[key]:.1f}"
 
