@@ -1,11 +1,12 @@
 """What a region costs: one pass an image against one pass a region (paper, Sec. 6).
 
-python benchmarks/per_region.py [--device DEVICE] [--most 60] [--memory 8]
+python benchmarks/per_region.py [--device DEVICE] [--most 60] [--memory 8] [--seconds 150]
     One image of 640 x 480 pixels with 1 to 60 regions, random weights, fp32: what a training step keeps for its
     backward pass, and how long a round of corrections takes in which every region gets a scribble. Ours with the light
     head and with the two-stage head on a ResNet-101 (Table 1's), and DEXTR in its own size. Prints a table of each, and
     writes one of all to benchmarks/PER_REGION.md and the plot to benchmarks/per_region.png. A step that would keep more
-    than --memory GB is not run: its bytes follow from those of fewer regions, along a line, and are in brackets.
+    than --memory GB is not run, nor a round that would take more than --seconds: they follow from those of fewer
+    regions, along a line, and are in brackets.
 """
 
 import argparse
@@ -43,14 +44,20 @@ EXPERIMENTS = {
 }
 
 
+class Value(NamedTuple):
+    """What was found."""
+
+    number: float
+    measured: bool = True  # or extrapolated
+
+
 class Cost(NamedTuple):
     """What one network needs at one number of regions."""
 
     regions: int
-    kept: float  # bytes for the backward pass of one image
-    measured: bool  # or extrapolated
+    kept: Value  # bytes for the backward pass of one image
     image: float  # seconds, once an image
-    round: float  # seconds, every region with one scribble more
+    round: Value  # seconds, every region with one scribble more
 
 
 def one_image(count: int) -> Sample:
@@ -95,42 +102,55 @@ def kept_bytes(segmenter: Segmenter, config: Config, count: int, device: str) ->
     return sum(kept.values())
 
 
-def correction_times(segmenter: Segmenter, count: int, device: str) -> tuple[float, float]:
-    """Return the seconds of one image and the median of one round, after the first prediction."""
-    predictor, sample = Predictor(segmenter, [], device, hold_scribbles=True), one_image(count)
-    image = seconds(lambda: predictor.set_image(sample.image))
+def round_time(predictor: Predictor, sample: Sample) -> float:
+    """Return the median seconds of a round, after the first prediction."""
     times: list[float] = []
     for annotations in rounds_of(sample):
         times.append(seconds(partial(predictor.predict, annotations)))
         if len(times) > 1 and times[-1] > SLOW:
             break
-    return image, statistics.median(times[1:])
+    return statistics.median(times[1:])
 
 
-def measure(name: str, config: Config, most: int, limit: float, device: str) -> list[Cost]:
+def measure(name: str, config: Config, arguments: argparse.Namespace) -> list[Cost]:
     """Measure one network at all numbers of regions."""
-    segmenter = untrained(config).to(device)
+    segmenter = untrained(config).to(arguments.device)
     costs: list[Cost] = []
-    for count in track([count for count in COUNTS if count <= most], description=name):
-        expected = _extrapolated(costs, count) if costs else 0
-        measured = expected < limit
-        kept = kept_bytes(segmenter, config, count, device) if measured else expected
-        image, round_ = correction_times(segmenter.eval(), count, device)
-        costs.append(Cost(count, kept, measured, image, round_))
+    for count in track([count for count in COUNTS if count <= arguments.most], description=name):
+        kept, round_ = (Value(on_line(costs, value, count), measured=False) for value in (kept_of, round_of))
+        if kept.number < 1e9 * arguments.memory:
+            kept = Value(kept_bytes(segmenter, config, count, arguments.device))
+        sample = one_image(count)
+        predictor = Predictor(segmenter, [], arguments.device, hold_scribbles=True)
+        image = seconds(partial(predictor.set_image, sample.image))
+        if round_.number < arguments.seconds:
+            round_ = Value(round_time(predictor, sample))
+        costs.append(Cost(count, kept, image, round_))
     return costs
 
 
-def per_region(costs: list[Cost], value: Callable[[Cost], float]) -> tuple[float, float]:
+def kept_of(cost: Cost) -> Value:
+    """Return a cost's bytes."""
+    return cost.kept
+
+
+def round_of(cost: Cost) -> Value:
+    """Return a cost's seconds of a round."""
+    return cost.round
+
+
+def line(costs: list[Cost], value: Callable[[Cost], Value]) -> tuple[float, float]:
     """Return intercept and slope of a line through measured values against the number of regions; of one, through 0."""
-    points = [cost for cost in costs if cost.measured]
+    points = [(cost.regions, value(cost).number) for cost in costs if value(cost).measured]
     if len(points) == 1:
-        return 0.0, value(points[0]) / points[0].regions
-    slope, intercept = np.polyfit([cost.regions for cost in points], [value(cost) for cost in points], 1)
+        return 0.0, points[0][1] / points[0][0]
+    slope, intercept = np.polyfit(*zip(*points, strict=True), 1)
     return float(intercept), float(slope)
 
 
-def _extrapolated(costs: list[Cost], count: int) -> float:
-    intercept, slope = per_region(costs, lambda cost: cost.kept)
+def on_line(costs: list[Cost], value: Callable[[Cost], Value], count: int) -> float:
+    """Return what that line has at a number of regions; 0 where nothing is known."""
+    intercept, slope = line(costs, value) if costs else (0.0, 0.0)
     return intercept + slope * count
 
 
@@ -142,36 +162,36 @@ def table(found: dict[str, list[Cost]]) -> list[str]:
         "| --- |" + (len(counts) + 1) * " ---: |",
     ]
     for name, costs in found.items():
-        cells = [f"{cost.kept / 1e9:.2f}" if cost.measured else f"({cost.kept / 1e9:.0f})" for cost in costs]
-        slope = f"{per_region(costs, lambda cost: cost.kept)[1] / 1e6:.0f} MB"
-        lines.append(f"| {name}: kept in training, GB | {' | '.join(cells)} | {slope} |")
+        slope = f"{line(costs, kept_of)[1] / 1e6:.0f} MB"
+        lines.append(f"| {name}: kept in training, GB | {_cells(costs, kept_of, 1e-9)} | {slope} |")
     for name, costs in found.items():
-        cells = [f"{cost.round:.2f}" for cost in costs]
-        slope = f"{1e3 * np.polyfit([c.regions for c in costs], [c.round for c in costs], 1)[0]:.0f} ms"
-        lines.append(f"| {name}: a round of corrections, s | {' | '.join(cells)} | {slope} |")
+        slope = f"{1e3 * line(costs, round_of)[1]:.0f} ms"
+        lines.append(f"| {name}: a round of corrections, s | {_cells(costs, round_of, 1)} | {slope} |")
     for name, costs in found.items():
         lines.append(f"| {name}: once an image, s | {' | '.join(f'{cost.image:.2f}' for cost in costs)} | |")
     return lines
+
+
+def _cells(costs: list[Cost], value: Callable[[Cost], Value], unit: float) -> str:
+    found = [value(cost) for cost in costs]
+    return " | ".join(f"{unit * v.number:.2f}" if v.measured else f"({unit * v.number:.0f})" for v in found)
 
 
 def plot(found: dict[str, list[Cost]], path: Path) -> None:
     """Draw memory and time against the number of regions."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     memory, time = figure.subplots(1, 2)
-    for name, costs in found.items():
-        counts = [cost.regions for cost in costs]
-        [line] = memory.plot(counts, [cost.kept / 1e9 for cost in costs], "--", alpha=0.5)
-        known = [cost for cost in costs if cost.measured]
-        color = line.get_color()
-        memory.plot(
-            [cost.regions for cost in known], [cost.kept / 1e9 for cost in known], "o-", color=color, label=name
-        )
-        time.plot(counts, [cost.round for cost in costs], "o-", color=color, label=name)
+    for axes, value, unit in ((memory, kept_of, 1e-9), (time, round_of, 1)):
+        for name, costs in found.items():
+            [dashed] = axes.plot([c.regions for c in costs], [unit * value(c).number for c in costs], "--", alpha=0.5)
+            known = [(cost.regions, unit * value(cost).number) for cost in costs if value(cost).measured]
+            axes.plot(*zip(*known, strict=True), "o-", color=dashed.get_color(), label=name)
     for axes, label in ((memory, "kept for the backward pass of an image, GB"), (time, "a round of corrections, s")):
         axes.set(xlabel="regions", ylabel=label, yscale="log")
         axes.grid(alpha=0.3)
         axes.legend()
-    memory.set_title("training (dashed: extrapolated)")
+    figure.suptitle("dashed: extrapolated")
+    memory.set_title("training")
     time.set_title("every region gets a scribble")
     figure.savefig(path, dpi=100)
 
@@ -182,12 +202,13 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--most", type=int, default=COUNTS[-1], help="regions")
     parser.add_argument("--memory", type=float, default=8, help="GB that a step may keep")
+    parser.add_argument("--seconds", type=float, default=150, help="that a round may take")
     arguments = parser.parse_args()
     folder = FOLDER.parent / "experiments" / "table1"
     found: dict[str, list[Cost]] = {}
     for name, file in EXPERIMENTS.items():
         config = load_config(folder / f"{file}.yaml")
-        found[name] = measure(name, config, arguments.most, 1e9 * arguments.memory, arguments.device)
+        found[name] = measure(name, config, arguments)
         print("\n".join(table({name: found[name]})))
     lines = table(found)
     plot(found, FOLDER / "per_region.png")
@@ -199,8 +220,8 @@ TEXT = """# What a region costs (paper, Sec. 6)
 
 `python benchmarks/per_region.py` writes this file. {machine}; torch {torch}; commit {commit}. One image of 640 x 480
 px, random weights, fp32, ResNet-101; networks as in experiments/table1. Kept in training: what one image's forward pass
-leaves for the backward pass, weights not counted, every storage once; in brackets: not run, on a line through the
-others. A round of corrections: one scribble more for every region, then the image anew where it has changed.
+leaves for the backward pass, weights not counted, every storage once. A round of corrections: one scribble more for
+every region, then the image anew where it has changed. In brackets: not run, on a line through the others.
 
 {table}
 

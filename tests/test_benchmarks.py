@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from scene import corrections, make_scene  # noqa: E402
 from untrained import untrained  # noqa: E402
 
 from fullseg.config import load_config  # noqa: E402
+from fullseg.types import Sample  # noqa: E402
 
 
 def test_only_what_is_slower_by_more_than_a_fifth_is_reported() -> None:
@@ -66,14 +68,31 @@ def test_what_a_pass_a_region_keeps_for_training_is_proportional_to_the_regions(
     assert all(weight.grad is None for weight in network.parameters())
 
 
-def test_a_step_too_large_to_run_is_extrapolated_and_in_brackets() -> None:
-    costs = [per_region.Cost(count, 1e9 * (1 + 2 * count), count < 10, 0.5, 0.25 * count) for count in (1, 5, 60)]
-    assert per_region._extrapolated(costs[:1], 5) == 15e9  # no line through one
-    costs[2] = costs[2]._replace(kept=per_region._extrapolated(costs[:2], 60))
-    kept, times, image = per_region.table({"ours": costs})[2:]
-    assert kept == "| ours: kept in training, GB | 3.00 | 11.00 | (121) | 2000 MB |"
-    assert times == "| ours: a round of corrections, s | 0.25 | 1.25 | 15.00 | 250 ms |"
-    assert image == "| ours: once an image, s | 0.50 | 0.50 | 0.50 | |"
+def test_what_is_too_large_or_slow_to_run_is_on_a_line_and_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def kept_bytes(_segmenter: object, _config: object, count: int, _device: str) -> float:
+        asked.append(("kept", count))
+        return 1e9 * (1 + 2 * count)
+
+    def round_time(_predictor: object, sample: Sample) -> float:
+        asked.append(("round", len(sample.classes)))
+        return 0.25 * len(sample.classes)
+
+    monkeypatch.setattr(per_region, "kept_bytes", kept_bytes)
+    monkeypatch.setattr(per_region, "round_time", round_time)
+    monkeypatch.setattr(per_region, "seconds", lambda _call: 0.5)
+    monkeypatch.setattr(per_region, "COUNTS", (1, 5, 15, 30, 60))
+    options = ["model.backbone=resnet14t", "model.dextr.input_size=64"]
+    config = load_config(FOLDER.parent / "experiments" / "table1" / "dextr.yaml", options)
+    limits = Namespace(device="cpu", most=60, memory=16, seconds=6)
+
+    kept, times, image = per_region.table({"ours": per_region.measure("ours", config, limits)})[2:]
+
+    assert kept == "| ours: kept in training, GB | 3.00 | 11.00 | (31) | (61) | (121) | 2000 MB |"
+    assert times == "| ours: a round of corrections, s | 0.25 | 1.25 | 3.75 | (8) | (15) | 250 ms |"
+    assert image == "| ours: once an image, s | 0.50 | 0.50 | 0.50 | 0.50 | 0.50 | |"
+    assert asked == [("kept", 1), ("round", 1), ("kept", 5), ("round", 5), ("round", 15)]
 
 
 def test_every_region_gets_a_line_in_it_every_round() -> None:

@@ -1,13 +1,17 @@
 """RoIAlign: torchvision's values and gradients, in float64, for every size, stride and box."""
 
+from typing import Any
+
 import pytest
 import torch
 import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from fullseg.model.roi_align import align_matrix, roi_align, roi_align_each
+from fullseg.model.roi_align import align_matrix, crop, roi_align, roi_align_each
 
 
 def torchvision_roi_align(maps: Tensor, images: Tensor, boxes: Tensor, size: int, stride: float) -> Tensor:
@@ -101,3 +105,27 @@ def test_float32_boxes_and_features_stay_float32_and_close_to_float64(boxes: Ten
 def test_no_boxes_give_no_rois() -> None:
     assert roi_align(torch.rand(3, 5, 7), torch.zeros(0, 4), 7, 4).shape == (0, 3, 7, 7)
     assert roi_align_each(torch.rand(0, 5, 7), torch.zeros(0, 4), 7).shape == (0, 7, 7)
+
+
+class _Largest(TorchDispatchMode):
+    """Notes the largest tensor that any operation makes, in bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            made = [leaf.nbytes for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+            self.bytes = max([self.bytes, *made])
+        return result
+
+
+def test_large_crops_of_an_image_take_little_more_than_they_are() -> None:
+    image, boxes = torch.rand(3, 120, 160), torch.tensor([[-10.0, 5.0, 90.0, 118.0], [40.0, -20.0, 170.0, 60.0]])
+    with _Largest() as largest:
+        cut = crop(image, boxes, 128)
+    inside = (slice(1, 2), slice(None), slice(40, 120), slice(0, 115))
+    torch.testing.assert_close(cut[inside], roi_align(image, boxes, 128, 1)[inside])
+    assert largest.bytes < 2 * cut.nbytes  # roi_align makes 16 times as much
