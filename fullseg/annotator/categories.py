@@ -66,6 +66,12 @@ class Categories:
         chosen = [region.category for region in work.regions]
         return [guess if own is None else own for own, guess in zip(chosen, guesses, strict=True)]
 
+    def classes(self, work: Work) -> dict[int, int]:
+        """Return the regions that the person gave a class of the model, by their place in the work, and that class."""
+        of_model = {category["id"]: index for index, category in enumerate(self._of_model)} if self._guesses else {}
+        chosen = [of_model.get(region.category) for region in work.regions]
+        return {place: index for place, index in enumerate(chosen) if index is not None}
+
     def exported(self) -> list[Category]:
         """Return all categories, and one for regions without any where the model has no guess."""
         unnamed = [] if self._guesses else [{"id": UNNAMED_ID, "name": UNNAMED, "isthing": 1}]

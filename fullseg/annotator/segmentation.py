@@ -2,6 +2,7 @@
 
 import base64
 import zlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -23,12 +24,13 @@ class Segmentation(NamedTuple):
     classes: NDArray[np.int64]  # (N,), the model's guess, index into its categories
 
 
-def segment(predictor: Predictor, work: Work) -> Segmentation:
+def segment(predictor: Predictor, work: Work, classes: Mapping[int, int]) -> Segmentation:
     """Ask the model about the image it holds.
 
     Args:
         predictor: after ``set_image`` with the image of this work.
         work: all regions; a locked one has just its own pixels.
+        classes: of regions, by their place in the work, that the person named as one of the model's classes.
 
     Returns:
         The labels, filled where the work says so.
@@ -39,7 +41,7 @@ def segment(predictor: Predictor, work: Work) -> Segmentation:
     locked = {
         i: decode_mask(region.mask, work.size) for i, region in enumerate(work.regions) if region.mask is not None
     }
-    region_map = predictor.predict(work.annotations(), locked=locked)
+    region_map = predictor.predict(work.annotations(), locked=locked, classes=classes)
     certainty = predictor.certainty()
     unassigned = int(np.count_nonzero(region_map == VOID))
     uncertainty = np.where(region_map == VOID, np.float32(0), 1 - certainty)

@@ -180,7 +180,8 @@ class Workspace:
                 self._seen = None
                 self._predictor.set_image(opened.pixels)
                 self._seen = name
-            found = segment(self._predictor, opened.history.work)
+            work = opened.history.work
+            found = segment(self._predictor, work, self.categories.classes(work))
             self._labels = (name, revision, found)
             return opened, found
 

@@ -30,10 +30,11 @@ class BatchedHead(IncrementalHead):
         hidden = self._last_layer(regions)
         for region in regions:
             self._keep(region, layers=1)
-        class_logits = self.segmenter.class_logits(hidden)
-        logits = self.segmenter.map_logits(hidden, class_logits, None)
-        picked = len(regions) * [0] if class_logits is None else class_logits.argmax(dim=1).tolist()
-        for region, mine, number in zip(regions, logits, picked, strict=True):
+        named = torch.tensor([region.named for region in regions], device=hidden.device)
+        picked = self.segmenter.picked(self.segmenter.class_logits(hidden), named)
+        logits = self.segmenter.map_logits(hidden, picked)
+        numbers = len(regions) * [0] if picked is None else picked.tolist()
+        for region, mine, number in zip(regions, logits, numbers, strict=True):
             region.logits, region.picked = mine, number
         return [region.box for region in regions]
 

@@ -12,7 +12,7 @@ from fullseg.model.annotation_maps import walk_scribbles
 from fullseg.model.boxes import region_boxes
 from fullseg.model.drawing import NOTHING, Box, Drawing, Window, bounding_box, difference, draw_regions
 from fullseg.model.region_head import Region
-from fullseg.model.regions import Segmenter
+from fullseg.model.regions import PREDICTED, Segmenter
 from fullseg.model.segmenters import make_head
 from fullseg.model.tiles import LARGE_TILE, SMALL_TILE, Decided, TiledCanvas
 from fullseg.types import VOID, Annotations, Scribble
@@ -62,7 +62,9 @@ class ImageState:
         self._masks: dict[int, NDArray[np.bool_]] = {}  # of the locked regions
         self._lines: dict[bytes, NDArray[np.int64]] = {}  # pixels of scribbles' lines, by their points
 
-    def update(self, annotations: Annotations, locked: Mapping[int, NDArray[np.bool_]]) -> None:
+    def update(
+        self, annotations: Annotations, locked: Mapping[int, NDArray[np.bool_]], classes: Mapping[int, int]
+    ) -> None:
         """Bring everything up to date; arguments as ``Predictor.predict``, float32."""
         points = annotations.extreme_points
         of_region: list[list[NDArray[np.float32]]] = [[] for _ in points]
@@ -77,7 +79,7 @@ class ImageState:
         changes += self._draw(changed, points, of_region)
         self.keys = keys
         self._fit_boxes(points, annotations.scribbles)
-        self._run_head(changes)
+        self._run_head(changes, self._name(classes))
         self._decide(annotations.scribbles, locked)
         self.canvas.update(self.logits(), self.boxes(), self.decided)
 
@@ -171,13 +173,21 @@ class ImageState:
                 self.head.forget(region)
                 region.box, region.logits = tuple(box), None
 
-    def _run_head(self, changes: Sequence[Change]) -> None:
-        """Compute the regions anew whose RoI sees a change."""
+    def _name(self, classes: Mapping[int, int]) -> set[int]:
+        """Let classes pick the maps of their regions; return the numbers of those that had another one."""
+        named = [classes.get(number, PREDICTED) for number in range(len(self.regions))]
+        renamed = {number for number, region in enumerate(self.regions) if region.named != named[number]}
+        for number in renamed:
+            self.regions[number].named = named[number]
+        return renamed
+
+    def _run_head(self, changes: Sequence[Change], renamed: set[int]) -> None:
+        """Compute the regions anew whose RoI sees a change, or whose map another class picks."""
         touched = []
-        for region in self.regions:
+        for number, region in enumerate(self.regions):
             seen = [change.own if change.region is region else change.shared for change in changes]
             windows = [window for pixels in seen if pixels and (window := self.head.touched_cells(region.box, pixels))]
-            if windows or region.logits is None:
+            if windows or region.logits is None or number in renamed:
                 touched.append((region, _around(windows)))
         self.canvas.mark(self.head.update_all(touched))
 
@@ -216,8 +226,8 @@ class ImageState:
 
 
 def _around(windows: Sequence[Window]) -> Window:
-    """Return the smallest window around some."""
-    top, bottom, left, right = zip(*windows, strict=True) if windows else ((0,), (0,), (0,), (0,))
+    """Return the smallest window around some; a cell, whichever, around none."""
+    top, bottom, left, right = zip(*windows, strict=True) if windows else ((0,), (1,), (0,), (1,))
     return min(top), max(bottom), min(left), max(right)
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from fullseg.model.boxes import box_maps
 from fullseg.model.drawing import Box, Window, align_window
 from fullseg.model.region_head import Region, RegionHead, seen_cells
+from fullseg.model.regions import PREDICTED
 from fullseg.model.roi_align import roi_align
 from fullseg.model.segmenter import RegionSegmenter
 
@@ -116,7 +117,8 @@ class IncrementalHead(RegionHead[RegionSegmenter]):
         segmenter, picked = self.segmenter, 0
         if segmenter.classifier is not None:
             whole = region.hidden[-1]
-            picked = int(segmenter.classifier(whole.mean(dim=(2, 3))).float().argmax())
+            predicted = segmenter.classifier(whole.mean(dim=(2, 3))).float().argmax()
+            picked = int(predicted) if region.named == PREDICTED else region.named
             if picked != region.picked:
                 part, window = whole, (0, whole.shape[2], 0, whole.shape[3])
         weight, bias = segmenter.class_maps.weight[picked], segmenter.class_maps.bias[picked]

@@ -88,7 +88,11 @@ class Predictor:
 
     @torch.inference_mode()
     def predict(
-        self, annotations: Annotations, *, locked: Mapping[int, NDArray[np.bool_]] | None = None
+        self,
+        annotations: Annotations,
+        *,
+        locked: Mapping[int, NDArray[np.bool_]] | None = None,
+        classes: Mapping[int, int] | None = None,
     ) -> NDArray[np.int64]:
         """Segment the image.
 
@@ -99,6 +103,8 @@ class Predictor:
         Args:
             annotations: extreme points of all N regions, and any scribbles.
             locked: pixels (H, W) of regions in [0, N) that have just these, whatever the network says.
+            classes: of regions in [0, N), as indices into ``categories``: whose map is used where there is one a class,
+                in place of the predicted class's.
 
         Returns:
             (H, W) int64, region in [0, N), VOID where no region's box covers the pixel (or, with single objects,
@@ -106,7 +112,8 @@ class Predictor:
 
         Raises:
             RuntimeError: before ``set_image``.
-            ValueError: for annotations of a wrong shape, outside the image, or of a region that is not in [0, N).
+            ValueError: for annotations of a wrong shape, outside the image, or of a region that is not in [0, N); for a
+                class that there is not.
         """
         if self._features is None:
             raise RuntimeError("call set_image before predict")
@@ -120,11 +127,18 @@ class Predictor:
                 batched=self.device.type != "cpu",
             )
         try:
-            self._state.update(checked, locked or {})
+            self._state.update(checked, locked or {}, self._own_classes(classes or {}))
         except BaseException:  # Ctrl-C, too: what is half updated is of no use
             self._state = None
             raise
         return self._state.canvas.region_map.copy()
+
+    def _own_classes(self, classes: Mapping[int, int]) -> Mapping[int, int]:
+        """Return given classes where the network has a map for every class, nothing where it has one for all."""
+        for region, number in classes.items():
+            if not 0 <= number < len(self.categories):
+                raise ValueError(f"class {number} of region {region}: there are {len(self.categories)} classes")
+        return {} if self.segmenter.classifier is None else classes
 
     def forget(self) -> None:
         """Forget all annotations: the next prediction is the same to the last bit whatever was asked before."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fullseg.model.drawing import BLANK, Box, RegionDrawing, Window
-from fullseg.model.regions import Segmenter
+from fullseg.model.regions import PREDICTED, Segmenter
 
 CACHE_BYTES = 2**30  # of hidden layers of all regions; the regions touched longest ago are computed anew when needed
 
@@ -29,6 +29,7 @@ class Region:
     hidden: list[Tensor] = field(default_factory=list)  # (1, C, s, s) each, whatever the head keeps
     maps: Tensor | None = None  # (1, 2, roi_size, roi_size), F_i
     logits: Tensor | None = None  # (mask_size, mask_size)
+    named: int = PREDICTED  # class that the person gave it, which then picks the map
     picked: int = -1  # class whose map the logits are
 
 

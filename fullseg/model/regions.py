@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.types import Batch
 
+PREDICTED = -1  # in place of a class: the one that the classification head predicts
+
 
 class Strokes(NamedTuple):
     """The scribbles of one image as tensors."""
@@ -76,7 +78,8 @@ class Segmenter(nn.Module, ABC):
 
         Args:
             batch: of B images with M regions.
-            classes: (M,) int64, whose maps are picked: the true classes in training; None for the predicted ones.
+            classes: (M,) int64, whose maps are picked: the true classes in training; PREDICTED, or None for all, where
+                the classification head decides.
 
         Returns:
             Logits of the M regions, in the batch's order.

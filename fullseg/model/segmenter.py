@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from fullseg.model.annotation_maps import annotation_maps, draw_points, draw_scribbles
 from fullseg.model.backbone import Backbone, LastStage
 from fullseg.model.boxes import box_maps, region_boxes
-from fullseg.model.regions import Regions, Segmenter, Strokes
+from fullseg.model.regions import PREDICTED, Regions, Segmenter, Strokes
 from fullseg.model.roi_align import roi_align
 
 
@@ -101,7 +101,7 @@ class RegionSegmenter(Segmenter):
         """Turn RoIs (M, C', roi_size, roi_size) into logits; only the map of the picked class is computed."""
         hidden = self.last_layer(rois)
         class_logits = self.class_logits(hidden)
-        return Regions(self.map_logits(hidden, class_logits, classes), boxes, class_logits)
+        return Regions(self.map_logits(hidden, self.picked(class_logits, classes)), boxes, class_logits)
 
     def last_layer(self, rois: Tensor) -> Tensor:
         """Run all layers but the maps' own: (M, C', roi_size, roi_size) to (M, head_channels, mask_size, mask_size)."""
@@ -122,12 +122,16 @@ class RegionSegmenter(Segmenter):
         """Return the class logits (M, num_classes) of the head's last layer (M, C, s, s), None without classes."""
         return None if self.classifier is None else self.classifier(hidden.mean(dim=(2, 3))).float()
 
-    def map_logits(self, hidden: Tensor, class_logits: Tensor | None, classes: Tensor | None) -> Tensor:
-        """Return the picked maps (M, s, s) of the head's last layer (M, C, s, s); ``classes`` as of ``forward``."""
+    def picked(self, class_logits: Tensor | None, classes: Tensor | None) -> Tensor | None:
+        """Return the classes (M,) whose maps are picked, None where there is one map for all; as of ``forward``."""
         if class_logits is None:
-            picked = torch.zeros(len(hidden), dtype=torch.int64, device=hidden.device)
-        else:
-            picked = class_logits.argmax(dim=1) if classes is None else classes
+            return None
+        predicted = class_logits.argmax(dim=1)
+        return predicted if classes is None else torch.where(classes == PREDICTED, predicted, classes)
+
+    def map_logits(self, hidden: Tensor, picked: Tensor | None) -> Tensor:
+        """Return the picked maps (M, s, s) of the head's last layer (M, C, s, s)."""
+        picked = hidden.new_zeros(len(hidden), dtype=torch.int64) if picked is None else picked
         weight, bias = self.class_maps.weight[picked], self.class_maps.bias[picked]  # (M, C), (M,)
         logits = hidden.permute(0, 2, 3, 1).flatten(1, 2) @ weight[:, :, None]  # (M, mask_size^2, 1)
         return logits.view(-1, self.mask_size, self.mask_size).float() + bias[:, None, None]

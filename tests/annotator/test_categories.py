@@ -39,6 +39,13 @@ def test_with_a_list_of_ones_own_there_is_no_guess(journal: Journal) -> None:
     assert categories.exported() == [*CATEGORIES, {"id": 10_000, "name": "region", "isthing": 1}]
 
 
+def test_a_category_of_the_model_is_a_class_that_picks_the_map(journal: Journal) -> None:
+    typed_in = Categories(None, OF_MODEL, journal).add("dog", isthing=True)["id"]
+    work = work_of(12, None, typed_in, 11)
+    assert Categories(None, OF_MODEL, journal).classes(work) == {0: 1, 3: 0}
+    assert Categories(CATEGORIES, OF_MODEL, journal).classes(work) == {}  # the ids of another list
+
+
 def test_a_typed_in_category_stays_and_takes_no_id_that_an_export_may_have(journal: Journal, tmp_path: Path) -> None:
     categories = Categories(CATEGORIES, OF_MODEL, journal)
     unnamed = categories.ids(work_of(None), np.array([0]))

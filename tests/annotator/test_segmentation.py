@@ -40,7 +40,7 @@ ADDED = tuple({"kind": "add", "points": quad} for quad in QUADS)
 
 
 def test_an_untouched_image_is_all_void(predictor: Predictor) -> None:
-    found = segment(predictor, work_of())
+    found = segment(predictor, work_of(), {})
     assert (found.region_map == VOID).all()
     assert found.unassigned == SIZE[0] * SIZE[1]
     assert not found.uncertainty.any()
@@ -49,7 +49,7 @@ def test_an_untouched_image_is_all_void(predictor: Predictor) -> None:
 
 def test_uncertainty_is_what_the_pixels_region_lacks_of_certainty(predictor: Predictor) -> None:
     work = work_of(*ADDED)
-    found = segment(predictor, work)
+    found = segment(predictor, work, {})
     np.testing.assert_array_equal(found.region_map, predictor.predict(work.annotations()))
     best = predictor.probabilities().max(axis=0)
     void = found.region_map == VOID
@@ -58,22 +58,22 @@ def test_uncertainty_is_what_the_pixels_region_lacks_of_certainty(predictor: Pre
 
 
 def test_a_locked_region_keeps_its_pixels_bit_for_bit_whatever_is_drawn(predictor: Predictor) -> None:
-    before = segment(predictor, work_of(*ADDED)).region_map
+    before = segment(predictor, work_of(*ADDED), {}).region_map
     lock = {"kind": "lock", "region": 1, "mask": encode_mask(before == 0)}
     through = {"kind": "scribbles", "strokes": [{"region": 2, "points": [[5, 20], [60, 30]]}]}
     grow = {"kind": "add", "points": [[0, 20], [30, 0], [63, 20], [30, 47]]}
     for more in ((through,), (through, grow), (grow, {"kind": "delete", "region": 2})):
-        found = segment(predictor, work_of(*ADDED, lock, *more))
+        found = segment(predictor, work_of(*ADDED, lock, *more), {})
         np.testing.assert_array_equal(found.region_map == 0, before == 0)
         assert not found.uncertainty[before == 0].any()
-    unlocked = segment(predictor, work_of(*ADDED, lock, through, {"kind": "unlock", "region": 1}))
+    unlocked = segment(predictor, work_of(*ADDED, lock, through, {"kind": "unlock", "region": 1}), {})
     assert unlocked.region_map[20, 5] == 1  # the stroke has its say now
 
 
 def test_filling_leaves_nothing_void_and_no_locked_region_grows(predictor: Predictor) -> None:
-    before = segment(predictor, work_of(*ADDED)).region_map
+    before = segment(predictor, work_of(*ADDED), {}).region_map
     lock = {"kind": "lock", "region": 1, "mask": encode_mask(before == 0)}
-    found = segment(predictor, work_of(*ADDED, lock, {"kind": "fill", "filled": True}))
+    found = segment(predictor, work_of(*ADDED, lock, {"kind": "fill", "filled": True}), {})
     assert (found.region_map != VOID).all()
     assert found.unassigned > 0  # is still said
     np.testing.assert_array_equal(found.region_map == 0, before == 0)

@@ -12,7 +12,7 @@ from fullseg.model import incremental, region_head
 from fullseg.model.canvas import OUTSIDE_LOGIT, project_to_canvas, region_map_of
 from fullseg.model.dextr import Dextr
 from fullseg.model.image_state import ImageState
-from fullseg.model.regions import Regions, Segmenter, Strokes
+from fullseg.model.regions import PREDICTED, Regions, Segmenter, Strokes
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.model.segmenters import make_segmenter
 from fullseg.types import VOID, Annotations, Scribble
@@ -65,11 +65,14 @@ def features_of(segmenter: Segmenter) -> torch.Tensor:
         return segmenter.features(torch.from_numpy(IMAGE).permute(2, 0, 1)[None])[0]
 
 
-def straightforward(segmenter: Segmenter, features: torch.Tensor, annotations: Annotations) -> Regions:
+def straightforward(
+    segmenter: Segmenter, features: torch.Tensor, annotations: Annotations, named: dict[int, int] | None = None
+) -> Regions:
     points, lengths, regions = pack_scribbles(annotations.scribbles)
     quads = torch.from_numpy(annotations.extreme_points)
     rois, boxes = segmenter.region_inputs(features, quads, Strokes(points, lengths, regions), SIZE)
-    return segmenter.head(rois, boxes, None)
+    classes = torch.tensor([(named or {}).get(region, PREDICTED) for region in range(len(quads))], dtype=torch.int64)
+    return segmenter.head(rois, boxes, classes)
 
 
 def random_quad(rng: np.random.Generator) -> NDArray[np.float32]:
@@ -166,9 +169,10 @@ def test_any_change_gives_what_computing_everything_anew_gives(
     with torch.inference_mode():
         state = ImageState(segmenter, features, SIZE, hold_scribbles=True, batched=batched)
         locked: dict[int, NDArray[np.bool_]] = {}
+        named: dict[int, int] = {}
         for _ in range(10):
-            state.update(annotations, locked)
-            regions = straightforward(segmenter, features, annotations)
+            state.update(annotations, locked, named)
+            regions = straightforward(segmenter, features, annotations, named)
             assert_same(
                 state, regions, held(project_to_canvas(regions.logits, regions.boxes, SIZE), annotations, locked)
             )
@@ -178,6 +182,9 @@ def test_any_change_gives_what_computing_everything_anew_gives(
                 for region in range(len(annotations.extreme_points))
                 if rng.random() < 0.1
             }
+            if segmenter.classifier is not None:
+                classes = rng.integers(-2, 2, len(annotations.extreme_points)).tolist()
+                named = {region: number for region, number in enumerate(classes) if number >= 0}
 
 
 @pytest.fixture
@@ -210,17 +217,17 @@ def test_a_scribble_costs_the_regions_and_cells_that_it_touches(
 ) -> None:
     cells = record_convolutions(monkeypatch)
     with torch.inference_mode():
-        state.update(Annotations(FAR_APART, []), {})
+        state.update(Annotations(FAR_APART, []), {}, {})
         assert len(cells) == 3 * 2  # three regions of two layers
         cells.clear()
-        state.update(Annotations(FAR_APART, []), {})
+        state.update(Annotations(FAR_APART, []), {}, {})
         assert not cells
-        state.update(Annotations(FAR_APART, [STROKE]), {})
+        state.update(Annotations(FAR_APART, [STROKE]), {}, {})
         assert len(cells) == 2
         assert max(cells) < 21 * 21 / 2
         cells.clear()
-        state.update(Annotations(FAR_APART[::-1].copy(), [STROKE._replace(region=2)]), {})
-        state.update(Annotations(FAR_APART[:2], [STROKE]), {})
+        state.update(Annotations(FAR_APART[::-1].copy(), [STROKE._replace(region=2)]), {}, {})
+        state.update(Annotations(FAR_APART[:2], [STROKE]), {}, {})
         assert not cells  # other numbers, and one region less, out of the others' sight
 
 
@@ -239,12 +246,28 @@ def test_another_class_changes_all_of_the_logits(tiny_model: dict[str, Any]) -> 
     features = features_of(segmenter)
     state = ImageState(segmenter, features, SIZE, hold_scribbles=True, batched=False)
     with torch.inference_mode():
-        state.update(Annotations(FAR_APART, []), {})
+        state.update(Annotations(FAR_APART, []), {}, {})
         verdict.said = 1
-        state.update(Annotations(FAR_APART, [STROKE]), {})
+        state.update(Annotations(FAR_APART, [STROKE]), {}, {})
         anew = straightforward(segmenter, features, Annotations(FAR_APART, [STROKE]))
     assert state.classes().tolist() == [1, 0, 0]
     torch.testing.assert_close(state.logits()[0], anew.logits[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_a_named_class_picks_the_map_until_it_is_named_no_more(tiny_model: dict[str, Any], *, batched: bool) -> None:
+    segmenter = RegionSegmenter(**{**tiny_model, "num_classes": 2}).eval()
+    segmenter.classifier = Verdict()  # type: ignore[assignment]
+    features, annotations = features_of(segmenter), Annotations(FAR_APART, [])
+    state = ImageState(segmenter, features, SIZE, hold_scribbles=True, batched=batched)
+    with torch.inference_mode():
+        for named in ({}, {1: 1}, {}):
+            state.update(annotations, {}, named)
+            assert state.classes().tolist() == [0, named.get(1, 0), 0]
+            anew = straightforward(segmenter, features, annotations, named)
+            torch.testing.assert_close(torch.stack(state.logits()), anew.logits, rtol=1e-4, atol=1e-4)
+            expected = region_map_of(project_to_canvas(anew.logits, anew.boxes, SIZE))
+            np.testing.assert_array_equal(state.canvas.region_map, expected)
 
 
 def test_of_crossing_scribbles_the_later_one_holds(state: ImageState) -> None:
@@ -252,22 +275,22 @@ def test_of_crossing_scribbles_the_later_one_holds(state: ImageState) -> None:
     across = Scribble(0, np.array([[10, 50], [60, 50]], np.float32))
     down = Scribble(1, np.array([[30, 20], [30, 90]], np.float32))
     with torch.inference_mode():
-        state.update(Annotations(wide, [across, down]), {})
+        state.update(Annotations(wide, [across, down]), {}, {})
         assert state.canvas.region_map[50, 30] == 1
-        state.update(Annotations(wide, [down, across]), {})  # the same drawings
+        state.update(Annotations(wide, [down, across]), {}, {})  # the same drawings
         assert state.canvas.region_map[50, 30] == 0
 
 
 def test_only_changed_tiles_are_computed(state: ImageState, monkeypatch: pytest.MonkeyPatch) -> None:
     with torch.inference_mode():
-        state.update(Annotations(FAR_APART, []), {})
+        state.update(Annotations(FAR_APART, []), {}, {})
         tiles: list[int] = []
         contests = state.canvas.contests
         monkeypatch.setattr(
             state.canvas, "contests", lambda found, *rest: [tiles.append(len(found)), *contests(found, *rest)][1:]
         )
-        state.update(Annotations(FAR_APART, [STROKE]), {})
-        state.update(Annotations(FAR_APART, [STROKE]), {0: np.zeros(SIZE, np.bool_)})
+        state.update(Annotations(FAR_APART, [STROKE]), {}, {})
+        state.update(Annotations(FAR_APART, [STROKE]), {0: np.zeros(SIZE, np.bool_)}, {})
     assert tiles == [1, 6]  # the one around the stroke; all of two rows of three
 
 
@@ -275,10 +298,10 @@ def test_regions_beyond_the_memory_are_computed_anew(state: ImageState, monkeypa
     monkeypatch.setattr(region_head, "CACHE_BYTES", 2 * (2 * 8 * 21 * 21 * 4) + 1)  # two regions' hidden layers
     cells = record_convolutions(monkeypatch)
     with torch.inference_mode():
-        state.update(Annotations(FAR_APART, []), {})
+        state.update(Annotations(FAR_APART, []), {}, {})
         assert [bool(region.hidden) for region in state.regions] == [False, True, True]
         cells.clear()
-        state.update(Annotations(FAR_APART, [STROKE]), {})
+        state.update(Annotations(FAR_APART, [STROKE]), {}, {})
         assert min(cells) == 21 * 21
         assert [bool(region.hidden) for region in state.regions] == [True, False, True]
         regions = straightforward(state.segmenter, state.head.features, Annotations(FAR_APART, [STROKE]))
@@ -295,7 +318,7 @@ def test_a_batch_is_of_the_touched_regions_and_may_be_larger_than_the_memory(
     batched = ImageState(state.segmenter, state.head.features, SIZE, hold_scribbles=True, batched=True)
     with torch.inference_mode():
         for annotations in (Annotations(FAR_APART, []), Annotations(FAR_APART, [STROKE]), Annotations(FAR_APART, [])):
-            batched.update(annotations, {})
+            batched.update(annotations, {}, {})
         assert [bool(region.hidden) for region in batched.regions] == [True, False, False]
         assert counts == [3, 1, 1]
         regions = straightforward(state.segmenter, state.head.features, Annotations(FAR_APART, []))
@@ -306,10 +329,10 @@ def test_the_network_may_overrule_scribbles_that_are_not_held(state: ImageState)
     everywhere = [Scribble(region, np.array([[20, 30], [50, 120]], np.float32)) for region in (1, 0)]
     wide = np.array([[[0, 70], [30, 0], [289, 70], [30, 149]]] * 2, np.float32)
     with torch.inference_mode():
-        state.update(Annotations(wide, everywhere), {})
+        state.update(Annotations(wide, everywhere), {}, {})
         assert state.canvas.region_map[30, 20] == state.canvas.region_map[120, 50] == 0
         free = ImageState(state.segmenter, state.head.features, SIZE, hold_scribbles=False, batched=False)
-        free.update(Annotations(wide, everywhere), {})
+        free.update(Annotations(wide, everywhere), {}, {})
         regions = straightforward(state.segmenter, state.head.features, Annotations(wide, everywhere))
         plain = region_map_of(project_to_canvas(regions.logits, regions.boxes, SIZE))
     np.testing.assert_array_equal(free.canvas.region_map, plain)
@@ -318,14 +341,14 @@ def test_the_network_may_overrule_scribbles_that_are_not_held(state: ImageState)
 def test_half_precision_is_the_networks_alone(state: ImageState) -> None:
     annotations = Annotations(FAR_APART, [STROKE])
     with torch.inference_mode():
-        state.update(annotations, {})
+        state.update(annotations, {}, {})
         exact = torch.stack(state.logits())
         maps = state.regions[0].maps
         assert maps is not None
         with torch.autocast("cpu", torch.bfloat16):
             half = ImageState(state.segmenter, state.head.features, SIZE, hold_scribbles=True, batched=False)
-            half.update(Annotations(FAR_APART, []), {})
-            half.update(annotations, {})
+            half.update(Annotations(FAR_APART, []), {}, {})
+            half.update(annotations, {}, {})
     logits = torch.stack(half.logits())
     assert 0 < (logits - exact).abs().max() < 0.05 * exact.abs().max()
     torch.testing.assert_close(half.regions[0].maps, maps)
@@ -336,7 +359,7 @@ def test_half_precision_is_the_networks_alone(state: ImageState) -> None:
 @pytest.mark.parametrize("edge", [(SIZE[1] - 0.6, SIZE[0] - 0.6), (-0.5, -0.5), (SIZE[1], SIZE[0])])
 def test_a_dot_at_the_edge_holds_one_pixel(state: ImageState, edge: tuple[float, float]) -> None:
     with torch.inference_mode():
-        state.update(Annotations(FAR_APART, [Scribble(0, np.array([edge], np.float32))]), {})
+        state.update(Annotations(FAR_APART, [Scribble(0, np.array([edge], np.float32))]), {}, {})
     assert state.decided.pixels.tolist() == [0 if edge[0] < 0 else SIZE[0] * SIZE[1] - 1]
 
 
@@ -344,6 +367,6 @@ def test_each_pixel_of_a_simulated_path_is_held_and_no_other(state: ImageState) 
     steps = np.random.default_rng(0).integers(-1, 2, (60, 2))
     path = (30 + np.cumsum(steps, axis=0)).clip(0, 59).astype(np.float32)
     with torch.inference_mode():
-        state.update(Annotations(FAR_APART, [Scribble(1, path)]), {})
+        state.update(Annotations(FAR_APART, [Scribble(1, path)]), {}, {})
     assert {(int(p % SIZE[1]), int(p // SIZE[1])) for p in state.decided.pixels} == {(int(x), int(y)) for x, y in path}
     assert set(state.decided.owners) == {1}

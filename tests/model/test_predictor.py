@@ -57,6 +57,28 @@ def test_equals_the_segmenter_that_was_trained(predictor: Predictor, segmenter: 
     np.testing.assert_array_equal(probabilities.argmax(axis=0)[covered], region_map[covered])
 
 
+def test_a_given_class_picks_the_map(predictor: Predictor) -> None:
+    predictor.set_image(IMAGE)
+    predictor.predict(Annotations(POINTS, []))
+    guess = predictor.classes()
+    other = (int(guess[1]) + 1) % 3
+    before = predictor.probabilities()
+    predictor.predict(Annotations(POINTS, []), classes={1: other})
+    assert predictor.classes().tolist() == [guess[0], other, guess[2]]
+    assert np.abs(predictor.probabilities() - before).max() > 1e-4
+    with pytest.raises(ValueError, match=r"class 3 of region 0: there are 3 classes"):
+        predictor.predict(Annotations(POINTS, []), classes={0: 3})
+
+
+def test_with_one_map_for_all_a_given_class_changes_nothing(options: dict[str, Any]) -> None:
+    predictor = Predictor(RegionSegmenter(**{**options, "num_classes": 1}), CATEGORIES, "cpu", hold_scribbles=True)
+    predictor.set_image(IMAGE)
+    predictor.predict(Annotations(POINTS, []))
+    before = predictor.probabilities()
+    predictor.predict(Annotations(POINTS, []), classes={1: 2})
+    np.testing.assert_array_equal(predictor.probabilities(), before)
+
+
 def test_certainty_and_areas_are_those_of_the_probabilities(predictor: Predictor) -> None:
     predictor.set_image(IMAGE)
     predictor.predict(Annotations(POINTS, []))
