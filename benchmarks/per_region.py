@@ -10,7 +10,9 @@ python benchmarks/per_region.py [--device DEVICE] [--most 60] [--memory 8] [--se
 """
 
 import argparse
+import shlex
 import statistics
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -212,13 +214,14 @@ def main() -> None:
         print("\n".join(table({name: found[name]})))
     lines = table(found)
     plot(found, FOLDER / "per_region.png")
-    text = TEXT.format(machine=machine(), commit=commit(), torch=torch.__version__, table="\n".join(lines))
-    (FOLDER / "PER_REGION.md").write_text(text)
+    command = shlex.join(["python", "benchmarks/per_region.py", *sys.argv[1:]])
+    facts = {"machine": machine(), "commit": commit(), "torch": torch.__version__}
+    (FOLDER / "PER_REGION.md").write_text(TEXT.format(command=command, table="\n".join(lines), **facts))
 
 
 TEXT = """# What a region costs (paper, Sec. 6)
 
-`python benchmarks/per_region.py` writes this file. {machine}; torch {torch}; commit {commit}. One image of 640 x 480
+`{command}` writes this file. {machine}; torch {torch}; commit {commit}. One image of 640 x 480
 px, random weights, fp32, ResNet-101; networks as in experiments/table1. Kept in training: what one image's forward pass
 leaves for the backward pass, weights not counted, every storage once. A round of corrections: one scribble more for
 every region, then the image anew where it has changed. In brackets: not run, on a line through the others.
