@@ -66,8 +66,10 @@ class ModelConfig:
     """Whose annotations are negatives for the other regions (Eq. 2): ``none``, extreme ``points`` or ``all``."""
     annotation_encoding: str = "binary"
     """``binary``: discs and lines (paper, Sec. 3.2); ``gaussian``: heatmaps, sigma 10 px (Table 1)."""
-    class_specific: bool = True
-    """One logit map per class where the data has several classes (paper, Sec. 3.4)."""
+    class_maps: str = "mixed"
+    """Where the data has several classes. ``picked``: a map of logits for each; the true class picks one in training,
+    the predicted class afterwards (paper, Sec. 3.4). ``mixed``: their mean, weighted by the predicted probabilities, in
+    training, too. ``one``: a map for all, and no classes."""
     dextr: DextrConfig = field(default_factory=DextrConfig)
 
 
@@ -205,7 +207,7 @@ class OptimizerConfig:
     """Steps until the peak rate."""
     gradient_clip: float = 5.0
     """Largest norm of the gradient; 0 turns clipping off."""
-    class_loss_weight: float = 0.3
+    class_loss_weight: float = 0.1
     """Weight of the classification loss beside the mask loss, where the data has several classes."""
 
 

@@ -20,6 +20,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "model.stride": (4, 8, 16),
     "model.share": ("none", "points", "all"),
     "model.annotation_encoding": ("binary", "gaussian"),
+    "model.class_maps": ("mixed", "picked", "one"),
     "data.format": ("scenes", "bsds500", "coco_panoptic", "coco_instances"),
     "scribbles.predictor": ("counterpart", "self"),
     "trainer.accelerator": ("auto", "cpu", "gpu"),

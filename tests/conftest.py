@@ -45,6 +45,7 @@ def tiny_model() -> dict[str, Any]:
         "annotation_encoding": "binary",
         "background": False,
         "num_classes": 2,
+        "mix_classes": True,
     }
 
 

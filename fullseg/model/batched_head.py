@@ -31,10 +31,11 @@ class BatchedHead(IncrementalHead):
         for region in regions:
             self._keep(region, layers=1)
         named = torch.tensor([region.named for region in regions], device=hidden.device)
-        picked = self.segmenter.picked(self.segmenter.class_logits(hidden), named)
-        logits = self.segmenter.map_logits(hidden, picked)
-        numbers = len(regions) * [0] if picked is None else picked.tolist()
-        for region, mine, number in zip(regions, logits, numbers, strict=True):
+        maps = self.segmenter.maps
+        shares = maps.shares(maps.class_logits(hidden), named)
+        logits = maps(hidden, shares)
+        picked = len(regions) * [0] if shares is None else shares.argmax(dim=1).tolist()
+        for region, mine, number in zip(regions, logits, picked, strict=True):
             region.logits, region.picked = mine, number
         return [region.box for region in regions]
 

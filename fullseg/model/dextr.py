@@ -52,7 +52,7 @@ class Dextr(Segmenter):
     ) -> None:
         super().__init__(share="none", annotation_encoding=annotation_encoding, background=background)
         self.backbone: PyramidNet = PyramidNet(name=backbone, pretrained=pretrained and not weights, caffe=published)
-        self.classifier = None
+        self.knows_classes = False
         self.input_size, self.relax = input_size, relax
         self.mask_size = input_size // PIXELS_PER_CELL
         if weights:

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from fullseg.model.boxes import box_maps
 from fullseg.model.drawing import Box, Window, align_window
 from fullseg.model.region_head import Region, RegionHead, seen_cells
-from fullseg.model.regions import PREDICTED
 from fullseg.model.roi_align import roi_align
 from fullseg.model.segmenter import RegionSegmenter
 
@@ -64,8 +63,8 @@ class IncrementalHead(RegionHead[RegionSegmenter]):
             cells = (0, side, 0, side)
             region.hidden = [self._features_part(region.box)]
             region.maps = self.features.new_zeros((1, 2, side, side), dtype=torch.float32)
-            region.logits, region.picked = region.maps.new_zeros(2 * (self.segmenter.mask_size,)), -1
-        self._keep(region, len(self._layers) + (self.segmenter.classifier is not None))
+            region.logits, region.shares = region.maps.new_zeros(2 * (self.segmenter.mask_size,)), None
+        self._keep(region, len(self._layers) + self.segmenter.knows_classes)
         assert region.maps is not None
         top, bottom, left, right = cells
         drawn = align_window(region.drawing, self.total, region.box, side, cells)
@@ -108,24 +107,25 @@ class IncrementalHead(RegionHead[RegionSegmenter]):
             else:
                 part = _convolve_window(source, window, convolution.weight, convolution.bias, dilation).relu_()
             hidden = part
-            if layer < len(self._layers) - 1 or self.segmenter.classifier is not None:
+            if layer < len(self._layers) - 1 or self.segmenter.knows_classes:
                 hidden = _store(region.hidden, layer + 1, part, window)
         return part, window
 
     def _logits(self, region: Region, part: Tensor, window: Window) -> Window:
-        """Update the picked class's logits; return the window in which they are new."""
-        segmenter, picked = self.segmenter, 0
-        if segmenter.classifier is not None:
+        """Update the region's logits; return the window in which they are new: all, where another map is used."""
+        maps, shares = self.segmenter.maps, None
+        if self.segmenter.knows_classes:
             whole = region.hidden[-1]
-            predicted = segmenter.classifier(whole.mean(dim=(2, 3))).float().argmax()
-            picked = int(predicted) if region.named == PREDICTED else region.named
-            if picked != region.picked:
+            named = torch.tensor([region.named], device=whole.device)
+            shares = maps.shares(maps.class_logits(whole), named)
+            assert shares is not None
+            if region.shares is None or not torch.equal(shares, region.shares):
                 part, window = whole, (0, whole.shape[2], 0, whole.shape[3])
-        weight, bias = segmenter.class_maps.weight[picked], segmenter.class_maps.bias[picked]
+        weight, bias = maps.weights(shares)
         top, bottom, left, right = window
         assert region.logits is not None
-        region.logits[top:bottom, left:right] = (part[0].permute(1, 2, 0) @ weight).float() + bias
-        region.picked = picked
+        region.logits[top:bottom, left:right] = (part[0].permute(1, 2, 0) @ weight[0]).float() + bias
+        region.shares, region.picked = shares, 0 if shares is None else int(shares.argmax())
         return window
 
     def _to_pixels(self, box: Box, window: Window) -> Box:

@@ -138,7 +138,7 @@ class Predictor:
         for region, number in classes.items():
             if not 0 <= number < len(self.categories):
                 raise ValueError(f"class {number} of region {region}: there are {len(self.categories)} classes")
-        return {} if self.segmenter.classifier is None else classes
+        return classes if self.segmenter.knows_classes else {}
 
     def forget(self) -> None:
         """Forget all annotations: the next prediction is the same to the last bit whatever was asked before."""

@@ -29,8 +29,9 @@ class Region:
     hidden: list[Tensor] = field(default_factory=list)  # (1, C, s, s) each, whatever the head keeps
     maps: Tensor | None = None  # (1, 2, roi_size, roi_size), F_i
     logits: Tensor | None = None  # (mask_size, mask_size)
-    named: int = PREDICTED  # class that the person gave it, which then picks the map
-    picked: int = -1  # class whose map the logits are
+    named: int = PREDICTED  # class that the person gave it, whose map is then used
+    shares: Tensor | None = None  # (1, num_classes), of the classes' maps, where there are several
+    picked: int = -1  # the class of the largest share
 
 
 class RegionHead(ABC, Generic[Network]):

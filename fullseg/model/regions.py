@@ -39,7 +39,7 @@ class Segmenter(nn.Module, ABC):
     """
 
     backbone: nn.Module  # its ``body`` is the part that starts from ImageNet weights
-    classifier: nn.Linear | None  # for the class that picks the map; None: there is one map for all classes
+    knows_classes: bool  # a region's class decides on its map; False: there is one for all
 
     def __init__(self, *, share: str, annotation_encoding: str, background: bool) -> None:
         super().__init__()
@@ -78,8 +78,8 @@ class Segmenter(nn.Module, ABC):
 
         Args:
             batch: of B images with M regions.
-            classes: (M,) int64, whose maps are picked: the true classes in training; PREDICTED, or None for all, where
-                the classification head decides.
+            classes: (M,) int64, whose maps are used, as in training the true ones'; PREDICTED, or None for all,
+                where the classification head decides.
 
         Returns:
             Logits of the M regions, in the batch's order.

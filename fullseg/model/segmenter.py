@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from fullseg.model.annotation_maps import annotation_maps, draw_points, draw_scribbles
 from fullseg.model.backbone import Backbone, LastStage
 from fullseg.model.boxes import box_maps, region_boxes
-from fullseg.model.regions import PREDICTED, Regions, Segmenter, Strokes
+from fullseg.model.class_maps import ClassMaps
+from fullseg.model.regions import Regions, Segmenter, Strokes
 from fullseg.model.roi_align import roi_align
 
 
@@ -31,6 +32,7 @@ class RegionSegmenter(Segmenter):
         box_maps: append ``box_maps`` to the head's input.
         share: as of Segmenter, like ``annotation_encoding`` and ``background``.
         num_classes: number of logit maps (Sec. 3.4); 1 for a class-agnostic model without classification head.
+        mix_classes: as ``mix`` of ClassMaps.
     """
 
     def __init__(  # noqa: PLR0913  one argument a choice of the paper
@@ -51,6 +53,7 @@ class RegionSegmenter(Segmenter):
         annotation_encoding: str,
         background: bool,
         num_classes: int,
+        mix_classes: bool,
     ) -> None:
         super().__init__(share=share, annotation_encoding=annotation_encoding, background=background)
         two_stage = head == "two_stage"
@@ -66,8 +69,8 @@ class RegionSegmenter(Segmenter):
         self.resized_layer = 0 if two_stage else len(head_dilations) - 1  # gets its input at the size of the logits
         pairs = zip(pairwise(widths), head_dilations, strict=True)
         self.convolutions = nn.ModuleList(_convolution(*width, dilation) for width, dilation in pairs)
-        self.class_maps = nn.Linear(head_channels, num_classes)  # row c: the 1 x 1 convolution that gives class c's map
-        self.classifier = nn.Linear(head_channels, num_classes) if num_classes > 1 else None
+        self.maps = ClassMaps(head_channels, num_classes, mix=mix_classes)
+        self.knows_classes = num_classes > 1
         self.to(memory_format=torch.channels_last)
 
     def features(self, images: Tensor) -> Tensor:
@@ -98,10 +101,10 @@ class RegionSegmenter(Segmenter):
         return torch.cat([aligned, maps.to(aligned.dtype)], dim=1), boxes
 
     def head(self, rois: Tensor, boxes: Tensor, classes: Tensor | None) -> Regions:
-        """Turn RoIs (M, C', roi_size, roi_size) into logits; only the map of the picked class is computed."""
+        """Turn RoIs (M, C', roi_size, roi_size) into logits; of a region only one map is computed."""
         hidden = self.last_layer(rois)
-        class_logits = self.class_logits(hidden)
-        return Regions(self.map_logits(hidden, self.picked(class_logits, classes)), boxes, class_logits)
+        class_logits = self.maps.class_logits(hidden)
+        return Regions(self.maps(hidden, self.maps.shares(class_logits, classes)), boxes, class_logits)
 
     def last_layer(self, rois: Tensor) -> Tensor:
         """Run all layers but the maps' own: (M, C', roi_size, roi_size) to (M, head_channels, mask_size, mask_size)."""
@@ -117,24 +120,6 @@ class RegionSegmenter(Segmenter):
         if layer != self.resized_layer or layer_input.shape[-1] == self.mask_size:
             return layer_input
         return F.interpolate(layer_input, size=(self.mask_size, self.mask_size), mode="bilinear")
-
-    def class_logits(self, hidden: Tensor) -> Tensor | None:
-        """Return the class logits (M, num_classes) of the head's last layer (M, C, s, s), None without classes."""
-        return None if self.classifier is None else self.classifier(hidden.mean(dim=(2, 3))).float()
-
-    def picked(self, class_logits: Tensor | None, classes: Tensor | None) -> Tensor | None:
-        """Return the classes (M,) whose maps are picked, None where there is one map for all; as of ``forward``."""
-        if class_logits is None:
-            return None
-        predicted = class_logits.argmax(dim=1)
-        return predicted if classes is None else torch.where(classes == PREDICTED, predicted, classes)
-
-    def map_logits(self, hidden: Tensor, picked: Tensor | None) -> Tensor:
-        """Return the picked maps (M, s, s) of the head's last layer (M, C, s, s)."""
-        picked = hidden.new_zeros(len(hidden), dtype=torch.int64) if picked is None else picked
-        weight, bias = self.class_maps.weight[picked], self.class_maps.bias[picked]  # (M, C), (M,)
-        logits = hidden.permute(0, 2, 3, 1).flatten(1, 2) @ weight[:, :, None]  # (M, mask_size^2, 1)
-        return logits.view(-1, self.mask_size, self.mask_size).float() + bias[:, None, None]
 
 
 def _convolution(before: int, after: int, dilation: int) -> nn.Conv2d:

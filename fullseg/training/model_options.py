@@ -20,5 +20,5 @@ def model_arguments(config: Config, num_classes: int, *, background: bool) -> di
     if model["name"] == "dextr":
         shared = {key: model[key] for key in (*OF_DEXTR, "background")}
         return {**shared, **dextr, "published": dextr["weights"] is not None}
-    class_specific = model.pop("class_specific")
-    return {**model, "num_classes": num_classes if class_specific else 1}
+    class_maps = model.pop("class_maps")
+    return {**model, "num_classes": 1 if class_maps == "one" else num_classes, "mix_classes": class_maps == "mixed"}

@@ -34,6 +34,7 @@ class SegmenterModule(L.LightningModule):
         super().__init__()
         self.save_hyperparameters(logger=False)  # plain values only, so the checkpoint reloads by itself
         self.segmenter = make_segmenter(model)
+        self.mix_classes = model.get("mix_classes", False)
         loss = LOSSES[config["loss"]]
         self.loss = loss(background=model["background"]) if loss is PixelwiseLoss else loss()
         self.options = config["optimizer"]
@@ -43,12 +44,13 @@ class SegmenterModule(L.LightningModule):
         self.region_iou = RegionIoU()
         self.independent_iou = RegionIoU() if config["loss"] != "pixelwise" else None
         self.filled_iou = RegionIoU()
-        self.class_accuracy = MeanMetric() if self.segmenter.classifier is not None else None
+        self.class_accuracy = MeanMetric() if self.segmenter.knows_classes else None
         self.seconds = MeanMetric()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002  Lightning's signature
         """Return the loss of one batch: the mean over its images."""
-        regions = self.segmenter(batch, batch.classes)
+        # Mixed maps are trained as they are used: given the true class, the network would count on what it won't know.
+        regions = self.segmenter(batch, None if self.mix_classes else batch.classes)
         counts = batch.regions_per_image.tolist()
         with torch.autocast(self.device.type, enabled=False):
             losses = [

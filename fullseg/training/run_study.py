@@ -167,10 +167,10 @@ def training_study(config: Config, folder: Path, strategies: list[str], counterp
 def _check_classes(path: Path, module: SegmenterModule, data: InteractiveDataModule) -> None:
     mine = [category["name"] for category in module.hparams["categories"]]
     theirs = [category.name for category in data.categories]
-    if module.segmenter.classifier is not None and mine != theirs:
+    if module.segmenter.knows_classes and mine != theirs:
         raise ConfigError(
             f"checkpoint={path}: trained on {len(mine)} classes, but the data set has {len(theirs)} others; "
-            "study it on data of the same categories, or train with model.class_specific=false"
+            "study it on data of the same categories, or train with model.class_maps=one"
         )
 
 

@@ -21,6 +21,7 @@ SIZE = (150, 290)  # (H, W): more than one tile either way
 IMAGE = np.random.default_rng(0).integers(0, 256, (*SIZE, 3)).astype(np.uint8)
 VARIANTS: dict[str, dict[str, Any]] = {
     "as trained by default": {},
+    "a picked map": {"mix_classes": False},
     "one class": {"num_classes": 1},
     "paper's head, c4": {
         "num_classes": 1,
@@ -58,6 +59,13 @@ DEXTR: dict[str, Any] = {
     "annotation_encoding": "gaussian",
     "background": True,
 }
+
+
+def tell_classes_apart(segmenter: RegionSegmenter) -> None:
+    """Give classes maps of their own, which all are the shared one before training."""
+    if segmenter.maps.own is not None:
+        torch.nn.init.normal_(segmenter.maps.own.weight)
+        torch.nn.init.normal_(segmenter.maps.own.bias)
 
 
 def features_of(segmenter: Segmenter) -> torch.Tensor:
@@ -161,6 +169,8 @@ def test_any_change_gives_what_computing_everything_anew_gives(
     torch.manual_seed(0)
     options = {"name": "region", **tiny_model, **VARIANTS[variant]} if variant != "dextr" else DEXTR
     segmenter = make_segmenter(options).eval()
+    if isinstance(segmenter, RegionSegmenter):
+        tell_classes_apart(segmenter)
     if isinstance(segmenter, Dextr):
         segmenter.backbone.pyramid.last.weight.data *= 100  # so that few pixels are contested to the last digit
     rng = np.random.default_rng([*VARIANTS, "dextr"].index(variant))
@@ -182,7 +192,7 @@ def test_any_change_gives_what_computing_everything_anew_gives(
                 for region in range(len(annotations.extreme_points))
                 if rng.random() < 0.1
             }
-            if segmenter.classifier is not None:
+            if segmenter.knows_classes:
                 classes = rng.integers(-2, 2, len(annotations.extreme_points)).tolist()
                 named = {region: number for region, number in enumerate(classes) if number >= 0}
 
@@ -241,8 +251,9 @@ class Verdict(torch.nn.Module):
 
 
 def test_another_class_changes_all_of_the_logits(tiny_model: dict[str, Any]) -> None:
-    segmenter = RegionSegmenter(**{**tiny_model, "roi_size": 21, "mask_size": 21}).eval()
-    segmenter.classifier = verdict = Verdict()  # type: ignore[assignment]
+    segmenter = RegionSegmenter(**{**tiny_model, "roi_size": 21, "mask_size": 21, "mix_classes": False}).eval()
+    tell_classes_apart(segmenter)
+    segmenter.maps.classifier = verdict = Verdict()  # type: ignore[assignment]
     features = features_of(segmenter)
     state = ImageState(segmenter, features, SIZE, hold_scribbles=True, batched=False)
     with torch.inference_mode():
@@ -256,8 +267,9 @@ def test_another_class_changes_all_of_the_logits(tiny_model: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("batched", [False, True])
 def test_a_named_class_picks_the_map_until_it_is_named_no_more(tiny_model: dict[str, Any], *, batched: bool) -> None:
-    segmenter = RegionSegmenter(**{**tiny_model, "num_classes": 2}).eval()
-    segmenter.classifier = Verdict()  # type: ignore[assignment]
+    segmenter = RegionSegmenter(**tiny_model).eval()
+    tell_classes_apart(segmenter)
+    segmenter.maps.classifier = Verdict()  # type: ignore[assignment]
     features, annotations = features_of(segmenter), Annotations(FAR_APART, [])
     state = ImageState(segmenter, features, SIZE, hold_scribbles=True, batched=batched)
     with torch.inference_mode():

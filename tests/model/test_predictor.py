@@ -26,7 +26,10 @@ def options(tiny_model: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture
 def segmenter(options: dict[str, Any]) -> RegionSegmenter:
     torch.manual_seed(0)
-    return RegionSegmenter(**options)
+    segmenter = RegionSegmenter(**options)
+    assert segmenter.maps.own is not None
+    torch.nn.init.normal_(segmenter.maps.own.weight)  # 0 before training: all classes have the same map
+    return segmenter
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import torchvision
 from torch import Tensor, nn
 
 from fullseg.model.boxes import box_maps
-from fullseg.model.regions import Regions, Strokes
+from fullseg.model.regions import PREDICTED, Regions, Strokes
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.types import VOID, Batch, Scribble
 
@@ -46,9 +46,14 @@ def make(seed: int = 0, **changes: Any) -> RegionSegmenter:
         "annotation_encoding": "binary",
         "background": False,
         "num_classes": 1,
+        "mix_classes": True,
     }
     torch.manual_seed(seed)
-    return RegionSegmenter(**arguments | changes).eval()
+    segmenter = RegionSegmenter(**arguments | changes).eval()
+    if segmenter.maps.own is not None:  # they start at 0
+        nn.init.normal_(segmenter.maps.own.weight)
+        nn.init.normal_(segmenter.maps.own.bias)
+    return segmenter
 
 
 def make_batch(images: list[tuple[Tensor, Scribbles]], pixels: Tensor | None = None) -> Batch:
@@ -154,19 +159,35 @@ def last_hidden(segmenter: RegionSegmenter, batch: Batch, classes: Tensor | None
     return caught[0], regions
 
 
-@pytest.mark.parametrize("classes", [None, torch.tensor([4, 0, 2])])
-def test_picked_map_is_the_class_s_of_all_maps(classes: Tensor | None) -> None:
-    segmenter = make(num_classes=5, mask_size=9)
-    segmenter.class_maps.bias.data = torch.arange(5.0)
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("classes", [None, [4, 0, 2], [PREDICTED, 0, PREDICTED]])
+def test_a_map_is_the_class_s_of_all_maps_or_their_mean_by_probability(
+    classes: list[int] | None, *, mixed: bool
+) -> None:
+    segmenter = make(num_classes=5, mask_size=9, mix_classes=mixed)
+    given = None if classes is None else torch.tensor(classes)
 
-    hidden, regions = last_hidden(segmenter, make_batch([(POINTS, [])]), classes)
+    hidden, regions = last_hidden(segmenter, make_batch([(POINTS, [])]), given)
 
-    class_logits = segmenter.classifier(hidden.mean(dim=(2, 3)))  # type: ignore[misc]
+    class_logits = segmenter.maps.classifier(hidden.mean(dim=(2, 3)))  # type: ignore[misc]
     assert regions.class_logits is not None
     assert_close(regions.class_logits, class_logits)
-    picked = class_logits.argmax(dim=1) if classes is None else classes
-    all_maps = F.conv2d(hidden, segmenter.class_maps.weight[:, :, None, None], segmenter.class_maps.bias)
-    assert_close(regions.logits, torch.stack([all_maps[i, c] for i, c in enumerate(picked.tolist())]))
+    shared, own = segmenter.maps.shared, segmenter.maps.own
+    assert own is not None
+    all_maps = F.conv2d(hidden, (shared.weight + own.weight)[:, :, None, None], shared.bias + own.bias)
+    for region, named in enumerate(classes or 3 * [PREDICTED]):
+        probabilities = class_logits[region].softmax(dim=0)
+        likeliest = all_maps[region, int(probabilities.argmax())]
+        guessed = torch.einsum("c,cyx->yx", probabilities, all_maps[region]) if mixed else likeliest
+        assert_close(regions.logits[region], guessed if named == PREDICTED else all_maps[region, named])
+
+
+def test_all_classes_start_from_the_map_that_they_share(tiny_model: dict[str, Any]) -> None:
+    segmenter = RegionSegmenter(**tiny_model).eval()
+    batch = make_batch([(POINTS, [])])
+    with torch.no_grad():
+        first, second = (segmenter(batch, torch.full((3,), number)).logits for number in (0, 1))
+    assert torch.equal(first, second)
 
 
 def test_one_class_has_no_classification_head() -> None:

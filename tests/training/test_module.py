@@ -1,6 +1,7 @@
 """The optimiser's side of the Lightning module."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from fullseg.config import load_config, plain
 from fullseg.training import run as run_module
+from fullseg.training.model_options import model_arguments
 from fullseg.training.module import SegmenterModule, _independent_iou
 from fullseg.training.run import train
 from fullseg.training.step_cost import compile_backbone
@@ -30,6 +32,27 @@ def test_masks_alone_are_scored_on_background_and_not_on_void() -> None:
     truth = torch.tensor([[0, 0, 1, BACKGROUND, VOID]])
     canvas = torch.tensor([[[2.0, 3.0, -1.0, 1.0, 1.0]], [[0.5, -1.0, 2.0, -2.0, 1.0]]])
     assert _independent_iou(canvas, truth).tolist() == [2 / 3, 1 / 2]
+
+
+class _AskedError(Exception):
+    """Holds the classes that the network was asked with."""
+
+
+@pytest.mark.parametrize(("maps", "given"), [("mixed", False), ("picked", True), ("one", True)])
+def test_picked_maps_are_trained_with_the_true_class_and_mixed_ones_as_they_are_used(
+    maps: str, tiny_options: list[str], monkeypatch: pytest.MonkeyPatch, *, given: bool
+) -> None:
+    config = load_config(None, [*tiny_options, f"model.class_maps={maps}"])
+    module = SegmenterModule(model_arguments(config, 3, background=False), plain(config), [])
+    batch = SimpleNamespace(classes=torch.tensor([2, 0]))
+
+    def forward(_batch: object, classes: torch.Tensor | None) -> None:
+        raise _AskedError(classes)
+
+    monkeypatch.setattr(module.segmenter, "forward", forward)
+    with pytest.raises(_AskedError) as asked:
+        module.training_step(batch, 0)  # type: ignore[arg-type]
+    assert asked.value.args[0] is (batch.classes if given else None)
 
 
 def test_adamw_is_fused_and_steps_as_the_plain_one(module: SegmenterModule) -> None:

@@ -92,7 +92,7 @@ def test_a_study_of_other_data_has_a_folder_of_its_own_and_needs_no_training_spl
 
 
 def test_a_model_without_classes_is_studied_on_any_data(runs: Runs) -> None:
-    runs.train("experiment=agnostic", "model.class_specific=false")
+    runs.train("experiment=agnostic", "model.class_maps=one")
     folder, content = runs.study("experiment=agnostic", "study.strategies=[free]")
     table = pq.read_table(folder / content["strategies"]["free"]["per_image"]).to_pydict()
     assert len(set(table["class"])) > 1  # the data's, which the model was never told
