@@ -9,6 +9,7 @@ from pycocotools import mask as run_lengths
 from fullseg.data.coco_instances_index import build_index, find_instances
 from fullseg.data.index_file import Sources, open_index
 from fullseg.data.partitions import IndexedPartitions
+from fullseg.data.selection import Selection
 from fullseg.types import BACKGROUND, VOID
 
 
@@ -40,15 +41,15 @@ class CocoInstances(IndexedPartitions):
         self, root: Path, split: str, *, cache: Path, fraction: tuple[int, int], max_regions: int, skip_bad: bool
     ) -> None:
         files = find_instances(root, split)
-        super().__init__(
+        selection = Selection(
             open_index(cache, Sources(files.json, (files.images,)), lambda: build_index(files)),
-            files.images,
             files.json,
             annotators="all",
             fraction=fraction,
             max_regions=max_regions,
             skip_bad=skip_bad,
         )
+        super().__init__(selection, files.images)
 
     def region_map(self, index: int) -> NDArray[np.int64]:
         """Return the region map (H, W)."""

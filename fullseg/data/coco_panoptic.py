@@ -11,7 +11,7 @@ from fullseg.data.coco_panoptic_index import build_index
 from fullseg.data.coco_writer import NewSample, write_coco_panoptic
 from fullseg.data.index_file import Sources, open_index
 from fullseg.data.partitions import IndexedPartitions
-from fullseg.data.selection import SHOWN
+from fullseg.data.selection import SHOWN, Selection
 from fullseg.types import VOID
 
 __all__ = ["Category", "CocoPanoptic", "DataError", "NewSample", "write_coco_panoptic"]
@@ -57,15 +57,15 @@ class CocoPanoptic(IndexedPartitions):
     ) -> None:
         files = find_files(root, split)
         sources = Sources(files.json, (files.images, files.panoptic))
-        super().__init__(
+        selection = Selection(
             open_index(cache, sources, lambda: build_index(files)),
-            files.images,
             files.json,
             annotators=annotators,
             fraction=fraction,
             max_regions=max_regions,
             skip_bad=skip_bad,
         )
+        super().__init__(selection, files.images)
         self._panoptic = files.panoptic
 
     def region_map(self, index: int) -> NDArray[np.int64]:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fullseg.data.coco_index import BROKEN_IMAGE, Category, DataError
-from fullseg.data.index_file import Index
 from fullseg.data.selection import Selection
 
 
@@ -26,9 +25,8 @@ class IndexedPartitions(ABC):
     """The selected rows of an index as partitions.
 
     Args:
-        index: of the split.
+        selection: of the split's index.
         images: folder of the images.
-        source: as of Selection, like all that follows.
 
     Attributes:
         categories: in the order of the file.
@@ -36,22 +34,9 @@ class IndexedPartitions(ABC):
 
     categories: tuple[Category, ...]
 
-    def __init__(
-        self,
-        index: Index,
-        images: Path,
-        source: Path,
-        *,
-        annotators: str,
-        fraction: tuple[int, int],
-        max_regions: int,
-        skip_bad: bool,
-    ) -> None:
-        self._index, self._images = index, images
-        self._selection = Selection(
-            index, source, annotators=annotators, fraction=fraction, max_regions=max_regions, skip_bad=skip_bad
-        )
-        self.categories = index.categories
+    def __init__(self, selection: Selection, images: Path) -> None:
+        self._selection, self._index, self._images = selection, selection.index, images
+        self.categories = selection.index.categories
 
     def __len__(self) -> int:
         return len(self._selection)

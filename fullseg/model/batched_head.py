@@ -15,7 +15,7 @@ from fullseg.model.boxes import box_maps
 from fullseg.model.drawing import Box, Drawing, Window
 from fullseg.model.incremental import IncrementalHead
 from fullseg.model.region_head import Region
-from fullseg.model.roi_align import align_matrix, roi_align
+from fullseg.model.roi_align import align_matrices, roi_align
 
 
 class BatchedHead(IncrementalHead):
@@ -65,9 +65,7 @@ class BatchedHead(IncrementalHead):
     def _annotation_maps(self, regions: Sequence[Region]) -> Tensor:
         """Return F_i (Eq. 2) of some regions, (N, 2, roi_size, roi_size) float32."""
         size, edges = self.segmenter.roi_size, self._edges(regions)
-        height, width = self.total.shape
-        rows = align_matrix(edges[:, 1], edges[:, 3], size, height, 1)  # (N, s, H)
-        columns = align_matrix(edges[:, 0], edges[:, 2], size, width, 1)  # (N, s, W)
+        rows, columns = align_matrices(edges, size, self.size, 1)  # (N, s, H), (N, s, W)
         own = _align([region.drawing.own for region in regions], rows, columns)
         shared = own if self.segmenter.share == "all" else _align([r.drawing.shared for r in regions], rows, columns)
         with torch.autocast(edges.device.type, enabled=False):  # as in RegionSegmenter.region_inputs

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fullseg.model.annotation_maps import POINT_RADIUS, SCRIBBLE_RADIUS, disc_pixels, draw_points, walk_scribbles
-from fullseg.model.roi_align import align_matrix
+from fullseg.model.roi_align import align_matrices
 
 LEAST = 1e-8  # of a heatmap, which goes on for ever: less than float32 tells from 0 beside its peak of 1
 
@@ -159,8 +159,8 @@ def align_window(drawing: RegionDrawing, total: NDArray[np.float32], box: Box, r
         _pixels_under(box[0], box[2], roi_size, cells[2:], width),
     )
     edges = torch.tensor([box], dtype=torch.float32)
-    rows = align_matrix(edges[:, 1], edges[:, 3], roi_size, height, 1)[0, cells[0] : cells[1], top:bottom]
-    columns = align_matrix(edges[:, 0], edges[:, 2], roi_size, width, 1)[0, cells[2] : cells[3], left:right]
+    rows, columns = align_matrices(edges, roi_size, (height, width), 1)
+    rows, columns = rows[0, cells[0] : cells[1], top:bottom], columns[0, cells[2] : cells[3], left:right]
     own, shared = (_paste(part, (top, bottom, left, right), width) for part in drawing)
     maps = np.stack([own, total[top:bottom, left:right] - shared])
     with torch.autocast("cpu", enabled=False):  # as in RegionSegmenter.region_inputs

@@ -35,6 +35,13 @@ def align_matrix(start: Tensor, end: Tensor, cells: int, length: int, stride: fl
     return _bilinear_weights(position, weight[:, None].expand_as(position), length)
 
 
+def align_matrices(boxes: Tensor, cells: int, shape: tuple[int, int], stride: float) -> tuple[Tensor, Tensor]:
+    """Return A_y (N, cells, h) and A_x (N, cells, w) of boxes (N, 4) on a map (h, w); as of ``align_matrix``."""
+    rows = align_matrix(boxes[:, 1], boxes[:, 3], cells, shape[0], stride)
+    columns = align_matrix(boxes[:, 0], boxes[:, 2], cells, shape[1], stride)
+    return rows, columns
+
+
 def _bilinear_weights(position: Tensor, weight: Tensor, length: int) -> Tensor:
     """Spread weights (N, cells, G) at fractional positions over the two nearest of ``length`` cells each."""
     position = position.clamp(0, length - 1)
@@ -59,8 +66,8 @@ def roi_align(features: Tensor, boxes: Tensor, size: int, stride: float) -> Tens
         (N, C, size, size) of the features' dtype, channels last in memory.
     """
     channels, height, width = features.shape
-    rows = align_matrix(boxes[:, 1], boxes[:, 3], size, height, stride).to(features.dtype)  # (N, s, h)
-    columns = align_matrix(boxes[:, 0], boxes[:, 2], size, width, stride).to(features.dtype)  # (N, s, w)
+    matrices = align_matrices(boxes, size, (height, width), stride)
+    rows, columns = (matrix.to(features.dtype) for matrix in matrices)  # (N, s, h), (N, s, w)
     by_row = features.permute(1, 2, 0).reshape(height, width * channels)  # (h, w C)
     aligned = rows.reshape(-1, height) @ by_row  # (N s, w C)
     aligned = aligned.view(len(boxes), size, width, channels)
@@ -79,8 +86,7 @@ def roi_align_each(maps: Tensor, boxes: Tensor, size: int) -> Tensor:
         (N, size, size) of the maps' dtype.
     """
     height, width = maps.shape[1:]
-    rows = align_matrix(boxes[:, 1], boxes[:, 3], size, height, 1).to(maps.dtype)
-    columns = align_matrix(boxes[:, 0], boxes[:, 2], size, width, 1).to(maps.dtype)
+    rows, columns = (matrix.to(maps.dtype) for matrix in align_matrices(boxes, size, (height, width), 1))
     return rows @ maps @ columns.mT
 
 
@@ -95,8 +101,7 @@ def crop(features: Tensor, boxes: Tensor, size: int) -> Tensor:
     Channel by channel, as for an image: for crops of 512 x 512 ``roi_align`` would repeat its matrices, 671 MB a box.
     """
     height, width = features.shape[1:]
-    rows = align_matrix(boxes[:, 1], boxes[:, 3], size, height, 1).to(features.dtype)
-    columns = align_matrix(boxes[:, 0], boxes[:, 2], size, width, 1).to(features.dtype)
+    rows, columns = (matrix.to(features.dtype) for matrix in align_matrices(boxes, size, (height, width), 1))
     return rows[:, None] @ features @ columns[:, None].mT * _on_map(boxes, size, height, width)[:, None]
 
 
