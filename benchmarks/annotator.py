@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from fullseg.config import load_config
+from fullseg.config.schema import load_config
 from fullseg.data.scenes import SCENE_CATEGORIES, generate_scene
-from fullseg.model.segmenters import make_segmenter, without_start
+from fullseg.model.factory import make_segmenter, without_start
+from fullseg.runs.provenance import machine
 from fullseg.training.model_options import model_arguments
-from fullseg.training.provenance import machine
 
 WIDTH, HEIGHT, REGIONS, WARM_UP, STROKES = 640, 480, 15, 5, 40
 

@@ -24,7 +24,7 @@ from rich.progress import track
 from scaling import measure_scaling, plot_scaling, scaling_table
 from scene import Scene, corrections, make_scene
 
-from fullseg.training.provenance import commit, machine
+from fullseg.runs.provenance import commit, machine
 
 REGIONS, SIZE = 15, (480, 640)
 SCRIBBLES, ROUNDS = 15, 5

@@ -16,11 +16,11 @@ from rich.table import Table
 from torch import Tensor
 from training_rates import device
 
-from fullseg.config import load_config
+from fullseg.config.schema import load_config
 from fullseg.model.canvas import OUTSIDE_LOGIT
 from fullseg.model.losses import PixelwiseLoss
-from fullseg.training.provenance import machine
-from fullseg.training.trainer import prepare_process
+from fullseg.runs.provenance import machine
+from fullseg.runs.trainer import prepare_process
 from fullseg.types import VOID
 
 IMAGES, HEIGHT, WIDTH, CELLS, ROUNDS, WARM_UP = 4, 480, 640, 41, 10, 2

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from untrained import untrained
 
-from fullseg.config import load_config
+from fullseg.config.schema import load_config
 from fullseg.data.dataset import pack_scribbles
+from fullseg.model.base import Segmenter, Strokes
 from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.model.predictor import Predictor
-from fullseg.model.regions import Segmenter, Strokes
 from fullseg.types import Annotations
 
 PAPER = ("model.backbone=resnet50", "model.features=c4", "model.stride=16", "model.feature_channels=256")

@@ -27,13 +27,13 @@ from scene import wavy_regions
 from torch import Tensor
 from untrained import untrained
 
-from fullseg.config import Config, load_config
+from fullseg.config.schema import Config, load_config
 from fullseg.data.dataset import Item, collate
+from fullseg.model.base import Segmenter
 from fullseg.model.losses import LOSSES
 from fullseg.model.predictor import Predictor
-from fullseg.model.regions import Segmenter
+from fullseg.runs.provenance import commit, machine
 from fullseg.simulation import simulate_extreme_points
-from fullseg.training.provenance import commit, machine
 from fullseg.types import Annotations, Batch, Draw, Sample, Scribble
 
 COUNTS, SIZE, ROUNDS = (1, 2, 5, 15, 30, 60), (480, 640), 3

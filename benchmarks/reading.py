@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.table import Table
 from scene import wavy_regions
 
-from fullseg.data.coco_index import find_files
 from fullseg.data.coco_panoptic import Category, CocoPanoptic, NewSample, read_ids, write_coco_panoptic
 from fullseg.data.dataset import TrainingSet
-from fullseg.data.partitions import read_image
+from fullseg.data.index.files import find_files
+from fullseg.data.index.partitions import read_image
 from fullseg.data.transforms import training_transform
-from fullseg.training.provenance import machine
+from fullseg.runs.provenance import machine
 from fullseg.types import Draw
 
 SIZE, REGIONS, IMAGES, PASSES = (480, 640), 15, 8, 12

@@ -25,10 +25,10 @@ from torch.utils.data import DataLoader
 from fullseg.data.dataset import Item, collate, pack_scribbles
 from fullseg.data.scribbling import ScribbledLoader, Scribbler
 from fullseg.model.annotation_maps import draw_scribbles
-from fullseg.model.drawing import draw_regions
+from fullseg.model.interactive.drawing import draw_regions
+from fullseg.runs.provenance import machine
 from fullseg.simulation import allocate, error_regions, simulate_extreme_points, simulate_scribbles
 from fullseg.simulation.interaction import training_scribbles
-from fullseg.training.provenance import machine
 from fullseg.types import Annotations, Draw, Sample
 
 HEIGHT, WIDTH, REPETITIONS = 480, 640, 30

@@ -14,13 +14,13 @@ from rich.table import Table
 from torch import Tensor
 from untrained import untrained
 
-from fullseg.config import Config
+from fullseg.config.schema import Config
 from fullseg.data.dataset import Item, collate
 from fullseg.model.boxes import region_boxes
 from fullseg.model.losses import LOSSES
+from fullseg.runs.provenance import machine
+from fullseg.runs.trainer import precision_of
 from fullseg.simulation import simulate_extreme_points
-from fullseg.training.provenance import machine
-from fullseg.training.trainer import precision_of
 from fullseg.types import Annotations, Batch, Draw, Sample
 
 REGIONS = 15  # an image

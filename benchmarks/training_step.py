@@ -26,12 +26,12 @@ from training_rates import (
 )
 from untrained import untrained
 
-from fullseg.config import Config, load_config
+from fullseg.config.schema import Config, load_config
 from fullseg.data.datamodule import InteractiveDataModule
+from fullseg.model.base import Segmenter, Strokes
 from fullseg.model.losses import LOSSES
-from fullseg.model.regions import Segmenter, Strokes
-from fullseg.training.provenance import machine
-from fullseg.training.trainer import prepare_process
+from fullseg.runs.provenance import machine
+from fullseg.runs.trainer import prepare_process
 from fullseg.types import Batch, Draw
 
 STEPS, WARM_UP, SAMPLES, ROUNDS = 10, 3, 200, 5

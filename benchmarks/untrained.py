@@ -2,9 +2,9 @@
 
 import torch
 
-from fullseg.config import Config
-from fullseg.model.regions import Segmenter
-from fullseg.model.segmenters import make_segmenter, without_start
+from fullseg.config.schema import Config
+from fullseg.model.base import Segmenter
+from fullseg.model.factory import make_segmenter, without_start
 from fullseg.training.model_options import model_arguments
 
 

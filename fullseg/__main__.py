@@ -6,10 +6,10 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from fullseg.arguments import parse
-from fullseg.config import load_config
-from fullseg.config_checks import parse_fraction
-from fullseg.options import ConfigError
+from fullseg.cli.arguments import parse
+from fullseg.config.checks import parse_fraction
+from fullseg.config.options import ConfigError
+from fullseg.config.schema import load_config
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +39,7 @@ def _users_making(error: Exception, command: str) -> bool:
         return True
     if command not in ("train", "study", "sweep", "reproduce") and isinstance(error, OSError | ValueError):
         return True
-    from fullseg.data.coco_index import DataError
+    from fullseg.data.index.files import DataError
     from fullseg.model.backbone import WeightsError
     from fullseg.model.predictor import CheckpointError
 
@@ -48,9 +48,9 @@ def _users_making(error: Exception, command: str) -> bool:
 
 def _train(options: argparse.Namespace) -> int:
     config = load_config(options.experiment, options.overrides)
+    from fullseg.cli.tables import print_result
+    from fullseg.sweeps.cell_folder import leave_result
     from fullseg.training.run import train
-    from fullseg.training.sweep_folder import leave_result
-    from fullseg.training.table import print_result
 
     result = train(config)
     leave_result(result.folder)
@@ -60,9 +60,9 @@ def _train(options: argparse.Namespace) -> int:
 
 def _study(options: argparse.Namespace) -> int:
     config = load_config(options.experiment, options.overrides)
+    from fullseg.cli.tables import print_study
+    from fullseg.sweeps.cell_folder import leave_result
     from fullseg.training.run_study import study
-    from fullseg.training.sweep_folder import leave_result
-    from fullseg.training.table import print_study
 
     folder, content = study(config)
     if content:  # on the first of several ranks
@@ -72,7 +72,7 @@ def _study(options: argparse.Namespace) -> int:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    from fullseg.training.sweep import sweep
+    from fullseg.sweeps.run import sweep
 
     failed = sweep(
         options.sweep,
@@ -86,14 +86,14 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
-    from fullseg.training.reproduce import reproduce
+    from fullseg.reproduce.run import reproduce
 
     found = reproduce(options.run, options.overrides, runs=options.runs, anyway=options.anyway)
     return int(found is not None and not found.identical)
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from fullseg.predict import predict
+    from fullseg.cli.predict import predict
 
     picture = predict(options.checkpoint, options.annotations, options.image, options.out, options.device)
     print(f"{options.out}: COCO panoptic of {options.image}; picture {picture}")
@@ -101,7 +101,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _annotate(options: argparse.Namespace) -> int:
-    from fullseg.annotate import annotate
+    from fullseg.cli.annotate import annotate
 
     annotate(
         options.images,
@@ -116,21 +116,21 @@ def _annotate(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from fullseg.evaluate import run
+    from fullseg.cli.evaluate import run
 
     run(options.prediction, options.truth, out=options.out, classes=options.classes)
     return 0
 
 
 def _report(options: argparse.Namespace) -> int:
-    from fullseg.report import write_report
+    from fullseg.report.page import write_report
 
     print(f"written {write_report(options.runs, options.out)}")
     return 0
 
 
 def _dashboard(options: argparse.Namespace) -> int:
-    from fullseg.training.dashboard import as_json, create
+    from fullseg.tracking.dashboard import as_json, create
 
     if options.show:
         print(as_json(options.entity or "ENTITY", options.project))
@@ -156,8 +156,8 @@ def _data(options: argparse.Namespace) -> int:
 
 
 def _data_coco(options: argparse.Namespace) -> int:
-    from fullseg.data.coco_archives import archives_of
-    from fullseg.data.coco_download import download_coco
+    from fullseg.data.download.archives import archives_of
+    from fullseg.data.download.coco import download_coco
 
     archives = archives_of(options.part)
     for line in download_coco(options.root, archives, mirror=options.mirror, expect=options.expect):
@@ -167,7 +167,7 @@ def _data_coco(options: argparse.Namespace) -> int:
 
 
 def _data_ids(options: argparse.Namespace) -> int:
-    from fullseg.data.coco_parts import RULE, images_of_part
+    from fullseg.data.index.parts import RULE, images_of_part
 
     images, total = images_of_part(options.root, options.split, parse_fraction("--fraction", options.fraction))
     for number, name in images:

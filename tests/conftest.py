@@ -10,6 +10,8 @@ import torch
 from fullseg.data.scenes import write_scenes
 from fullseg.model.segmenter import RegionSegmenter
 
+pytest_plugins = ["tests.tiny_runs"]
+
 
 def pytest_configure() -> None:
     """Give the tests and the processes they start one thread each: more of them than cores wait for one another."""

@@ -19,7 +19,7 @@ from limits import Peaks, Work, count_work  # noqa: E402
 from scene import corrections, make_scene  # noqa: E402
 from untrained import untrained  # noqa: E402
 
-from fullseg.config import load_config  # noqa: E402
+from fullseg.config.schema import load_config  # noqa: E402
 from fullseg.types import Sample  # noqa: E402
 
 

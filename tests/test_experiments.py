@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from fullseg.config import load_config
+from fullseg.config.schema import load_config
+from fullseg.sweeps.cells import make_cells
+from fullseg.sweeps.file import read_sweep
 from fullseg.training.run import train
-from fullseg.training.sweep_cells import make_cells
-from fullseg.training.sweep_file import read_sweep
 
 FOLDER = Path(__file__).parent.parent / "experiments"
 SWEEPS = sorted((FOLDER.parent / "sweeps").glob("*.yaml"))

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from fullseg.__main__ import main
-from fullseg.annotation_file import read_annotations, write_annotations
+from fullseg.formats.annotation_file import read_annotations, write_annotations
 from fullseg.types import Annotations, Scribble
 
 REGION = {"extreme_points": [[0, 5], [4, 0], [9, 5], [4, 9]]}

@@ -12,7 +12,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from fullseg.annotator.work import Work
-from fullseg.panoptic import colour_of, segments_info, write_panoptic_png
+from fullseg.formats.panoptic_png import colour_of, segments_info, write_panoptic_png
 
 _PARTS = (("panoptic", "png"), ("labels", "png"), ("parts", "json"))
 MOST_LABELS = 255  # of an 8-bit label png, beside 0 for VOID

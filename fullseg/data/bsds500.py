@@ -12,8 +12,8 @@ from rich.progress import track
 from scipy import ndimage
 from scipy.io import loadmat
 
-from fullseg.data.coco_index import BROKEN_IMAGE, Category, DataError
-from fullseg.data.coco_writer import NewSample, write_coco_panoptic
+from fullseg.data.index.files import BROKEN_IMAGE, Category, DataError
+from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
 from fullseg.types import VOID
 
 MIN_REGION_AREA = 25  # px; median partitions of val: 20.1 regions at 1 px, 14.5 at 25, 13.0 at 100

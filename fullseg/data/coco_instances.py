@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as run_lengths
 
-from fullseg.data.coco_instances_index import build_index, find_instances
-from fullseg.data.index_file import Sources, open_index
-from fullseg.data.partitions import IndexedPartitions
+from fullseg.data.index.index_file import Sources, open_index
+from fullseg.data.index.instances import build_index, find_instances
+from fullseg.data.index.partitions import IndexedPartitions
 from fullseg.data.selection import Selection
 from fullseg.types import BACKGROUND, VOID
 

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.data.coco_index import Category, DataError, find_files
-from fullseg.data.coco_panoptic_index import build_index
-from fullseg.data.coco_writer import NewSample, write_coco_panoptic
-from fullseg.data.index_file import Sources, open_index
-from fullseg.data.partitions import IndexedPartitions
+from fullseg.data.index.files import Category, DataError, find_files
+from fullseg.data.index.index_file import Sources, open_index
+from fullseg.data.index.panoptic import build_index
+from fullseg.data.index.partitions import IndexedPartitions
 from fullseg.data.selection import SHOWN, Selection
+from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
 from fullseg.types import VOID
 
 __all__ = ["Category", "CocoPanoptic", "DataError", "NewSample", "write_coco_panoptic"]

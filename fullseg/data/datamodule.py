@@ -12,13 +12,13 @@ import torch
 from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
 from torch.utils.data import DataLoader
 
-from fullseg.config import DataConfig
-from fullseg.config_checks import parse_fraction
+from fullseg.config.checks import parse_fraction
+from fullseg.config.schema import DataConfig
 from fullseg.data.bsds500 import import_bsds500
 from fullseg.data.coco_instances import CocoInstances
 from fullseg.data.coco_panoptic import Category, CocoPanoptic, DataError
 from fullseg.data.dataset import EpochSampler, EvaluationSet, Item, TrainingSet, collate
-from fullseg.data.partitions import IndexedPartitions
+from fullseg.data.index.partitions import IndexedPartitions
 from fullseg.data.scenes import write_scenes
 from fullseg.data.scribbling import Ahead, ScribbledLoader, Scribbler
 from fullseg.data.transforms import training_transform

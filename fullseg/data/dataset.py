@@ -9,8 +9,8 @@ from albumentations import Compose
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
-from fullseg.data.coco_index import DataError
-from fullseg.data.partitions import Partition
+from fullseg.data.index.files import DataError
+from fullseg.data.index.partitions import Partition
 from fullseg.data.transforms import apply_transform, keep_some_regions, keep_visible_regions
 from fullseg.simulation.extreme_points import simulate_extreme_points
 from fullseg.simulation.randomness import EVALUATION, TRAINING, seeded

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.data.coco_index import Category, DataError, Entry
 from fullseg.data.coco_panoptic import read_ids
-from fullseg.data.coco_panoptic_index import read_panoptic_json
-from fullseg.metrics import PanopticCounts, boundary_iou
+from fullseg.data.index.files import Category, DataError, Entry
+from fullseg.data.index.panoptic import read_panoptic_json
+from fullseg.metrics.region_iou import PanopticCounts, boundary_iou
 from fullseg.types import VOID
 
 NO_COUNTS = PanopticCounts(0.0, 0, 0, 0)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.data.coco_index import DataError
-from fullseg.data.index_file import Index
+from fullseg.data.index.files import DataError
+from fullseg.data.index.index_file import Index
 
 SHOWN = 10  # bad samples that one message lists
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fullseg.model.regions import PREDICTED
+from fullseg.model.base import PREDICTED
 
 
 class ClassMaps(nn.Module):

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fullseg.model.image_state import ImageState
-from fullseg.model.regions import Segmenter
-from fullseg.model.segmenters import make_segmenter, without_start
+from fullseg.model.base import Segmenter
+from fullseg.model.factory import make_segmenter, without_start
+from fullseg.model.interactive.image_state import ImageState
 from fullseg.types import Annotations, Scribble
 
 

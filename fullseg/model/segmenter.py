@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from fullseg.model.annotation_maps import annotation_maps, draw_points, draw_scribbles
 from fullseg.model.backbone import Backbone, LastStage
+from fullseg.model.base import Regions, Segmenter, Strokes
 from fullseg.model.boxes import box_maps, region_boxes
 from fullseg.model.class_maps import ClassMaps
-from fullseg.model.regions import Regions, Segmenter, Strokes
 from fullseg.model.roi_align import roi_align
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fullseg.simulation.errors import ErrorRegion
-from fullseg.simulation.runs import draw_pixels
+from fullseg.simulation.run_lengths import draw_pixels
 from fullseg.types import Scribble
 
 TRIES = 10  # curves drawn, of which the longest good one is kept (paper, Sec. 4)

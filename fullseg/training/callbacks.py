@@ -9,7 +9,7 @@ import numpy as np
 from lightning.pytorch.loggers import WandbLogger
 from PIL import Image
 
-from fullseg.annotation_file import write_annotations
+from fullseg.formats.annotation_file import write_annotations
 from fullseg.pictures import draw_panels
 from fullseg.types import VOID, Annotations, Batch
 

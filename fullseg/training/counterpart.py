@@ -7,12 +7,12 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from fullseg.config import Config
+from fullseg.config.options import ConfigError
+from fullseg.config.schema import Config
 from fullseg.data.scribbling import Scribbler
+from fullseg.model.base import Segmenter
+from fullseg.model.factory import without_start
 from fullseg.model.predictor import Predictor
-from fullseg.model.regions import Segmenter
-from fullseg.model.segmenters import without_start
-from fullseg.options import ConfigError
 from fullseg.training.module import SegmenterModule
 from fullseg.types import Batch
 

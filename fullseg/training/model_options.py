@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fullseg.config import Config, plain
+from fullseg.config.schema import Config, plain
 
 OF_DEXTR = ("name", "backbone", "pretrained", "annotation_encoding")  # options that DEXTR shares with the others
 

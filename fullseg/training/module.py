@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torchmetrics import MeanMetric
 
-from fullseg.metrics import RegionIoU, region_iou
+from fullseg.metrics.region_iou import RegionIoU, region_iou
+from fullseg.model.base import Regions
 from fullseg.model.boxes import box_area
 from fullseg.model.canvas import project_to_canvas, region_map_of
+from fullseg.model.factory import make_segmenter
 from fullseg.model.losses import LOSSES, PixelwiseLoss
-from fullseg.model.regions import Regions
-from fullseg.model.segmenters import make_segmenter
 from fullseg.types import VOID, Batch
 
 

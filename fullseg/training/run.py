@@ -10,27 +10,27 @@ from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelChec
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
-from fullseg.config import Config, epochs_between_evaluations, plain
+from fullseg.config.options import ConfigError
+from fullseg.config.schema import Config, epochs_between_evaluations, plain
 from fullseg.data.datamodule import InteractiveDataModule
-from fullseg.model.regions import Segmenter
-from fullseg.model.segmenters import without_start
-from fullseg.options import ConfigError
-from fullseg.study import STRATEGIES
-from fullseg.training.artifacts import checkpoint_artifact, make, use
+from fullseg.model.base import Segmenter
+from fullseg.model.factory import without_start
+from fullseg.runs.checkpoints import check_model, checkpoint_to_resume, load_checkpoint
+from fullseg.runs.folder import Metrics, Result, open_folder, read_before, write_provenance, write_summary
+from fullseg.runs.provenance import NamesProvenance, provenance
+from fullseg.runs.ranks import end_other_ranks, from_rank_0
+from fullseg.runs.stopping import StopAfterStep, interrupted
+from fullseg.runs.trainer import make_trainer, prepare_process
+from fullseg.study.summary import STRATEGIES
+from fullseg.tracking.artifacts import checkpoint_artifact, make, use
+from fullseg.tracking.wandb_run import MetricsFile, finish_wandb, wandb_logger
 from fullseg.training.callbacks import Pictures, Throughput
-from fullseg.training.checkpoints import check_model, checkpoint_to_resume, load_checkpoint
 from fullseg.training.counterpart import load_counterpart, make_scribbler, start_from
-from fullseg.training.folder import Metrics, Result, open_folder, read_before, write_provenance, write_summary
 from fullseg.training.model_options import model_arguments
 from fullseg.training.module import SegmenterModule
-from fullseg.training.provenance import NamesProvenance, provenance
-from fullseg.training.ranks import end_other_ranks, from_rank_0
 from fullseg.training.run_study import training_study
 from fullseg.training.step_cost import checkpoint_activations, compile_backbone
 from fullseg.training.step_parts import StepParts
-from fullseg.training.stopping import StopAfterStep, interrupted
-from fullseg.training.tracking import MetricsFile, finish_wandb, wandb_logger
-from fullseg.training.trainer import make_trainer, prepare_process
 
 
 def train(config: Config) -> Result:

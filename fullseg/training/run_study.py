@@ -11,21 +11,21 @@ import lightning as L
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.config import Config, plain
+from fullseg.config.options import ConfigError
+from fullseg.config.schema import Config, plain
 from fullseg.data.datamodule import InteractiveDataModule
-from fullseg.model.regions import Segmenter
-from fullseg.options import ConfigError
+from fullseg.model.base import Segmenter
+from fullseg.runs.provenance import provenance
+from fullseg.runs.ranks import end_other_ranks
+from fullseg.runs.stopping import Interrupted
+from fullseg.runs.trainer import make_trainer, prepare_process
 from fullseg.simulation.noise import Noise
-from fullseg.study import Plan, Predict
-from fullseg.training.artifacts import make, study_artifact, use
+from fullseg.study.summary import Plan, Predict
+from fullseg.tracking.artifacts import make, study_artifact, use
+from fullseg.tracking.wandb_run import finish_wandb, wandb_logger
 from fullseg.training.counterpart import find_checkpoint, find_counterpart, load_module, load_predictor
 from fullseg.training.module import SegmenterModule
-from fullseg.training.provenance import provenance
-from fullseg.training.ranks import end_other_ranks
-from fullseg.training.stopping import Interrupted
-from fullseg.training.study import Study, model_of
-from fullseg.training.tracking import finish_wandb, wandb_logger
-from fullseg.training.trainer import make_trainer, prepare_process
+from fullseg.training.study_callback import Study, model_of
 
 # What a study may do otherwise than the model's own configuration says; then it has a folder of its own.
 PLAN = (

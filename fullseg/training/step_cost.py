@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from fullseg.model.regions import Segmenter
-from fullseg.options import ConfigError
+from fullseg.config.options import ConfigError
+from fullseg.model.base import Segmenter
 
 
 def compile_backbone(segmenter: Segmenter, backend: str) -> None:

@@ -14,11 +14,11 @@ from PIL import Image
 from pycocotools import mask as run_lengths
 from pycocotools.coco import COCO
 
-from fullseg.config import DataConfig
+from fullseg.config.schema import DataConfig
 from fullseg.data.coco_instances import CocoInstances
 from fullseg.data.coco_panoptic import Category, DataError
 from fullseg.data.datamodule import InteractiveDataModule, prepare
-from fullseg.metrics import region_iou
+from fullseg.metrics.region_iou import region_iou
 from fullseg.types import BACKGROUND, VOID
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools, with numpy 2

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fullseg.data.coco_panoptic import Category, CocoPanoptic, DataError, NewSample, write_coco_panoptic
-from fullseg.data.partitions import Partition
+from fullseg.data.index.partitions import Partition
 from fullseg.types import VOID
 
 CACHE = tempfile.TemporaryDirectory()

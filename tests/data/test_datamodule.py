@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from fullseg.config import DataConfig
+from fullseg.config.schema import DataConfig
 from fullseg.data import datamodule
 from fullseg.data.coco_panoptic import Category, DataError, NewSample, write_coco_panoptic
 from fullseg.data.datamodule import InteractiveDataModule, prepare

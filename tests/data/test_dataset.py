@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 from torch.utils.data._utils.pin_memory import pin_memory
 
-from fullseg.data.coco_index import DataError
 from fullseg.data.dataset import (
     TRIES,
     Draw,
@@ -25,7 +24,8 @@ from fullseg.data.dataset import (
     collate,
     pack_scribbles,
 )
-from fullseg.data.partitions import Partition
+from fullseg.data.index.files import DataError
+from fullseg.data.index.partitions import Partition
 from fullseg.data.transforms import training_transform
 from fullseg.types import BACKGROUND, VOID, Annotations, Batch, Sample, Scribble
 

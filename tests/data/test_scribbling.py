@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from fullseg.config import DataConfig
+from fullseg.config.schema import DataConfig
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.data.scribbling import ScribbledLoader, Scribbler
 from fullseg.simulation.interaction import training_scribbles

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
+from fullseg.model.base import PREDICTED, Regions, Strokes
 from fullseg.model.boxes import box_maps
-from fullseg.model.regions import PREDICTED, Regions, Strokes
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.types import VOID, Batch, Scribble
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fullseg.simulation.errors import ErrorRegion
-from fullseg.simulation.runs import Runs
+from fullseg.simulation.run_lengths import Runs
 from fullseg.types import BACKGROUND, VOID
 
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fullseg.metrics import region_iou
+from fullseg.metrics.region_iou import region_iou
 from fullseg.simulation import error_regions
 from fullseg.types import BACKGROUND, VOID
 from tests.simulation.strategies import Case, cases, mask_of, painted

@@ -15,13 +15,13 @@ import torch
 from PIL import Image
 
 from fullseg import Predictor
-from fullseg.annotation_file import read_annotations
-from fullseg.config import load_config
-from fullseg.options import ConfigError
+from fullseg.config.options import ConfigError
+from fullseg.config.schema import load_config
+from fullseg.formats.annotation_file import read_annotations
+from fullseg.runs.folder import Result
+from fullseg.runs.stopping import Interrupted
 from fullseg.training.callbacks import Throughput
-from fullseg.training.folder import Result
 from fullseg.training.run import train
-from fullseg.training.stopping import Interrupted
 
 pytestmark = pytest.mark.slow
 

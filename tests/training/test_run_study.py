@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from fullseg.__main__ import main
-from fullseg.options import ConfigError
-from fullseg.report import write_report
-from fullseg.training.table import print_study
-from tests.training.conftest import Runs
+from fullseg.cli.tables import print_study
+from fullseg.config.options import ConfigError
+from fullseg.report.page import write_report
+from tests.tiny_runs import Runs
 
 pytestmark = pytest.mark.slow
 

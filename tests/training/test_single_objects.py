@@ -9,7 +9,7 @@ from PIL import Image
 from pycocotools import mask as run_lengths
 
 from fullseg import Predictor
-from fullseg.config import load_config
+from fullseg.config.schema import load_config
 from fullseg.data.scenes import SCENE_CATEGORIES, generate_scene
 from fullseg.training.run import train
 from fullseg.training.run_study import study

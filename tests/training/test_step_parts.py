@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from fullseg.config import Config, load_config
-from fullseg.training import callbacks, step_parts, stopping
-from fullseg.training.folder import Result
+from fullseg.cli.tables import print_result
+from fullseg.config.schema import Config, load_config
+from fullseg.runs import stopping
+from fullseg.runs.folder import Result
+from fullseg.training import callbacks, step_parts
 from fullseg.training.run import train
 from fullseg.training.step_parts import PARTS, StepParts
-from fullseg.training.table import print_result
 
 INTERACTIVE = ["scribbles.max_scribbles=2", "scribbles.predictor=self", "scribbles.workers=0"]
 

@@ -1,0 +1,153 @@
+"""The table at the end of a run."""
+
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from fullseg.config.schema import Config
+from fullseg.metrics.region_iou import SIZES
+from fullseg.reproduce.comparison import Comparison
+from fullseg.reproduce.original import Change
+from fullseg.runs.folder import Metrics, Result
+from fullseg.runs.ranks import is_rank_0
+from fullseg.training.step_parts import PARTS
+
+SHOWN = ("metrics.csv", "checkpoints/last.ckpt", "checkpoints/best.ckpt")  # of a reproduction, identical or not
+ROWS = {
+    "iou": "mean IoU of all regions",
+    **{f"iou_{name}": f"  {name} regions" for name in SIZES},
+    "iou_independent": "  every mask by itself",
+    "class_accuracy": "class accuracy",
+    "seconds_per_image": "seconds per image",
+}
+
+
+def print_result(result: Result, config: Config) -> None:
+    """Print IoU before and after training, by region size, the time, where everything is, and what to run next."""
+    if not is_rank_0():
+        return
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    count = int(result.after["regions"])
+    table = Table(
+        title=f"{config.experiment}: {count} regions of {config.data.format}, {config.data.val_split}, 0 scribbles"
+    )
+    table.add_column("")
+    for column in ("smallest box wins", "before training", "after training"):
+        table.add_column(column, justify="right")
+    filled = {"iou": result.before.get("iou_box_filling", math.nan)}
+    for key, title in ROWS.items():
+        if key in result.after:
+            table.add_row(title, *(_number(key, column) for column in (filled, result.before, result.after)))
+    console.print(table)
+    if result.step_parts:
+        console.print(_step_table(result.step_parts))
+    folder = _relative(result.folder)
+    minutes = result.seconds / 60
+    console.print(f"trained in {minutes:.1f} minutes, evaluations included; scores are in percent", highlight=False)
+    console.print(f"run folder  {folder}", highlight=False, soft_wrap=True)
+    console.print(
+        f"pictures    {folder}/figures (image, extreme points, prediction, truth)", highlight=False, soft_wrap=True
+    )
+    console.print(
+        f"next        python -m fullseg predict --checkpoint {folder}/checkpoints/best.ckpt "
+        f"--annotations {folder}/example.json {folder}/example.png --out {folder}/prediction",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if config.data.format == "scenes":
+        console.print("            make train EXPERIMENT=bsds500/full_image DATA=/path/to/BSDS500", highlight=False)
+
+
+def print_study(folder: Path, study: dict[str, Any]) -> None:
+    """Print the curves and the interaction metrics of every strategy, and where everything is."""
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    title = f"{study['experiment']}: {study['regions']} regions, {study['images']} images of {study['dataset']}"
+    table = Table(title=f"{title}, {study['split']}; mean IoU at scribbles per region")
+    for column in ("strategy", *(str(number) for number in range(study["rounds"] + 1)), "AUC", "NoC@85", "NoC@90"):
+        table.add_column(column, justify="left" if column == "strategy" else "right")
+    for name, strategy in study["strategies"].items():
+        curve = [f"{100 * value:.1f}" for value in strategy["iou"]]
+        effort = [f"{strategy['noc'][target]:.2f}" for target in ("0.85", "0.90")]
+        table.add_row(name, *curve, f"{100 * strategy['auc']:.1f}", *effort)
+    console.print(table)
+    for text in (
+        f"written     {_relative(folder)}/study.json, study_*.parquet, figures/fig5.png, fig6.png, worst_regions.png",
+        f"next        python -m fullseg report {_relative(folder)}",
+    ):
+        console.print(text, highlight=False, soft_wrap=True)
+
+
+def print_changes(run: Path, changes: Sequence[Change], notes: Sequence[str]) -> None:
+    """Print how the place of a reproduction differs from the run's, before it trains."""
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    if changes:
+        table = Table("here and there", "that run", "here", title=f"what is otherwise than for {_relative(run)}")
+        for change in changes:
+            table.add_row(*change)
+        console.print(table)
+    else:
+        console.print(f"commit, packages, machine, data: all as for {_relative(run)}", highlight=False, soft_wrap=True)
+    for note in notes:
+        console.print(f"note        {note}", highlight=False, soft_wrap=True)
+
+
+def print_reproduction(folder: Path, comparisons: Sequence[Comparison], not_compared: Sequence[str]) -> None:
+    """Print every metric that differs, those of training, and how many others are identical."""
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    table = Table(title="the run and its reproduction, bit for bit; times are left out")
+    for column in ("file", "metric", "that run", "here", "different", "largest difference", "where"):
+        right = column in ("that run", "here", "different")
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    others: dict[str, int] = {}
+    for found in comparisons:
+        if found.different or found.file in SHOWN:
+            gap = "" if found.largest is None else f"{found.largest:.3g}"
+            share = f"{found.different} of {found.values}" if found.different else "identical"
+            table.add_row(found.file, found.name, _short(found.there), _short(found.here), share, gap, found.where)
+        else:
+            others[found.file] = others.get(found.file, 0) + 1
+    named = {found.file for found in comparisons if found.different}
+    for file, count in others.items():
+        table.add_row(file, f"{count} more" if file in named else f"all {count}", "", "", "identical", "", "")
+    console.print(table)
+    different = [found for found in comparisons if found.different]
+    verdict = f"{len(different)} of {len(comparisons)} metrics differ" if different else "identical, bit for bit"
+    for text in (
+        *(f"not compared  {text}" for text in not_compared),
+        f"result      {verdict}",
+        f"written     {_relative(folder)}/reproduce.json",
+    ):
+        console.print(text, highlight=False, soft_wrap=True)
+
+
+def _short(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)[:12]
+
+
+def _step_table(seconds: Metrics) -> Table:
+    table = Table("part of a training step", title="where the time of training steps goes")
+    whole = sum(seconds.values())
+    for column in ("ms", "%"):
+        table.add_column(column, justify="right")
+    for part, mean in seconds.items():
+        if mean:
+            table.add_row(PARTS[part], f"{1e3 * mean:.1f}", f"{100 * mean / whole:.0f}")
+    table.add_section()
+    table.add_row("whole step", f"{1e3 * whole:.1f}", "100")
+    return table
+
+
+def _number(key: str, metrics: Metrics) -> str:
+    if key not in metrics or math.isnan(metrics[key]):  # or no region of that size
+        return ""
+    return f"{metrics[key]:.3f}" if key == "seconds_per_image" else f"{100 * metrics[key]:.1f}"
+
+
+def _relative(folder: Path) -> Path:
+    folder, here = folder.absolute(), Path.cwd()  # a virtual environment's python is a link: not resolved
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder

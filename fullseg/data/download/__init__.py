@@ -1,0 +1,1 @@
+"""The download of COCO: which archives, fetched, checked and unpacked."""

@@ -1,0 +1,209 @@
+"""Downloads COCO, checks it, and unpacks it to where CocoPanoptic reads it: ``fullseg data coco``."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.error import HTTPError
+
+from rich.filesize import decimal
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from fullseg.data.download.archives import SERVER, Archive
+from fullseg.data.download.http import ask, fetch, note_path
+from fullseg.data.download.manifest import Manifest
+from fullseg.data.download.unpack import problem_of, staging_of, unpack
+from fullseg.data.index.files import DataError
+
+CHUNK = 1 << 22  # bytes
+OTHER_ADDRESS = "https://s3.amazonaws.com/images.cocodataset.org"  # of the same files
+
+
+def download_coco(
+    root: Path, archives: Sequence[Archive], *, mirror: str | None = None, expect: Path | None = None
+) -> list[str]:
+    """Bring what is missing of some archives to ``root``, unpacked; what is there already costs no request.
+
+    An archive that lies in ``root`` is used instead of a download. Every archive is removed once it is unpacked.
+
+    Args:
+        root: folder of the data set.
+        archives: what to bring, in this order.
+        mirror: address of a server with COCO's ``zips/`` and ``annotations/``; None: COCO's own.
+        expect: the ``coco.json`` of another machine; its hashes replace those known here.
+
+    Returns:
+        A line on each archive.
+
+    Raises:
+        DataError: if the disk is too small, nothing can be fetched, or what is there is not what it should be.
+        KeyboardInterrupt: with a message on how to go on.
+    """
+    if mirror and not mirror.startswith(("http://", "https://")):
+        raise DataError(f"--mirror {mirror}: write http://... or https://...; for a folder, link its zips into {root}")
+    root.mkdir(parents=True, exist_ok=True)
+    server = (mirror or SERVER).rstrip("/")
+    with _alone(root):
+        manifest = Manifest(root, archives, expect)
+        missing = [archive for archive in archives if not _is_there(archive, root, manifest)]
+        _check_disk(root, {archive: archive.size for archive in missing})
+        _check_disk(root, _sizes_at(server, root, missing, manifest))
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        with Progress(*columns, TimeRemainingColumn()) as progress:
+            for archive in missing:
+                _bring(archive, root, f"{server}/{archive.path}", manifest, progress)
+    return [f"{archive.name}: {'unpacked' if archive in missing else 'there already'}" for archive in archives]
+
+
+@contextlib.contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    folder = os.open(root, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(folder)
+        raise DataError(f"{root}: another process downloads COCO there; wait until it is done") from None
+    except OSError:  # some network disks know no locks
+        pass
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Stopped; what was fetched stays in {root}: the same command goes on.") from None
+    finally:
+        os.close(folder)
+
+
+def _is_there(archive: Archive, root: Path, manifest: Manifest) -> bool:
+    """Return whether all outputs are there; raise DataError if one is there in part."""
+    exist = all((root / path).exists() for path, _ in archive.outputs)
+    if exist and manifest.is_unpacked(archive):  # by this command, which shows a folder only once it is complete
+        return True
+    for output in archive.outputs:
+        if wrong := problem_of(output, root):
+            remedy = f"complete it, or remove it and run the same command again (rm -r {root / output[0]})"
+            raise DataError(f"{wrong}: {remedy}")
+    if not exist:
+        shutil.rmtree(staging_of(archive, root), ignore_errors=True)  # of an interrupted run; it takes room
+    return exist
+
+
+def _check_disk(root: Path, sizes: dict[Archive, int]) -> None:
+    """Raise DataError if a file system will have too little room; ``sizes`` are those of the archives, in bytes."""
+    folders: dict[int, Path] = {}  # by file system
+    stays: Counter[int] = Counter()  # bytes by file system: what is unpacked by then
+    peak: Counter[int] = Counter()
+    for archive, size in sizes.items():
+        target = staging_of(archive, root).parent  # annotations/ may be a link to another disk
+        target = target if target.exists() else root
+        needed: Counter[int] = Counter()
+        for folder, amount in ((root, _to_fetch(archive, root, size)), (target, archive.unpacked)):
+            disk = folder.stat().st_dev
+            folders.setdefault(disk, folder)
+            needed[disk] += amount
+        for disk, amount in needed.items():
+            peak[disk] = max(peak[disk], stays[disk] + amount)
+        stays[target.stat().st_dev] += archive.unpacked
+    for disk, amount in peak.items():
+        free = shutil.disk_usage(folders[disk]).free
+        if free < amount:
+            raise DataError(
+                f"{folders[disk]}: {decimal(free)} are free on its disk, but {decimal(amount)} are needed at the peak, "
+                f"when an archive and its files are both there ({decimal(stays[disk])} stay); "
+                f"make room for {decimal(amount - free)}, or choose another --root"
+            )
+
+
+def _to_fetch(archive: Archive, root: Path, size: int) -> int:
+    if (root / archive.name).exists():
+        return 0
+    partial = _partial(archive, root)
+    return max(size - (partial.stat().st_size if partial.exists() else 0), 0)
+
+
+def _sizes_at(server: str, root: Path, missing: Sequence[Archive], manifest: Manifest) -> dict[Archive, int]:
+    """Ask the server for what is not here; return bytes. DataError: it does not answer, or has something else."""
+    sizes = {archive: archive.size for archive in missing}
+    for archive in missing:
+        if (root / archive.name).exists():
+            continue
+        url = f"{server}/{archive.path}"
+        try:
+            size = ask(url)
+        except OSError as error:
+            raise _unreachable(url, error, root, missing) from error
+        expected = manifest.expected(archive)
+        if size and expected and size != expected.size:
+            remedy = "use another --mirror, or --expect the coco.json of a machine that has this one"
+            raise DataError(f"{url} has {size} bytes, but {expected.source} {expected.size}; {remedy}")
+        sizes[archive] = size or archive.size
+    return sizes
+
+
+def _bring(archive: Archive, root: Path, url: str, manifest: Manifest, progress: Progress) -> None:
+    """Download, unless the archive is here; check it, unpack it, remove it."""
+    file, partial = root / archive.name, _partial(archive, root)
+    if file.exists():
+        _check(file, archive, None, "found in the folder", manifest, progress)
+    else:
+        task = progress.add_task(f"{archive.name}: download", total=archive.size)
+        try:
+            md5 = fetch(url, partial, lambda done, total: progress.update(task, completed=done, total=total))
+        except (HTTPError, ConnectionError) as error:
+            raise _unreachable(url, error, root, [archive]) from error
+        _check(partial, archive, md5, url, manifest, progress)
+        partial.rename(file)
+        note_path(partial).unlink(missing_ok=True)
+    unpack(file, archive, root, progress)
+    file.unlink()
+    manifest.record_unpacked(archive)
+
+
+def _check(file: Path, archive: Archive, md5: str | None, source: str, manifest: Manifest, progress: Progress) -> None:
+    """Record the hash of a file; raise DataError if it is not what manifest and server (``md5``) say."""
+    remedy = (
+        f"remove it and run the same command again, which fetches it anew (rm {file}), "
+        "or --expect the coco.json of a machine that has this one"
+    )
+    size, expected = file.stat().st_size, manifest.expected(archive)
+    if expected and size != expected.size:  # in no time, where the hash takes a minute
+        raise DataError(f"{file} has {size} bytes, but {expected.source} {expected.size}; {remedy}")
+    found = _hashes(file, f"{archive.name}: check", progress)
+    if expected and found["sha256"] != expected.sha256:
+        raise DataError(f"{file} has sha256 {found['sha256']}, but {expected.source} {expected.sha256}; {remedy}")
+    if md5 and found["md5"] != md5:
+        raise DataError(f"{file} has MD5 {found['md5']}, but the server says {md5} (its ETag); {remedy}")
+    manifest.record(archive, size=size, sha256=found["sha256"], source=source)
+
+
+def _hashes(file: Path, description: str, progress: Progress) -> dict[str, str]:
+    hashers = {"sha256": hashlib.sha256(), "md5": hashlib.md5(usedforsecurity=False)}
+    task = progress.add_task(description, total=file.stat().st_size)
+    with file.open("rb") as opened:
+        while chunk := opened.read(CHUNK):
+            for hasher in hashers.values():
+                hasher.update(chunk)
+            progress.advance(task, len(chunk))
+    return {name: hasher.hexdigest() for name, hasher in hashers.items()}
+
+
+def _partial(archive: Archive, root: Path) -> Path:
+    return root / f"{archive.name}.partial"
+
+
+def _unreachable(url: str, error: OSError, root: Path, missing: Sequence[Archive]) -> DataError:
+    server = url.rsplit("/", 2)[0]
+    wanted = [archive for archive in missing if not (root / archive.name).exists()]
+    files = "".join(
+        f"\n  {server}/{archive.path}  ({decimal(archive.size)})\n    to {root / archive.name}" for archive in wanted
+    )
+    outputs = [(root / path, number) for archive in wanted for path, number in archive.outputs]
+    folders = "".join(f"\n  {path}" + (f"/  ({number} files)" if number else "") for path, number in outputs)
+    return DataError(
+        f"{url} cannot be fetched ({error}). Without network here, fetch elsewhere{files}\n"
+        f"and run the same command again, which checks and unpacks them. Or have them unpacked already, as{folders}\n"
+        f"With network: set http_proxy where it needs a proxy, or try --mirror {OTHER_ADDRESS}"
+    )

@@ -1,0 +1,180 @@
+"""The index of a COCO instances split: its regions as run lengths, in layers without overlap."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from pycocotools import mask as run_lengths
+
+from fullseg.data.index.files import Category, DataError, Entry, by_image, header_problems, read_json
+from fullseg.data.index.index_file import make_batch
+from fullseg.data.index.panoptic import shown
+from fullseg.data.index.parts import name_hash
+
+LISTS = {
+    "images": ("id", "file_name", "height", "width"),
+    "annotations": ("id", "image_id", "category_id", "segmentation"),
+    "categories": ("id", "name"),
+}
+COLUMNS = {
+    "height": pa.int32(),  # of the image, in pixels
+    "width": pa.int32(),
+    "regions": pa.list_(pa.binary()),  # their run lengths, as pycocotools compresses them
+    "classes": pa.list_(pa.int32()),  # of the regions
+    "crowd": pa.binary(),  # run lengths of all crowd segments together; null: none
+}
+
+RunLengths = Mapping[str, Any]  # pycocotools': "size" [H, W], "counts" compressed
+
+
+class InstanceFiles(NamedTuple):
+    """Where a split lies."""
+
+    json: Path
+    images: Path  # folder
+
+
+class _Region(NamedTuple):
+    shape: RunLengths
+    area: int  # in square pixels, at least 1
+    class_number: int
+
+
+def find_instances(root: Path, split: str) -> InstanceFiles:
+    """Find ``annotations/instances_<split>.json`` and the images in ``<split>/``.
+
+    Raises:
+        DataError: if one of them is missing.
+    """
+    files = InstanceFiles(root / "annotations" / f"instances_{split}.json", root / split)
+    for path, there in ((files.json, files.json.is_file()), (files.images, files.images.is_dir())):
+        if not there:
+            raise DataError(
+                f"no COCO instances of {split}: {path} is missing; `python -m fullseg data coco --root {root} --part "
+                "instances2014 instances2017` downloads train2014 and val2017 (data.train_split, data.val_split)"
+            )
+    return files
+
+
+def build_index(files: InstanceFiles) -> pa.RecordBatch:
+    """Check a split, turn its polygons into run lengths, divide them into layers, and return the index.
+
+    Raises:
+        DataError: if the json can't be read or lacks what concerns more than one sample.
+    """
+    content = read_json(files.json, LISTS)
+    categories = tuple(Category(entry["id"], entry["name"], isthing=True) for entry in content["categories"])
+    class_of = {category.id: index for index, category in enumerate(categories)}
+    annotations = by_image(content.pop("annotations"))
+    samples = [(entry, annotations.get(entry["id"], [])) for entry in content["images"]]
+    samples = [(entry, found) for entry, found in samples if not all(a.get("iscrowd", 0) for a in found)]
+    return make_batch(_rows(samples, files, class_of), COLUMNS, categories, files.json)
+
+
+def _rows(
+    samples: Sequence[tuple[Entry, list[Entry]]], files: InstanceFiles, class_of: Mapping[int, int]
+) -> Iterator[dict[str, Any]]:
+    headers = header_problems((files.images / e["file_name"], e["width"], e["height"]) for e, _ in samples)
+    for (entry, found), wrong in zip(shown(samples, len(samples), files.json), headers, strict=True):
+        size = {"height": entry["height"], "width": entry["width"]}
+        common = {"file_name": entry["file_name"], "median": True, "name_hash": name_hash(entry["file_name"]), **size}
+        problems = [*wrong, *_unknown(found, class_of)]
+        regions: list[_Region] = []
+        crowd = None
+        try:
+            regions, crowd = _read_shapes(entry, found, class_of)
+        except ValueError as error:
+            problems.append(str(error))
+        if problems:
+            lists: dict[str, Any] = {"number": None, "regions": (), "classes": (), "crowd": None}
+            yield common | lists | {"num_regions": 0, "problem": "; ".join(problems), "hash": bytes(16)}
+            continue
+        layers = layers_of(regions)
+        for number, layer in enumerate(layers):
+            row: dict[str, Any] = {
+                "number": number if len(layers) > 1 else None,
+                "num_regions": len(layer),
+                "problem": "",
+                "regions": [regions[k].shape["counts"] for k in layer],
+                "classes": [regions[k].class_number for k in layer],
+                "crowd": crowd,
+            }
+            yield common | row | {"hash": _hash(entry, row)}
+
+
+def _unknown(found: Sequence[Entry], class_of: Mapping[int, int]) -> Iterator[str]:
+    unknown = [annotation["category_id"] for annotation in found if annotation["category_id"] not in class_of]
+    if unknown:
+        yield f"category id {unknown[0]} is not among the categories"
+
+
+def _read_shapes(
+    entry: Entry, found: Sequence[Entry], class_of: Mapping[int, int]
+) -> tuple[list[_Region], bytes | None]:
+    """Return the regions that have a pixel, in the json's order, and the run lengths of the crowd.
+
+    Raises:
+        ValueError: if a segmentation can't be read.
+    """
+    size = [entry["height"], entry["width"]]
+    regions, crowd = [], []
+    for annotation in found:
+        try:
+            shape = _run_lengths(annotation["segmentation"], size)
+        except Exception as error:  # pycocotools raises bare ones, too
+            raise ValueError(f"the segmentation of annotation {annotation['id']} can't be read ({error})") from error
+        if annotation.get("iscrowd", 0):
+            crowd.append(shape)
+        elif area := int(run_lengths.area(shape)):
+            regions.append(_Region(shape, area, class_of.get(annotation["category_id"], -1)))
+    return regions, run_lengths.merge(crowd)["counts"] if crowd else None
+
+
+def _run_lengths(segmentation: Any, size: list[int]) -> RunLengths:  # noqa: ANN401  polygons or run lengths
+    """Return a segmentation as compressed run lengths, the pixels of pycocotools' annToMask."""
+    if isinstance(segmentation, list):  # the parts of one region
+        merged: RunLengths = run_lengths.merge(run_lengths.frPyObjects(segmentation, *size))
+        return merged
+    if list(segmentation["size"]) != size:
+        raise ValueError(f"size {segmentation['size']} instead of {size}")
+    counts = segmentation["counts"]
+    if isinstance(counts, list):
+        if sum(counts) != size[0] * size[1] or min(counts) < 0:
+            raise ValueError(f"run lengths of {sum(counts)} pixels instead of {size[0] * size[1]}")
+        packed: RunLengths = run_lengths.frPyObjects(segmentation, *size)
+        return packed
+    compressed = {"size": size, "counts": counts.encode()}
+    run_lengths.decode(compressed)  # raises where it is damaged
+    return compressed
+
+
+def layers_of(regions: Sequence[_Region]) -> list[list[int]]:
+    """Divide regions into layers without overlap: larger ones first, each into the first layer where it overlaps none.
+
+    Args:
+        regions: N of one image.
+
+    Returns:
+        Their numbers, each in exactly one layer and rising in it.
+    """
+    shapes = [region.shape for region in regions]
+    overlap = np.asarray(run_lengths.iou(shapes, shapes, len(shapes) * [0])) > 0 if shapes else np.zeros((0, 0))
+    layers: list[list[int]] = []
+    for number in sorted(range(len(regions)), key=lambda k: -regions[k].area):
+        free = [layer for layer in layers if not overlap[number, layer].any()]
+        if free:
+            free[0].append(number)
+        else:
+            layers.append([number])
+    return [sorted(layer) for layer in layers]
+
+
+def _hash(entry: Entry, row: Mapping[str, Any]) -> bytes:
+    """Return what tells a sample from others, whatever its folder and its number in the json."""
+    shapes = [part.hex() for part in (*row["regions"], row["crowd"] or b"")]
+    listed = [entry["file_name"], entry["height"], entry["width"], row["number"], row["classes"], shapes]
+    return hashlib.sha256(json.dumps(listed).encode()).digest()[:16]

@@ -1,0 +1,114 @@
+"""The index of a COCO panoptic split: all that its json, and the headers of its files, say of every sample."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from rich.console import Console
+from rich.progress import track
+
+from fullseg.data.index.files import Category, Entry, Files, by_image, check_list, header_problems, read_json
+from fullseg.data.index.index_file import make_batch
+from fullseg.data.index.parts import name_hash
+
+ID_LIMIT = 1 << 24  # the png has three bytes for an id
+LISTS = {
+    "images": ("id", "file_name", "height", "width"),
+    "annotations": ("image_id", "file_name", "segments_info"),
+    "categories": ("id", "name", "isthing"),
+}
+COLUMNS = {
+    "png": pa.string(),  # file name
+    "ids": pa.list_(pa.int32()),  # of the regions in the png
+    "classes": pa.list_(pa.int32()),  # of the regions
+    "crowd": pa.list_(pa.int32()),  # ids of the crowd segments
+}
+LONG = 5_000  # samples from which on progress is shown
+
+
+def read_panoptic_json(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return the lists ``images``, ``annotations`` and ``categories``, whose entries have all keys that are read.
+
+    Raises:
+        DataError: if it cannot be read or a key is missing.
+    """
+    content = read_json(path, LISTS)
+    for annotation in content["annotations"]:
+        check_list(annotation, "segments_info", ("id", "category_id"), f"{path}: {annotation['file_name']}")
+    return content
+
+
+def build_index(files: Files) -> pa.RecordBatch:
+    """Check a split, as far as its json and the headers of its files tell, and return its index.
+
+    Raises:
+        DataError: if the json can't be read or lacks what concerns more than one sample.
+    """
+    content = read_panoptic_json(files.json)
+    categories = tuple(Category(c["id"], c["name"], bool(c["isthing"])) for c in content["categories"])
+    class_of = {category.id: index for index, category in enumerate(categories)}
+    annotations = by_image(content.pop("annotations"))
+    samples = [(entry, annotations.get(entry["id"], [])) for entry in content["images"]]
+    return make_batch(_rows(samples, files, class_of), COLUMNS, categories, files.json)
+
+
+def shown(rows: Iterable[Any], total: int, source: object) -> Iterable[Any]:
+    """Return an iterable that shows its progress where there are many rows."""
+    console = Console(stderr=True)
+    return track(rows, f"indexing {source}, once", total=total, console=console, disable=total < LONG)
+
+
+def _rows(
+    samples: Sequence[tuple[Entry, list[Entry]]], files: Files, class_of: Mapping[int, int]
+) -> Iterator[dict[str, Any]]:
+    headers = header_problems(
+        (path, entry["width"], entry["height"])
+        for entry, found in samples
+        if len(found) == 1
+        for path in (files.images / entry["file_name"], files.panoptic / found[0]["file_name"])
+    )
+    for entry, found in shown(samples, len(samples), files.json):
+        row = {
+            "file_name": entry["file_name"],
+            "number": entry.get("annotator"),
+            "median": bool(entry.get("median", True)),
+            "name_hash": name_hash(entry["file_name"]),
+            **dict.fromkeys(("ids", "classes", "crowd"), ()),
+        }
+        if len(found) != 1:
+            wrong = f"{len(found)} annotations in the json instead of 1"
+            yield row | {"num_regions": 0, "problem": wrong, "hash": bytes(16), "png": ""}
+            continue
+        segments = found[0]["segments_info"]
+        regions = [segment for segment in segments if not segment.get("iscrowd", 0)]
+        problems = [*itertools.chain(*itertools.islice(headers, 2)), *_problems(segments, len(regions), class_of)]
+        row |= {"num_regions": len(regions), "problem": "; ".join(problems), "png": found[0]["file_name"]}
+        row["hash"] = hashlib.sha256(_identity(entry, segments)).digest()[:16]
+        if not problems:
+            row["ids"] = [segment["id"] for segment in regions]
+            row["classes"] = [class_of[segment["category_id"]] for segment in regions]
+            row["crowd"] = [segment["id"] for segment in segments if segment.get("iscrowd", 0)]
+        yield row
+
+
+def _identity(entry: Entry, segments: list[Entry]) -> bytes:
+    """Return what tells a sample from others, whatever its folder and its number in the json."""
+    keys = ("id", "category_id", "iscrowd", "area")
+    listed = [[segment.get(key) for key in keys] for segment in segments]
+    return json.dumps([entry["file_name"], entry.get("annotator"), entry["height"], entry["width"], listed]).encode()
+
+
+def _problems(segments: list[Entry], num_regions: int, class_of: Mapping[int, int]) -> Iterator[str]:
+    ids = [segment["id"] for segment in segments]
+    if wrong := [found for found in ids if not isinstance(found, int) or not 0 < found < ID_LIMIT]:
+        yield f"segment id {wrong[0]!r} is not in 1 .. {ID_LIMIT - 1}"
+    if len(set(ids)) < len(ids):
+        yield f"segment id {next(found for found in ids if ids.count(found) > 1)} is there twice"
+    if unknown := sorted({segment["category_id"] for segment in segments} - class_of.keys()):
+        yield f"category id {unknown[0]} is not among the categories"
+    if num_regions == 0:
+        yield "no region" + (", only crowd" if segments else "")

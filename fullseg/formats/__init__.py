@@ -1,0 +1,1 @@
+"""Files that others read too: COCO panoptic, annotations of one image; and how files are written."""

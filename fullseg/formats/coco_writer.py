@@ -1,0 +1,109 @@
+"""Writes COCO panoptic: what the importers make of other data sets."""
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fullseg.data.index.files import Category
+from fullseg.formats.panoptic_png import colour_of, segments_info, write_panoptic_png
+from fullseg.types import VOID
+
+
+class NewSample(NamedTuple):
+    """A partition to write; the samples of several annotators share the ``file_name`` of their image."""
+
+    file_name: str  # of the image, without folder; its suffix is the format of an image given as array
+    image: NDArray[np.uint8] | Path  # (H, W, 3) RGB, or a file to copy
+    region_map: NDArray[np.int64]  # (H, W), region in [0, N) or VOID
+    classes: NDArray[np.int64]  # (N,), index into the categories
+    annotator: int | None = None
+    median: bool | None = None  # whether this annotator's number of regions is the image's median
+
+
+def write_coco_panoptic(folder: Path, categories: Sequence[Category], samples: Iterable[NewSample]) -> None:
+    """Write ``folder/{images,panoptic,panoptic.json}`` as the official panopticapi accepts it.
+
+    Samples are consumed one by one. A region without a pixel is left out. The folder appears once it is complete:
+    until then everything lies in a hidden one beside it.
+
+    Args:
+        folder: must not exist yet.
+        categories: what the samples' ``classes`` index.
+        samples: what to write, in this order.
+
+    Raises:
+        FileExistsError: if the folder exists.
+        ValueError: if sizes or numbers of regions differ within a sample, or two samples have the same png.
+    """
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists: remove it to write it again")
+    partial = folder.parent / f".{folder.name}.partial-{secrets.token_hex(4)}"  # two processes must not share one
+    try:
+        for part in ("images", "panoptic"):
+            (partial / part).mkdir(parents=True)
+        content = _write_samples(partial, categories, samples)
+        (partial / "panoptic.json").write_text(json.dumps(content), encoding="utf-8")
+        if folder.exists():
+            raise FileExistsError(f"{folder} was written by another process meanwhile")
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)  # gone already where all went well
+
+
+def _write_samples(folder: Path, categories: Sequence[Category], samples: Iterable[NewSample]) -> dict[str, Any]:
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    pngs: set[str] = set()
+    for number, sample in enumerate(samples, start=1):
+        png = Path(sample.file_name).stem + ("" if sample.annotator is None else f"_{sample.annotator}") + ".png"
+        if png in pngs:
+            raise ValueError(f"{_name(sample)}: another sample has the same {png}; name every image and annotator once")
+        pngs.add(png)
+        _write_image(folder / "images" / sample.file_name, sample)
+        segments = _write_png(folder / "panoptic" / png, sample, categories)
+        annotations.append({"image_id": number, "file_name": png, "segments_info": segments})
+        height, width = sample.region_map.shape
+        images.append({"id": number, "file_name": sample.file_name, "height": height, "width": width})
+        if sample.annotator is not None:
+            images[-1]["annotator"] = int(sample.annotator)  # json knows no numpy numbers
+        if sample.median is not None:
+            images[-1]["median"] = bool(sample.median)
+    described = [_category(index, category) for index, category in enumerate(categories)]
+    return {"images": images, "annotations": annotations, "categories": described}
+
+
+def _write_image(path: Path, sample: NewSample) -> None:
+    if not path.exists():  # another annotator's sample may have brought it
+        if isinstance(sample.image, Path):
+            shutil.copyfile(sample.image, path)
+        else:
+            Image.fromarray(sample.image).save(path)
+    with Image.open(path) as image:
+        width, height = image.size
+    if sample.region_map.shape != (height, width):
+        found = " x ".join(map(str, sample.region_map.shape[::-1]))
+        raise ValueError(f"{_name(sample)}: the region map is {found}, but the image {width} x {height}")
+
+
+def _write_png(path: Path, sample: NewSample, categories: Sequence[Category]) -> list[dict[str, Any]]:
+    low, high = int(sample.region_map.min()), int(sample.region_map.max())
+    if low < VOID or high >= len(sample.classes):
+        raise ValueError(f"{_name(sample)}: regions {low} .. {high}, but {len(sample.classes)} classes")
+    write_panoptic_png(path, sample.region_map)
+    return segments_info(sample.region_map, [int(categories[index].id) for index in sample.classes])
+
+
+def _category(index: int, category: Category) -> dict[str, Any]:
+    color = colour_of(index)  # panopticapi insists on one
+    return {"id": int(category.id), "name": category.name, "isthing": int(category.isthing), "color": color}
+
+
+def _name(sample: NewSample) -> str:
+    return sample.file_name if sample.annotator is None else f"{sample.file_name}#{sample.annotator}"

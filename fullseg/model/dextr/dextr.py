@@ -1,0 +1,119 @@
+"""DEXTR (Maninis et al., Deep Extreme Cut, CVPR 2018): one pass of a whole network for every region.
+
+Written from its description: the box of the extreme points, grown by 50 px, is cut out of the image and resized to
+512 x 512; a fourth channel has the points as Gaussians; a ResNet-101 as of DeepLab-v2 with a pyramid scene parsing
+head says what is inside. The baseline of Table 1, and the fully convolutional style of Sec. 6. Scribbles, which DEXTR
+does not know, are drawn into the fourth channel, too.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fullseg.model.annotation_maps import draw_points, draw_scribbles
+from fullseg.model.base import Regions, Segmenter, Strokes
+from fullseg.model.boxes import region_boxes
+from fullseg.model.dextr.deeplab import PyramidNet, load_published
+from fullseg.model.roi_align import crop
+
+CROPS_AT_ONCE = 4  # bounds the memory of a prediction, whatever the number of regions
+PIXELS_PER_CELL = 4  # of the crop, in a region's logits: half the network's stride
+
+
+class Dextr(Segmenter):
+    """One network on the crop of every region; regions know nothing of one another.
+
+    Args:
+        backbone: timm model; the published one is ``resnet101``.
+        pretrained: start it from ImageNet weights.
+        input_size: side of the crop in pixels, a multiple of 32.
+        relax: pixels of the image by which the crop reaches beyond the box on every side.
+        weights: file of the published weights (``dextr_pascal-sbd.pth``, a ResNet-101's), or None.
+        published: the network is laid out as the published one, whose weights come with a checkpoint or from
+            ``weights``.
+        annotation_encoding: as of Segmenter, like ``background``.
+
+    Raises:
+        ValueError: if the backbone is unknown.
+        WeightsError: if weights can't be had or don't fit.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: str,
+        pretrained: bool,
+        input_size: int,
+        relax: int,
+        weights: str | None,
+        published: bool,
+        annotation_encoding: str,
+        background: bool,
+    ) -> None:
+        super().__init__(share="none", annotation_encoding=annotation_encoding, background=background)
+        self.backbone: PyramidNet = PyramidNet(name=backbone, pretrained=pretrained and not weights, caffe=published)
+        self.knows_classes = False
+        self.input_size, self.relax = input_size, relax
+        self.mask_size = input_size // PIXELS_PER_CELL
+        if weights:
+            load_published(self.backbone, weights)
+        self.to(memory_format=torch.channels_last)
+
+    def pretrained(self) -> list[nn.Module]:
+        """Return the ResNet."""
+        return [self.backbone.body]
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the images (B, 3, H, W) as the network takes them: there is nothing that regions share."""
+        return self.backbone.normalised(images)
+
+    def region_inputs(
+        self, features: Tensor, extreme_points: Tensor, strokes: Strokes, size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """Cut out the crops and draw the annotations, (N, 4, input_size, input_size); boxes are the tight ones."""
+        stroke_of_point = strokes.regions.repeat_interleave(strokes.lengths)
+        boxes = region_boxes(extreme_points, strokes.points, stroke_of_point, size)
+        frames = self.frames(boxes)
+        side = (self.input_size, self.input_size)
+        with torch.autocast(features.device.type, enabled=False):
+            maps = draw_points(self._in_crop(extreme_points, frames[:, None]), side, self.annotation_encoding)
+            if len(strokes.lengths):
+                paths = self._in_crop(strokes.points, frames[stroke_of_point])
+                maps = draw_scribbles(maps, paths, strokes.lengths, strokes.regions)
+            crops = crop(features, frames, self.input_size)
+        return torch.cat([crops, self.backbone.map_scale * maps[:, None].to(crops.dtype)], dim=1), boxes
+
+    def head(self, rois: Tensor, boxes: Tensor, classes: Tensor | None) -> Regions:  # noqa: ARG002  it has no classes
+        """Run the network on every crop (M, 4, input_size, input_size).
+
+        In training the logits are those of the whole crop, at its resolution, and the boxes are the crops', which may
+        reach beyond the image: what the loss of DEXTR is about. Otherwise they are cut to the tight boxes, outside
+        which a region has no say.
+        """
+        frames = self.frames(boxes)
+        if self.training:
+            cells = self.backbone(rois)
+            logits = F.interpolate(cells, size=2 * (self.input_size,), mode="bilinear", align_corners=True)
+            return Regions(logits[:, 0].float(), frames, None)
+        parts = [slice(first, first + CROPS_AT_ONCE) for first in range(0, len(rois), CROPS_AT_ONCE)]
+        cut = [self._cut(self.backbone(rois[part]), boxes[part], frames[part]) for part in parts]
+        return Regions(torch.cat([boxes.new_zeros(0, self.mask_size, self.mask_size), *cut]), boxes, None)
+
+    def frames(self, boxes: Tensor) -> Tensor:
+        """Return the crops (M, 4) of boxes (M, 4), in pixels of the image; they may reach beyond it."""
+        return boxes + self.relax * boxes.new_tensor([-1, -1, 1, 1])
+
+    def _in_crop(self, points: Tensor, frames: Tensor) -> Tensor:
+        """Return points (..., 2) in pixels of the crops of frames (..., 4)."""
+        return (points + 0.5 - frames[..., :2]) * (self.input_size / (frames[..., 2:] - frames[..., :2])) - 0.5
+
+    def _cut(self, cells: Tensor, boxes: Tensor, frames: Tensor) -> Tensor:
+        """Sample a network's result (M, 1, s, s) in boxes: its outermost cells lie on the crop's outermost pixels."""
+        side = self.mask_size
+        steps = ((torch.arange(side, device=boxes.device) + 0.5) / side)[:, None]  # (side, 1)
+        pixels = boxes[:, None, :2] + steps * (boxes[:, None, 2:] - boxes[:, None, :2]) - 0.5  # (M, side, 2)
+        x, y = (2 * self._in_crop(pixels, frames[:, None]) / (self.input_size - 1) - 1).unbind(2)  # -1 to 1 in the crop
+        grid = torch.stack([x[:, None].expand(-1, side, -1), y[:, :, None].expand(-1, -1, side)], dim=3)
+        with torch.autocast(boxes.device.type, enabled=False):
+            sampled = F.grid_sample(cells.float(), grid, mode="bilinear", padding_mode="border", align_corners=True)
+        return sampled[:, 0]

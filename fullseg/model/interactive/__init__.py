@@ -1,0 +1,1 @@
+"""One image again and again: after a change only what it reaches is computed."""

@@ -1,0 +1,235 @@
+"""One image between predictions: what of it is known, and what new annotations change."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fullseg.model.annotation_maps import walk_scribbles
+from fullseg.model.base import PREDICTED, Segmenter
+from fullseg.model.boxes import region_boxes
+from fullseg.model.factory import make_head
+from fullseg.model.interactive.drawing import NOTHING, Box, Drawing, Window, bounding_box, difference, draw_regions
+from fullseg.model.interactive.region_cache import Region
+from fullseg.model.interactive.tiles import LARGE_TILE, SMALL_TILE, Decided, TiledCanvas
+from fullseg.types import VOID, Annotations, Scribble
+
+
+class Key(NamedTuple):
+    """What a region's annotations are, to tell whether they have changed."""
+
+    extreme_points: bytes
+    scribbles: tuple[bytes, ...]
+
+
+class Change(NamedTuple):
+    """Where the annotation maps have changed, in pixels."""
+
+    region: Region | None  # that was annotated; None: it is no more
+    own: Box | None  # of its own map
+    shared: Box | None  # of what the others see of it
+
+
+class ImageState:
+    """The regions of one image; an update costs what has changed, be it a new scribble, an undone one, or a deletion.
+
+    Args:
+        segmenter: in evaluation mode.
+        features: (C, h, w) of the image.
+        size: (H, W) of the image in pixels.
+        hold_scribbles: as of Predictor.
+        batched: compute whole regions and large tiles, all at once: for a GPU.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        features: Tensor,
+        size: tuple[int, int],
+        *,
+        hold_scribbles: bool,
+        batched: bool,
+    ) -> None:
+        self.segmenter, self.size, self.hold_scribbles = segmenter, size, hold_scribbles
+        self.head = make_head(segmenter, features, size, batched=batched)
+        self.canvas = TiledCanvas(size, LARGE_TILE if batched else SMALL_TILE, background=segmenter.background)
+        self.keys: list[Key] = []
+        self.regions: list[Region] = []
+        self.decided = Decided(np.zeros(0, np.int64), np.zeros(0, np.int64), None, ())
+        self._masks: dict[int, NDArray[np.bool_]] = {}  # of the locked regions
+        self._lines: dict[bytes, NDArray[np.int64]] = {}  # pixels of scribbles' lines, by their points
+
+    def update(
+        self, annotations: Annotations, locked: Mapping[int, NDArray[np.bool_]], classes: Mapping[int, int]
+    ) -> None:
+        """Bring everything up to date; arguments as ``Predictor.predict``, float32."""
+        points = annotations.extreme_points
+        of_region: list[list[NDArray[np.float32]]] = [[] for _ in points]
+        for scribble in annotations.scribbles:
+            of_region[scribble.region].append(scribble.points)
+        keys = [
+            Key(quad.tobytes(), tuple(path.tobytes() for path in paths))
+            for quad, paths in zip(points, of_region, strict=True)
+        ]
+        changes = self._renumber(keys)
+        changed = [number for number, key in enumerate(keys) if key != self.keys[number]]
+        changes += self._draw(changed, points, of_region)
+        self.keys = keys
+        self._fit_boxes(points, annotations.scribbles)
+        self._run_head(changes, self._name(classes))
+        self._decide(annotations.scribbles, locked)
+        self.canvas.update(self.logits(), self.boxes(), self.decided)
+
+    def logits(self) -> list[Tensor]:
+        """Return the logits (mask_size, mask_size) of every region."""
+        return [region.logits for region in self.regions if region.logits is not None]
+
+    def classes(self) -> NDArray[np.int64]:
+        """Return the predicted class (N,) of every region."""
+        return np.array([region.picked for region in self.regions], np.int64)
+
+    def boxes(self) -> NDArray[np.int64]:
+        """Return the boxes (N, 4), (x0, y0, x1, y1) in pixels."""
+        return np.array([region.box for region in self.regions], np.int64).reshape(-1, 4)
+
+    def probabilities(self) -> NDArray[np.float32]:
+        """Return the probability (N, H, W) of every region at every pixel."""
+        result = np.zeros((len(self.regions), *self.size), np.float32)
+        tiles = np.argwhere(np.ones_like(self.canvas.stale))
+        for contest in self.canvas.contests(tiles, self.logits(), self.boxes(), self.decided):
+            x0, y0, x1, y1 = contest.tile
+            result[contest.regions, y0:y1, x0:x1] = contest.probabilities.cpu().numpy()
+        return result
+
+    def _renumber(self, keys: Sequence[Key]) -> list[Change]:
+        """Find every region among those of before by its extreme points; drop those that are no more."""
+        known: dict[bytes, list[int]] = {}
+        for number, key in reversed(list(enumerate(self.keys))):
+            known.setdefault(key.extreme_points, []).append(number)
+        found = [known[key.extreme_points].pop() if known.get(key.extreme_points) else -1 for key in keys]
+        if found == list(range(len(self.regions))):
+            return []
+        gone = [self.regions[number] for number in sorted(set(range(len(self.regions))) - set(found))]
+        self.canvas.mark(region.box for region in gone)
+        old = np.array(found, np.int64)
+        new = np.full(len(self.regions), VOID, np.int64)
+        new[old[old >= 0]] = np.flatnonzero(old >= 0)
+        self.canvas.renumber(old, new)
+        self.decided = self.decided._replace(owners=new[self.decided.owners])
+        if self._masks:  # of regions that have other numbers now
+            self._lock({})
+        self.regions = [self.regions[number] if number >= 0 else Region() for number in found]
+        self.keys = [self.keys[number] if number >= 0 else Key(b"", ()) for number in found]
+        return [self._erase(region) for region in gone]
+
+    def _erase(self, region: Region) -> Change:
+        self.head.forget(region)
+        return Change(None, None, self._share(region.drawing.shared, NOTHING))
+
+    def _draw(
+        self,
+        numbers: Sequence[int],
+        points: NDArray[np.float32],
+        scribbles: Sequence[list[NDArray[np.float32]]],
+    ) -> list[Change]:
+        """Draw the regions whose annotations have changed."""
+        drawings = draw_regions(
+            points[list(numbers)],
+            [scribbles[number] for number in numbers],
+            self.size,
+            encoding=self.segmenter.annotation_encoding,
+            share=self.segmenter.share,
+        )
+        changes = []
+        for number, drawing in zip(numbers, drawings, strict=True):
+            region = self.regions[number]
+            region.extreme_points, region.scribbles = points[number], scribbles[number]
+            before, region.drawing = region.drawing, drawing
+            own = bounding_box(difference(before.own, drawing.own), self.size[1])
+            changes.append(Change(region, own, self._share(before.shared, drawing.shared)))
+        return changes
+
+    def _share(self, before: Drawing, after: Drawing) -> Box | None:
+        """Bring the sum of all regions' shared maps up to date; return where it has changed."""
+        change = difference(before, after)
+        self.head.total.ravel()[change.pixels] += change.values
+        return bounding_box(change, self.size[1])
+
+    def _fit_boxes(self, points: NDArray[np.float32], scribbles: Sequence[Scribble]) -> None:
+        """Let boxes hold the scribbles; where a box changes, nothing that was computed in it is of use."""
+        paths = [scribble.points for scribble in scribbles]
+        boxes = region_boxes(
+            torch.from_numpy(points),
+            torch.from_numpy(np.concatenate([np.zeros((0, 2), np.float32), *paths])),
+            torch.tensor([s.region for s in scribbles for _ in s.points], dtype=torch.int64),
+            self.size,
+        )
+        for region, box in zip(self.regions, boxes.long().tolist(), strict=True):
+            if region.box != tuple(box):
+                self.canvas.mark([region.box, tuple(box)])
+                self.head.forget(region)
+                region.box, region.logits = tuple(box), None
+
+    def _name(self, classes: Mapping[int, int]) -> set[int]:
+        """Let classes pick the maps of their regions; return the numbers of those that had another one."""
+        named = [classes.get(number, PREDICTED) for number in range(len(self.regions))]
+        renamed = {number for number, region in enumerate(self.regions) if region.named != named[number]}
+        for number in renamed:
+            self.regions[number].named = named[number]
+        return renamed
+
+    def _run_head(self, changes: Sequence[Change], renamed: set[int]) -> None:
+        """Compute the regions anew whose RoI sees a change, or whose map another class picks."""
+        touched = []
+        for number, region in enumerate(self.regions):
+            seen = [change.own if change.region is region else change.shared for change in changes]
+            windows = [window for pixels in seen if pixels and (window := self.head.touched_cells(region.box, pixels))]
+            if windows or region.logits is None or number in renamed:
+                touched.append((region, _around(windows)))
+        self.canvas.mark(self.head.update_all(touched))
+
+    def _decide(self, scribbles: Sequence[Scribble], locked: Mapping[int, NDArray[np.bool_]]) -> None:
+        """Find the pixels on scribbles' lines and of locked regions, and mark those that were not so before."""
+        held = [scribble for scribble in scribbles if self.hold_scribbles and scribble.region not in locked]
+        lines = [self._line(scribble.points) for scribble in held]
+        pixels = np.concatenate([np.zeros(0, np.int64), *lines])
+        owners = np.repeat([scribble.region for scribble in held], [len(line) for line in lines]).astype(np.int64)
+        pixels, last = np.unique(pixels[::-1], return_index=True)  # where scribbles cross, the later one holds
+        decided = self.decided._replace(pixels=pixels, owners=owners[::-1][last])
+        before, now = (d.pixels * (len(self.regions) + 1) + d.owners - VOID for d in (self.decided, decided))
+        self.canvas.mark_pixels(np.setxor1d(before, now) // (len(self.regions) + 1))
+        self.decided = decided
+        if not _same_masks(self._masks, locked):
+            self._lock(locked)
+
+    def _lock(self, masks: Mapping[int, NDArray[np.bool_]]) -> None:
+        """Lock other regions, or other pixels: all tiles are computed anew."""
+        locked_map = np.full(self.size, VOID, np.int64)
+        for number, mask in masks.items():
+            locked_map[mask] = number
+        self.decided = self.decided._replace(locked_map=locked_map if masks else None, locked=tuple(masks))
+        self.canvas.mark([(0, 0, self.size[1], self.size[0])])
+        self._masks = dict(masks)
+
+    def _line(self, path: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the pixels (K,) on a scribble's line, one pixel wide."""
+        key = path.tobytes()
+        if key not in self._lines:
+            along, _ = walk_scribbles(torch.from_numpy(path), torch.tensor([len(path)]))
+            x, y = torch.floor(along + 0.5).long().unbind(1)
+            height, width = self.size
+            self._lines[key] = (y.clamp(0, height - 1) * width + x.clamp(0, width - 1)).numpy()
+        return self._lines[key]
+
+
+def _around(windows: Sequence[Window]) -> Window:
+    """Return the smallest window around some; a cell, whichever, around none."""
+    top, bottom, left, right = zip(*windows, strict=True) if windows else ((0,), (1,), (0,), (1,))
+    return min(top), max(bottom), min(left), max(right)
+
+
+def _same_masks(masks: Mapping[int, NDArray[np.bool_]], others: Mapping[int, NDArray[np.bool_]]) -> bool:
+    return list(masks) == list(others) and all(np.array_equal(masks[number], others[number]) for number in masks)

@@ -1,0 +1,166 @@
+"""One self-contained HTML page from run folders: numbers, figures, failures, timing and provenance."""
+
+import base64
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+import markupsafe
+import numpy as np
+import pyarrow.parquet as pq
+import yaml
+from matplotlib.figure import Figure
+from PIL import Image
+
+from fullseg.formats.atomic import write_text
+from fullseg.metrics.interaction import TARGETS
+from fullseg.metrics.region_iou import SIZES
+from fullseg.study.figures import NAMES, curves, noise_curves
+
+WORST = 10  # regions listed a run
+
+
+class Run(NamedTuple):
+    """What a run folder holds; a part that is not there is empty."""
+
+    name: str
+    folder: Path
+    config: dict[str, Any]
+    summary: dict[str, Any]  # numbers before and after training
+    study: dict[str, Any]
+    noise: list[dict[str, Any]]  # studies with a noisy annotator
+    provenance: list[str]
+
+
+def write_report(folders: list[Path], out: Path | None) -> Path:
+    """Write the report of one or more runs, side by side.
+
+    Args:
+        folders: of runs, or of studies below them (``<run>/studies/<what differs>``).
+        out: HTML file, or None for ``report.html`` in the first folder.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        FileNotFoundError: for a folder that is neither.
+    """
+    runs = _named([read_run(folder) for folder in folders])
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters["percent"] = _percent
+    environment.filters["number"] = lambda value: "" if value is None else f"{value:.2f}"
+    studied = {run.name: run.study for run in runs if run.study}
+    page = environment.get_template("page.html.j2").render(
+        runs=runs,
+        sizes=list(SIZES),
+        names=NAMES,
+        curves=_svg(curves(studied)) if studied else None,
+        targets=[f"{target:.2f}" for target in TARGETS],
+        things_and_stuff=any("iou_things" in s for study in studied.values() for s in study["strategies"].values()),
+        pictures={run.name: _pictures(run.folder) for run in runs},
+        worst={run.name: worst_regions(run) for run in runs},
+        noise={run.name: _svg(noise_curves([run.study, *run.noise])) for run in runs if run.study and run.noise},
+    )
+    target = out or runs[0].folder / "report.html"
+    write_text(target, page)
+    return target
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder, or a study's below it: then the study is that one, and all else the run's.
+
+    Raises:
+        FileNotFoundError: if it is neither.
+    """
+    run = _run_of(folder)
+    config = run / "config.yaml"
+    if not config.is_file():
+        raise FileNotFoundError(f"{folder} is no run folder: there is no {config}")
+    environment = run / "environment.txt"
+    main = _json(folder / "study.json")
+    others = [_json(path) for path in sorted((folder / "studies").glob("*/study.json"))]
+    content = yaml.safe_load(config.read_text())
+    return Run(
+        content["experiment"],
+        folder,
+        content,
+        _json(run / "summary.json"),
+        main,
+        [study for study in others if _differ_in_noise(study, main)],
+        environment.read_text().split("\n\n")[0].splitlines() if environment.is_file() else [],
+    )
+
+
+def _differ_in_noise(study: dict[str, Any], main: dict[str, Any]) -> bool:
+    """Tell whether an imprecise annotator is all that distinguishes a study from the run's own."""
+    same = ("hold_scribbles", "rounds", "seed", "dataset", "split", "images")
+    noisy = bool(main) and any(study["noise"].values()) and not any(main["noise"].values())
+    return noisy and all(study[key] == main[key] for key in same)
+
+
+def worst_regions(run: Run) -> list[dict[str, Any]]:
+    """Return the regions with the lowest final IoU by free allocation (else the first strategy), as table rows."""
+    strategies = run.study.get("strategies", {})
+    if not strategies:
+        return []
+    name = "free" if "free" in strategies else next(iter(strategies))
+    rows = pq.read_table(run.folder / strategies[name]["per_image"]).to_pylist()
+    last = max(row["round"] for row in rows)
+    first = {(row["image"], row["region"]): row["iou"] for row in rows if row["round"] == 0}
+    final = [row for row in rows if row["round"] == last and not np.isnan(row["iou"])]
+    worst = sorted(final, key=lambda row: row["iou"])[:WORST]
+    return [{**row, "first": first[row["image"], row["region"]]} for row in worst]
+
+
+def _named(runs: list[Run]) -> list[Run]:
+    """Tell runs of one experiment apart by their folder, and name the plan of a study that has its own."""
+    names = [run.name for run in runs]
+    named = []
+    for run in runs:
+        place = [_run_of(run.folder).resolve().name]
+        place += [run.folder.resolve().name] if _run_of(run.folder) != run.folder else []
+        told = len(place) > 1 or names.count(run.name) > 1
+        named.append(run._replace(name="/".join([run.name, *place])) if told else run)
+    return named
+
+
+def _run_of(folder: Path) -> Path:
+    """Return the run folder of a study's folder; any other is its own."""
+    path = folder.resolve()
+    return path.parents[1] if path.parent.name == "studies" else folder
+
+
+def _pictures(folder: Path) -> list[tuple[str, str]]:
+    titles = {
+        "fig6.png": "How images were annotated: the best, the median and the worst image (as Fig. 6)",
+        "worst_regions.png": "The worst regions in the end",
+    }
+    found = [(title, folder / "figures" / name) for name, title in titles.items()]
+    return [(title, _jpeg(path)) for title, path in found if path.is_file()]
+
+
+def _jpeg(path: Path) -> str:
+    """Return a picture in base64, a tenth of its PNG's size."""
+    buffer = BytesIO()
+    Image.open(path).convert("RGB").save(buffer, format="JPEG", quality=85)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _svg(figure: Figure) -> markupsafe.Markup:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue().decode()
+    return markupsafe.Markup(text[text.index("<svg") :])
+
+
+def _json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return content
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"

@@ -1,0 +1,1 @@
+"""A run made again, and every difference from it."""

@@ -1,0 +1,208 @@
+"""What two run folders have in common, number by number: their files' values, bit for bit. Times are left out."""
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from fullseg.config.options import ConfigError
+from fullseg.runs.checkpoints import load_checkpoint
+from fullseg.runs.provenance import as_bytes, weights_hash
+
+TIMES = ("seconds", "train/images_per_second", "train/data_wait", "train/counterpart")  # how metrics of time begin
+NO_NUMBERS = ("seconds_per_round", "per_image", "checkpoint", "provenance")  # of a strategy's entry in study.json
+HEAD = (
+    "step",
+    "images",
+    "regions",
+    "data",
+    "dataset",
+    "split",
+    "seed",
+    "rounds",
+    "noise",
+    "hold_scribbles",
+    "bootstrap",
+)
+ONLY = "the only value"
+KEY = ("image", "region", "round")  # of a row of study_*.parquet
+
+Values = Mapping[str, Any]  # by where they are: "step 30", "image 4.jpg, region 2, round 1"
+
+
+class Comparison(NamedTuple):
+    """One metric of one file."""
+
+    file: str  # relative to the run folder
+    name: str
+    there: Any  # its last value in the run that is reproduced
+    here: Any  # and in its reproduction
+    values: int  # compared
+    different: int  # of them, by as little as a bit; and those that one run alone has
+    largest: float | None = None  # absolute difference; None where nothing differs that is a number in both
+    where: str = ""  # the largest is, or the first that is no number
+
+
+def compare_values(file: str, name: str, there: Values, here: Values, *, whole: bool = True) -> Comparison:
+    """Compare one metric.
+
+    Args:
+        file: as of Comparison.
+        name: as of Comparison.
+        there: its values in the run.
+        here: its values in the reproduction.
+        whole: False where one of the two has ended early: values that it alone lacks are then no difference.
+    """
+    common = [where for where in there if where in here]
+    alone = [where for where in (*there, *here) if where not in there or where not in here] if whole else []
+    different = [where for where in common if not _same(there[where], here[where])]
+    gaps = {where: gap for where in different if (gap := _gap(there[where], here[where])) is not None}
+    largest = max(gaps, key=gaps.__getitem__, default=None)
+    last = (common or [""])[-1]
+    return Comparison(
+        file,
+        name,
+        there.get(last),
+        here.get(last),
+        len(common) + len(alone),
+        len(different) + len(alone),
+        gaps[largest] if largest else None,
+        largest or next(iter([*different, *(f"{where}, which one alone has" for where in alone)]), ""),
+    )
+
+
+def compare_metrics(there: Path, here: Path, *, whole: bool) -> list[Comparison]:
+    """Compare the ``metrics.csv`` of two run folders, a comparison a column; ``whole`` as of ``compare_values``."""
+    theirs, ours = read_metrics(there / "metrics.csv"), read_metrics(here / "metrics.csv")
+    columns = [name for name in dict.fromkeys((*theirs, *ours)) if not is_time(name)]
+    pairs = ((name, theirs.get(name, {}), ours.get(name, {})) for name in columns)
+    found = [compare_values("metrics.csv", name, a, b, whole=whole) for name, a, b in pairs]
+    return [comparison for comparison in found if comparison.values]
+
+
+def read_metrics(path: Path) -> dict[str, dict[str, float]]:
+    """Return the values of every column of ``metrics.csv`` by their step; the last one where a step has several.
+
+    Raises:
+        ConfigError: if the file is damaged.
+    """
+    columns: dict[str, dict[str, float]] = {}
+    with path.open(newline="", errors="replace") as file:
+        rows = csv.DictReader(file)
+        try:
+            for row in rows:
+                for name, text in row.items():
+                    if text != "" and name != "step":
+                        columns.setdefault(name, {})[f"step {int(row['step'])}"] = float(text)
+        except (ValueError, KeyError, TypeError, csv.Error) as error:
+            where = f"{path}, line {rows.line_num}"
+            raise ConfigError(f"{where} is damaged: {error!r}; put the file back as the run has written it") from error
+    return columns
+
+
+def compare_summaries(there: Path, here: Path, *, whole: bool) -> list[Comparison]:
+    """Compare ``summary.json``: the numbers before training and, where both have them, after it."""
+    theirs, ours = (json.loads((folder / "summary.json").read_text()) for folder in (there, here))
+    found = []
+    for part in ("before", "after"):
+        a, b = theirs[part] or {}, ours[part] or {}
+        names = [name for name in dict.fromkeys((*a, *b)) if not is_time(name)] if a and b else []
+        for name in names:
+            values = ({f"{part} training": half[name]} if name in half else {} for half in (a, b))
+            found.append(compare_values("summary.json", f"{name} {part} training", *values, whole=whole))
+    return [comparison for comparison in found if comparison.values]
+
+
+def compare_weights(there: Path, here: Path, name: str) -> Comparison:
+    """Compare the weights of a checkpoint of two run folders; nothing else that is in it."""
+    file = f"checkpoints/{name}"
+    theirs, ours = (load_checkpoint(folder / file) for folder in (there, here))
+    a, b = theirs["state_dict"], ours["state_dict"]
+    parts = {key: _weights_apart(a.get(key), b.get(key)) for key in dict.fromkeys((*a, *b))}
+    largest = max(parts, key=lambda key: parts[key][1])
+    where = largest if parts[largest][0] else ""
+    if theirs["global_step"] != ours["global_step"]:
+        where = f"step {theirs['global_step']} there, step {ours['global_step']} here"
+    different = sum(count for count, _ in parts.values())
+    values = sum(weight.numel() for weight in {**a, **b}.values())
+    gap = parts[largest][1]
+    hashes = weights_hash(a), weights_hash(b)
+    return Comparison(file, "weights", *hashes, values, different, gap if different and gap < math.inf else None, where)
+
+
+def compare_study(there: Path, here: Path, file: str, strategies: Iterable[str]) -> list[Comparison]:
+    """Compare a study: the curves and numbers of ``study.json``, and the rows of every strategy's table.
+
+    Args:
+        there: folder with the ``study.json`` of the run.
+        here: folder with that of its reproduction.
+        file: name of the former for the table.
+        strategies: to compare.
+    """
+    theirs, ours = (json.loads((folder / "study.json").read_text()) for folder in (there, here))
+    found = [
+        compare_values(file, key, {ONLY: theirs.get(key)}, {ONLY: ours.get(key)})
+        for key in HEAD
+        if key in theirs and theirs[key] != ours.get(key)
+    ]
+    for name in strategies:
+        a, b = (study["strategies"][name] for study in (theirs, ours))
+        found += [
+            compare_values(file, f"{name}: {key}", _numbers(a.get(key)), _numbers(b.get(key)))
+            for key in dict.fromkeys((*a, *b))
+            if key not in NO_NUMBERS
+        ]
+        x, y = (pq.read_table(folder / entry["per_image"]) for folder, entry in ((there, a), (here, b)))
+        table = str(Path(file).with_name(a["per_image"]))
+        columns = [column for column in x.column_names if column not in KEY]
+        found += [compare_values(table, column, _by_row(x, column), _by_row(y, column)) for column in columns]
+    return found
+
+
+def is_time(name: str) -> bool:
+    """Tell whether a metric is a time, or what follows from one."""
+    return name.startswith(TIMES) or name.split("/")[-1].startswith("seconds")
+
+
+def _same(a: Any, b: Any) -> bool:  # noqa: ANN401
+    return bool(a == b or (a != a and b != b))  # noqa: PLR0124  NaN is NaN
+
+
+def _gap(a: Any, b: Any) -> float | None:  # noqa: ANN401
+    """Return how far two values are apart, None where they are not both finite numbers."""
+    if not all(isinstance(value, int | float) and math.isfinite(value) for value in (a, b)):
+        return None
+    return float(abs(a - b))
+
+
+def _weights_apart(a: Tensor | None, b: Tensor | None) -> tuple[int, float]:
+    """Return how many weights differ in a bit, and by how much at most; infinite where they can't be compared."""
+    if a is None or b is None or a.shape != b.shape or a.dtype != b.dtype:
+        return max(weight.numel() for weight in (a, b) if weight is not None), math.inf
+    if torch.equal(as_bytes(a), as_bytes(b)):
+        return 0, 0.0
+    bits = (as_bytes(a) != as_bytes(b)).view(a.numel(), -1).any(dim=1)
+    gap = float((a.double() - b.double()).abs().max())
+    return int(bits.sum()), gap if math.isfinite(gap) else math.inf
+
+
+def _numbers(value: Any, where: str = "") -> dict[str, Any]:  # noqa: ANN401
+    """Return the numbers in nested lists and dicts by where they are."""
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    if not isinstance(value, dict):
+        return {where or ONLY: value}
+    return {place: leaf for key, part in value.items() for place, leaf in _numbers(part, f"{where}[{key}]").items()}
+
+
+def _by_row(table: pa.Table, column: str) -> dict[str, Any]:
+    keys = zip(*(table.column(name).to_pylist() for name in KEY), strict=True)
+    rows = (f"image {image}, region {region}, round {number}" for image, region, number in keys)
+    return dict(zip(rows, table.column(column).to_pylist(), strict=True)) if column in table.column_names else {}

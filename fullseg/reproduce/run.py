@@ -1,0 +1,192 @@
+"""A run again, from what its folder says, and every difference between the two."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from fullseg.cli.tables import print_changes, print_reproduction
+from fullseg.config.options import ConfigError, dotlist
+from fullseg.config.schema import Config, load_config
+from fullseg.data.datamodule import InteractiveDataModule
+from fullseg.formats.atomic import write_json
+from fullseg.reproduce.comparison import (
+    Comparison,
+    compare_metrics,
+    compare_study,
+    compare_summaries,
+    compare_weights,
+)
+from fullseg.reproduce.original import CHECKPOINTS, Change, Original, changes, history, other_inputs, read_original
+from fullseg.reproduce.studies import Again, ended_elsewhere, study_again
+from fullseg.runs.folder import Environment, environment_of
+from fullseg.runs.provenance import provenance
+from fullseg.runs.ranks import is_rank_0, launched
+from fullseg.runs.trainer import make_trainer, prepare_process, silence_advice
+from fullseg.training.counterpart import load_counterpart
+from fullseg.training.run import train
+
+
+class Reproduction(NamedTuple):
+    """What came out; ``reproduce.json`` holds the same."""
+
+    run: Path
+    folder: Path  # of the new run
+    changes: list[Change]  # of the environment; they alone are no failure
+    notes: list[str]
+    comparisons: list[Comparison]
+    not_compared: list[str]  # and why
+
+    @property
+    def identical(self) -> bool:
+        """Whether all that can be compared is the same, bit for bit."""
+        return not any(comparison.different for comparison in self.comparisons)
+
+
+def reproduce(run: Path, overrides: Sequence[str], *, runs: Path, anyway: bool) -> Reproduction | None:
+    """Train a run again, study it again, print and write what differs.
+
+    Args:
+        run: its folder.
+        overrides: options that win over the run's, ``key=value``; for example where the data is now.
+        runs: folder for the new run.
+        anyway: whether data or a counterpart that are not the run's are no error.
+
+    Returns:
+        The differences; None on all ranks but the first.
+
+    Raises:
+        ConfigError: for a run folder that is damaged, or what the run was made from and is not here.
+        Interrupted: after Ctrl-C.
+    """
+    silence_advice()
+    original = read_original(run.resolve())
+    kept = _kept(original, overrides)
+    own = {"experiment": original.options["experiment"], "resume": None, "run_id": None, "runs": str(runs), **kept}
+    config = load_config(original.folder / "config.yaml", [*dotlist(own), *overrides])
+    _check_machine(original, config)
+    here = _environment(config)
+    others = other_inputs(original.environment, here)
+    if others and not anyway:
+        raise ConfigError(_refusal(original, config, others))
+    changed, notes = [*others, *changes(original.environment, here)], history(original, here)
+    if kept:
+        notes.append(f"as there, where this command says nothing else: {', '.join(dotlist(kept))}")
+    if is_rank_0():
+        print_changes(original.folder, changed, notes)
+    folder = train(config).folder
+    studies = study_again(original, folder, dotlist(own), overrides)
+    if not is_rank_0():
+        return None
+    found = Reproduction(original.folder, folder, changed, notes, *_compare(original, folder, studies))
+    _write(found)
+    print_reproduction(found.folder, found.comparisons, found.not_compared)
+    return found
+
+
+def _kept(original: Original, overrides: Sequence[str]) -> dict[str, Any]:
+    """Return what the run's machine chose for options that were left to it."""
+    facts, trainer = original.environment.facts, original.options["trainer"]
+    kept: dict[str, Any] = {}
+    if trainer["precision"] == "auto" and "precision" in facts:
+        kept["trainer.precision"] = facts["precision"]
+    if not trainer.get("threads") and facts.get("device") == "cpu":
+        kept["trainer.threads"] = int(facts["threads"])
+    ranks = int(facts.get("ranks", 1))
+    if not trainer["devices"] and ranks > 1 and not launched():
+        kept["trainer.devices"] = ranks // trainer["num_nodes"]
+    given = {override.partition("=")[0] for override in overrides}
+    return {key: value for key, value in kept.items() if key not in given}
+
+
+def _check_machine(original: Original, config: Config) -> None:
+    """Raise ConfigError for what the run was made with and is not here, before Lightning waits for it."""
+    file, trainer = original.folder / "config.yaml", config.trainer
+    if config.data.root is not None and not Path(config.data.root).is_dir():
+        raise ConfigError(
+            f"{file}: data.root={config.data.root}: no such folder here; give where its data is now, data.root=FOLDER"
+        )
+    counterpart, needed = config.counterpart, config.scribbles.max_scribbles > 0
+    moved = counterpart == original.options["counterpart"] and not Path(str(counterpart)).is_file()
+    if needed and counterpart is not None and moved:
+        raise ConfigError(
+            f"{file}: counterpart={counterpart}: no such checkpoint here; give where it is now, "
+            "counterpart=CHECKPOINT or counterpart=RUN_DIR"
+        )
+    if trainer.accelerator == "gpu" and not torch.cuda.is_available():
+        raise ConfigError(
+            f"{file}: trainer.accelerator=gpu: none here; trainer.accelerator=cpu trains it all the same, to other bits"
+        )
+    if trainer.num_nodes > 1 and not launched():
+        raise ConfigError(
+            f"{file}: trainer.num_nodes={trainer.num_nodes}: start this command on each of them by srun or torchrun, "
+            "or all ranks here: trainer.num_nodes=1 trainer.devices=RANKS"
+        )
+
+
+def _environment(config: Config) -> Environment:
+    """Return what the run would be made with here."""
+    prepare_process(config)
+    data = InteractiveDataModule(config.data, jitter=config.extreme_points.jitter, seed=config.seed)
+    data.prepare_data()
+    data.setup()
+    counterpart = load_counterpart(config)
+    return environment_of(provenance(make_trainer(config), data, counterpart))
+
+
+def _refusal(original: Original, config: Config, others: Sequence[Change]) -> str:
+    differences = ", ".join(f"{name} is {here}, was {there}" for name, there, here in others)
+    of_model = [name == "counterpart_weights" for name, _, _ in others]
+    what = [f"data.root={config.data.root}"] * (not all(of_model))
+    what += [f"counterpart={config.counterpart}"] * any(of_model)
+    return (
+        f"{' and '.join(what)} is not what {original.folder} was trained on: {differences}; give what it was, or train "
+        "on this all the same, --anyway"
+    )
+
+
+def _compare(original: Original, folder: Path, studies: Sequence[Again]) -> tuple[list[Comparison], list[str]]:
+    there = original.folder
+    whole = original.finished and not original.resumed
+    compared = compare_metrics(there, folder, whole=whole)
+    skipped = []
+    if (there / "summary.json").is_file():
+        compared += compare_summaries(there, folder, whole=whole)
+    else:
+        skipped.append("summary.json: that run has none")
+    for name in CHECKPOINTS:
+        file = f"checkpoints/{name}"
+        if not (there / file).is_file():
+            skipped.append(f"{file}: that run has none")
+        elif not original.finished:
+            skipped.append(f"{file}: that run did not finish")
+        else:
+            compared.append(compare_weights(there, folder, name))
+    for again in studies:
+        skipped += again.left_out
+        apart = ended_elsewhere(there / again.file, again.folder / "study.json") if again.strategies else None
+        if apart and not original.finished:
+            skipped.append(f"{again.file}: {apart}")
+        elif again.strategies:
+            compared += compare_study((there / again.file).parent, again.folder, again.file, again.strategies)
+    return compared, skipped
+
+
+def _write(found: Reproduction) -> None:
+    """Write ``reproduce.json`` into the new run's folder, whole or not at all."""
+    content = {
+        "command": f"python -m fullseg {shlex.join(sys.argv[1:])}",
+        "run": str(found.run),
+        "identical": found.identical,
+        "changes": [change._asdict() for change in found.changes],
+        "notes": found.notes,
+        "comparisons": [
+            {key: value if value == value else None for key, value in comparison._asdict().items()}  # noqa: PLR0124
+            for comparison in found.comparisons  # NaN is no JSON
+        ],
+        "not_compared": found.not_compared,
+    }
+    write_json(found.folder / "reproduce.json", content)

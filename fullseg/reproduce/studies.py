@@ -1,0 +1,122 @@
+"""The studies of a run again: the same strategies to the same plan, of the model that was trained again."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fullseg.config.options import ConfigError, dotlist
+from fullseg.config.schema import load_config
+from fullseg.data.coco_panoptic import DataError
+from fullseg.reproduce.original import Original
+from fullseg.training.run_study import study
+
+HEAD_OPTIONS = {  # options of what study.json says in its head
+    "experiment": "experiment",
+    "seed": "seed",
+    "rounds": "study.rounds",
+    "bootstrap": "study.bootstrap",
+    "hold_scribbles": "study.hold_scribbles",
+    "dataset": "data.format",
+    "split": "data.val_split",
+}
+
+
+class Again(NamedTuple):
+    """One study that there is twice now."""
+
+    file: str  # study.json of the run, relative to its folder
+    folder: Path  # of the new study.json
+    strategies: list[str]  # that both have
+    left_out: list[str]  # what can't be studied again, and why
+
+
+def study_again(original: Original, folder: Path, own: Sequence[str], overrides: Sequence[str]) -> list[Again]:
+    """Study a new run as the original was.
+
+    Args:
+        original: run.
+        folder: of the new run.
+        own: overrides with which it was trained.
+        overrides: of the user, which win over them; the study's plan wins over both, its models' paths over neither.
+    """
+    found = []
+    for file, content in original.studies.items():
+        if content["checkpoint"].startswith("step "):  # training has written it, and does again
+            found.append(Again(file, folder, list(content["strategies"]), []))
+            continue
+        models = _single_region(content, overrides)
+        left_out = [f"{file}, {name}: its model {path} is not there; {remedy}" for name, path, remedy in models]
+        strategies = [name for name in content["strategies"] if name not in [model[0] for model in models]]
+        if not strategies:
+            found.append(Again(file, folder, [], left_out))
+            continue
+        plan = _plan(original, content, folder, strategies, own, overrides)
+        try:
+            written, _ = study(load_config(original.folder / "config.yaml", plan))
+        except (ConfigError, DataError) as error:  # the training is worth its comparison all the same
+            found.append(Again(file, folder, [], [*left_out, f"{file}: {error}"]))
+        else:
+            found.append(Again(file, written, strategies, left_out))
+    return found
+
+
+def _single_region(content: dict[str, Any], overrides: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return the strategies whose own model is gone: name, path, remedy."""
+    if any(override.startswith("study.single_region=") for override in overrides):
+        return []
+    own = {name: entry["checkpoint"] for name, entry in content["strategies"].items() if "checkpoint" in entry}
+    remedy = "give where it is now, study.single_region=CHECKPOINT"
+    return [(name, path, remedy) for name, path in own.items() if not Path(path).is_file()]
+
+
+def _plan(
+    original: Original,
+    content: dict[str, Any],
+    folder: Path,
+    strategies: list[str],
+    own: Sequence[str],
+    overrides: Sequence[str],
+) -> list[str]:
+    """Return the overrides of one study, the strongest last."""
+    entries = [content["strategies"][name] for name in strategies]
+    facts: dict[str, Any] = next((entry["provenance"] for entry in entries if "provenance" in entry), {})
+    single_region = next((entry["checkpoint"] for entry in entries if "checkpoint" in entry), None)
+    models = {"study.single_region": single_region} if single_region else {}
+    precision = {"trainer.precision": facts["precision"]} if facts else {}
+    plan: dict[str, Any] = {
+        "checkpoint": str(folder / "checkpoints" / Path(content["checkpoint"]).name),
+        "resume": None,
+        "run_id": None,
+        "study.strategies": strategies,
+        **{option: content[key] for key, option in HEAD_OPTIONS.items() if key in content},
+        **{f"study.noise.{kind}": value for kind, value in content["noise"].items()},
+        **_data(original, facts),
+        **_counterpart(original, content),
+    }
+    return [*own, *dotlist({**models, **precision}), *overrides, *dotlist(plan)]
+
+
+def _data(original: Original, facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of the evaluation set; its folder only where it is another than the training's."""
+    options = {f"data.{key}": value for key, value in facts.get("evaluation_set", {}).items()}
+    if options.get("data.root") == original.options["data"]["root"]:
+        options.pop("data.root", None)
+    return options
+
+
+def _counterpart(original: Original, content: dict[str, Any]) -> dict[str, Any]:
+    """Return the model of round 0, where it is not the one that the run was trained with."""
+    asked, trained = content.get("counterpart"), original.options.get("counterpart")
+    if asked == trained:
+        return {}
+    return {"counterpart": asked or "none"}
+
+
+def ended_elsewhere(there: Path, here: Path) -> str | None:
+    """Say where two studies are of models of other steps, None if they are of the same."""
+    steps = []
+    for path in (there, here):
+        content = json.loads(path.read_text())
+        steps.append(f"step {content['step']}" if "step" in content else content["checkpoint"])
+    return f"of {steps[0]} there, of {steps[1]} here" if steps[0] != steps[1] else None

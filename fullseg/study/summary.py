@@ -1,0 +1,206 @@
+"""The study of Sec. 5.3: images annotated by the simulated annotator, their records, and the numbers of study.json."""
+
+import fcntl
+import functools
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from fullseg.formats.atomic import write_json
+from fullseg.metrics.interaction import TARGETS, area_under_curve, bootstrap_band, effort, scribbles_to
+from fullseg.metrics.region_iou import SIZES, PanopticCounts, boundary_iou, panoptic_counts, region_iou
+from fullseg.simulation.interaction import Round, interact
+from fullseg.simulation.noise import Noise
+from fullseg.simulation.randomness import EVALUATION, seeded
+from fullseg.types import Annotations, Sample
+
+Predict = Callable[[Annotations, int], NDArray[np.int64]]  # annotations and the round they are of -> region map (H, W)
+Categories = Sequence[dict[str, Any]]  # id, name and isthing of every class
+
+
+class Strategy(NamedTuple):
+    """One curve of Fig. 5: how scribbles are allocated, and what they are given to."""
+
+    allocation: str  # of ``allocate``
+    model: str  # ``interactive``, ``single_region``, or a classical baseline
+
+
+STRATEGIES = {
+    "per_region": Strategy("per_region", "interactive"),
+    "free": Strategy("free", "interactive"),
+    "single_region": Strategy("per_region", "single_region"),
+    "watershed": Strategy("free", "watershed"),
+    "random_walker": Strategy("free", "random_walker"),
+    "grabcut": Strategy("free", "grabcut"),
+}
+
+
+class Plan(NamedTuple):
+    """What the simulated annotator does on every image."""
+
+    rounds: int  # R, of scribbles
+    noise: Noise
+    seed: int
+
+    def annotate(self, sample: Sample, predict: Predict, allocation: str) -> Iterator[Round]:
+        """Return an iterator over the R + 1 states of one image; a function of the sample and the seed alone."""
+        return interact(
+            sample.region_map,
+            sample.annotations.extreme_points,
+            predict,
+            strategy=allocation,
+            rounds=self.rounds,
+            noise=self.noise,
+            rng_of=lambda number: seeded(self.seed, EVALUATION, 0, sample.draw.index, number),
+        )
+
+
+class ImageRecord(NamedTuple):
+    """What happened on one image of N regions in R rounds."""
+
+    index: int  # type: ignore[assignment]  # of the image in its split; hides tuple.index
+    name: str
+    classes: NDArray[np.int64]  # (N,)
+    area: NDArray[np.int64]  # (N,) true area in square pixels
+    iou: NDArray[np.float64]  # (R + 1, N) in [0, 1], NaN where there is no pixel
+    boundary_iou: NDArray[np.float64]  # (R + 1, N)
+    scribbles: NDArray[np.int64]  # (R + 1, N), got so far
+    panoptic: list[PanopticCounts]  # R + 1
+    seconds: NDArray[np.float64]  # (R + 1,) of simulating and predicting
+
+
+def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -> ImageRecord:
+    """Annotate one image and record its quality after every round."""
+    truth, count = sample.region_map, len(sample.classes)
+    iou, boundary, given, panoptic, seconds = [], [], [], [], []
+    mark = time.perf_counter()
+    for state in plan.annotate(sample, predict, allocation):
+        seconds.append(time.perf_counter() - mark)
+        new = np.array([scribble.region for scribble in state.new_scribbles], np.int64)
+        given.append(np.bincount(new, minlength=count))
+        iou.append(region_iou(state.prediction, truth, count))
+        boundary.append(boundary_iou(state.prediction, truth, count))
+        panoptic.append(panoptic_counts(state.prediction, truth, count))
+        mark = time.perf_counter()
+    area = np.bincount(truth[truth >= 0], minlength=count)
+    return ImageRecord(
+        index=sample.draw.index,
+        name=sample.name,
+        classes=sample.classes,
+        area=area,
+        iou=np.stack(iou),
+        boundary_iou=np.stack(boundary),
+        scribbles=np.cumsum(given, axis=0),
+        panoptic=panoptic,
+        seconds=np.array(seconds),
+    )
+
+
+def summarise(
+    records: Sequence[ImageRecord], categories: Categories, *, rounds: int, resamplings: int, seed: int
+) -> dict[str, Any]:
+    """Return one strategy's entry of ``study.json``: curves over rounds, their bands, and the interaction metrics.
+
+    Args:
+        records: of all images, at least one region among them.
+        categories: of the data set; things and stuff are told apart where there is both.
+        rounds: R, the budget of scribbles per region.
+        resamplings: of the bootstrap.
+        seed: of the bootstrap.
+    """
+    regions = sum(record.iou.shape[1] for record in records)
+    x = np.sum([record.scribbles.sum(axis=1) for record in records], axis=0) / regions
+    sums = np.array([np.nansum(record.iou, axis=1) for record in records])  # (I, R + 1)
+    counts = np.array([np.count_nonzero(~np.isnan(record.iou[0])) for record in records])
+    curve = sums.sum(axis=0) / counts.sum()
+    iou = [record.iou for record in records]
+    efforts = {f"{t:.2f}": effort(iou, [record.scribbles for record in records], t, rounds) for t in TARGETS}
+    panoptic = [[record.panoptic[number] for record in records] for number in range(rounds + 1)]
+    quality = [functools.reduce(PanopticCounts.plus, images).quality() for images in panoptic]
+    return {
+        "scribbles_per_region": x.tolist(),
+        "iou": curve.tolist(),
+        "iou_ci95": bootstrap_band(sums, counts, resamplings, np.random.default_rng(seed)).tolist(),
+        "auc": area_under_curve(x, curve, rounds),
+        "scribbles_to_iou": {f"{target:.2f}": scribbles_to(x, curve, target) for target in TARGETS},
+        "noc": {target: found.noc for target, found in efforts.items()},
+        "nci": {target: found.nci for target, found in efforts.items()},
+        "failed_regions": {target: found.failed_regions for target, found in efforts.items()},
+        "failed_images": {target: found.failed_images for target, found in efforts.items()},
+        "boundary_iou": _mean([record.boundary_iou for record in records]),
+        "panoptic_quality": quality,
+        **{f"iou_{name}": curve for name, curve in _groups(records, categories).items()},
+        "seconds_per_round": float(np.mean([record.seconds[1:].mean() for record in records])),
+    }
+
+
+def _groups(records: Sequence[ImageRecord], categories: Categories) -> dict[str, list[float | None]]:
+    """Return the curve of every group of regions: by size, and of things and stuff where there are both."""
+    groups = {
+        name: [record.iou[:, (record.area >= low) & (record.area < high)] for record in records]
+        for name, (low, high) in SIZES.items()
+    }
+    isthing = np.array([bool(category["isthing"]) for category in categories])
+    if isthing.any() and not isthing.all():
+        groups["things"] = [record.iou[:, isthing[record.classes]] for record in records]
+        groups["stuff"] = [record.iou[:, ~isthing[record.classes]] for record in records]
+    return {name: _mean(parts) for name, parts in groups.items()}
+
+
+def _mean(parts: Sequence[NDArray[np.float64]]) -> list[float | None]:
+    """Return the mean over all regions of arrays (R + 1, n), without NaN; None where there is no region."""
+    values = np.concatenate(parts, axis=1)
+    scored = ~np.isnan(values)
+    counts = np.count_nonzero(scored, axis=1)
+    sums = np.where(scored, values, 0).sum(axis=1)
+    return [float(total / count) if count else None for total, count in zip(sums, counts, strict=True)]
+
+
+def write_records(path: Path, records: Sequence[ImageRecord], categories: Categories) -> None:
+    """Write a table with one row an image, region and round, whole or not at all."""
+    parts = []
+    for record in records:
+        rounds, count = record.iou.shape
+        number, region = (grid.ravel() for grid in np.indices((rounds, count)))
+        names = np.array([category["name"] for category in categories], dtype=object)[record.classes]
+        columns = {
+            "image": np.full(rounds * count, record.index),
+            "name": [record.name] * (rounds * count),
+            "region": region,
+            "class": names[region],
+            "area": record.area[region],
+            "round": number,
+            "scribbles": record.scribbles.ravel(),
+            "iou": record.iou.ravel(),
+            "boundary_iou": record.boundary_iou.ravel(),
+        }
+        parts.append(pa.table(columns))
+    partial = path.with_suffix(".partial")
+    pq.write_table(pa.concat_tables(parts), partial)
+    partial.replace(path)
+
+
+def write_study(path: Path, head: dict[str, Any], strategies: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Write ``study.json``, keeping the strategies of an earlier study of the same model, data and plan."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # two cells of a sweep may study one model by two strategies at once
+        kept: dict[str, Any] = {}
+        if path.is_file():
+            earlier = json.loads(path.read_text())
+            kept = earlier.pop("strategies")
+            if earlier != json.loads(json.dumps(head)):
+                kept = {}
+        content = {**head, "strategies": {**kept, **strategies}}
+        write_json(path, content)
+    finally:
+        os.close(folder)
+    return content

@@ -1,0 +1,158 @@
+"""The cells of a sweep: one command line each, checked before any of them runs."""
+
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fullseg.config.options import ConfigError
+from fullseg.config.schema import Config, load_config
+from fullseg.sweeps.command import expand_command
+from fullseg.sweeps.file import Sweep
+from fullseg.training.counterpart import find_checkpoint
+
+LONGEST_NAME = 100  # characters, of a folder
+OWN = {"train": ("experiment", "resume", "runs"), "study": ("resume", "runs")}  # options that a sweep sets itself
+
+
+class Cell(NamedTuple):
+    """One run of a sweep."""
+
+    name: str  # of its folder: what varies, and its key
+    key: str  # hash of its command
+    parameters: dict[str, Any]
+    command: list[str]  # with W&B's macros expanded
+    job: str  # "train", "study", or "" where it is another program's
+    config: Config | None  # what the command's options amount to, for train and study
+    pins: list[str]  # the models that it uses, found when the sweep starts, so that it is one table of one model
+    missing: str  # why one of them was not found
+
+
+def make_cells(sweep: Sweep, overrides: Sequence[str], experiment: Path | None, runs: Path) -> list[Cell]:
+    """Expand and check every cell.
+
+    Args:
+        sweep: of ``read_sweep``.
+        overrides: ``key=value`` each, appended to every cell's command.
+        experiment: YAML to run instead of the command's, or None.
+        runs: folder of all run folders.
+
+    Returns:
+        The cells in W&B's order; of two with the same command, the first.
+
+    Raises:
+        ConfigError: if a cell's options are wrong: its name is in the message.
+    """
+    cells: dict[str, Cell] = {}
+    for parameters in sweep.combinations:
+        label = label_of({name: parameters[name] for name in sweep.varied})
+        try:
+            cell = _make_cell(sweep, parameters, label, overrides, experiment, runs)
+        except ConfigError as error:
+            raise ConfigError(f"{sweep.name}, cell {label}: {error}") from error
+        cells.setdefault(cell.key, cell)
+    return list(cells.values())
+
+
+def _make_cell(
+    sweep: Sweep, parameters: dict[str, Any], label: str, overrides: Sequence[str], experiment: Path | None, runs: Path
+) -> Cell:
+    command = expand_command(
+        sweep.command,
+        sweep.program,
+        parameters,
+        interpreter=sys.executable,
+        args_json_file="${args_json_file}",  # its path holds the key: see ``launch_command``
+        environ=os.environ,
+    )
+    job, at = fullseg_job(command)
+    config, pins, missing = None, [], ""
+    if job:
+        if experiment is not None:
+            command[at] = str(experiment)
+        command += overrides
+        config = _configuration(job, command[at:])
+        config.runs = str(runs)
+        try:
+            pins = _pins(job, config)
+        except ConfigError as error:
+            missing = str(error)
+    elif overrides or experiment is not None:
+        raise ConfigError("key=value and --experiment are for commands of `-m fullseg train` and `-m fullseg study`")
+    same = ["python" if word == sys.executable else word for word in command]  # whatever the environment's folder
+    key = hashlib.sha256(json.dumps([same, pins]).encode()).hexdigest()[:8]
+    name = f"{label[:LONGEST_NAME]}-{key}" if label else key
+    return Cell(name, key, parameters, command, job, config, pins, missing)
+
+
+def fullseg_job(command: Sequence[str]) -> tuple[str, int]:
+    """Return which of fullseg's commands that take options a command line is, and where its experiment stands."""
+    for at in range(len(command) - 3):
+        if list(command[at : at + 2]) == ["-m", "fullseg"] and command[at + 2] in ("train", "study"):
+            return command[at + 2], at + 3
+    return "", 0
+
+
+def _configuration(job: str, words: Sequence[str]) -> Config:
+    for word in words:
+        if word.startswith("-"):
+            raise ConfigError(f"{word!r}: fullseg {job} takes key=value: write ${{args_no_hyphens}} in the command")
+        if word.split("=")[0] in OWN[job]:
+            raise ConfigError(f"{word}: a sweep sets {', '.join(OWN[job])} itself (--experiment, --runs)")
+    return load_config(words[0], words[1:])
+
+
+def _pins(job: str, config: Config) -> list[str]:
+    """Return the overrides that name the checkpoints which a cell uses: newer ones must not get into the same table."""
+    if job == "study":
+        return [f"checkpoint={_find('checkpoint', config.checkpoint or config.experiment, config)}"]
+    if config.scribbles.max_scribbles and config.counterpart is not None:
+        return [f"counterpart={_find('counterpart', config.counterpart, config)}"]
+    return []
+
+
+def _find(option: str, value: str, config: Config) -> str:
+    path = find_checkpoint(option, value, config.runs)
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def launch_command(cell: Cell, experiment: str, runs: Path, *, go_on: bool) -> list[str]:
+    """Return what is run: a cell's command, its place, and where it goes on from.
+
+    Args:
+        cell: to run.
+        experiment: name of the cell's folder below ``runs``.
+        runs: folder of all run folders.
+        go_on: from the last checkpoint, if there is one.
+    """
+    folder = runs / experiment
+    words = [str(folder / "args.json") if word == "${args_json_file}" else word for word in cell.command]
+    if cell.job == "train":
+        words += [f"experiment={experiment}"]
+    if cell.job:
+        words += [f"runs={runs}", "trainer.progress_bar=false", *cell.pins]
+    if go_on and (folder / "latest" / "checkpoints" / "last.ckpt").is_file():
+        words += [f"resume={(folder / 'latest').resolve()}"]
+    return words
+
+
+def label_of(varied: dict[str, Any]) -> str:
+    """Name a cell after the parameters that vary, in characters that any file system takes."""
+    titles = short_names(list(varied))
+    return ",".join(f"{titles[name]}={shown(value)}" for name, value in varied.items())
+
+
+def shown(value: Any) -> str:  # noqa: ANN401  a value of YAML
+    """Return a parameter's value in characters that any file system takes."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", str(value)).strip("-") or "none"
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Return the last part of every dotted name, the whole where two end alike."""
+    ends = [name.rsplit(".", 1)[-1] for name in names]
+    return {name: end if ends.count(end) == 1 else name for name, end in zip(names, ends, strict=True)}

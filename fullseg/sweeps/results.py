@@ -1,0 +1,195 @@
+"""What a sweep ends with: results.csv, a table with the seeds taken together, and a picture."""
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from fullseg.sweeps.cell_folder import read_state
+from fullseg.sweeps.cells import Cell, short_names
+from fullseg.sweeps.file import Sweep
+
+METRICS = {  # in results.csv: title in the table, factor, digits
+    "iou": ("IoU", 100, 1),  # extreme points alone, after training
+    "iou_best": ("best", 100, 1),  # of all evaluations
+    "iou_at_4": ("IoU at 4", 100, 1),  # scribbles per region
+    "iou_at_end": ("at the end", 100, 1),  # of the study
+    "auc": ("AUC", 100, 1),
+    "noc_85": ("NoC@85", 1, 2),
+    "seconds_per_image": ("ms an image", 1000, 0),  # extreme points to region map
+    "seconds_per_round": ("ms a round", 1000, 0),  # of the study's annotator and the model
+    "memory": ("memory, GB", 1e-9, 2),  # at the run's peak: the GPU's, or all of the process
+    "seconds": ("minutes", 1 / 60, 1),
+}
+SPARED = {"iou_best": "iou", "iou_at_end": "iou_at_4", "seconds_per_image": "seconds_per_round"}  # the table is wide
+TOGETHER = ("seed", "study.strategies")  # not told apart by: seeds are repetitions, and a strategy has its own column
+
+
+class Row(NamedTuple):
+    """A finished cell's numbers, by one strategy where it was studied."""
+
+    cell: str
+    parameters: dict[str, Any]
+    strategy: str  # empty: not studied
+    metrics: dict[str, float]
+    curve: NDArray[np.float64] | None  # (R + 1, 2): scribbles per region, IoU
+
+
+class Group(NamedTuple):
+    """Rows that differ in the seed alone."""
+
+    values: dict[str, str]  # what tells it from the others, by short name
+    rows: list[Row]
+
+    def values_of(self, metric: str) -> list[float]:
+        """Return one number a row that has it."""
+        return [row.metrics[metric] for row in self.rows if metric in row.metrics]
+
+    def mean(self, metric: str) -> float:
+        """Return the mean over the rows, NaN where there is none."""
+        values = self.values_of(metric)
+        return float(np.mean(values)) if values else float("nan")
+
+    def deviation(self, metric: str) -> float:
+        """Return the sample standard deviation over the rows, NaN for fewer than two."""
+        values = self.values_of(metric)
+        return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def write_results(folder: Path, plan: Sweep, cells: Sequence[Cell], console: Console) -> list[Group]:
+    """Write results.csv, print the table.
+
+    Args:
+        folder: of the sweep.
+        plan: of ``read_sweep``.
+        cells: in their order; those that left no result are only listed.
+        console: for the table.
+
+    Returns:
+        The groups of the table.
+    """
+    rows = [row for cell in cells for row in read_rows(cell, folder / cell.name)]
+    _write_csv(folder / "results.csv", rows, cells, folder)
+    groups = group(rows, plan.varied)
+    if groups:
+        console.print(_table(f"{plan.name}: {len({row.cell for row in rows})} of {len(cells)} cells", groups))
+        console.print(f"written     {folder}/results.csv", soft_wrap=True, highlight=False)
+    return groups
+
+
+def read_rows(cell: Cell, folder: Path) -> list[Row]:
+    """Read what a cell left: a row a strategy if it was studied, else one; none if it is not done."""
+    state, path = read_state(folder), folder / "result.json"
+    if state.status != "done" or not path.is_file():
+        return []
+    content = json.loads(path.read_text())
+    after, study = content["after"] or {}, content["study"] or {"strategies": {}}
+    common = {
+        "iou": after.get("iou"),
+        "iou_best": content["best"],
+        "seconds_per_image": after.get("seconds_per_image"),
+        "memory": content["memory"],
+        "seconds": state.seconds,
+    }
+    asked = cell.config.study.strategies if cell.config is not None else []
+    chosen = {name: study["strategies"][name] for name in asked if name in study["strategies"]}
+    if not chosen:
+        return [Row(cell.name, cell.parameters, "", _known(common), None)]
+    rows = []
+    for name, strategy in chosen.items():
+        curve = np.array([strategy["scribbles_per_region"], strategy["iou"]], dtype=float).T  # (R + 1, 2)
+        metrics = {
+            **common,
+            "iou": common["iou"] if after else strategy["iou"][0],
+            "iou_at_4": float(np.interp(4, *curve.T)) if curve[-1, 0] >= 4 else None,
+            "iou_at_end": strategy["iou"][-1],
+            "auc": strategy["auc"],
+            "noc_85": strategy["noc"]["0.85"],
+            "seconds_per_round": strategy["seconds_per_round"],
+        }
+        rows.append(Row(cell.name, cell.parameters, name, _known(metrics), curve))
+    return rows
+
+
+def _known(metrics: dict[str, float | None]) -> dict[str, float]:
+    return {key: value for key, value in metrics.items() if value is not None}
+
+
+def group(rows: Iterable[Row], varied: Sequence[str]) -> list[Group]:
+    """Take together the rows that differ in the seed alone, in the order of the first of each."""
+    rows = list(rows)
+    names = [name for name in varied if name not in TOGETHER]
+    titles = short_names(names)
+    studied = len({row.strategy for row in rows}) > 1
+    groups: dict[tuple[str, ...], Group] = {}
+    for row in rows:
+        values = {titles[name]: str(row.parameters[name]) for name in names}
+        values |= {"strategy": row.strategy} if studied else {}
+        groups.setdefault(tuple(values.values()), Group(values, [])).rows.append(row)
+    return list(groups.values())
+
+
+def shown_metrics(groups: Sequence[Group]) -> list[str]:
+    """Return the metrics that any row has, in the table's order, but for those that others stand in for."""
+    there = [key for key in METRICS if any(one.values_of(key) for one in groups)]
+    stood_in_for = {key for key, other in SPARED.items() if other in there}
+    if any(one.values_of("iou_best") != one.values_of("iou") for one in groups):
+        stood_in_for.discard("iou_best")
+    return [key for key in there if key not in stood_in_for]
+
+
+def _table(title: str, groups: Sequence[Group]) -> Table:
+    several = max(len(one.rows) for one in groups) > 1
+    table = Table(
+        title=title, caption="mean ± standard deviation over the runs; IoU and AUC in percent" if several else ""
+    )
+    for name in groups[0].values:
+        table.add_column(name)
+    table.add_column("runs", justify="right")
+    metrics = shown_metrics(groups)
+    for key in metrics:
+        table.add_column(METRICS[key][0], justify="right")
+    for one in groups:
+        table.add_row(*one.values.values(), str(len(one.rows)), *(_number(one, key) for key in metrics))
+    return table
+
+
+def _number(one: Group, key: str) -> str:
+    _, factor, digits = METRICS[key]
+    if not one.values_of(key):
+        return ""
+    text = f"{factor * one.mean(key):.{digits}f}"
+    return text if np.isnan(one.deviation(key)) else f"{text} ± {factor * one.deviation(key):.{digits}f}"
+
+
+def _write_csv(path: Path, rows: Sequence[Row], cells: Sequence[Cell], folder: Path) -> None:
+    """Write a line a row, and one for every cell that left none, whole or not at all."""
+    lines: list[dict[str, Any]] = [
+        {"cell": row.cell, "status": "done", **row.parameters, "strategy": row.strategy, **row.metrics} for row in rows
+    ]
+    lines += [
+        {"cell": cell.name, "status": read_state(folder / cell.name).status, **cell.parameters}
+        for cell in cells
+        if cell.name not in {row.cell for row in rows}
+    ]
+    order = {cell.name: number for number, cell in enumerate(cells)}
+    lines.sort(key=lambda line: order[line["cell"]])
+    columns = [
+        "cell",
+        "status",
+        *dict.fromkeys(name for cell in cells for name in cell.parameters),
+        "strategy",
+        *METRICS,
+    ]
+    partial = path.with_suffix(".partial")
+    with partial.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(lines)
+    partial.replace(path)

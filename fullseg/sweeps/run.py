@@ -1,0 +1,118 @@
+"""``python -m fullseg sweep``: a sweep of W&B run here, without its server."""
+
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from fullseg.config.options import ConfigError
+from fullseg.config.schema import TrackingConfig
+from fullseg.data.datamodule import prepare
+from fullseg.sweeps.cell_folder import read_state
+from fullseg.sweeps.cells import Cell, make_cells
+from fullseg.sweeps.figures import draw
+from fullseg.sweeps.file import read_sweep
+from fullseg.sweeps.results import write_results
+from fullseg.sweeps.runner import Runner, alone, visible_gpus
+from fullseg.sweeps.tracking import track
+
+TAIL = 8  # lines of a failed cell's log that are shown
+
+
+def sweep(
+    path: Path,
+    overrides: Sequence[str],
+    *,
+    experiment: Path | None,
+    runs: Path,
+    jobs: int | None,
+    dry_run: bool,
+) -> int:
+    """Run all cells of a sweep that are not done yet; then print, write and draw their results.
+
+    Args:
+        path: YAML that ``wandb sweep`` takes.
+        overrides: ``key=value`` each, for every cell.
+        experiment: YAML to run instead of the one in the sweep's command.
+        runs: folder of all run folders; the sweep's is ``sweeps/<name>/`` in it.
+        jobs: cells at once; None: one a GPU, or one.
+        dry_run: list the cells and run none.
+
+    Returns:
+        Number of cells that failed.
+
+    Raises:
+        ConfigError: for a wrong file or option or a missing model, before any cell runs.
+        DataError: for bad data, likewise.
+        Interrupted: after Ctrl-C, when the cells have stopped.
+    """
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    plan = read_sweep(path)
+    if experiment is not None:  # other data, another table
+        plan = plan._replace(name=f"{plan.name}-{_experiment_name(experiment)}")
+    cells = make_cells(plan, overrides, experiment, runs)
+    folder = runs / "sweeps" / plan.name
+    if dry_run:
+        _list(console, folder, cells)
+        return 0
+    _check(cells)
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone(folder) as lock:
+        shutil.copyfile(path, folder / "sweep.yaml")
+        Runner(cells, folder=folder, runs=runs, jobs=jobs, lock=lock, console=console).run()
+    groups = write_results(folder, plan, cells, console)
+    if groups:
+        draw(plan.name, groups).savefig(folder / "results.png", dpi=150)
+        tracking = next((cell.config.tracking for cell in cells if cell.config is not None), TrackingConfig())
+        track(folder, groups, folder / "results.png", tracking)
+        console.print(f"            {folder}/results.png", soft_wrap=True, highlight=False)
+    return _print_failures(console, folder, cells)
+
+
+def _experiment_name(path: Path) -> str:
+    parts = path.with_suffix("").parts
+    start = parts.index("experiments") + 1 if "experiments" in parts else len(parts) - 1
+    return "-".join(parts[start:])
+
+
+def _list(console: Console, folder: Path, cells: Sequence[Cell]) -> None:
+    for number, cell in enumerate(cells, start=1):
+        text = f"{number:3}  {read_state(folder / cell.name).status:11}  {cell.name}\n     {shlex.join(cell.command)}"
+        console.print(text, soft_wrap=True, markup=False, highlight=False)
+    for missing in sorted({cell.missing for cell in cells if cell.missing}):
+        console.print(f"missing: {missing}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _check(cells: Sequence[Cell]) -> None:
+    """Find out before any cell runs whether what they need is there; prepare the data once, not in all at once."""
+    one_gpu = bool(visible_gpus())
+    prepared = []
+    for cell in cells:
+        if cell.missing:
+            raise ConfigError(cell.missing)
+        if cell.config is None:
+            continue
+        if one_gpu and cell.config.trainer.devices > 1:
+            raise ConfigError(f"trainer.devices={cell.config.trainer.devices}: a cell of a sweep gets one GPU")
+        if cell.config.data not in prepared:
+            prepare(cell.config.data)
+            prepared.append(cell.config.data)
+
+
+def _print_failures(console: Console, folder: Path, cells: Sequence[Cell]) -> int:
+    failed = [cell for cell in cells if read_state(folder / cell.name).status != "done"]
+    for cell in failed:
+        state, log = read_state(folder / cell.name), folder / cell.name / "log.txt"
+        lines = log.read_text(errors="replace").splitlines()
+        lines = [line for line in lines if not line.startswith("$ ")][-TAIL:]  # the command is in cell.json, too
+        text = "\n".join(
+            [f"{state.status}, exit status {state.exit_status}: {log}", *(f"  | {line}" for line in lines)]
+        )
+        console.print(text, soft_wrap=True, markup=False, highlight=False)
+    if failed:
+        text = f"{len(failed)} of {len(cells)} cells failed; the same command runs them again"
+        console.print(text, soft_wrap=True, highlight=False)
+    return len(failed)

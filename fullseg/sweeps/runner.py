@@ -1,0 +1,208 @@
+"""The processes of a sweep: several cells at once on the devices there are, stopped and gone on with."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import IO, NamedTuple
+
+import torch
+from rich.console import Console
+
+from fullseg.config.options import ConfigError
+from fullseg.runs.stopping import Interrupted
+from fullseg.sweeps.cell_folder import RESULT_VARIABLE, State, read_state, write_arguments, write_state
+from fullseg.sweeps.cells import Cell, launch_command
+
+NOT_FOR_CELLS = ("WANDB_SWEEP_ID", "WANDB_RUN_ID", "WANDB_NAME", "WANDB_RESUME", "WANDB_SERVICE")
+PAUSE = 0.2  # seconds between looks at the cells' processes
+
+
+class Running(NamedTuple):
+    """A cell at work."""
+
+    cell: Cell
+    state: State
+    process: subprocess.Popen[bytes]
+    slot: int
+    since: float
+
+
+class Runner:
+    """Keeps some cells at work until all have ended. One that fails does not stop the others.
+
+    Args:
+        cells: to run; those that are done are passed over.
+        folder: of the sweep, ``<runs>/sweeps/<name>``.
+        runs: folder of all run folders.
+        jobs: cells at once; None: one a GPU, or one.
+        lock: that the cells hold with this process.
+        console: for what happens.
+    """
+
+    def __init__(
+        self, cells: Sequence[Cell], *, folder: Path, runs: Path, jobs: int | None, lock: IO[str], console: Console
+    ) -> None:
+        self.cells, self.folder, self.runs, self.lock, self.console = cells, folder, runs, lock, console
+        self.waiting = [cell for cell in cells if read_state(folder / cell.name).status != "done"]
+        self.before = len(cells) - len(self.waiting)
+        self.gpus = visible_gpus()
+        self.jobs = max(1, min(jobs or len(self.gpus) or 1, len(self.waiting)))
+        self.slots = list(range(self.jobs))
+        self.running: list[Running] = []
+        self.asked = 0  # how often Ctrl-C was pressed
+        self.start = time.monotonic()
+
+    def run(self) -> None:
+        """Run them.
+
+        Raises:
+            Interrupted: after Ctrl-C, when all cells have stopped.
+        """
+        where = f"{len(self.gpus)} GPU{'s' * (len(self.gpus) > 1)}" if self.gpus else "the CPU"
+        self._print(
+            f"{self.folder.name}: {len(self.cells)} cells, {self.before} done before; {self.jobs} at once on {where}"
+        )
+        previous = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            with self.console.status("") as status:
+                while self.running or (self.waiting and not self.asked):
+                    while self.waiting and self.slots and not self.asked:
+                        self._start(self.waiting.pop(0))
+                    status.update(self._progress())
+                    time.sleep(PAUSE)
+                    for running in [one for one in self.running if one.process.poll() is not None]:
+                        self._end(running)
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        if self.asked:
+            done = sum(read_state(self.folder / cell.name).status == "done" for cell in self.cells)
+            raise Interrupted(
+                f"Stopped: {done} of {len(self.cells)} cells are done. The same command goes on from here, interrupted "
+                "cells from their last checkpoint"
+            )
+
+    def _start(self, cell: Cell) -> None:
+        folder = self.folder / cell.name
+        state = read_state(folder)
+        # A cell that was "running" went down with the sweep or the machine.
+        go_on = cell.job == "train" and state.status in ("interrupted", "running")
+        state.command = launch_command(cell, str(folder.relative_to(self.runs)), self.runs, go_on=go_on)
+        go_on = any(word.startswith("resume=") for word in state.command)  # false where there is no checkpoint yet
+        if not go_on:
+            state.attempts, state.seconds = state.attempts + 1, 0.0
+        state.status, state.exit_status, state.parameters = "running", None, cell.parameters
+        write_state(folder, state)
+        write_arguments(folder, cell.parameters)
+        slot = self.slots.pop(0)
+        with (folder / "log.txt").open("ab") as log:
+            log.write(f"$ {' '.join(state.command)}\n".encode())
+            log.flush()
+            try:
+                process = self._popen(state.command, self._environment(cell, state, slot), log)
+            except OSError as error:
+                log.write(f"{error}\n".encode())
+                self._set_end(cell, state, "failed", 127)
+                self.slots.append(slot)
+                return
+        state.process = process.pid
+        write_state(folder, state)
+        self.running.append(Running(cell, state, process, slot, time.monotonic()))
+        self._say(cell, "goes on" if go_on else "begins")
+
+    def _popen(self, command: list[str], environment: dict[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            process_group=0,  # Ctrl-C reaches the cells through this process alone
+            pass_fds=[self.lock.fileno()],  # held as long as a cell lives, even when this process was killed
+        )
+
+    def _environment(self, cell: Cell, state: State, slot: int) -> dict[str, str]:
+        environment = {key: value for key, value in os.environ.items() if key not in NOT_FOR_CELLS}
+        environment["WANDB_RUN_GROUP"] = f"sweeps/{self.folder.name}"  # WANDB_SWEEP_ID is for sweeps of W&B's server
+        environment["WANDB_RUN_ID"] = f"{self.folder.name[:80]}-{cell.key}-{state.attempts}"
+        environment[RESULT_VARIABLE] = str((self.folder / cell.name / "result.json").resolve())
+        if self.gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = self.gpus[slot % len(self.gpus)]
+        if self.jobs > 1:
+            environment.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // self.jobs)))
+        return environment
+
+    def _end(self, running: Running) -> None:
+        status = running.process.returncode
+        stopped = status < 0 or status == 130 or self.asked  # by a signal, or as Ctrl-C ends a run
+        running.state.seconds += time.monotonic() - running.since
+        self.running.remove(running)
+        self.slots.append(running.slot)
+        how = "done" if status == 0 else "interrupted" if stopped else "failed"
+        self._set_end(running.cell, running.state, how, status)
+
+    def _set_end(self, cell: Cell, state: State, how: str, status: int) -> None:
+        state.status, state.exit_status = how, status
+        write_state(self.folder / cell.name, state)
+        self._say(cell, f"{how} after {state.seconds / 60:.1f} minutes")
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  signal's signature
+        self.asked += 1
+        if self.asked == 1:
+            sys.stderr.write("\nStopping: the cells write their checkpoints; press Ctrl-C again to stop at once.\n")
+        for running in self.running:
+            try:
+                os.killpg(running.process.pid, signal.SIGINT if self.asked < 3 else signal.SIGKILL)
+            except ProcessLookupError:
+                continue  # it has just ended
+
+    def _ended(self) -> int:
+        return len(self.cells) - len(self.waiting) - len(self.running)
+
+    def _say(self, cell: Cell, what: str) -> None:
+        self._print(f"{time.strftime('%H:%M:%S')}  {self._ended()}/{len(self.cells)}  {cell.name}  {what}")
+
+    def _print(self, text: str) -> None:
+        self.console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+    def _progress(self) -> str:
+        """Return what a terminal shows in its last line."""
+        now, ended = time.monotonic(), self._ended() - self.before
+        oldest = max((now - running.since for running in self.running), default=0.0)
+        text = f"{len(self.running)} at work, the longest for {oldest / 60:.0f} minutes"
+        if ended:
+            left = (now - self.start) / ended * (len(self.waiting) + len(self.running))
+            text += f"; about {left / 60:.0f} minutes left"
+        return text
+
+
+def visible_gpus() -> list[str]:
+    """Return the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    count = torch.cuda.device_count()
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return [part.strip() for part in named.split(",")][:count] if named else [str(number) for number in range(count)]
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[IO[str]]:
+    """Hold a sweep's lock; raise ConfigError where another process does."""
+    with (folder / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            raise ConfigError(
+                f"{folder}: this sweep is at work already (process {lock.read()}, or cells that it left behind when it "
+                "was killed): wait for it or stop it"
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield lock

@@ -1,0 +1,1 @@
+"""What a run logs: metrics.csv, W&B runs, artifacts, the dashboard."""

@@ -1,0 +1,147 @@
+"""The project's W&B workspace, as code: what a team looks at without having to click it together."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import wandb
+import wandb_workspaces.reports.v2.interface as panels
+from wandb.errors import CommError, UsageError
+from wandb_workspaces import workspaces
+
+from fullseg.config.checks import STRATEGIES
+from fullseg.config.options import ConfigError
+from fullseg.config.schema import TrackingConfig
+from fullseg.formats.atomic import write_json
+from fullseg.metrics.region_iou import SIZES
+from fullseg.study.pictures import FIGURES
+from fullseg.training.callbacks import PICTURES
+
+NAME = "fullseg"
+STEP = "trainer/global_step"  # W&B's own step begins at 0 again in a resumed run
+SCRIBBLES = "study/scribbles_per_region"
+
+
+def make_workspace(entity: str, project: str) -> workspaces.Workspace:
+    """Return the workspace: quality, corrections, Table 2, pictures, training, system.
+
+    Args:
+        entity: W&B user or team.
+        project: of the runs, ``tracking.project``.
+    """
+    sections = {**_of_studies(), **_of_training()}
+    return workspaces.Workspace(
+        entity=entity,
+        project=project,
+        name=NAME,
+        sections=[workspaces.Section(name=name, panels=found, is_open=True) for name, found in sections.items()],
+        settings=workspaces.WorkspaceSettings(x_axis=STEP),
+        runset_settings=workspaces.RunsetSettings(
+            groupby=[workspaces.Config("experiment"), workspaces.Metric("JobType")],
+            pinned_columns=["run:displayName", "config:loss", "config:model.share", "summary:val/iou"],
+        ),
+    )
+
+
+def _of_studies() -> dict[str, list[Any]]:
+    return {
+        "Corrections": [
+            panels.LinePlot(
+                title=f"{title} against scribbles per region",
+                x=SCRIBBLES,
+                y=[f"study/{name}/{key}" for name in STRATEGIES],
+                title_x="scribbles per region",
+            )
+            for key, title in (
+                ("iou", "IoU"),
+                ("boundary_iou", "boundary IoU"),
+                ("panoptic_quality", "panoptic quality"),
+            )
+        ]
+        + [panels.WeavePanelSummaryTable(table_name=f"study/by_{group}") for group in ("size", "class")],
+        "Table 2": [
+            panels.BarPlot(
+                title="IoU at 0 scribbles by loss and sharing",
+                metrics=["val/iou"],
+                groupby=panels.Config("experiment"),
+                groupby_rangefunc="stddev",
+                max_bars_to_show=50,
+            ),
+            panels.RunComparer(diff_only=True),
+        ],
+    }
+
+
+def _of_training() -> dict[str, list[Any]]:
+    pictures = [f"{PICTURES}{number}" for number in range(TrackingConfig.pictures)]
+    return {
+        "Quality": [
+            _against_steps("IoU of all regions", ["val/iou", "val/iou_independent"]),
+            _against_steps("IoU by region size", [f"val/iou_{size}" for size in SIZES]),
+            _against_steps("class accuracy", ["val/class_accuracy"]),
+            _against_steps("area under the curve of the study", [f"val/{name}_auc" for name in STRATEGIES]),
+        ],
+        "Pictures": [
+            panels.MediaBrowser(title="the same images through training", media_keys=pictures, mode="gallery"),
+            panels.MediaBrowser(title="of the study", media_keys=[f"figures/{name}" for name in FIGURES]),
+        ],
+        "Training": [
+            _against_steps("loss", ["train/loss", "train/mask_loss", "train/class_loss"]),
+            _against_steps("learning rate", ["lr-AdamW/pg1", "lr-AdamW/pg2"]),
+            _against_steps("images a second", ["train/images_per_second"]),
+            _against_steps("part of the time that steps wait", ["train/data_wait", "train/counterpart"]),
+        ],
+        "System": [
+            panels.LinePlot(title=title, x="Relative Time (Process)", y=[f"system/{key}" for key in keys])
+            for title, keys in (
+                ("GPU in use, %", ["gpu.0.gpu"]),
+                ("GPU memory in use, %", ["gpu.0.memoryAllocated"]),
+                ("CPU in use, %", ["cpu"]),
+                ("memory of the process, MB", ["proc.memory.rssMB"]),
+            )
+        ],
+    }
+
+
+def _against_steps(title: str, metrics: list[Any]) -> panels.LinePlot:
+    return panels.LinePlot(title=title, x=STEP, y=metrics)
+
+
+def create(entity: str | None, project: str, record: Path, *, again: bool) -> str:
+    """Create the workspace in W&B, once.
+
+    Args:
+        entity: W&B user or team; None: the key's own.
+        project: of the runs.
+        record: JSON file that keeps where workspaces were created.
+        again: create another where there is one.
+
+    Returns:
+        Its address.
+
+    Raises:
+        ConfigError: without a key or a network.
+    """
+    try:
+        entity = entity or str(wandb.Api().default_entity)
+        known: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
+        key = f"{entity}/{project}"
+        if key in known and not again:
+            return known[key]
+        workspace: Any = make_workspace(entity, project)
+        address = str(workspace.save().url)
+    except (UsageError, CommError, ValueError) as error:
+        reason = str(error).rstrip(".")
+        raise ConfigError(
+            f"W&B can't be asked to create the workspace: {reason}. It needs a key (wandb login, or WANDB_API_KEY) and "
+            "a network; --show prints the definition without either"
+        ) from error
+    record.parent.mkdir(parents=True, exist_ok=True)
+    write_json(record, {**known, key: address})
+    return address
+
+
+def as_json(entity: str, project: str) -> str:
+    """Return the definition as W&B's server gets it."""
+    spec: dict[str, Any] = json.loads(make_workspace(entity, project)._to_model().model_dump_json(by_alias=True))
+    return json.dumps(spec, indent=1)

@@ -1,0 +1,84 @@
+"""A study in W&B: curves with strategies overlaid, tables by size and class, pictures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import wandb
+from lightning.pytorch.loggers import WandbLogger
+
+from fullseg.metrics.region_iou import SIZES
+from fullseg.study.summary import Categories, ImageRecord
+
+CURVES = ("iou", "boundary_iou", "panoptic_quality")
+Row = list[str | int | float | None]
+
+
+def log_study(
+    logger: WandbLogger,
+    summary: Mapping[str, Mapping[str, Any]],
+    records: Mapping[str, Sequence[ImageRecord]],
+    categories: Categories,
+    pictures: Sequence[Path],
+) -> None:
+    """Log what one study found.
+
+    Args:
+        logger: of the run.
+        summary: entries of ``study.json`` by strategy.
+        records: of the same strategies.
+        categories: of the data.
+        pictures: of ``write_figures``.
+    """
+    run = logger.experiment
+    run.define_metric("study/*", step_metric="study/scribbles_per_region")
+    for name, strategy in summary.items():
+        for number, x in enumerate(strategy["scribbles_per_region"]):
+            values = {f"study/{name}/{key}": strategy[key][number] for key in CURVES}
+            run.log({"study/scribbles_per_region": x, **values})
+    run.log(
+        {
+            "study/curves": wandb.plot.line_series(
+                xs=[strategy["scribbles_per_region"] for strategy in summary.values()],
+                ys=[strategy["iou"] for strategy in summary.values()],
+                keys=list(summary),
+                title="mean IoU of all regions",
+                xname="scribbles per region",
+            ),
+            "study/by_size": _table("size", by_size(summary, records)),
+            "study/by_class": _table("class", by_class(records, categories)),
+        }
+    )
+    for picture in pictures:
+        logger.log_image(f"figures/{picture.stem}", [str(picture)])
+
+
+def by_size(summary: Mapping[str, Mapping[str, Any]], records: Mapping[str, Sequence[ImageRecord]]) -> list[Row]:
+    """Return rows of strategy, size, number of regions, and the IoU after every round."""
+    rows: list[Row] = []
+    for name, images in records.items():
+        area = np.concatenate([record.area for record in images])
+        for size, (low, high) in SIZES.items():
+            regions = int(np.count_nonzero((area >= low) & (area < high)))
+            rows.append([name, size, regions, *summary[name][f"iou_{size}"]])
+    return rows
+
+
+def by_class(records: Mapping[str, Sequence[ImageRecord]], categories: Categories) -> list[Row]:
+    """Return rows of strategy, class, number of regions, and the IoU after every round; no row without a region."""
+    rows: list[Row] = []
+    for name, images in records.items():
+        classes = np.concatenate([record.classes for record in images])
+        iou = np.concatenate([record.iou for record in images], axis=1)  # (R + 1, M)
+        for number in np.unique(classes).tolist():
+            mine = iou[:, classes == number]
+            scored = ~np.isnan(mine)
+            means = np.where(scored, mine, 0).sum(axis=1) / np.maximum(1, scored.sum(axis=1))
+            rows.append([name, categories[number]["name"], mine.shape[1], *means.tolist()])
+    return rows
+
+
+def _table(group: str, rows: list[Row]) -> wandb.Table:
+    rounds = [f"IoU at {number}" for number in range(len(rows[0]) - 3)]
+    return wandb.Table(columns=["strategy", group, "regions", *rounds], data=rows)

@@ -1,0 +1,258 @@
+"""The study of free against per-region allocation as a callback: the simulated annotator on every evaluation image."""
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.loggers import WandbLogger
+from numpy.typing import NDArray
+
+from fullseg.model.base import Segmenter
+from fullseg.model.predictor import Predictor
+from fullseg.runs.provenance import study_provenance
+from fullseg.study.baselines import BASELINES
+from fullseg.study.pictures import write_figures
+from fullseg.study.summary import (
+    STRATEGIES,
+    ImageRecord,
+    Plan,
+    Predict,
+    study_image,
+    summarise,
+    write_records,
+    write_study,
+)
+from fullseg.tracking.study import log_study
+from fullseg.types import Annotations, Batch, Draw, Sample
+
+Records = dict[str, list[ImageRecord]]  # by strategy
+
+
+class Study(L.Callback):
+    """Annotates every evaluation image by every strategy, several images at once, each image on one rank.
+
+    Writes ``study.json``, ``study_<strategy>.parquet`` and ``figures/``, and logs the curves. What an image gets is a
+    function of the image, the seed and the weights alone.
+
+    Args:
+        folder: for what is written.
+        head: what study.json says of the model and the data, beside the number of images and regions.
+        plan: of the simulated annotator.
+        strategies: of ``STRATEGIES``, in the order of the curves.
+        models: of the strategies, by name; ``interactive`` is the trained module itself where it is not given.
+        checkpoints: of those models, by strategy, for study.json.
+        counterpart: non-interactive model that is asked in round 0 beside that module, or None.
+        every: evaluations of training between studies; 1 also studies outside training.
+        workers: images annotated at once; 0: one a CPU core.
+        hold_scribbles: as of Predictor.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        folder: Path,
+        *,
+        head: dict[str, Any],
+        plan: Plan,
+        strategies: Sequence[str],
+        models: dict[str, Callable[[NDArray[np.uint8]], Predict]],
+        checkpoints: dict[str, str],
+        counterpart: Segmenter | None,
+        every: int,
+        workers: int,
+        hold_scribbles: bool,
+    ) -> None:
+        self.folder, self.head, self.plan, self.strategies = folder, head, plan, strategies
+        self.models, self.checkpoints, self.counterpart = models, checkpoints, counterpart
+        self.every, self.workers = every, workers or len(os.sched_getaffinity(0))
+        self.hold_scribbles = hold_scribbles
+        self.result: dict[str, Any] | None = None  # content of study.json
+        self._threads = torch.get_num_threads()
+        self._pool: ThreadPoolExecutor | None = None
+        self._slots = BoundedSemaphore(self.workers + 1)  # so that images are read when they are needed
+        self._pending: list[Future[dict[str, ImageRecord]]] = []
+
+    def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Decide whether this evaluation is studied."""
+        if trainer.state.fn == "fit":
+            evaluations = (trainer.current_epoch + 1) // (trainer.check_val_every_n_epoch or 1)  # a resumed run's, too
+            if evaluations % self.every:
+                return
+        elif "checkpoint" not in self.head:  # the evaluation before training
+            return
+        self._threads = torch.get_num_threads()
+        on_cpu = module.device.type == "cpu"
+        self._pool = ThreadPoolExecutor(self.workers, initializer=_compute_alone if on_cpu else None)
+
+    def on_validation_batch_end(
+        self,
+        trainer: L.Trainer,
+        module: L.LightningModule,
+        outputs: Any,  # noqa: ANN401, ARG002  Lightning's signature
+        batch: Batch,
+        *_: Any,  # noqa: ANN401
+    ) -> None:
+        """Begin to annotate one image; wait while as many are under way as there are workers."""
+        if self._pool is None or len(batch.classes) == 0:
+            return
+        for future in self._pending:
+            if future.done():
+                future.result()  # an error ends the study now
+        self._slots.acquire()
+        future = self._pool.submit(self._annotate, sample_of(batch), self._models(trainer, module))
+        future.add_done_callback(lambda _: self._slots.release())
+        self._pending.append(future)
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Put the images of all ranks together; log and write."""
+        if self._pool is None:
+            return
+        done = [future.result() for future in self._pending]
+        self._close()
+        records = {name: [image[name] for image in done] for name in self.strategies}
+        records = gather(records, trainer.world_size)
+        if not records[self.strategies[0]]:
+            return
+        categories = categories_of(trainer)
+        options = {"rounds": self.plan.rounds, "resamplings": self.head["bootstrap"], "seed": self.plan.seed}
+        summary = {name: summarise(images, categories, **options) for name, images in records.items()}
+        for name, curve in summary.items():
+            module.log(f"val/{name}_auc", curve["auc"], batch_size=1)
+            module.log(f"val/{name}_iou", curve["iou"][-1], batch_size=1)
+        if trainer.is_global_zero:
+            self._write(trainer, module, records, summary)
+
+    def on_exception(self, *_: Any) -> None:  # noqa: ANN401
+        """Stop the images that are under way."""
+        self._close()
+
+    def _write(
+        self, trainer: L.Trainer, module: L.LightningModule, records: Records, summary: dict[str, dict[str, Any]]
+    ) -> None:
+        first = records[self.strategies[0]]
+        head = {
+            "checkpoint": f"step {trainer.global_step}",
+            **self.head,
+            "images": len(first),
+            "regions": sum(len(record.classes) for record in first),
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        categories = categories_of(trainer)
+        for name, images in records.items():
+            summary[name]["per_image"] = f"study_{name}.parquet"
+            summary[name]["provenance"] = study_provenance(trainer, self.counterpart)
+            if name in self.checkpoints:
+                summary[name]["checkpoint"] = self.checkpoints[name]
+            write_records(self.folder / f"study_{name}.parquet", images, categories)
+        self.result = write_study(self.folder / "study.json", head, summary)
+
+        @functools.cache  # the same image may be the worst and hold the worst regions
+        def again(index: int, name: str) -> tuple[Sample, list[Any]]:
+            sample = trainer.datamodule.evaluation_set()[index].sample  # type: ignore[attr-defined]
+            predict = self._models(trainer, module)[STRATEGIES[name].model](sample.image)
+            return sample, list(self.plan.annotate(sample, predict, STRATEGIES[name].allocation))
+
+        pictures = write_figures(self.folder / "figures", self.result, records, again)
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                log_study(logger, summary, records, categories, pictures)
+
+    def _models(
+        self, trainer: L.Trainer, module: L.LightningModule
+    ) -> dict[str, Callable[[NDArray[np.uint8]], Predict]]:
+        own = model_of(
+            module.segmenter,  # type: ignore[arg-type]
+            self.counterpart,
+            str(module.device),
+            trainer.precision_plugin.forward_context,
+            hold_scribbles=self.hold_scribbles,
+        )
+        return {**BASELINES, "interactive": own, **self.models}
+
+    def _annotate(
+        self, sample: Sample, models: dict[str, Callable[[NDArray[np.uint8]], Predict]]
+    ) -> dict[str, ImageRecord]:
+        chosen = [STRATEGIES[name] for name in self.strategies]
+        on_image = {name: models[name](sample.image) for name in dict.fromkeys(strategy.model for strategy in chosen)}
+        return {
+            name: study_image(sample, on_image[strategy.model], strategy.allocation, self.plan)
+            for name, strategy in zip(self.strategies, chosen, strict=True)
+        }
+
+    def _close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(self._threads)  # of threads to come: the workers have set it to one
+        self._pool, self._pending = None, []
+
+
+def model_of(
+    segmenter: Segmenter,
+    counterpart: Segmenter | None,
+    device: str,
+    precision: Callable[[], AbstractContextManager[Any]],
+    *,
+    hold_scribbles: bool,
+) -> Callable[[NDArray[np.uint8]], Predict]:
+    """Return what makes a ``Predict`` for an image: the counterpart, where there is one, answers in round 0."""
+
+    def on_image(image: NDArray[np.uint8]) -> Predict:
+        ready: dict[bool, Predictor] = {}
+
+        def predict(annotations: Annotations, number: int) -> NDArray[np.int64]:
+            first = number == 0 and counterpart is not None
+            with precision():
+                if first not in ready:
+                    model = counterpart if first and counterpart else segmenter
+                    ready[first] = Predictor(model, [], device, hold_scribbles=hold_scribbles)
+                    ready[first].set_image(image)
+                if number == 0:  # the same bits whatever was annotated before
+                    for predictor in ready.values():
+                        predictor.forget()
+                return ready[first].predict(annotations)
+
+        return predict
+
+    return on_image
+
+
+def sample_of(batch: Batch) -> Sample:
+    """Return the only sample of a batch."""
+    epoch, index = batch.draws[0].tolist()
+    return Sample(
+        Draw(epoch, index),
+        batch.names[0],
+        batch.images[0].permute(1, 2, 0).cpu().numpy(),
+        batch.region_maps[0].cpu().numpy(),
+        batch.classes.cpu().numpy(),
+        Annotations(batch.extreme_points.cpu().numpy(), []),
+    )
+
+
+def categories_of(trainer: L.Trainer) -> list[dict[str, Any]]:
+    """Return id, name and isthing of the data's classes, which a class-agnostic model knows nothing of."""
+    return [category._asdict() for category in trainer.datamodule.categories]  # type: ignore[attr-defined]
+
+
+def gather(records: Records, ranks: int) -> Records:
+    """Return the records of all ranks in the order of the images."""
+    parts: list[Any] = [records]
+    if ranks > 1:
+        parts = [None for _ in range(ranks)]
+        torch.distributed.all_gather_object(parts, records)
+    return {
+        name: sorted((record for part in parts for record in part[name]), key=lambda record: record.index)
+        for name in records
+    }
+
+
+def _compute_alone() -> None:
+    """On the CPU images share the cores; and one thread each gives the same bits whatever the number of images."""
+    torch.set_num_threads(1)

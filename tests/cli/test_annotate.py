@@ -1,0 +1,119 @@
+"""The annotate command, up to where the server runs: what it finds by itself, and what it says of mistakes."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fullseg.cli.annotate
+from fullseg.__main__ import main
+from fullseg.cli.annotate import newest_checkpoint
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
+    calls: list[dict[str, Any]] = []
+
+    def serve(workspace: Any, **options: Any) -> None:
+        options["announce"]("http://x/")
+        workspace.journal.close()
+        calls.append({"workspace": workspace, **options})
+
+    monkeypatch.setattr(fullseg.cli.annotate, "serve", serve)
+    monkeypatch.chdir(tmp_path)
+    return calls
+
+
+def test_without_arguments_it_takes_scenes_and_the_newest_checkpoint(
+    served: list[dict[str, Any]], tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for age, run in enumerate(("runs/new/1", "runs/old/2")):
+        path = tmp_path / run / "checkpoints" / "best.ckpt"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(tiny_checkpoint.read_bytes() if age == 0 else b"broken")
+        os.utime(path, (1000 - age, 1000 - age))
+    assert main(["annotate"]) == 0
+    workspace = served[0]["workspace"]
+    assert len(workspace.names) == 6
+    assert (served[0]["host"], served[0]["port"]) == ("127.0.0.1", 8765)
+    assert workspace.out == tmp_path / "datasets" / "annotator" / "fullseg"
+    assert "Open http://x/ in a browser" in capsys.readouterr().err
+    first = (tmp_path / "datasets/annotator/scene_0.png").read_bytes()
+    assert main(["annotate"]) == 0
+    assert (tmp_path / "datasets/annotator/scene_0.png").read_bytes() == first
+
+
+def test_exports_among_the_images_are_no_images(
+    served: list[dict[str, Any]], tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    arguments = ["annotate", str(tmp_path / "images"), "--checkpoint", str(tiny_checkpoint)]
+    (tmp_path / "images" / "fullseg" / "export").mkdir(parents=True)
+    for name in ("a.jpg", "fullseg/export/a.jpg.png"):
+        (tmp_path / "images" / name).write_bytes(b"")
+    assert main(arguments) == 0
+    assert served[0]["workspace"].names == ["a.jpg"]
+
+
+def test_the_work_may_go_to_a_folder_above_the_images(
+    served: list[dict[str, Any]], tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "data" / "images").mkdir(parents=True)
+    (tmp_path / "data" / "images" / "a.jpg").touch()
+    command = ["annotate", "data/images", "--checkpoint", str(tiny_checkpoint), "--out", "data"]
+    assert main(command) == 0
+    assert served[0]["workspace"].names == ["a.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "no folder"),
+        (["empty"], "holds no image"),
+        (["empty", "--checkpoint", "none.ckpt"], "no checkpoint none.ckpt"),
+        (["empty", "--categories", "none.json"], "--categories none.json: no such file"),
+    ],
+)
+def test_names_what_is_missing(
+    served: list[dict[str, Any]],
+    tiny_checkpoint: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    (tmp_path / "empty").mkdir()
+    given = arguments if "--checkpoint" in arguments else [*arguments, "--checkpoint", str(tiny_checkpoint)]
+    assert main(["annotate", *given]) == 2
+    assert message in capsys.readouterr().err
+    assert served == []
+
+
+def test_ctrl_c_while_it_starts_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fullseg.cli.annotate, "annotate", interrupted)
+    assert main(["annotate"]) == 130
+    assert capsys.readouterr().err == "Stopped.\n"
+
+
+def test_says_how_to_get_a_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"--checkpoint PATH, or train one, make train"):
+        newest_checkpoint(tmp_path)
+
+
+def test_an_address_that_is_taken_is_named_with_the_remedy(
+    tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["annotate", str(tmp_path), "--checkpoint", str(tiny_checkpoint), "--port", port]) == 2
+    assert f"--port {port}: cannot listen there" in (error := capsys.readouterr().err)
+    assert "choose another with --port" in error
+    assert main(["annotate", str(tmp_path), "--checkpoint", str(tiny_checkpoint), "--port", "99999"]) == 2
+    assert "cannot listen there" in capsys.readouterr().err

@@ -1,0 +1,374 @@
+"""Options: what wins over what, that every one is documented, and that wrong ones are named with the remedy."""
+
+import ast
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from fullseg import config as config_module
+from fullseg.config.checks import CHOICES, LEAST, parse_fraction
+from fullseg.config.options import ConfigError, describe
+from fullseg.config.schema import Config, load_config, plain
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+FILES = sorted(EXPERIMENTS.rglob("*.yaml"))
+
+# Known defects of fullseg/options.py; strict, so that the marks must go with the defects.
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def flat(options: dict[Any, Any], prefix: str = "") -> dict[str, Any]:
+    """Return {dotted key: value} of nested dicts, independently of OmegaConf."""
+    leaves = {}
+    for key, value in options.items():
+        leaves.update(flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
+    return leaves
+
+
+def message_of(path: Path | None = None, *overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, overrides)
+    return str(caught.value)
+
+
+# ---------------------------------------------------------------- the schema
+
+
+def options_in_source() -> dict[str, ast.stmt | None]:
+    """Return the statement below each option (not the sections, whose own class documents them)."""
+    tree = ast.parse(Path(config_module.__file__).read_text())
+    below = {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Config"):
+            for option, following in zip(node.body, [*node.body[1:], None], strict=True):
+                if isinstance(option, ast.AnnAssign) and not ast.unparse(option.annotation).endswith("Config"):
+                    below[f"{node.name}.{ast.unparse(option.target)}"] = following
+    return below
+
+
+def test_every_option_has_a_docstring_below_it() -> None:
+    below = options_in_source()
+
+    assert len(below) == len(flat(plain(Config())))
+    for name, statement in below.items():
+        assert isinstance(statement, ast.Expr), name
+        assert isinstance(statement.value, ast.Constant), name
+        assert isinstance(statement.value.value, str), name
+        assert len(statement.value.value) > 5, name
+
+
+def test_described_are_all_options_with_their_defaults_and_docstrings() -> None:
+    described = {key: (default, text) for key, default, text in describe(Config)}
+
+    assert {key: default for key, (default, _) in described.items()} == flat(plain(Config()))
+    assert described["model.pretrained"] == (True, "Start from ImageNet weights.")
+    assert described["seed"][1].startswith("Everything random follows")
+
+
+def test_restrictions_name_options_that_exist() -> None:
+    keys = set(flat(plain(Config())))
+    assert set(CHOICES) <= keys
+    assert set(LEAST) <= keys
+
+
+def test_every_number_is_restricted() -> None:
+    """A new numeric option must say its least value or its choices (a weight may be anything)."""
+    defaults = flat(plain(Config()))
+    numbers = {key for key, value in defaults.items() if type(value) in (int, float)}
+    assert numbers - set(LEAST) - set(CHOICES) <= {"optimizer.class_loss_weight"}
+
+
+# ---------------------------------------------------------------- precedence
+
+
+def test_defaults_alone_are_the_dataclass() -> None:
+    assert load_config() == Config()
+
+
+def test_override_over_file_over_base_over_defaults(tmp_path: Path) -> None:
+    write(tmp_path / "root.yaml", "seed: 1\nmodel: {share: none, stride: 8, head_channels: 2}\ndata: {crop_size: 64}\n")
+    write(tmp_path / "more/base.yaml", "extends: ../root.yaml\nseed: 2\nmodel: {stride: 4, roi_size: 9}\n")
+    path = write(tmp_path / "more/top.yaml", "extends: base.yaml\nmodel: {roi_size: 14, mask_size: 33}\n")
+    loaded = load_config(path, ["model.mask_size=20", "data.scale=[0.5,2]", "seed=3", "seed=4"])
+
+    changed = {key: value for key, value in flat(plain(loaded)).items() if flat(plain(Config()))[key] != value}
+    assert changed == {
+        "experiment": "top",
+        "seed": 4,  # the last override
+        "model.share": "none",  # root
+        "model.head_channels": 2,  # root
+        "data.crop_size": 64,  # root
+        "model.roi_size": 14,  # top over base; stride is back at the default 4 by base over root
+        "model.mask_size": 20,  # override over top
+        "data.scale": [0.5, 2.0],
+    }
+
+
+def test_values_keep_their_type(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.yaml", "optimizer: {learning_rate: 1e-3, weight_decay: 0}\ndata: {train_annotators: 3}\n"
+    )
+    loaded = load_config(path, ["data.root=a=b", "trainer.progress_bar=false", "data.train_fraction=1/8"])
+
+    assert loaded.optimizer.learning_rate == 0.001
+    assert type(loaded.optimizer.weight_decay) is float
+    assert loaded.data.train_annotators == "3"
+    assert loaded.data.root == "a=b"
+    assert loaded.trainer.progress_bar is False
+    assert loaded.data.train_fraction == "1/8"
+    assert load_config(path, ["data.root=x", "data.root=null"]).data.root is None
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("experiments/bsds500/pixelwise.yaml", "bsds500/pixelwise"),
+        ("experiments/a.b/c.d.yaml", "a.b/c.d"),
+        ("experiments/work/experiments/a.yaml", "a"),  # the innermost folder of that name
+        ("elsewhere/mine.yaml", "mine"),
+    ],
+)
+def test_experiment_is_named_after_the_path(tmp_path: Path, file: str, name: str) -> None:
+    path = write(tmp_path / file, "")
+    assert load_config(path).experiment == name
+    assert load_config(path, ["experiment=other"]).experiment == "other"
+    assert load_config(write(path, "experiment: by_hand")).experiment == "by_hand"
+
+
+def test_extending_file_has_its_own_name(tmp_path: Path) -> None:
+    write(tmp_path / "experiments/base.yaml", "seed: 1")
+    assert load_config(write(tmp_path / "experiments/top.yaml", "extends: base.yaml")).experiment == "top"
+
+
+# ---------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize("back", ["a.yaml", "../exp/a.yaml"])
+def test_extends_in_a_circle_is_an_error(tmp_path: Path, back: str) -> None:
+    path = write(tmp_path / "exp/a.yaml", "extends: b.yaml")
+    write(tmp_path / "exp/b.yaml", f"extends: {back}")
+    assert message_of(path) == f"{tmp_path}/exp/b.yaml: extends={back} goes in a circle"
+
+
+def test_extending_oneself_is_an_error(tmp_path: Path) -> None:
+    assert message_of(write(tmp_path / "a.yaml", "extends: a.yaml")).endswith("a.yaml: extends=a.yaml goes in a circle")
+
+
+def test_missing_file_names_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert message_of(Path("x.yaml")) == "no experiment file x.yaml; there are none here"
+    write(tmp_path / "experiments/bsds500/pixelwise.yaml", "")
+    write(tmp_path / "experiments/table2/full.yaml", "")
+
+    nearest = "did you mean experiments/bsds500/pixelwise.yaml?"
+    assert message_of(Path("experiments/bsds500/pixelwize.yaml")).endswith(nearest)
+    everything = "there are experiments/bsds500/pixelwise.yaml, experiments/table2/full.yaml"
+    assert message_of(Path("q")) == f"no experiment file q; {everything}"
+    assert "no experiment file" in message_of(write(tmp_path / "top.yaml", "extends: gone.yaml"))
+    assert "gone.yaml" in message_of(tmp_path / "top.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("data: [", "a.yaml is not valid YAML: "),
+        ("seed: 1\nseed: 2", "duplicate key seed"),
+        ("\tseed: 1", "a.yaml is not valid YAML: "),
+        ("[1, 2]", "a.yaml: expected options as 'key: value' lines, found a list"),
+        ("- seed: 1", "a.yaml: expected options as 'key: value' lines, found a list"),
+        ("only words", "a.yaml: unknown option 'only words'"),
+        ("los: maskwise", "a.yaml: unknown option 'los' (value 'maskwise'); did you mean 'loss'?"),
+        ("model: {shar: none}", "a.yaml: unknown option 'model.shar' (value 'none'); did you mean 'model.share'?"),
+        ("share: none", "a.yaml: unknown option 'share' (value 'none'); did you mean 'model.share'?"),
+        ("model: {crop_size: 3}", "unknown option 'model.crop_size' (value 3); did you mean 'data.crop_size'?"),
+        ("modle: {roi_size: 3}", "unknown option 'modle.roi_size' (value 3); did you mean 'model.roi_size'?"),
+        ("loss: {pixelwise: 1}", "unknown option 'loss.pixelwise'"),
+        ("data: 3", "unknown option 'data' (value 3)"),
+        ("data: {1: 2}", "unknown option 'data.1'"),
+        ("seed: many", "a.yaml: option 'seed': Value 'many' of type 'str' could not be converted to Integer"),
+        ("seed: 1.5", "a.yaml: option 'seed': Value '1.5'"),
+        ("seed: null", "a.yaml: option 'seed': Incompatible value 'None'"),
+        ("data: {scale: 1}", "a.yaml: option 'data.scale': "),
+        ("data: {scale: [a, b]}", "a.yaml: option 'data.scale[0]': Value 'a'"),
+        ("model: {pretrained: perhaps}", "a.yaml: option 'model.pretrained': Value 'perhaps' is not a valid bool"),
+        pytest.param("data: {cache: '${nothing}'}", "nothing"),
+    ],
+)
+def test_bad_file_is_named_with_what_is_wrong(tmp_path: Path, text: str, expected: str) -> None:
+    message = message_of(write(tmp_path / "a.yaml", text))
+    assert expected in message
+    assert str(tmp_path / "a.yaml") in message
+
+
+def test_error_in_a_base_names_the_base(tmp_path: Path) -> None:
+    write(tmp_path / "base.yaml", "seeed: 1")
+    path = write(tmp_path / "top.yaml", "extends: base.yaml")
+    assert message_of(path) == f"{tmp_path}/base.yaml: unknown option 'seeed' (value 1); did you mean 'seed'?"
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("seed", "override 'seed': write it as key=value, for example model.share=none"),
+        ("=3", "override '=3': write it as key=value, for example model.share=none"),
+        ("seed=", "override 'seed=': option 'seed': Incompatible value 'None'"),
+        ("seed=x", "override 'seed=x': option 'seed': Value 'x' of type 'str' could not be converted to Integer"),
+        ("shar=none", "override 'shar=none': unknown option 'shar' (value 'none'); did you mean 'model.share'?"),
+        ("data.scale.0=2", "unknown option 'data.scale.0' (value 2); did you mean 'data.scale'?"),
+        ("data.scale=[1,1", "override 'data.scale=[1,1'"),
+        pytest.param("data.root=${nothing}", "override 'data.root=${nothing}'"),
+        (
+            "loss=pixelwize",
+            "loss='pixelwize': choose one of pixelwise, maskwise, class_balanced; did you mean 'pixelwise'?",
+        ),
+        ("model.share=point", "model.share='point': choose one of none, points, all; did you mean 'points'?"),
+        ("model.stride=5", "model.stride=5: choose one of 4, 8, 16"),
+        ("model.stride=16", "model.stride=16: model.features=fpn needs 4 or 8"),
+        ("model.features=c4", "model.stride=4: model.features=c4 needs 8 or 16"),
+        ("trainer.compile=yes please", "option 'trainer.compile': Value 'yes please' is not a valid bool"),
+        ("trainer.compil=true", "unknown option 'trainer.compil' (value True); did you mean 'trainer.compile'?"),
+        ("trainer.checkpoint_activations=3.5", "option 'trainer.checkpoint_activations': Value '3.5'"),
+        ("tracking.step_parts=often", "option 'tracking.step_parts': Value 'often' is not a valid bool"),
+        ("trainer.epochs=-1", "trainer.epochs=-1: must be at least 0"),
+        ("model.name=dexter", "model.name='dexter': choose one of region, dextr; did you mean 'dextr'?"),
+        ("model.name=dextr", "model.share=all: model.name=dextr sees one region at a time, model.share=none"),
+        (
+            "model.head=two_stage",
+            "model.head=two_stage: the last stage goes on from stage 4, which model.features=c4 gives",
+        ),
+        ("data.flip=1.01", "data.flip=1.01: a probability is at most 1"),
+        ("data.colour=2", "data.colour=2.0: a probability is at most 1"),
+        ("data.flip=nan", "data.flip=nan: must be at least 0"),
+        ("data.train_annotators=-1", "data.train_annotators='-1': choose all, median or the number of an annotator"),
+        ("data.val_annotators=most", "data.val_annotators='most': choose all, median or the number of an annotator"),
+    ],
+)
+def test_bad_override_is_named_with_the_remedy(override: str, expected: str) -> None:
+    assert expected in message_of(None, override)
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("model.dextr.input_size=100", "model.dextr.input_size=100: choose a multiple of 32"),
+        ("model.dextr.weights=w.pth", "model.dextr.weights=w.pth: a ResNet-101's, but model.backbone=tf_efficientnet"),
+        ("model.dextr.relaxed=3", "unknown option 'model.dextr.relaxed' (value 3); did you mean 'model.dextr.relax'?"),
+    ],
+)
+def test_what_dextr_can_not_take_is_named(override: str, expected: str) -> None:
+    assert expected in message_of(None, "model.name=dextr", "model.share=none", override)
+
+
+def test_stride_that_the_features_have_is_fine() -> None:
+    assert load_config(None, ["model.features=c4", "model.stride=16"]).model.stride == 16
+    assert load_config(None, ["model.stride=8"]).model.stride == 8
+
+
+@pytest.mark.parametrize("scale", ["[1]", "[]", "[0.5,1,2]", "[2,1]", "[0,1]", "[-1,1]", "[nan,1]", "[1,inf]"])
+def test_bad_scale_shows_a_good_one(scale: str) -> None:
+    message = message_of(None, f"data.scale={scale}")
+    assert message.startswith("data.scale=[")
+    assert message.endswith("write two positive numbers, smaller first: [0.75, 1.25]")
+
+
+@pytest.mark.parametrize("key", ["data.train_fraction", "data.val_fraction"])
+@pytest.mark.parametrize("value", ["1", "0/8", "9/8", "1/0", "-1/8", "a/b", "1/8/2", "0.5", "1.0/8"])
+def test_bad_fraction_shows_a_good_one(key: str, value: str) -> None:
+    assert message_of(None, f"{key}={value}") == f"{key}={value!r}: write k/n, the k-th of n parts, for example 1/8"
+
+
+def test_fraction_is_read_as_part_and_parts() -> None:
+    assert parse_fraction("data.train_fraction", "3/8") == (3, 8)
+    assert parse_fraction("data.train_fraction", "8/8") == (8, 8)
+
+
+@pytest.mark.parametrize("key", LEAST)
+def test_least_value_is_accepted_and_nothing_below_it(key: str) -> None:
+    assert message_of(None, f"{key}={LEAST[key] - 1}").startswith(f"{key}={LEAST[key] - 1}")
+    assert flat(plain(load_config(None, [f"{key}={LEAST[key]}"])))[key] == LEAST[key]
+
+
+@pytest.mark.parametrize("key", CHOICES)
+def test_every_choice_is_listed(key: str) -> None:
+    wrong = "12345"
+    assert f"choose one of {', '.join(map(str, CHOICES[key]))}" in message_of(None, f"{key}={wrong}")
+
+
+# ---------------------------------------------------------------- plain values
+
+
+def only_plain(value: Any) -> bool:
+    if type(value) is dict:
+        return all(type(key) is str and only_plain(item) for key, item in value.items())
+    if type(value) is list:
+        return all(only_plain(item) for item in value)
+    return value is None or type(value) in (str, int, float, bool)
+
+
+def test_a_study_that_would_never_take_place_is_an_error() -> None:
+    load_config(None, ["trainer.epochs=8", "trainer.validate_every=2", "study.every=4"])
+    with pytest.raises(ConfigError, match=r"study.every=5: training has 4 evaluations"):
+        load_config(None, ["trainer.epochs=8", "trainer.validate_every=2", "study.every=5"])
+
+
+def test_plain_holds_plain_values_and_survives_yaml_and_a_checkpoint(tmp_path: Path) -> None:
+    loaded = load_config(None, ["data.root=x", "data.scale=[0.5,2]", "model.share=points", "seed=7"])
+    values = plain(loaded)
+    buffer = io.BytesIO()
+    torch.save({"config": values}, buffer)
+    buffer.seek(0)
+
+    assert only_plain(values)
+    assert values["data"]["scale"] == [0.5, 2.0]
+    assert values["model"]["share"] == "points"
+    assert values["resume"] is None
+    assert torch.load(buffer, weights_only=True)["config"] == values
+    assert yaml.safe_load(yaml.safe_dump(values)) == values
+    assert load_config(write(tmp_path / "a.yaml", yaml.safe_dump(values | {"experiment": "e"}))) == load_config(
+        None, ["data.root=x", "data.scale=[0.5,2]", "model.share=points", "seed=7", "experiment=e"]
+    )
+
+
+# ---------------------------------------------------------------- the experiments of this project
+
+
+def test_there_are_experiments() -> None:
+    assert len(FILES) >= 5
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(EXPERIMENTS)))
+def test_experiment_loads_and_holds_only_what_differs(path: Path) -> None:
+    loaded = load_config(path)
+    options = yaml.safe_load(path.read_text()) or {}
+    base = options.pop("extends", None)
+    below = flat(plain(load_config(path.parent / base) if base else Config()))
+
+    assert loaded.experiment == str(path.relative_to(EXPERIMENTS).with_suffix(""))
+    assert path.read_text().startswith("# ")  # says what it is
+    same = {key: value for key, value in flat(options).items() if below[key] == flat(plain(loaded))[key]}
+    assert same == {}
+
+
+def test_the_four_models_of_table_2_differ_in_loss_and_sharing_alone() -> None:
+    models = {}
+    for name in ("maskwise", "maskwise_shared", "pixelwise", "pixelwise_shared"):
+        values = flat(plain(load_config(EXPERIMENTS / "bsds500" / f"{name}.yaml")))
+        assert values.pop("experiment") == f"bsds500/{name}"
+        models[name] = values
+    rows = {name: (values.pop("loss"), values.pop("model.share")) for name, values in models.items()}
+
+    assert rows["maskwise"] == ("maskwise", "none")
+    assert rows["maskwise_shared"][0] == "maskwise"
+    assert rows["maskwise_shared"][1] in ("points", "all")
+    assert rows["pixelwise"] == ("pixelwise", "none")
+    assert rows["pixelwise_shared"] == ("pixelwise", rows["maskwise_shared"][1])
+    assert all(values == models["maskwise"] for values in models.values())

@@ -1,0 +1,102 @@
+"""Boundary IoU and panoptic quality against the rules of their authors, written out plainly."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from numpy.typing import NDArray
+
+from fullseg.metrics.region_iou import PanopticCounts, boundary_iou, panoptic_counts
+from fullseg.types import BACKGROUND, VOID
+from tests.simulation.strategies import Case, cases
+
+
+def band_as_published(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """Mask minus its erosion by a 3 x 3 square, done ``reach`` times, with a frame of zeros around the image."""
+    padded = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    eroded = cv2.erode(padded, np.ones((3, 3), np.uint8), iterations=reach)[1:-1, 1:-1]
+    return mask & (eroded == 0)
+
+
+@given(cases())
+@settings(max_examples=100, deadline=None)
+def test_boundary_iou_equals_the_published_procedure(case: Case) -> None:
+    truth, prediction = (m.repeat(9, axis=0).repeat(9, axis=1) for m in (case.truth, case.prediction))
+    reach = max(1, round(0.02 * float(np.hypot(*truth.shape))))
+    got = boundary_iou(prediction, truth, case.num_regions)
+    for region in range(case.num_regions):
+        mine, wanted = (band_as_published(m == region, reach) & (truth != VOID) for m in (prediction, truth))
+        union = (mine | wanted).sum()
+        expected = (mine & wanted).sum() / union if union else np.nan
+        np.testing.assert_equal(got[region], expected)
+
+
+def test_boundary_iou_sees_a_shift_that_iou_hardly_sees() -> None:
+    truth = np.zeros((400, 400), np.int64)
+    truth[50:350, 50:350] = 1
+    shifted = np.roll(truth, 6, axis=1)
+    assert boundary_iou(truth, truth, 2).tolist() == [1, 1]
+    assert boundary_iou(shifted, truth, 2)[1] < 0.75  # IoU is 0.96
+
+
+def by_the_rules(prediction: NDArray[np.int64], truth: NDArray[np.int64], crowd: NDArray[np.bool_]) -> PanopticCounts:
+    """Count as COCO's panopticapi does for one category, in its order, pixel sets instead of histograms."""
+    crowd = crowd & (truth == VOID)
+    void = (truth == VOID) & ~crowd
+    given = {int(k): prediction == k for k in np.unique(prediction) if k != VOID}
+    wanted = {int(k): truth == k for k in np.unique(truth) if k >= 0}
+    matched_given, matched_wanted, total = set(), set(), 0.0
+    for k, mask in given.items():
+        for t, true_mask in wanted.items():
+            overlap = (mask & true_mask).sum()
+            iou = overlap / (mask.sum() + true_mask.sum() - overlap - (mask & void).sum())
+            if iou > 0.5:
+                matched_given.add(k)
+                matched_wanted.add(t)
+                total += iou
+    false_positives = 0
+    for k, mask in given.items():
+        if k not in matched_given and not (mask & (void | crowd)).sum() / mask.sum() > 0.5:
+            false_positives += 1
+    return PanopticCounts(total, len(matched_given), false_positives, len(wanted) - len(matched_wanted))
+
+
+@given(cases())
+@settings(max_examples=200, deadline=None)
+def test_panoptic_counts_follow_the_rules(case: Case) -> None:
+    crowd = np.random.default_rng(case.seed).random(case.truth.shape) < 0.4
+    for mask in (None, crowd):
+        got = panoptic_counts(case.prediction, case.truth, case.num_regions, mask)
+        expected = by_the_rules(case.prediction, case.truth, np.zeros_like(crowd) if mask is None else crowd)
+        assert got == pytest.approx(expected)
+
+
+TRUTH = np.array([[0, 0, 0, 0, 1, 1, 1, 1, VOID, VOID, VOID, VOID]])
+
+
+@pytest.mark.parametrize(
+    ("prediction", "crowd", "expected"),
+    [
+        ([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1], False, PanopticCounts(2.0, 2, 0, 0)),  # void does not count in the union
+        ([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1], True, PanopticCounts(1.0, 1, 1, 1)),  # a crowd does: 4 / 8 is no match
+        ([0, 0, 0, VOID, 1, 1, 1, 1, VOID, VOID, VOID, VOID], False, PanopticCounts(1.75, 2, 0, 0)),  # a hole
+        ([VOID] * 4 + [1] * 4 + [VOID] * 4, False, PanopticCounts(1.0, 1, 0, 1)),  # an unlabelled region
+        ([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2], True, PanopticCounts(2.0, 2, 0, 0)),  # region 2 lies on the crowd
+        ([0, 0, 0, 0, 1, 1, 2, 2, 2, 2, VOID, VOID], False, PanopticCounts(1.0, 1, 2, 1)),  # halves match nothing
+    ],
+)
+def test_panoptic_counts_by_hand(prediction: list[int], crowd: bool, expected: PanopticCounts) -> None:
+    mask = (TRUTH == VOID) if crowd else None
+    assert panoptic_counts(np.array([prediction]), TRUTH, 3, mask) == pytest.approx(expected)
+
+
+def test_background_is_in_the_union_of_what_is_predicted_there() -> None:
+    truth = np.array([[0, 0, 0, 0, BACKGROUND, BACKGROUND, VOID, VOID]])
+    got = panoptic_counts(np.array([[0, 0, 0, 0, 0, 1, 0, 1]]), truth, 2)
+    assert got == pytest.approx(PanopticCounts(4 / 5, 1, 1, 0))  # region 1 lies by no more than half on void
+
+
+def test_an_unlabelled_region_halves_quality_where_torchmetrics_would_not() -> None:
+    counts = panoptic_counts(np.array([[0, 0, VOID, VOID]]), np.array([[0, 0, 1, 1]]), 2)
+    assert counts.quality() == pytest.approx(1 / 1.5)
+    assert np.isnan(PanopticCounts(0, 0, 0, 0).quality())

@@ -1,0 +1,162 @@
+"""Region IoU against boolean masks, and its mean over regions, sizes, batches and ranks."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from fullseg.metrics.region_iou import RegionIoU, region_iou
+from fullseg.types import BACKGROUND, VOID
+
+
+def plain_iou(prediction: NDArray[np.int64], truth: NDArray[np.int64], num_regions: int) -> NDArray[np.float64]:
+    """Region by region with boolean masks."""
+    scored = truth != VOID
+    result = np.full(num_regions, np.nan)
+    for region in range(num_regions):
+        given, wanted = (prediction == region) & scored, (truth == region) & scored
+        if (given | wanted).any():
+            result[region] = (given & wanted).sum() / (given | wanted).sum()
+    return result
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2, 5, 100]), st.integers(1, 13), st.integers(1, 15))
+def test_equals_boolean_masks(seed: int, regions: int, height: int, width: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(BACKGROUND, regions, (height, width))
+    prediction = np.where(rng.random((height, width)) < 0.6, truth, rng.integers(VOID, regions, (height, width)))
+    prediction = np.maximum(prediction, VOID)
+
+    iou = region_iou(prediction, truth, regions)
+
+    assert isinstance(iou, np.ndarray)
+    assert iou.dtype == np.float64
+    np.testing.assert_array_equal(iou, plain_iou(prediction, truth, regions))
+    of_tensors = region_iou(torch.from_numpy(prediction), torch.from_numpy(truth), regions)
+    assert isinstance(of_tensors, torch.Tensor)
+    np.testing.assert_array_equal(of_tensors.numpy(), iou)
+
+
+def test_void_in_the_truth_is_not_scored_and_void_in_the_prediction_is_a_miss() -> None:
+    truth = np.array([[0, 0, 0, 0, VOID, VOID]])
+    prediction = np.array([[0, 0, 0, VOID, 0, 1]])
+
+    np.testing.assert_array_equal(region_iou(prediction, truth, 2), [0.75, np.nan])
+
+
+def test_background_is_a_false_positive_of_the_region_that_has_it_and_right_where_none_has() -> None:
+    truth = np.array([[0, 0, 0, BACKGROUND, BACKGROUND, VOID]])
+
+    np.testing.assert_array_equal(region_iou(np.array([[0, 0, 0, VOID, VOID, 0]]), truth, 2), [1, np.nan])
+    np.testing.assert_array_equal(region_iou(np.array([[0, 0, 0, 0, 1, 1]]), truth, 2), [0.75, 0])
+
+
+def test_false_positives_count_and_a_region_that_is_only_predicted_has_0() -> None:
+    np.testing.assert_array_equal(region_iou(np.array([[0, 1, 1, 2]]), np.array([[0, 0, 1, 1]]), 3), [0.5, 1 / 3, 0])
+
+
+def test_perfect_prediction_has_iou_1() -> None:
+    truth = np.arange(15).reshape(3, 5) % 4
+
+    np.testing.assert_array_equal(region_iou(truth, truth, 4), np.ones(4))
+
+
+def test_no_region_has_no_iou() -> None:
+    assert region_iou(np.full((3, 5), VOID), np.full((3, 5), VOID), 0).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "truth", "message"),
+    [
+        (np.zeros((3, 5), int), np.zeros((5, 3), int), r"prediction is \(3, 5\), truth is \(5, 3\)"),
+        (np.full((3, 5), 2), np.zeros((3, 5), int), "prediction holds regions 2 to 2 of 2"),
+        (np.zeros((3, 5), int), np.full((3, 5), -3), "truth holds regions -3 to -3 of 2"),
+        (np.full((3, 5), -2), np.zeros((3, 5), int), "prediction holds regions -2 to -2 of 2"),
+    ],
+)
+def test_wrong_maps_are_named(prediction: NDArray[np.int64], truth: NDArray[np.int64], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        region_iou(prediction, truth, 2)
+
+
+Images = list[tuple[torch.Tensor, torch.Tensor]]
+
+
+@pytest.fixture
+def images() -> Images:
+    """IoU and area of the regions of several images; some IoU are NaN, one image has no region."""
+    rng = np.random.default_rng(0)
+    result = []
+    for regions in (1, 7, 0, 20, 100):
+        iou = rng.random(regions)
+        iou[rng.random(regions) < 0.1] = np.nan
+        result.append((torch.from_numpy(iou), torch.from_numpy(rng.integers(1, 150, regions) ** 2)))
+    return result
+
+
+def updated(images: Images) -> RegionIoU:
+    metric = RegionIoU()
+    for iou, area in images:
+        metric.update(iou, area)
+    return metric
+
+
+def values(metric: RegionIoU) -> dict[str, Any]:
+    return {name: float(value) for name, value in metric.compute().items()}
+
+
+def test_mean_is_over_all_regions_not_over_images(images: Images) -> None:
+    iou = np.concatenate([each.numpy() for each, _ in images])
+    area = np.concatenate([each.numpy() for _, each in images])
+    expected = {
+        "iou": np.nanmean(iou),
+        "iou_small": np.nanmean(iou[area < 1024]),
+        "iou_medium": np.nanmean(iou[(area >= 1024) & (area < 9216)]),
+        "iou_large": np.nanmean(iou[area >= 9216]),
+        "regions": (~np.isnan(iou)).sum(),
+    }
+
+    assert values(updated(images)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_sizes_begin_at_32_and_96_px() -> None:
+    iou, area = torch.tensor([0.1, 0.2, 0.3, 0.4]).double(), torch.tensor([32**2 - 1, 32**2, 96**2 - 1, 96**2])
+
+    result = values(updated([(iou, area)]))
+
+    assert result["iou_small"] == pytest.approx(0.1)
+    assert result["iou_medium"] == pytest.approx(0.25)
+    assert result["iou_large"] == pytest.approx(0.4)
+
+
+def test_order_and_split_over_ranks_change_nothing(images: Images) -> None:
+    other = updated(images[::2])
+    of_other_rank = {state.dtype: state for state in (other.sums, other.counts)}
+
+    def gather(state: torch.Tensor, group: object) -> list[torch.Tensor]:  # noqa: ARG001  torchmetrics passes it
+        return [state, of_other_rank[state.dtype]]
+
+    metric = RegionIoU(dist_sync_fn=gather, distributed_available_fn=lambda: True)
+    for iou, area in images[1::2]:
+        metric.update(iou, area)
+
+    assert values(metric) == pytest.approx(values(updated(images)), rel=1e-12)
+
+
+def test_no_region_of_a_size_is_nan_and_reset_forgets(images: Images) -> None:
+    metric = updated(images)
+    metric.reset()
+    metric.update(torch.tensor([0.5]).double(), torch.tensor([4]))
+
+    result = values(metric)
+
+    assert result["iou"] == result["iou_small"] == 0.5
+    assert math.isnan(result["iou_medium"])
+    assert math.isnan(result["iou_large"])
+    assert result["regions"] == 1

@@ -1,0 +1,87 @@
+"""The competition for a tile, and what is decided without one."""
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fullseg.model.canvas import OUTSIDE_LOGIT, probabilities_of, project_to_canvas, region_map_of
+from fullseg.model.interactive.tiles import SMALL_TILE, Decided, TiledCanvas, compete
+from fullseg.types import VOID
+
+SIZE = (SMALL_TILE + 20, 2 * SMALL_TILE + 5)
+NONE = np.zeros(0, np.int64)
+
+
+def random_regions(rng: np.random.Generator, count: int) -> tuple[torch.Tensor, np.ndarray]:
+    low = rng.integers(0, (SIZE[1], SIZE[0]), (count, 2))
+    boxes = np.concatenate([low, rng.integers(low + 1, (SIZE[1] + 1, SIZE[0] + 1))], axis=1)
+    return torch.from_numpy(rng.normal(0, 3, (count, 7, 7)).astype(np.float32)), boxes
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 12))
+def test_all_tiles_together_are_the_dense_canvas(seed: int, count: int) -> None:
+    logits, boxes = random_regions(np.random.default_rng(seed), count)
+    canvas = TiledCanvas(SIZE, SMALL_TILE, background=False)
+    canvas.renumber(np.full(count, VOID, np.int64), NONE)
+    canvas.mark([(0, 0, SIZE[1], SIZE[0])])
+    canvas.update(list(logits), boxes, Decided(NONE, NONE, None, ()))
+    dense = project_to_canvas(logits, torch.from_numpy(boxes).float(), SIZE)
+    probabilities = probabilities_of(dense)
+    np.testing.assert_array_equal(canvas.region_map, region_map_of(dense))
+    certainty = probabilities.amax(dim=0) if count else torch.zeros(SIZE)
+    np.testing.assert_allclose(canvas.certainty, certainty, atol=1e-6)
+    np.testing.assert_allclose(canvas.areas.sum(axis=(0, 1)), probabilities.sum(dim=(1, 2)), rtol=1e-4, atol=1e-3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 3))
+def test_a_locked_region_has_its_pixels_and_the_others_share_the_rest_as_if_it_were_not_there(
+    seed: int, locked: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    logits, boxes = random_regions(rng, 4)
+    tile = (10, 20, 60, 70)
+    mask = rng.random((50, 50)) < 0.3
+    found = compete(tile, list(logits), boxes, np.where(mask, locked, VOID), (locked,), background=False)
+    np.testing.assert_array_equal(found.region_map == locked, mask)
+    others = [region for region in range(4) if region != locked]
+    alone = project_to_canvas(logits[others], torch.from_numpy(boxes[others]).float(), SIZE)[:, 20:70, 10:60]
+    expected = np.array([*others, VOID])[region_map_of(alone)]
+    np.testing.assert_array_equal(found.region_map[~mask], expected[~mask])
+    for region, probability in zip(found.regions.tolist(), found.probabilities, strict=True):
+        if region == locked:
+            np.testing.assert_array_equal(probability.numpy(), mask)
+        else:
+            plain = probabilities_of(alone)[others.index(region)].numpy()
+            np.testing.assert_allclose(probability.numpy(), np.where(mask, 0, plain), atol=1e-6)
+
+
+def test_a_decided_pixel_is_its_regions_for_certain_whatever_the_logits() -> None:
+    logits = [torch.full((7, 7), value) for value in (9.0, -50.0)]
+    boxes = np.array([[0, 0, 40, 40], [5, 5, 30, 30]])
+    decided = np.full((40, 40), VOID)
+    decided[10, 12] = 1
+    found = compete((0, 0, 40, 40), logits, boxes, decided, (), background=False)
+    assert found.region_map[10, 12] == 1
+    assert found.probabilities[:, 10, 12].tolist() == [0, 1]
+    assert np.count_nonzero(found.region_map == 1) == 1
+    assert OUTSIDE_LOGIT < -50
+
+
+def test_a_lock_wins_over_a_scribbles_line() -> None:
+    locked_map = np.full((4, 6), VOID)
+    locked_map[1:3, 2:4] = 0
+    decided = Decided(np.array([6, 8, 9]), np.array([1, 1, 2]), locked_map, (0,))
+    np.testing.assert_array_equal(decided.in_tile((0, 1, 5, 3), 6), [[1, VOID, 0, 0, VOID], [VOID, VOID, 0, 0, VOID]])
+
+
+def test_new_numbers_move_labels_and_areas() -> None:
+    canvas = TiledCanvas((2, 3), SMALL_TILE, background=False)
+    canvas.renumber(np.array([VOID, VOID, VOID]), NONE)
+    canvas.region_map[:] = [[0, 1, 2], [VOID, 2, 0]]
+    canvas.areas[0, 0] = [5, 6, 7]
+    canvas.renumber(np.array([2, VOID, 0]), np.array([2, VOID, 0]))
+    np.testing.assert_array_equal(canvas.region_map, [[2, VOID, 0], [VOID, 0, 2]])
+    assert canvas.areas[0, 0].tolist() == [7, 0, 5]

@@ -1,0 +1,100 @@
+import json
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from omegaconf import OmegaConf
+from PIL import Image
+
+from fullseg.config.schema import Config, plain
+from fullseg.report.page import write_report
+
+
+def run_folder(path: Path, last: float, *, studied: bool = True) -> Path:
+    path.mkdir(parents=True)
+    config = plain(Config(experiment="bsds500/<b>full</b>"))
+    OmegaConf.save(OmegaConf.create(config), path / "config.yaml")
+    after = {"iou": 0.731, "iou_small": 0.66, "seconds_per_image": 0.2}
+    (path / "summary.json").write_text(json.dumps({"before": {"iou": 0.4}, "after": after, "seconds": 600}))
+    (path / "environment.txt").write_text("command: python -m fullseg train\ncommit: abc123\n\ntorch==2\n")
+    if studied:
+        curve = {
+            "scribbles_per_region": [0, 1.0],
+            "iou": [0.731, last],
+            "iou_ci95": [[0.7, 0.75], [0.8, 0.9]],
+            "auc": 0.8,
+            "scribbles_to_iou": {"0.85": 0.9, "0.90": None},
+            **{key: {"0.85": 1.5, "0.90": 2.5} for key in ("noc", "nci", "failed_regions", "failed_images")},
+            "boundary_iou": [0.6, 0.7],
+            "panoptic_quality": [0.65, 0.75],
+            "iou_small": [0.6, 0.7],
+            "iou_large": [None, None],
+            "seconds_per_round": 0.3,
+            "per_image": "study_free.parquet",
+        }
+        head = {"experiment": "x", "checkpoint": "c.ckpt", "counterpart": None, "dataset": "bsds500", "split": "val"}
+        head |= {"seed": 0, "rounds": 1, "noise": {}, "hold_scribbles": True, "images": 1, "regions": 2}
+        (path / "study.json").write_text(json.dumps({**head, "strategies": {"free": curve}}))
+        rows = {"image": [0] * 4, "name": ["1.jpg"] * 4, "region": [0, 1] * 2, "class": ["region"] * 4}
+        rows |= {"area": [50, 60] * 2, "round": [0, 0, 1, 1], "scribbles": [0, 0, 1, 2], "iou": [0.1, 0.8, 0.25, 0.9]}
+        pq.write_table(pa.table(rows), path / "study_free.parquet")
+        (path / "figures").mkdir()
+        Image.new("RGB", (4, 4)).save(path / "figures" / "fig6.png")
+    return path
+
+
+def test_page_has_everything_and_needs_no_network(tmp_path: Path) -> None:
+    page = write_report([run_folder(tmp_path / "a", 0.876)], None)
+    assert page == tmp_path / "a" / "report.html"
+    text = page.read_text()
+    for part in ("73.1", "87.6", "1.50", "commit: abc123", "<svg", "data:image/jpeg;base64", "25.0", "10.00 minutes"):
+        assert part in text, part
+    assert "&lt;b&gt;full" in text  # a name is text, not markup
+    assert not re.search(r'(src|href)="(https?:)?//', text)
+    assert "None" not in re.sub(r"counterpart: None", "", text)
+
+
+def test_runs_of_one_experiment_are_told_apart_side_by_side(tmp_path: Path) -> None:
+    folders = [run_folder(tmp_path / "a", 0.8), run_folder(tmp_path / "b", 0.9)]
+    text = write_report(folders, tmp_path / "both.html").read_text()
+    assert "full&lt;/b&gt;/a" in text
+    assert "full&lt;/b&gt;/b" in text
+    assert "80.0" in text
+    assert "90.0" in text
+
+
+def test_a_run_that_was_not_studied_still_has_a_page(tmp_path: Path) -> None:
+    text = write_report([run_folder(tmp_path / "a", 0.8, studied=False)], None).read_text()
+    assert "73.1" in text
+    assert "None of these runs has been studied yet" in text
+
+
+def test_a_study_to_another_plan_has_a_page_of_its_own_and_stands_beside_its_run(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "a", 0.812)
+    other = run / "studies" / "rounds=1"
+    run_folder(other, 0.9)
+    for name in ("config.yaml", "summary.json", "environment.txt"):  # those of the run alone
+        (other / name).unlink()
+    (tmp_path / "latest").symlink_to(run)
+
+    page = write_report([tmp_path / "latest" / "studies" / "rounds=1"], None)
+    assert page.resolve() == other / "report.html"
+    text = page.read_text()
+    for part in ("73.1", "90.0", "commit: abc123", "full&lt;/b&gt;/a/rounds=1"):
+        assert part in text, part
+    assert "81.2" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL)  # what the run's own study came to
+
+    both = write_report([run, other], tmp_path / "both.html").read_text()
+    assert "An annotator who is not precise" not in both
+    assert both.count("full&lt;/b&gt;/a/rounds=1:") == both.count("full&lt;/b&gt;/a:") > 0
+    assert "81.2" in both
+    assert "90.0" in both
+
+
+def test_names_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"is no run folder: there is no .*config\.yaml"):
+        write_report([tmp_path], None)
+    with pytest.raises(FileNotFoundError, match=r"rounds=2 is no run folder: there is no .*config\.yaml"):
+        write_report([tmp_path / "studies" / "rounds=2"], None)

@@ -1,0 +1,67 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fullseg.simulation.interaction import Round
+from fullseg.study.figures import NAMES, choose_images, curves, interaction_grid, noise_curves
+from fullseg.types import Annotations, Draw, Sample, Scribble
+
+
+def study(last: float = 0.9, **noise: float) -> dict[str, Any]:
+    curve = {
+        "scribbles_per_region": [0, 0.9, 1.8],
+        "iou": [0.7, 0.8, last],
+        "iou_ci95": [[0.68, 0.72], [0.78, 0.82], [0.88, 0.92]],
+    }
+    levels = {"points": 0.0, "scribble_offset": 0.0, **noise}
+    return {"strategies": {"free": curve, "per_region": curve}, "noise": levels, "rounds": 2}
+
+
+def test_curves_show_every_strategy_and_the_papers_numbers() -> None:
+    [axes] = curves({"a": study()}).axes
+    lines = {line.get_label(): line for line in axes.lines}
+    np.testing.assert_allclose(lines[NAMES["free"]].get_ydata(), [70, 80, 90])
+    np.testing.assert_allclose(lines[NAMES["free"]].get_xdata(), [0, 0.9, 1.8])
+    dotted = [list(line.get_ydata()) for line in axes.lines if line.get_linestyle() == ":" and len(line.get_ydata())]
+    assert sorted(dotted) == [[79.1, 88], [79.1, 90]]
+    assert len(axes.collections) == 2  # bands
+
+
+def test_curves_of_two_runs_are_named_and_told_apart() -> None:
+    [axes] = curves({"a": study(), "b": study(0.95)}).axes
+    labelled = {line.get_label(): line.get_linestyle() for line in axes.lines}
+    assert labelled[f"a: {NAMES['free']}"] == "-"
+    assert labelled[f"b: {NAMES['free']}"] == "--"
+
+
+def test_noise_curves_hold_all_other_kinds_at_zero() -> None:
+    studies = [study(0.9), study(0.6, points=8), study(0.8, points=4), study(0.1, points=4, scribble_offset=2)]
+    [axes] = noise_curves(studies).axes[:1]
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), [0, 4, 8])
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), [90, 80, 60])
+
+
+def test_grid_has_a_row_an_image() -> None:
+    truth = np.zeros((40, 60), np.int64)
+    points = np.array([[[0, 20], [30, 0], [59, 20], [30, 39]]], np.float32)
+    stroke = Scribble(0, np.array([[5, 5], [20, 20]], np.float32))
+    sample = Sample(
+        Draw(0, 0), "a", np.full((40, 60, 3), 128, np.uint8), truth, np.zeros(1, np.int64), Annotations(points, [])
+    )
+    rounds = [Round(Annotations(points, []), truth - 1, []), Round(Annotations(points, [stroke]), truth, [stroke])]
+    one, two = (interaction_grid(count * [("title", sample, rounds)]) for count in (1, 2))
+    assert two.width == one.width >= 6 * 60
+    assert two.height == 2 * one.height
+    assert (np.array(one) != 255).any()
+
+
+def test_best_median_and_worst_are_chosen() -> None:
+    chosen = choose_images(["a", "b", "c", "d", "e"], np.array([0.5, 0.9, 0.1, 0.7, 0.6]))
+    assert [at for _, at in chosen] == [1, 4, 2]
+    assert chosen[0][0] == "best: b, final IoU 90.0 %"
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_choice_needs_no_more_than_one_image(count: int) -> None:
+    assert len(choose_images(["a", "b"][:count], np.array([0.5, 0.4][:count]))) == 3

@@ -1,0 +1,160 @@
+"""What an offline W&B run holds, read back and compared with the run folder's own files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import lightning as L
+import numpy as np
+import pytest
+import wandb
+from lightning.pytorch.loggers import WandbLogger
+
+from fullseg.runs.folder import Result
+from fullseg.study.summary import ImageRecord
+from fullseg.tracking import artifacts
+from fullseg.tracking.study import by_class, by_size
+from tests.tiny_runs import Runs
+from tests.tracking.test_dashboard import keys_of
+from tests.training.test_run import rows
+
+pytestmark = pytest.mark.slow
+OFFLINE = ("tracking.wandb=offline",)
+
+
+@pytest.fixture(scope="module")
+def trained(runs: Runs) -> Result:
+    return runs.train(
+        "experiment=tracked",
+        "counterpart=plain",
+        "scribbles.max_scribbles=1",
+        "trainer.epochs=3",
+        *OFFLINE,
+        "tracking.pictures=3",
+    )
+
+
+@pytest.fixture(scope="module")
+def studied(trained: Result, runs: Runs) -> tuple[Path, dict[str, Any]]:
+    checkpoint = trained.folder / "checkpoints" / "best.ckpt"
+    options = ("experiment=tracked", f"checkpoint={checkpoint}", "study.strategies=[free,per_region]")
+    return runs.study(*options, *OFFLINE)
+
+
+def read(folder: Path, job: str) -> dict[str, list[Any]]:
+    """Return the records of an offline run by kind; those of its history as one dict each."""
+    [found] = [
+        run for run in (folder / "wandb").glob("offline-run-*") if run.name.endswith("-study") == (job == "study")
+    ]
+    command = [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", "--json", str(found)]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    records: dict[str, list[Any]] = {}
+    for record in (json.loads(line) for line in output.splitlines()):
+        content = record[record["type"]]
+        records.setdefault(record["type"], []).append(content["item"] if record["type"] == "history" else content)
+    return records
+
+
+def test_holds_every_number_of_metrics_csv(trained: Result) -> None:
+    history = read(trained.folder, "train")["history"]
+    for column in set(rows(trained.folder)[0]) - {"step", "epoch"}:
+        expected = [float(row[column]) for row in rows(trained.folder) if row[column]]
+        found = [float(record[column]) for record in history if column in record]
+        assert found == pytest.approx(expected, rel=1e-6, nan_ok=True), column
+    for section in ("Quality", "Training"):
+        shown = {key for key in keys_of(section) if "_auc" not in key and "independent" not in key}
+        assert shown - {"lr-AdamW/pg2", "train/class_loss"} <= set(rows(trained.folder)[0]), section
+
+
+def test_holds_the_same_images_with_masks_after_every_evaluation(trained: Result) -> None:
+    history = read(trained.folder, "train")["history"]
+    for number in range(3):
+        key = f"val/picture_{number}"
+        assert key in keys_of("Pictures")
+        found = [record for record in history if f"{key}.masks" in record or f"{key}.all_masks" in record]
+        assert len(found) == 4
+        assert len({str(record[f"{key}.captions"]) for record in found}) == 1
+        assert [record["trainer/global_step"] for record in found] == [0, 4, 8, 12]
+
+
+def test_holds_the_study_with_strategies_overlaid_and_tables(studied: tuple[Path, dict[str, Any]]) -> None:
+    folder, content = studied
+    records = read(folder, "study")
+    for name, strategy in content["strategies"].items():
+        for key in ("iou", "boundary_iou", "panoptic_quality"):
+            assert f"study/{name}/{key}" in keys_of("Corrections")
+            found = [record for record in records["history"] if f"study/{name}/{key}" in record]
+            assert [record[f"study/{name}/{key}"] for record in found] == pytest.approx(strategy[key])
+            x = [record["study/scribbles_per_region"] for record in found]
+            assert x == pytest.approx(strategy["scribbles_per_region"])
+    keys = {key for record in records["history"] for key in record}
+    for key in ("study/curves_table", "study/by_size", "study/by_class", "figures/fig5"):
+        assert any(found.startswith(key) for found in keys), key
+
+
+def test_keeps_what_was_made_from_what(trained: Result, studied: tuple[Path, dict[str, Any]], runs: Runs) -> None:
+    [made] = read(trained.folder, "train")["artifact"]
+    assert (made["type"], made["manifest"]["contents"][0]["path"]) == ("model", "best.ckpt")
+    lineage = lineage_of(read(trained.folder, "train"))
+    counterpart = next((runs.runs / "plain").glob("*/checkpoints/best.ckpt"))
+    assert lineage["counterpart"] == name_of(artifacts.checkpoint_artifact(counterpart))
+    of_study = lineage_of(read(studied[0], "study"))
+    assert of_study["checkpoint"] == f"{made['name']}@{made['digest']}"  # the very file that training made
+    assert of_study["counterpart"] == lineage["counterpart"]
+    assert of_study["data"].startswith("data-coco_panoptic@")
+    logged = read(studied[0], "study")["artifact"]  # W&B keeps tables as artifacts, too
+    [numbers] = [artifact for artifact in logged if artifact["type"] == "study"]
+    files = {entry["path"] for entry in numbers["manifest"]["contents"]}
+    assert files == {"study.json", "study_free.parquet", "study_per_region.parquet"}
+
+
+def test_online_the_run_uses_its_artifacts(trained: Result) -> None:
+    used: list[str] = []
+    run = SimpleNamespace(
+        offline=False,
+        config={"tracking": {"artifacts": True}},
+        use_artifact=lambda artifact: used.append(artifact.type),
+    )
+    trainer = SimpleNamespace(is_global_zero=True, loggers=[WandbLogger(experiment=cast("Any", run))])
+    best = trained.folder / "checkpoints" / "best.ckpt"
+    artifacts.use(cast("L.Trainer", trainer), "scenes", {"val_hash": "1"}, {"checkpoint": best})
+    assert sorted(used) == ["dataset", "model"]
+    assert set(run.config["lineage"]) == {"checkpoint", "data"}
+    run.config["tracking"]["artifacts"] = False
+    artifacts.use(cast("L.Trainer", trainer), "scenes", {"val_hash": "1"}, {"checkpoint": best})
+    assert len(used) == 2
+
+
+def test_the_same_data_is_the_same_artifact() -> None:
+    first, same, other = (artifacts.data_artifact("scenes", {"val_hash": mark}) for mark in ("a", "a", "b"))
+    assert name_of(first) == name_of(same) != name_of(other)
+
+
+def test_tables_by_size_and_class() -> None:
+    def record(classes: list[int], area: list[int], iou: list[list[float]]) -> ImageRecord:
+        numbers = np.array(iou)
+        return ImageRecord(
+            0, "", np.array(classes), np.array(area), numbers, numbers, np.zeros_like(numbers), [], np.zeros(2)
+        )
+
+    images = [
+        record([0, 1], [10, 5000], [[0.2, 0.4], [0.3, 0.6]]),
+        record([1], [20000], [[0.8], [np.nan]]),
+    ]
+    rows = by_class({"free": images}, [{"name": name} for name in ("cat", "sky", "sea")])
+    assert rows == [["free", "cat", 1, 0.2, 0.3], ["free", "sky", 2, pytest.approx(0.6), 0.6]]
+    summary = {"free": {f"iou_{size}": [1, 2] for size in ("small", "medium", "large")}}
+    assert [row[1:3] for row in by_size(summary, {"free": images})] == [["small", 1], ["medium", 1], ["large", 1]]
+
+
+def lineage_of(records: dict[str, list[Any]]) -> dict[str, str]:
+    [found] = {json.dumps(r["update"]["lineage"]) for r in records["config"] if "lineage" in r.get("update", {})}
+    lineage: dict[str, str] = json.loads(found)
+    return lineage
+
+
+def name_of(artifact: wandb.Artifact) -> str:
+    return f"{artifact.name}@{artifact.digest}"

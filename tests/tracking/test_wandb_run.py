@@ -1,0 +1,129 @@
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fullseg.config.schema import TrackingConfig
+from fullseg.tracking import wandb_run as tracking
+from fullseg.tracking.wandb_run import MetricsFile, wandb_logger
+
+CONFIG = {"experiment": "bsds500/full_image", "seed": 0}
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_one_row_a_step_and_a_column_a_metric(tmp_path: Path) -> None:
+    file = MetricsFile(tmp_path / "metrics.csv")
+    file.log_metrics({"epoch": 0, "loss": 0.5}, step=9)
+    file.save()
+    file.log_metrics({"epoch": 0, "rate": 0.1}, step=9)  # of the same step: the same row
+    file.log_metrics({"epoch": 0, "loss": 0.25, "rate": 0.2}, step=19)
+    file.save()
+    file.log_metrics({"epoch": 0, "loss": 0.125}, step=29)
+    file.finalize("success")
+
+    assert read(tmp_path / "metrics.csv") == [
+        {"epoch": "0", "step": "9", "loss": "0.5", "rate": "0.1"},
+        {"epoch": "0", "step": "19", "loss": "0.25", "rate": "0.2"},
+        {"epoch": "0", "step": "29", "loss": "0.125", "rate": ""},
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.csv"]
+
+
+def test_a_resumed_run_keeps_what_was_and_forgets_what_it_repeats(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    first = MetricsFile(path)
+    for step in (9, 19, 29):
+        first.log_metrics({"epoch": 0, "loss": step / 100}, step=step)
+    first.save()
+
+    second = MetricsFile(path)
+    second.forget_after(20)
+    second.log_metrics({"epoch": 0, "loss": 0.5}, step=29)
+    second.save()
+
+    assert [(row["step"], row["loss"]) for row in read(path)] == [("9", "0.09"), ("19", "0.19"), ("29", "0.5")]
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
+    """Return the arguments of every run that is opened; no key is to be found."""
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr(tracking.wandb, "init", lambda **arguments: calls.append(arguments))
+    for variable in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    return calls
+
+
+def test_offline_without_a_key(opened: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG, job="train")
+    assert tracking.os.environ["WANDB_MODE"] == "offline"
+    assert opened[0]["config"] == CONFIG
+    assert (opened[0]["group"], opened[0]["id"], opened[0]["dir"]) == (
+        "bsds500/full_image",
+        "bsds500-full_image-run",
+        tmp_path / "run",
+    )
+    monkeypatch.delenv("WANDB_MODE")
+
+
+@pytest.mark.parametrize("where", ["variable", "netrc"])
+def test_online_with_a_key(
+    opened: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    if where == "variable":
+        monkeypatch.setenv("WANDB_API_KEY", 40 * "0")
+    else:
+        (tmp_path / "netrc").write_text("machine api.wandb.ai\n  login user\n  password 0\n")
+    wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG, job="train")
+    assert tracking.os.environ["WANDB_MODE"] == "online"
+    assert opened[0]["resume"] == "allow"
+    monkeypatch.delenv("WANDB_MODE")
+
+
+def test_offline_when_the_network_is_out_of_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[str | None] = []
+
+    def init(mode: str | None = None, **_: Any) -> None:
+        modes.append(mode)
+        if mode != "offline":
+            raise tracking.wandb.errors.CommError("no route to host")
+
+    monkeypatch.setattr(tracking.wandb, "init", init)
+    monkeypatch.setenv("WANDB_MODE", "online")
+    with pytest.warns(UserWarning, match="logged offline; wandb sync uploads it: no route to host"):
+        wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG, job="train")
+    assert modes == ["online", "offline"]
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [("", "bsds500-full_image-run-study"), ("studies/points=2", "bsds500-full_image-run-studies-points-2-study")],
+)
+def test_no_two_studies_share_an_id(
+    opened: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, name: str
+) -> None:
+    wandb_logger(TrackingConfig(), tmp_path / "run" / place, CONFIG, job="study")
+    assert opened[0]["id"] == name
+    monkeypatch.delenv("WANDB_MODE")
+
+
+def test_a_sweeps_cells_are_one_group_and_no_two_share_an_id(
+    opened: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cells that begin in the same second have run folders of the same name."""
+    monkeypatch.setenv("WANDB_RUN_GROUP", "sweeps/loss")
+    monkeypatch.setenv("WANDB_RUN_ID", "loss-1a2b3c4d-1")
+    wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG, job="train")
+    assert (opened[0]["group"], opened[0]["id"]) == ("sweeps/loss", "loss-1a2b3c4d-1")
+    monkeypatch.delenv("WANDB_MODE")
+
+
+def test_disabled_opens_nothing(opened: list[dict[str, Any]], tmp_path: Path) -> None:
+    assert wandb_logger(TrackingConfig(wandb="disabled"), tmp_path, CONFIG, job="train") is None
+    assert opened == []

@@ -1,0 +1,224 @@
+"""The study as users run it: after training, within it, on several ranks; bit-identical whatever the workers."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from fullseg.config.options import ConfigError
+from fullseg.runs.folder import Result
+from fullseg.runs.stopping import Interrupted
+from fullseg.simulation.noise import NO_NOISE
+from fullseg.study.summary import Plan
+from fullseg.training.callbacks import Throughput
+from fullseg.training.study_callback import Study
+from tests.tiny_runs import Runs, tables
+
+pytestmark = pytest.mark.slow
+
+
+def weights(result: Result) -> dict[str, torch.Tensor]:
+    loaded = torch.load(result.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    state: dict[str, torch.Tensor] = loaded["state_dict"]
+    return state
+
+
+def test_writes_what_the_schema_says(studied: tuple[Path, dict[str, Any]], runs: Runs) -> None:
+    run = studied[0]
+    assert run == (runs.runs / "interactive" / "latest").resolve()
+    folder, content = runs.study("experiment=interactive", "study.single_region=single", "seed=6")  # no other test's
+    assert folder == run / "studies" / "seed=6"
+    assert json.loads((folder / "study.json").read_text()) == content
+    assert (content["experiment"], content["dataset"], content["images"], content["seed"]) == (
+        "interactive",
+        "coco_panoptic",
+        3,
+        6,
+    )
+    assert content["checkpoint"] == str(run / "checkpoints" / "best.ckpt")
+    assert content["counterpart"] == str((runs.runs / "plain" / "latest").resolve() / "checkpoints" / "best.ckpt")
+    assert list(content["strategies"]) == ["per_region", "free", "single_region"]
+    for name, strategy in content["strategies"].items():
+        keys = ("scribbles_per_region", "iou", "iou_ci95", "boundary_iou", "panoptic_quality")
+        assert all(len(strategy[key]) == 3 for key in keys)
+        assert strategy["scribbles_per_region"][0] == 0
+        table = pq.read_table(folder / strategy["per_image"])
+        assert table.num_rows == 3 * content["regions"], name
+        assert strategy["seconds_per_round"] > 0
+    for name in ("fig5", "fig6", "worst_regions"):
+        assert (folder / "figures" / f"{name}.png").stat().st_size > 1000
+
+
+def test_round_0_is_the_counterparts_evaluation_and_later_rounds_are_not(
+    studied: tuple[Path, dict[str, Any]], runs: Runs
+) -> None:
+    summary = json.loads((runs.runs / "plain" / "latest" / "summary.json").read_text())
+    free = studied[1]["strategies"]["free"]
+    assert free["iou"][0] == pytest.approx(summary["after"]["iou"], abs=1e-4)  # other threads may round a pixel away
+    assert studied[1]["strategies"]["single_region"]["iou"][0] != free["iou"][0]
+    alone = runs.study("experiment=interactive", "counterpart=none", "study.strategies=[free]")[1]["strategies"]["free"]
+    interactive = json.loads((runs.runs / "interactive" / "latest" / "summary.json").read_text())
+    assert alone["iou"][0] == pytest.approx(interactive["after"]["iou"], abs=1e-4)
+    assert alone["iou"][0] != pytest.approx(free["iou"][0], abs=1e-3)
+
+
+def test_same_bits_whatever_the_workers(runs: Runs) -> None:
+    options = ("experiment=interactive", "study.strategies=[free,per_region]")
+    folder, one = runs.study(*options, "study.workers=1")
+    alone = tables(folder, one)
+    folder, three = runs.study(*options, "study.workers=3", "data.workers=1")
+    assert tables(folder, three) == alone
+    folder, turned = runs.study("experiment=interactive", "study.strategies=[per_region,free]")
+    assert {name: tables(folder, turned)[name] for name in alone} == alone  # nor what was annotated before
+    folder, other = runs.study(*options, "seed=1")
+    assert tables(folder, other) != alone
+
+
+def test_same_bits_on_two_ranks_with_each_image_once(runs: Runs) -> None:
+    options = ("experiment=interactive", "study.strategies=[free]", "study.workers=1")
+    folder, one = runs.study(*options)
+    alone = tables(folder, one)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "fullseg", "study", str(Path("experiments/default.yaml").resolve())]
+    command += [*runs.options, *options, "trainer.devices=2"]
+    environment = {**os.environ, "MASTER_PORT": str(port)}
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert "Traceback" not in result.stderr  # on either rank
+    two = json.loads((folder / "study.json").read_text())
+    assert (two["images"], two["regions"]) == (3, one["regions"])
+    assert tables(folder, two) == alone
+    assert two["strategies"]["free"]["iou"] == one["strategies"]["free"]["iou"]
+
+
+def test_training_studies_every_kth_evaluation_and_keeps_the_best_by_it(runs: Runs) -> None:
+    result = runs.train(
+        "experiment=inside",
+        "trainer.epochs=4",
+        "study.every=2",
+        "study.strategies=[free,per_region,single_region]",
+        "tracking.wandb=offline",
+    )
+    lines = (result.folder / "metrics.csv").read_text().splitlines()
+    column = lines[0].split(",").index("val/per_region_auc")
+    values = [line.split(",")[column] for line in lines[1:] if line.split(",")[column]]
+    assert len(values) == 2
+    assert "per_region_auc" in result.after
+    content = json.loads((result.folder / "study.json").read_text())
+    assert list(content["strategies"]) == ["free", "per_region"]
+    assert content["strategies"]["per_region"]["auc"] == pytest.approx(float(values[-1]))
+    best = torch.load(result.folder / "checkpoints" / "best.ckpt", weights_only=True)
+    assert best["global_step"] in (8, 16)
+    [folder] = (result.folder / "wandb").glob("offline-run-*")
+    command = [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", "--json", str(folder)]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    records = [json.loads(line) for line in output.splitlines()]
+    history = [str(record["history"]) for record in records if record["type"] == "history"]
+    assert sum("study/free/iou" in line for line in history) == 2 * 3
+
+
+@pytest.mark.parametrize(("epoch", "begins"), [(0, False), (1, True), (2, False), (3, True)])
+def test_a_resumed_run_studies_the_same_evaluations(tmp_path: Path, epoch: int, begins: bool) -> None:
+    callback = Study(
+        tmp_path,
+        head={},
+        plan=Plan(1, NO_NOISE, 0),
+        strategies=["free"],
+        models={},
+        checkpoints={},
+        counterpart=None,
+        every=2,
+        workers=1,
+        hold_scribbles=True,
+    )
+    trainer = SimpleNamespace(state=SimpleNamespace(fn="fit"), current_epoch=epoch, check_val_every_n_epoch=1)
+    callback.on_validation_start(trainer, SimpleNamespace(device=torch.device("meta")))  # type: ignore[arg-type]
+    assert (callback._pool is not None) == begins
+
+
+def test_a_run_shorter_than_its_first_evaluation_is_evaluated_at_its_end(runs: Runs) -> None:
+    result = runs.train("experiment=short", "trainer.validate_every=8")
+    assert (result.folder / "checkpoints" / "best.ckpt").is_file()
+
+
+def test_training_scribbles_depend_on_neither_workers(runs: Runs) -> None:
+    options = ("experiment=again", "counterpart=plain", "scribbles.max_scribbles=2")
+    first, again = runs.train(*options), runs.train(*options, "scribbles.workers=2", "data.workers=1")
+    assert weights(first).keys() == weights(again).keys()
+    for key, value in weights(first).items():
+        assert torch.equal(value, weights(again)[key]), key
+    without = runs.train("experiment=again", "counterpart=plain", "scribbles.max_scribbles=0")
+    assert any(not torch.equal(value, weights(without)[key]) for key, value in weights(first).items())
+
+
+def test_ctrl_c_within_an_epoch_and_resume_continue_exactly(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ("counterpart=plain", "scribbles.max_scribbles=2", "trainer.epochs=2")
+    whole = runs.train("experiment=whole", *options)
+    original = Throughput.on_train_batch_end
+
+    def press_ctrl_c(self: Throughput, trainer: Any, *arguments: Any) -> None:
+        original(self, trainer, *arguments)
+        if trainer.global_step == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Throughput, "on_train_batch_end", press_ctrl_c)
+    with pytest.raises(Interrupted, match="go on exactly from there with resume="):
+        runs.train("experiment=stopped", *options)
+    monkeypatch.undo()
+    resumed = runs.train("experiment=stopped", "resume=latest", *options)
+    for key, value in weights(whole).items():
+        assert torch.equal(value, weights(resumed)[key]), key
+
+
+def test_two_ranks_train_on_scribbles_as_one(runs: Runs) -> None:
+    options = ("counterpart=plain", "scribbles.max_scribbles=2", "trainer.epochs=2", "scribbles.workers=1")
+    one = runs.train(*options, "experiment=ranks1", "trainer.devices=1", "data.batch_size=4")
+    command = [sys.executable, "-m", "fullseg", "train", str(Path("experiments/default.yaml").resolve())]
+    command += [*runs.options, *options, "experiment=ranks2", "trainer.devices=2", "data.batch_size=2"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    two = json.loads((runs.runs / "ranks2" / "latest" / "summary.json").read_text())
+    assert one.after["iou"] == pytest.approx(two["after"]["iou"], abs=0.01)  # sums in another order
+
+
+def test_model_goes_on_from_its_counterpart_unless_told_not_to(runs: Runs) -> None:
+    options = ("experiment=start", "counterpart=plain", "scribbles.max_scribbles=2", "optimizer.learning_rate=0")
+    options += ("optimizer.backbone_learning_rate=0",)
+    result = runs.train(*options)
+    counterpart = json.loads((runs.runs / "plain" / "latest" / "summary.json").read_text())
+    assert result.before["iou"] == result.after["iou"] == pytest.approx(counterpart["after"]["iou"])
+    anew = runs.train(*options, "scribbles.start_from_counterpart=false")
+    assert anew.before["iou"] != result.before["iou"]
+
+
+def test_a_model_can_scribble_on_its_own_errors(runs: Runs) -> None:
+    result = runs.train("experiment=own", "scribbles.max_scribbles=2", "scribbles.predictor=self", "trainer.epochs=3")
+    header = (result.folder / "metrics.csv").read_text().splitlines()[0]
+    assert "train/counterpart" in header
+    assert "train/data_wait" in header
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["scribbles.max_scribbles=2"], "scribbles.predictor=counterpart: name the non-interactive model"),
+        (
+            ["scribbles.max_scribbles=2", "counterpart=plain", "model.head_channels=9"],
+            "its weights don't fit this model",
+        ),
+    ],
+)
+def test_names_a_counterpart_that_is_missing_or_does_not_fit(runs: Runs, overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        runs.train(*overrides)
