@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from fullseg.config.schema import load_config
+from fullseg.config.load import load_config
 from fullseg.data.scenes import SCENE_CATEGORIES, generate_scene
 from fullseg.model.factory import make_segmenter, without_start
 from fullseg.runs.provenance import machine

@@ -16,7 +16,7 @@ from rich.table import Table
 from torch import Tensor
 from training_rates import device
 
-from fullseg.config.schema import load_config
+from fullseg.config.load import load_config
 from fullseg.model.canvas import OUTSIDE_LOGIT
 from fullseg.model.losses import PixelwiseLoss
 from fullseg.runs.provenance import machine
@@ -24,7 +24,6 @@ from fullseg.runs.trainer import prepare_process
 from fullseg.types import VOID
 
 IMAGES, HEIGHT, WIDTH, CELLS, ROUNDS, WARM_UP = 4, 480, 640, 41, 10, 2
-
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 Image = tuple[Tensor, Tensor, Tensor]  # (N, 41, 41) logits, (N, 4) boxes, (H, W) truth
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from untrained import untrained
 
-from fullseg.config.schema import load_config
+from fullseg.config.load import load_config
 from fullseg.data.dataset import pack_scribbles
 from fullseg.model.base import Segmenter, Strokes
 from fullseg.model.canvas import project_to_canvas, region_map_of
@@ -18,7 +18,11 @@ from fullseg.model.predictor import Predictor
 from fullseg.types import Annotations
 
 PAPER = ("model.backbone=resnet50", "model.features=c4", "model.stride=16", "model.feature_channels=256")
+
+
 PAPER += ("model.head_dilations=[1,1,1,1]", "model.box_maps=false")
+
+
 REGIONS_AT_ONCE = 32  # bounds the head's memory whatever N
 
 

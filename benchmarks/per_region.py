@@ -27,7 +27,8 @@ from scene import wavy_regions
 from torch import Tensor
 from untrained import untrained
 
-from fullseg.config.schema import Config, load_config
+from fullseg.config.load import load_config
+from fullseg.config.schema import Config
 from fullseg.data.dataset import Item, collate
 from fullseg.model.base import Segmenter
 from fullseg.model.losses import LOSSES
@@ -230,6 +231,7 @@ every region, then the image anew where it has changed. In brackets: not run, on
 
 ![memory and time against the number of regions](per_region.png)
 """
+
 
 if __name__ == "__main__":
     main()

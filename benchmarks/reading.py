@@ -21,13 +21,15 @@ from rich.console import Console
 from rich.table import Table
 from scene import wavy_regions
 
-from fullseg.data.coco_panoptic import Category, CocoPanoptic, NewSample, read_ids, write_coco_panoptic
+from fullseg.data.coco_panoptic import CocoPanoptic
 from fullseg.data.dataset import TrainingSet
 from fullseg.data.index.files import find_files
 from fullseg.data.index.partitions import read_image
 from fullseg.data.transforms import training_transform
+from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
+from fullseg.formats.panoptic_png import read_ids
 from fullseg.runs.provenance import machine
-from fullseg.types import Draw
+from fullseg.types import Category, Draw
 
 SIZE, REGIONS, IMAGES, PASSES = (480, 640), 15, 8, 12
 LIMIT = 150.0  # images/s a core: the png, decoded and made a region map

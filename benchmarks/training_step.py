@@ -16,17 +16,11 @@ from limits import now
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
-from training_rates import (
-    REGIONS,
-    autocast,
-    device,
-    print_rates,
-    random_batch,
-    training_rates,
-)
+from training_rates import REGIONS, autocast, device, print_rates, random_batch, training_rates
 from untrained import untrained
 
-from fullseg.config.schema import Config, load_config
+from fullseg.config.load import load_config
+from fullseg.config.schema import Config
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.model.base import Segmenter, Strokes
 from fullseg.model.losses import LOSSES
@@ -35,7 +29,6 @@ from fullseg.runs.trainer import prepare_process
 from fullseg.types import Batch, Draw
 
 STEPS, WARM_UP, SAMPLES, ROUNDS = 10, 3, 200, 5
-
 Seconds = dict[str, list[float]]
 
 

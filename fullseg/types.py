@@ -56,3 +56,11 @@ class Batch(NamedTuple):
     classes: torch.Tensor  # (M,) int64
     names: tuple[str, ...]  # B names
     skipped: tuple[str, ...]  # what could not be read and was replaced, each with its reason
+
+
+class Category(NamedTuple):
+    """A class of regions."""
+
+    id: int  # in the files; inside fullseg a class is its position among the categories
+    name: str
+    isthing: bool

@@ -6,21 +6,23 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+import bench
 import numpy as np
+import per_region
 import pytest
+import reading
 import torch
+from limits import Peaks, Work, count_work
+from scene import corrections, make_scene
+from untrained import untrained
+
+from fullseg.config.load import load_config
+from fullseg.types import Sample
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-sys.path.insert(0, str(FOLDER))  # scripts, not a package
-import bench  # noqa: E402
-import per_region  # noqa: E402
-import reading  # noqa: E402
-from limits import Peaks, Work, count_work  # noqa: E402
-from scene import corrections, make_scene  # noqa: E402
-from untrained import untrained  # noqa: E402
 
-from fullseg.config.schema import load_config  # noqa: E402
-from fullseg.types import Sample  # noqa: E402
+
+sys.path.insert(0, str(FOLDER))  # scripts, not a package
 
 
 def test_only_what_is_slower_by_more_than_a_fifth_is_reported() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fullseg.config.schema import load_config
+from fullseg.config.load import load_config
 from fullseg.sweeps.cells import make_cells
 from fullseg.sweeps.file import read_sweep
 from fullseg.training.run import train

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 import pytest
 
-from fullseg.config.schema import Config, load_config
+from fullseg.config.load import load_config
+from fullseg.config.schema import Config
 
 if TYPE_CHECKING:
     from fullseg.runs.folder import Result

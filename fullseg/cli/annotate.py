@@ -1,51 +1,48 @@
-"""Open the annotator on a folder of images."""
+"""``fullseg annotate``: segment images by hand, in the browser."""
 
-import os
+import argparse
 import sys
 from pathlib import Path
-
-import numpy as np
-from PIL import Image
-
-from fullseg.annotator.categories import read_categories
-from fullseg.annotator.serve import serve
-from fullseg.annotator.workspace import Workspace
-from fullseg.data.scenes import generate_scene
-from fullseg.model.predictor import Predictor
 
 SCENES = 6
 SCENES_FOLDER = Path("datasets") / "annotator"
 
 
-def annotate(
-    images: Path | None,
-    checkpoint: Path | None,
-    *,
-    categories: Path | None,
-    out: Path | None,
-    host: str,
-    port: int,
-    device: str,
-) -> None:
-    """Serve the page until Ctrl-C.
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command's arguments."""
+    annotate = commands.add_parser("annotate", help="segment images by hand, in the browser")
+    annotate.add_argument(
+        "images", type=Path, nargs="?", metavar="IMAGES_DIR", help="folder of images (default: a few embedded scenes)"
+    )
+    annotate.add_argument(
+        "--checkpoint", type=Path, help="checkpoint, or a run folder (default: the newest run below runs/)"
+    )
+    annotate.add_argument(
+        "--categories", type=Path, metavar="FILE.json", help="COCO json with the classes (default: the checkpoint's)"
+    )
+    annotate.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the journal and the exports (default: IMAGES_DIR/fullseg)"
+    )
+    annotate.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1); any other needs a token"
+    )
+    annotate.add_argument("--port", type=int, default=8765, help="port, 0 for any that is free (default: 8765)")
+    annotate.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+    annotate.set_defaults(run=run)
 
-    Args:
-        images: folder of images; None: a few embedded scenes.
-        checkpoint: of a training run, or its folder; None: the newest below runs/.
-        categories: COCO json with the classes to choose from; None: the checkpoint's.
-        out: folder of the journal and the exports; None: ``fullseg/`` in the folder of images.
-        host: address to listen at.
-        port: likewise.
-        device: torch device.
 
-    Raises:
-        FileNotFoundError: for a missing folder or file.
-        ValueError: for a broken file, or an address that cannot be had.
-    """
-    given = read_categories(categories) if categories else None
-    predictor = Predictor.from_checkpoint(checkpoint or newest_checkpoint(Path("runs")), device)
-    images = images or _scenes(SCENES_FOLDER)
-    out = (out or images / "fullseg").resolve()
+def run(options: argparse.Namespace) -> int:
+    """Serve the page until Ctrl-C."""
+    from fullseg.annotator.categories import read_categories
+    from fullseg.annotator.serve import serve
+    from fullseg.annotator.workspace import Workspace
+    from fullseg.model.predictor import Predictor
+    from fullseg.runs.find import newest_checkpoint
+
+    given = read_categories(options.categories) if options.categories else None
+    predictor = Predictor.from_checkpoint(options.checkpoint or newest_checkpoint(Path("runs")), options.device)
+    images = options.images or _scenes(SCENES_FOLDER)
+    out = (options.out or images / "fullseg").resolve()
     try:
         workspace = Workspace(images.resolve(), out, predictor, given)
     except PermissionError as error:
@@ -55,19 +52,17 @@ def annotate(
         sys.stderr.write(f"{len(workspace.names)} images of {images}; the work goes to {out}\n")
         sys.stderr.write(f"Open {address} in a browser; Ctrl-C here ends it, nothing is lost.\n")
 
-    serve(workspace, host=host, port=port, announce=announce)
-
-
-def newest_checkpoint(runs: Path) -> Path:
-    """Return the best checkpoint of the newest run; raise FileNotFoundError if there is none."""
-    found = sorted(runs.glob("**/checkpoints/best.ckpt"), key=os.path.getmtime)
-    if not found:
-        raise FileNotFoundError(f"no checkpoint below {runs}/: name one, --checkpoint PATH, or train one, make train")
-    return found[-1]
+    serve(workspace, host=options.host, port=options.port, announce=announce)
+    return 0
 
 
 def _scenes(folder: Path) -> Path:
-    """Return a folder with a few scenes, made where they are missing."""
+    """Return a folder with a few scenes; missing ones are generated."""
+    import numpy as np
+    from PIL import Image
+
+    from fullseg.data.scenes import generate_scene
+
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(SCENES):
         path = folder / f"scene_{number}.png"

@@ -1,57 +1,53 @@
-"""Segment one image from a file of annotations."""
+"""``fullseg predict``: segment one image from a file of annotations."""
 
+import argparse
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
 
-from fullseg.data.coco_panoptic import Category, DataError, NewSample, write_coco_panoptic
-from fullseg.formats.annotation_file import read_annotations
-from fullseg.model.predictor import Predictor
-from fullseg.pictures import overlay, region_colours
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command's arguments."""
+    predict = commands.add_parser("predict", help="segment one image from a file of annotations")
+    predict.add_argument("image", type=Path, metavar="IMAGE", help="any image that Pillow reads")
+    predict.add_argument("--checkpoint", type=Path, required=True, help="best.ckpt of a run, or the run's folder")
+    predict.add_argument(
+        "--annotations",
+        type=Path,
+        required=True,
+        metavar="FILE.json",
+        help="extreme points and scribbles, as in example.json of a run folder",
+    )
+    predict.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for the result")
+    predict.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+    predict.set_defaults(run=run)
 
 
-def predict(checkpoint: Path, annotations: Path, image: Path, out: Path, device: str) -> Path:
-    """Write the region map of an image as COCO panoptic, and a picture of it.
+def run(options: argparse.Namespace) -> int:
+    """Write the region map of the image as COCO panoptic, and a picture of it."""
+    from PIL import Image
 
-    Args:
-        checkpoint: of a training run.
-        annotations: JSON file, see ``annotation_file``.
-        image: any image that Pillow reads.
-        out: new folder for ``images/``, ``panoptic/``, ``panoptic.json`` and ``overlay.png``.
-        device: torch device.
+    from fullseg.data.index.partitions import read_image
+    from fullseg.formats.annotation_file import read_annotations
+    from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
+    from fullseg.model.predictor import Predictor
+    from fullseg.pictures import overlay, region_colours
+    from fullseg.types import Category
 
-    Returns:
-        The picture.
-
-    Raises:
-        FileNotFoundError: for a missing file.
-        FileExistsError: if ``out`` is there already.
-        ValueError: for a broken file, or annotations that do not fit the image.
-    """
-    given = read_annotations(annotations)
-    pixels = _read(image)
-    if out.exists():
-        raise FileExistsError(f"--out {out} exists already: name a new folder")
-    predictor = Predictor.from_checkpoint(checkpoint, device)
+    annotations = read_annotations(options.annotations)
+    if not options.image.is_file():
+        raise FileNotFoundError(f"no image {options.image}")
+    pixels = read_image(options.image)
+    if options.out.exists():
+        raise FileExistsError(f"--out {options.out} exists already: name a new folder")
+    predictor = Predictor.from_checkpoint(options.checkpoint, options.device)
     predictor.set_image(pixels)
     try:
-        region_map = predictor.predict(given)
+        region_map = predictor.predict(annotations)
     except ValueError as error:
-        raise ValueError(f"{annotations} does not fit {image}: {error}") from error
+        raise ValueError(f"{options.annotations} does not fit {options.image}: {error}") from error
     categories = [Category(**category) for category in predictor.categories]
-    sample = NewSample(f"{image.stem}.png", pixels, region_map, predictor.classes())
-    write_coco_panoptic(out, categories, [sample])
-    picture = overlay(pixels, region_map, region_colours(len(given.extreme_points)))
-    Image.fromarray(picture).save(out / "overlay.png")
-    return out / "overlay.png"
-
-
-def _read(image: Path) -> "np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]":
-    if not image.is_file():
-        raise FileNotFoundError(f"no image {image}")
-    try:
-        with Image.open(image) as file:
-            return np.array(file.convert("RGB"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{image} can't be read as an image: {error}") from error
+    sample = NewSample(f"{options.image.stem}.png", pixels, region_map, predictor.classes())
+    write_coco_panoptic(options.out, categories, [sample])
+    picture = options.out / "overlay.png"
+    Image.fromarray(overlay(pixels, region_map, region_colours(len(annotations.extreme_points)))).save(picture)
+    print(f"{options.out}: COCO panoptic of {options.image}; picture {picture}")
+    return 0

@@ -2,7 +2,6 @@
 
 import math
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from fullseg.config.schema import Config
+from fullseg.data.panoptic_quality import Evaluation, groups_of
+from fullseg.metrics.panoptic import quality_of
 from fullseg.metrics.region_iou import SIZES
-from fullseg.reproduce.comparison import Comparison
-from fullseg.reproduce.original import Change
-from fullseg.runs.folder import Metrics, Result
+from fullseg.runs.folder import Metrics, Result, relative_to_here
 from fullseg.runs.ranks import is_rank_0
 from fullseg.training.step_parts import PARTS
 
-SHOWN = ("metrics.csv", "checkpoints/last.ckpt", "checkpoints/best.ckpt")  # of a reproduction, identical or not
 ROWS = {
     "iou": "mean IoU of all regions",
     **{f"iou_{name}": f"  {name} regions" for name in SIZES},
@@ -46,7 +44,7 @@ def print_result(result: Result, config: Config) -> None:
     console.print(table)
     if result.step_parts:
         console.print(_step_table(result.step_parts))
-    folder = _relative(result.folder)
+    folder = relative_to_here(result.folder)
     minutes = result.seconds / 60
     console.print(f"trained in {minutes:.1f} minutes, evaluations included; scores are in percent", highlight=False)
     console.print(f"run folder  {folder}", highlight=False, soft_wrap=True)
@@ -76,57 +74,30 @@ def print_study(folder: Path, study: dict[str, Any]) -> None:
         table.add_row(name, *curve, f"{100 * strategy['auc']:.1f}", *effort)
     console.print(table)
     for text in (
-        f"written     {_relative(folder)}/study.json, study_*.parquet, figures/fig5.png, fig6.png, worst_regions.png",
-        f"next        python -m fullseg report {_relative(folder)}",
+        f"written     {relative_to_here(folder)}/study.json, study_*.parquet, figures/fig5.png, fig6.png, worst_regions.png",
+        f"next        python -m fullseg report {relative_to_here(folder)}",
     ):
         console.print(text, highlight=False, soft_wrap=True)
 
 
-def print_changes(run: Path, changes: Sequence[Change], notes: Sequence[str]) -> None:
-    """Print how the place of a reproduction differs from the run's, before it trains."""
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    if changes:
-        table = Table("here and there", "that run", "here", title=f"what is otherwise than for {_relative(run)}")
-        for change in changes:
-            table.add_row(*change)
-        console.print(table)
-    else:
-        console.print(f"commit, packages, machine, data: all as for {_relative(run)}", highlight=False, soft_wrap=True)
-    for note in notes:
-        console.print(f"note        {note}", highlight=False, soft_wrap=True)
+def print_evaluation(found: Evaluation, *, classes: bool) -> None:
+    """Print panoptic quality of all classes, of things and of stuff.
 
-
-def print_reproduction(folder: Path, comparisons: Sequence[Comparison], not_compared: Sequence[str]) -> None:
-    """Print every metric that differs, those of training, and how many others are identical."""
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    table = Table(title="the run and its reproduction, bit for bit; times are left out")
-    for column in ("file", "metric", "that run", "here", "different", "largest difference", "where"):
-        right = column in ("that run", "here", "different")
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
-    others: dict[str, int] = {}
-    for found in comparisons:
-        if found.different or found.file in SHOWN:
-            gap = "" if found.largest is None else f"{found.largest:.3g}"
-            share = f"{found.different} of {found.values}" if found.different else "identical"
-            table.add_row(found.file, found.name, _short(found.there), _short(found.here), share, gap, found.where)
-        else:
-            others[found.file] = others.get(found.file, 0) + 1
-    named = {found.file for found in comparisons if found.different}
-    for file, count in others.items():
-        table.add_row(file, f"{count} more" if file in named else f"all {count}", "", "", "identical", "", "")
-    console.print(table)
-    different = [found for found in comparisons if found.different]
-    verdict = f"{len(different)} of {len(comparisons)} metrics differ" if different else "identical, bit for bit"
-    for text in (
-        *(f"not compared  {text}" for text in not_compared),
-        f"result      {verdict}",
-        f"written     {_relative(folder)}/reproduce.json",
-    ):
-        console.print(text, highlight=False, soft_wrap=True)
-
-
-def _short(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)[:12]
+    Args:
+        found: of ``evaluate``.
+        classes: print a row per class, too.
+    """
+    rows = groups_of(found) | ({c.name: {c.id} for c in found.categories} if classes else {})
+    table = Table(title=f"{found.images} images, percent")
+    table.add_column("")
+    for title in ("PQ", "SQ", "RQ", "boundary PQ", "classes"):
+        table.add_column(title, justify="right")
+    for name, ids in rows.items():
+        plain, boundary = quality_of(found.by_iou, ids), quality_of(found.by_boundary, ids)
+        if plain.classes:
+            values = [f"{100 * value:.1f}" for value in (*plain[:3], boundary.panoptic)]
+            table.add_row(name, *values, str(plain.classes))
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def _step_table(seconds: Metrics) -> Table:
@@ -146,8 +117,3 @@ def _number(key: str, metrics: Metrics) -> str:
     if key not in metrics or math.isnan(metrics[key]):  # or no region of that size
         return ""
     return f"{metrics[key]:.3f}" if key == "seconds_per_image" else f"{100 * metrics[key]:.1f}"
-
-
-def _relative(folder: Path) -> Path:
-    folder, here = folder.absolute(), Path.cwd()  # a virtual environment's python is a link: not resolved
-    return folder.relative_to(here) if folder.is_relative_to(here) else folder

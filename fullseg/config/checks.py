@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from fullseg.config.options import ConfigError, nearest
+from fullseg.config.options import nearest
+from fullseg.errors import ConfigError
 
 Values = Mapping[str, Any]  # every option by its dotted name
-
 CHOICES: dict[str, tuple[Any, ...]] = {
     "loss": ("pixelwise", "maskwise", "class_balanced"),
     "model.name": ("region", "dextr"),

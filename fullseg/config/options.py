@@ -14,9 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-
-class ConfigError(ValueError):
-    """A wrong option: the message names the file, the option, the value and the remedy."""
+from fullseg.errors import ConfigError
 
 
 def read_experiment(path: Path) -> list[tuple[Path, DictConfig]]:

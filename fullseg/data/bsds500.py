@@ -12,9 +12,10 @@ from rich.progress import track
 from scipy import ndimage
 from scipy.io import loadmat
 
-from fullseg.data.index.files import BROKEN_IMAGE, Category, DataError
+from fullseg.data.index.files import BROKEN_IMAGE
+from fullseg.errors import DataError
 from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
-from fullseg.types import VOID
+from fullseg.types import VOID, Category
 
 MIN_REGION_AREA = 25  # px; median partitions of val: 20.1 regions at 1 px, 14.5 at 25, 13.0 at 100
 CATEGORIES = (Category(id=1, name="region", isthing=True),)  # the data names no classes

@@ -8,8 +8,7 @@ from pycocotools import mask as run_lengths
 
 from fullseg.data.index.index_file import Sources, open_index
 from fullseg.data.index.instances import build_index, find_instances
-from fullseg.data.index.partitions import IndexedPartitions
-from fullseg.data.selection import Selection
+from fullseg.data.index.partitions import IndexedPartitions, Selection
 from fullseg.types import BACKGROUND, VOID
 
 

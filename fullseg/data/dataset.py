@@ -9,9 +9,9 @@ from albumentations import Compose
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
-from fullseg.data.index.files import DataError
 from fullseg.data.index.partitions import Partition
 from fullseg.data.transforms import apply_transform, keep_some_regions, keep_visible_regions
+from fullseg.errors import DataError
 from fullseg.simulation.extreme_points import simulate_extreme_points
 from fullseg.simulation.randomness import EVALUATION, TRAINING, seeded
 from fullseg.types import VOID, Annotations, Batch, Draw, Sample, Scribble

@@ -5,38 +5,20 @@ Kirillov et al., Panoptic Segmentation, CVPR 2019, Sec. 4; boundary panoptic qua
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fullseg.data.coco_panoptic import read_ids
-from fullseg.data.index.files import Category, DataError, Entry
+from fullseg.data.index.files import Entry
 from fullseg.data.index.panoptic import read_panoptic_json
-from fullseg.metrics.region_iou import PanopticCounts, boundary_iou
-from fullseg.types import VOID
+from fullseg.errors import DataError
+from fullseg.formats.panoptic_png import read_ids
+from fullseg.metrics.panoptic import NO_COUNTS, PanopticCounts, Segments, count_segments, quality_of
+from fullseg.types import VOID, Category
 
-NO_COUNTS = PanopticCounts(0.0, 0, 0, 0)
 SHOWN = 5  # names that one message lists
-
-
-class Segments(NamedTuple):
-    """The segments of one image."""
-
-    region_map: NDArray[np.int64]  # (H, W), segment in [0, N), VOID where nothing is labelled
-    categories: NDArray[np.int64]  # (N,) ids
-    crowd: NDArray[np.bool_]  # (N,)
-
-
-class Quality(NamedTuple):
-    """What one class, or the mean over some, is worth."""
-
-    panoptic: float  # in [0, 1], as all that follow; NaN without a segment
-    segmentation: float  # mean IoU of matched pairs
-    recognition: float  # F1 of the matching
-    classes: int  # that have a segment
+KEYS = ("pq", "sq", "rq", "boundary_pq")  # of every row in JSON
 
 
 class Evaluation(NamedTuple):
@@ -77,77 +59,27 @@ def evaluate(prediction: Path, truth: Path) -> Evaluation:
     return Evaluation(dict(totals[0]), dict(totals[1]), wanted.categories, len(names))
 
 
-def count_segments(given: Segments, wanted: Segments, *, boundary: bool) -> Iterator[tuple[int, PanopticCounts]]:
-    """Match the segments of one image; yield the counts of every category that has one.
-
-    A pair of one category matches above IoU 0.5; unlabelled pixels of the truth do not count in the union, those of a
-    crowd do. A crowd is never matched or missed; a prediction without partner that lies by more than half on unlabelled
-    pixels and on crowds of its category is no false positive.
-
-    Args:
-        given: predicted.
-        wanted: true.
-        boundary: a pair's IoU is the smaller of its IoU and its boundary IoU.
-    """
-    both, area, void = _overlaps(given, wanted)
-    true_area = np.bincount(wanted.region_map.ravel() - VOID, minlength=len(wanted.categories) + 1)[1:]
-    union = true_area[:, None] + (area - void)[None] - both
-    iou = np.divide(both, union, out=np.zeros(both.shape), where=union > 0)
-    same = wanted.categories[:, None] == given.categories
-    match = (iou > 0.5) & same & ~wanted.crowd[:, None]  # at most one a row and column
-    if boundary:
-        iou = np.minimum(iou, _boundary_iou(given, wanted, match))
-        match &= iou > 0.5
-    excused = void + (both * (same & wanted.crowd[:, None])).sum(axis=0)
-    false = ~match.any(axis=0) & (2 * excused <= area) & (area > 0)
-    missed = ~match.any(axis=1) & ~wanted.crowd & (true_area > 0)
-    for category in np.unique(np.concatenate([given.categories, wanted.categories])).tolist():
-        mine, true = given.categories == category, wanted.categories == category
-        pairs = match & true[:, None]
-        yield (
-            category,
-            PanopticCounts(
-                float(iou[pairs].sum()), int(pairs.sum()), int((false & mine).sum()), int((missed & true).sum())
-            ),
-        )
+def groups_of(found: Evaluation) -> dict[str, set[int]]:
+    """Return the category ids of the rows that every comparison has: ``all``, ``things`` and ``stuff``."""
+    things = {category.id for category in found.categories if category.isthing}
+    every = {category.id for category in found.categories}
+    return {"all": every, "things": things, "stuff": every - things}
 
 
-def quality_of(counts: Mapping[int, PanopticCounts], categories: set[int]) -> Quality:
-    """Return the mean over the categories that have a segment."""
-    parts = [one for category, one in counts.items() if category in categories and one.segments()]
-    if not parts:
-        return Quality(float("nan"), float("nan"), float("nan"), 0)
-    panoptic = np.array([one.quality() for one in parts])
-    segmentation = np.array([one.iou / one.matched if one.matched else 0.0 for one in parts])
-    recognition = np.array(
-        [one.matched / (one.matched + (one.false_positives + one.false_negatives) / 2) for one in parts]
-    )
-    return Quality(float(panoptic.mean()), float(segmentation.mean()), float(recognition.mean()), len(parts))
+def as_plain(found: Evaluation) -> dict[str, Any]:
+    """Return all numbers as JSON holds them, those of every class that has a segment among them."""
+    classes = {category.name: _plain(found, {category.id}) for category in found.categories}
+    return {
+        "images": found.images,
+        **{name: _plain(found, ids) for name, ids in groups_of(found).items()},
+        "classes": {name: values for name, values in classes.items() if values["pq"] is not None},
+    }
 
 
-def _overlaps(given: Segments, wanted: Segments) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return pixels of every pair (T, P), of every predicted segment (P,), and of those on unlabelled pixels (P,)."""
-    columns = len(given.categories) + 1
-    pairs = (wanted.region_map - VOID) * columns + given.region_map - VOID
-    counts = np.bincount(pairs.ravel(), minlength=columns * (len(wanted.categories) + 1)).reshape(-1, columns)
-    return counts[1:, 1:], counts[:, 1:].sum(axis=0), counts[0, 1:]
-
-
-def _boundary_iou(given: Segments, wanted: Segments, match: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the boundary IoU of pairs (T, P), 0 of all others."""
-    result = np.zeros(match.shape)
-    true, predicted = np.nonzero(match)
-    if len(true) == 0:
-        return result
-    numbers = np.arange(len(true))
-    maps = []
-    for segments, chosen in ((given, predicted), (wanted, true)):
-        renumber = np.full(len(segments.categories) + 1, len(true))  # of no pair
-        renumber[chosen] = numbers
-        renumber[VOID] = VOID
-        maps.append(renumber[segments.region_map])
-    result[true, predicted] = boundary_iou(maps[0], maps[1], len(true))
-    return result
+def _plain(found: Evaluation, categories: set[int]) -> dict[str, float | None]:
+    plain, boundary = quality_of(found.by_iou, categories), quality_of(found.by_boundary, categories)
+    values = (plain.panoptic, plain.segmentation, plain.recognition, boundary.panoptic)
+    return dict(zip(KEYS, values if plain.classes else 4 * (None,), strict=True))
 
 
 class _File(NamedTuple):

@@ -15,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from fullseg.data.coco_panoptic import Category, NewSample, write_coco_panoptic
-from fullseg.types import VOID
+from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
+from fullseg.types import VOID, Category
 
 HEIGHTS, WIDTHS = (124, 164), (168, 216)  # px, both ends inclusive
 THINGS = (4, 24)  # painted; some vanish behind others
 MIN_PART_AREA = 30  # px; a smaller visible part is VOID: nobody could click four extreme points on it
 MIN_REGIONS = 4
-
 Field = NDArray[np.float32]
 Pixels = NDArray[np.bool_]
 RegionMap = NDArray[np.int64]
@@ -244,7 +243,6 @@ SHAPES: dict[str, Callable[[np.random.Generator], Contours]] = {
     "ring": lambda rng: [_polar(np.ones(48)), _polar(np.full(48, rng.uniform(0.5, 0.8))) + rng.uniform(-0.15, 0.15)],
     "ladder": _ladder,
 }
-
 SCENE_CATEGORIES: tuple[Category, ...] = tuple(
     Category(id=number, name=name, isthing=name in SHAPES) for number, name in enumerate([*SHAPES, *TEXTURES], start=1)
 )

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fullseg.data.index.files import Category
 from fullseg.formats.panoptic_png import colour_of, segments_info, write_panoptic_png
-from fullseg.types import VOID
+from fullseg.types import VOID, Category
 
 
 class NewSample(NamedTuple):

@@ -10,12 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fullseg.errors import WeightsError
+
 PAD_TO = 32  # pixels: the stride of the last stage; feature cells then lie at the same place whatever the image's size
 CONNECT_SECONDS = 3.0
-
-
-class WeightsError(RuntimeError):
-    """ImageNet weights that can't be had; the message says what to do."""
 
 
 class FrozenNorms(nn.Module):

@@ -3,14 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
-
 from fullseg.model.base import Segmenter
 from fullseg.model.dextr.dextr import Dextr
-from fullseg.model.interactive.batches import BatchedHead, TwoStageHead
-from fullseg.model.interactive.crops import DextrHead
-from fullseg.model.interactive.region_cache import RegionHead
-from fullseg.model.interactive.windows import IncrementalHead
 from fullseg.model.segmenter import RegionSegmenter
 
 START = {"pretrained": False, "weights": None}  # arguments that say what to start from, when it is nothing
@@ -34,14 +28,3 @@ def make_segmenter(model: Mapping[str, Any]) -> Segmenter:
 def without_start(model: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of ``make_segmenter`` for a network whose weights come from a checkpoint."""
     return {key: START.get(key, value) for key, value in model.items()}
-
-
-def make_head(segmenter: Segmenter, features: Tensor, size: tuple[int, int], *, batched: bool) -> RegionHead[Any]:
-    """Return the head of a network on one image: with the light one windows where it is not to be ``batched``."""
-    if isinstance(segmenter, Dextr):
-        return DextrHead(segmenter, features, size)
-    if not isinstance(segmenter, RegionSegmenter):
-        raise TypeError(f"{type(segmenter).__name__} has no head for one image after another: add it here")
-    if segmenter.second_stage is not None:
-        return TwoStageHead(segmenter, features, size)
-    return (BatchedHead if batched else IncrementalHead)(segmenter, features, size)

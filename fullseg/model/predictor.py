@@ -10,14 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fullseg.errors import CheckpointError
 from fullseg.model.base import Segmenter
 from fullseg.model.factory import make_segmenter, without_start
 from fullseg.model.interactive.image_state import ImageState
 from fullseg.types import Annotations, Scribble
-
-
-class CheckpointError(ValueError):
-    """A checkpoint can't be read or written; the message names it."""
 
 
 class Predictor:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from fullseg.config.options import ConfigError
+from fullseg.errors import ConfigError
 from fullseg.runs.checkpoints import load_checkpoint
 from fullseg.runs.provenance import as_bytes, weights_hash
 
@@ -33,7 +33,6 @@ HEAD = (
 )
 ONLY = "the only value"
 KEY = ("image", "region", "round")  # of a row of study_*.parquet
-
 Values = Mapping[str, Any]  # by where they are: "step 30", "image 4.jpg, region 2, round 1"
 
 

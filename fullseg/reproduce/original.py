@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from fullseg.config.options import ConfigError, leaves
+from fullseg.config.options import leaves
+from fullseg.errors import ConfigError
 from fullseg.reproduce.comparison import read_metrics
 from fullseg.runs.checkpoints import problem_of
-from fullseg.runs.folder import Environment, read_environment
+from fullseg.runs.provenance import Environment, read_environment
 
 NEEDED = ("config.yaml", "environment.txt", "metrics.csv")
 CHECKPOINTS = ("last.ckpt", "best.ckpt")

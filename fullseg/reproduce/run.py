@@ -8,22 +8,17 @@ from typing import Any, NamedTuple
 
 import torch
 
-from fullseg.cli.tables import print_changes, print_reproduction
-from fullseg.config.options import ConfigError, dotlist
-from fullseg.config.schema import Config, load_config
+from fullseg.config.load import load_config
+from fullseg.config.options import dotlist
+from fullseg.config.schema import Config
 from fullseg.data.datamodule import InteractiveDataModule
+from fullseg.errors import ConfigError
 from fullseg.formats.atomic import write_json
-from fullseg.reproduce.comparison import (
-    Comparison,
-    compare_metrics,
-    compare_study,
-    compare_summaries,
-    compare_weights,
-)
+from fullseg.reproduce.comparison import Comparison, compare_metrics, compare_study, compare_summaries, compare_weights
 from fullseg.reproduce.original import CHECKPOINTS, Change, Original, changes, history, other_inputs, read_original
 from fullseg.reproduce.studies import Again, ended_elsewhere, study_again
-from fullseg.runs.folder import Environment, environment_of
-from fullseg.runs.provenance import provenance
+from fullseg.reproduce.tables import print_changes, print_reproduction
+from fullseg.runs.provenance import Environment, environment_of, provenance
 from fullseg.runs.ranks import is_rank_0, launched
 from fullseg.runs.trainer import make_trainer, prepare_process, silence_advice
 from fullseg.training.counterpart import load_counterpart

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fullseg.config.options import ConfigError, dotlist
-from fullseg.config.schema import load_config
-from fullseg.data.coco_panoptic import DataError
+from fullseg.config.load import load_config
+from fullseg.config.options import dotlist
+from fullseg.errors import ConfigError, DataError
 from fullseg.reproduce.original import Original
 from fullseg.training.run_study import study
 

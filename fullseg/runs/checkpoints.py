@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
-from fullseg.config.options import ConfigError
 from fullseg.config.schema import Config
+from fullseg.errors import CheckpointError, ConfigError
 from fullseg.model.factory import START
-from fullseg.model.predictor import CheckpointError
 
 RESUMED = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "global_step", "hyper_parameters")
 

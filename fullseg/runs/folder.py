@@ -2,14 +2,11 @@
 
 import json
 import time
-from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from omegaconf import OmegaConf
-
-from fullseg.config.options import ConfigError
-from fullseg.config.schema import Config, plain
+from fullseg.config.schema import Config
+from fullseg.errors import ConfigError
 from fullseg.formats.atomic import write_json
 
 Metrics = dict[str, float]
@@ -23,13 +20,6 @@ class Result(NamedTuple):
     after: Metrics
     seconds: float  # of training, evaluations included
     step_parts: Metrics  # mean seconds of every part of a step, where they were measured
-
-
-class Environment(NamedTuple):
-    """Content of ``environment.txt``."""
-
-    facts: dict[str, str]  # of ``provenance``, without packages
-    packages: dict[str, str]  # version by name, of all that were installed
 
 
 def open_folder(config: Config, checkpoint: Path | None) -> Path:
@@ -56,56 +46,6 @@ def open_folder(config: Config, checkpoint: Path | None) -> Path:
     return folder
 
 
-def write_provenance(folder: Path, config: Config, facts: dict[str, Any], step: int | None) -> None:
-    """Write ``config.yaml`` and ``environment.txt``: what the run was asked for, and what it is made with.
-
-    Args:
-        folder: of the run.
-        config: of the run.
-        facts: of ``provenance``.
-        step: from which a resumed run goes on, None for a new one. What the steps before it were made with is kept
-            beside, ``*_until_step_<step>``, where it differs.
-    """
-    environment = environment_of(facts)
-    lines = [f"{key}: {value}" for key, value in environment.facts.items()]
-    packages = [f"{name}=={version}" for name, version in environment.packages.items()]
-    files = {
-        "config.yaml": OmegaConf.to_yaml(OmegaConf.create(plain(config))),
-        "environment.txt": "\n".join([*lines, "", *packages]) + "\n",
-    }
-    for name, text in files.items():
-        path = folder / name
-        if step is not None and path.is_file() and path.read_text() != text:
-            before = path.with_stem(f"{path.stem}_until_step_{step}")
-            if not before.exists():  # else this part has added no step
-                path.replace(before)
-        path.write_text(text)
-
-
-def environment_of(facts: dict[str, Any]) -> Environment:
-    """Return ``provenance`` with all packages that are installed, as it is written."""
-    packages = dict(sorted((package.name, package.version) for package in distributions()))
-    return Environment({key: str(value) for key, value in facts.items() if key != "packages"}, packages)
-
-
-def read_environment(path: Path) -> Environment:
-    """Read what a run was made with.
-
-    Raises:
-        ConfigError: if the file is damaged.
-    """
-    try:
-        head, _, tail = path.read_text().partition("\n\n")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is damaged: {error}; put it back as the run has written it") from error
-    facts = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
-    packages = dict(line.split("==", 1) for line in tail.splitlines() if "==" in line)
-    missing = [name for name in ("commit", "val_hash") if name not in facts] + ["packages"] * (not packages)
-    if missing:
-        raise ConfigError(f"{path} is damaged: no {', no '.join(missing)} in it; put it back as the run has written it")
-    return Environment(facts, packages)
-
-
 def write_summary(
     folder: Path,
     before: Metrics,
@@ -130,3 +70,9 @@ def read_before(folder: Path) -> Metrics | None:
         return None
     before: Metrics = json.loads(summary.read_text())["before"]
     return before
+
+
+def relative_to_here(folder: Path) -> Path:
+    """Return a folder as a message shows it: relative to the current folder where it lies below that."""
+    folder, here = folder.absolute(), Path.cwd()  # links are kept: a virtual environment's python is one
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder

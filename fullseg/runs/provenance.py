@@ -8,21 +8,24 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning as L
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor
 
+from fullseg.config.load import plain
+from fullseg.config.schema import Config
 from fullseg.data.datamodule import InteractiveDataModule
+from fullseg.errors import ConfigError
 from fullseg.model.base import Segmenter
 
 # All packages are in environment.txt; these compute the numbers, and are named wherever a number may end up alone.
 PACKAGES = ("torch", "torchvision", "lightning", "numpy", "opencv-python-headless", "timm", "scipy")
 INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")  # they decide a CPU's last bits
-
 EVALUATION_SET = ("format", "root", "val_split", "val_annotators", "val_fraction", "min_region_area")  # options of data
 
 
@@ -155,3 +158,60 @@ def _output(command: list[str]) -> str:
     except FileNotFoundError:
         return ""
     return found.stdout.strip() if found.returncode == 0 else ""
+
+
+class Environment(NamedTuple):
+    """Content of ``environment.txt``."""
+
+    facts: dict[str, str]  # of ``provenance``, without packages
+    packages: dict[str, str]  # version by name, of all that were installed
+
+
+def write_provenance(folder: Path, config: Config, facts: dict[str, Any], step: int | None) -> None:
+    """Write ``config.yaml`` and ``environment.txt``: what the run was asked for, and what it is made with.
+
+    Args:
+        folder: of the run.
+        config: of the run.
+        facts: of ``provenance``.
+        step: from which a resumed run goes on, None for a new one. What the steps before it were made with is kept
+            beside, ``*_until_step_<step>``, where it differs.
+    """
+    environment = environment_of(facts)
+    lines = [f"{key}: {value}" for key, value in environment.facts.items()]
+    packages = [f"{name}=={version}" for name, version in environment.packages.items()]
+    files = {
+        "config.yaml": OmegaConf.to_yaml(OmegaConf.create(plain(config))),
+        "environment.txt": "\n".join([*lines, "", *packages]) + "\n",
+    }
+    for name, text in files.items():
+        path = folder / name
+        if step is not None and path.is_file() and path.read_text() != text:
+            before = path.with_stem(f"{path.stem}_until_step_{step}")
+            if not before.exists():  # else this part has added no step
+                path.replace(before)
+        path.write_text(text)
+
+
+def environment_of(facts: dict[str, Any]) -> Environment:
+    """Return ``provenance`` with all packages that are installed, as it is written."""
+    packages = dict(sorted((package.name, package.version) for package in distributions()))
+    return Environment({key: str(value) for key, value in facts.items() if key != "packages"}, packages)
+
+
+def read_environment(path: Path) -> Environment:
+    """Read what a run was made with.
+
+    Raises:
+        ConfigError: if the file is damaged.
+    """
+    try:
+        head, _, tail = path.read_text().partition("\n\n")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is damaged: {error}; put it back as the run has written it") from error
+    facts = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
+    packages = dict(line.split("==", 1) for line in tail.splitlines() if "==" in line)
+    missing = [name for name in ("commit", "val_hash") if name not in facts] + ["packages"] * (not packages)
+    if missing:
+        raise ConfigError(f"{path} is damaged: no {', no '.join(missing)} in it; put it back as the run has written it")
+    return Environment(facts, packages)

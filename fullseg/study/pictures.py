@@ -11,7 +11,7 @@ from PIL import Image
 from fullseg.pictures import draw_failures
 from fullseg.simulation.interaction import Round
 from fullseg.study.figures import choose_images, curves, interaction_grid
-from fullseg.study.summary import ImageRecord
+from fullseg.study.records import ImageRecord
 from fullseg.types import Sample
 
 WORST = 8  # regions drawn

@@ -4,104 +4,19 @@ import fcntl
 import functools
 import json
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fullseg.formats.atomic import write_json
 from fullseg.metrics.interaction import TARGETS, area_under_curve, bootstrap_band, effort, scribbles_to
-from fullseg.metrics.region_iou import SIZES, PanopticCounts, boundary_iou, panoptic_counts, region_iou
-from fullseg.simulation.interaction import Round, interact
-from fullseg.simulation.noise import Noise
-from fullseg.simulation.randomness import EVALUATION, seeded
-from fullseg.types import Annotations, Sample
-
-Predict = Callable[[Annotations, int], NDArray[np.int64]]  # annotations and the round they are of -> region map (H, W)
-Categories = Sequence[dict[str, Any]]  # id, name and isthing of every class
-
-
-class Strategy(NamedTuple):
-    """One curve of Fig. 5: how scribbles are allocated, and what they are given to."""
-
-    allocation: str  # of ``allocate``
-    model: str  # ``interactive``, ``single_region``, or a classical baseline
-
-
-STRATEGIES = {
-    "per_region": Strategy("per_region", "interactive"),
-    "free": Strategy("free", "interactive"),
-    "single_region": Strategy("per_region", "single_region"),
-    "watershed": Strategy("free", "watershed"),
-    "random_walker": Strategy("free", "random_walker"),
-    "grabcut": Strategy("free", "grabcut"),
-}
-
-
-class Plan(NamedTuple):
-    """What the simulated annotator does on every image."""
-
-    rounds: int  # R, of scribbles
-    noise: Noise
-    seed: int
-
-    def annotate(self, sample: Sample, predict: Predict, allocation: str) -> Iterator[Round]:
-        """Return an iterator over the R + 1 states of one image; a function of the sample and the seed alone."""
-        return interact(
-            sample.region_map,
-            sample.annotations.extreme_points,
-            predict,
-            strategy=allocation,
-            rounds=self.rounds,
-            noise=self.noise,
-            rng_of=lambda number: seeded(self.seed, EVALUATION, 0, sample.draw.index, number),
-        )
-
-
-class ImageRecord(NamedTuple):
-    """What happened on one image of N regions in R rounds."""
-
-    index: int  # type: ignore[assignment]  # of the image in its split; hides tuple.index
-    name: str
-    classes: NDArray[np.int64]  # (N,)
-    area: NDArray[np.int64]  # (N,) true area in square pixels
-    iou: NDArray[np.float64]  # (R + 1, N) in [0, 1], NaN where there is no pixel
-    boundary_iou: NDArray[np.float64]  # (R + 1, N)
-    scribbles: NDArray[np.int64]  # (R + 1, N), got so far
-    panoptic: list[PanopticCounts]  # R + 1
-    seconds: NDArray[np.float64]  # (R + 1,) of simulating and predicting
-
-
-def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -> ImageRecord:
-    """Annotate one image and record its quality after every round."""
-    truth, count = sample.region_map, len(sample.classes)
-    iou, boundary, given, panoptic, seconds = [], [], [], [], []
-    mark = time.perf_counter()
-    for state in plan.annotate(sample, predict, allocation):
-        seconds.append(time.perf_counter() - mark)
-        new = np.array([scribble.region for scribble in state.new_scribbles], np.int64)
-        given.append(np.bincount(new, minlength=count))
-        iou.append(region_iou(state.prediction, truth, count))
-        boundary.append(boundary_iou(state.prediction, truth, count))
-        panoptic.append(panoptic_counts(state.prediction, truth, count))
-        mark = time.perf_counter()
-    area = np.bincount(truth[truth >= 0], minlength=count)
-    return ImageRecord(
-        index=sample.draw.index,
-        name=sample.name,
-        classes=sample.classes,
-        area=area,
-        iou=np.stack(iou),
-        boundary_iou=np.stack(boundary),
-        scribbles=np.cumsum(given, axis=0),
-        panoptic=panoptic,
-        seconds=np.array(seconds),
-    )
+from fullseg.metrics.panoptic import PanopticCounts
+from fullseg.metrics.region_iou import SIZES
+from fullseg.study.plan import Categories
+from fullseg.study.records import ImageRecord
 
 
 def summarise(
@@ -162,30 +77,6 @@ def _mean(parts: Sequence[NDArray[np.float64]]) -> list[float | None]:
     counts = np.count_nonzero(scored, axis=1)
     sums = np.where(scored, values, 0).sum(axis=1)
     return [float(total / count) if count else None for total, count in zip(sums, counts, strict=True)]
-
-
-def write_records(path: Path, records: Sequence[ImageRecord], categories: Categories) -> None:
-    """Write a table with one row an image, region and round, whole or not at all."""
-    parts = []
-    for record in records:
-        rounds, count = record.iou.shape
-        number, region = (grid.ravel() for grid in np.indices((rounds, count)))
-        names = np.array([category["name"] for category in categories], dtype=object)[record.classes]
-        columns = {
-            "image": np.full(rounds * count, record.index),
-            "name": [record.name] * (rounds * count),
-            "region": region,
-            "class": names[region],
-            "area": record.area[region],
-            "round": number,
-            "scribbles": record.scribbles.ravel(),
-            "iou": record.iou.ravel(),
-            "boundary_iou": record.boundary_iou.ravel(),
-        }
-        parts.append(pa.table(columns))
-    partial = path.with_suffix(".partial")
-    pq.write_table(pa.concat_tables(parts), partial)
-    partial.replace(path)
 
 
 def write_study(path: Path, head: dict[str, Any], strategies: dict[str, dict[str, Any]]) -> dict[str, Any]:

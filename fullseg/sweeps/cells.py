@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fullseg.config.options import ConfigError
-from fullseg.config.schema import Config, load_config
+from fullseg.config.load import load_config
+from fullseg.config.schema import Config
+from fullseg.errors import ConfigError
+from fullseg.runs.find import find_checkpoint
 from fullseg.sweeps.command import expand_command
 from fullseg.sweeps.file import Sweep
-from fullseg.training.counterpart import find_checkpoint
 
 LONGEST_NAME = 100  # characters, of a folder
 OWN = {"train": ("experiment", "resume", "runs"), "study": ("resume", "runs")}  # options that a sweep sets itself

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
-from fullseg.config.options import ConfigError, nearest
+from fullseg.config.options import nearest
+from fullseg.errors import ConfigError
 
 KEYS = (  # W&B's schema (PyPI's sweeps 0.3.0)
     *("apiVersion", "command", "controller", "description", "early_terminate", "entity", "image_uri", "job", "kind"),

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fullseg.config.options import ConfigError
 from fullseg.config.schema import TrackingConfig
-from fullseg.data.datamodule import prepare
+from fullseg.data.prepare import prepare
+from fullseg.errors import ConfigError
 from fullseg.sweeps.cell_folder import read_state
 from fullseg.sweeps.cells import Cell, make_cells
 from fullseg.sweeps.figures import draw

@@ -15,7 +15,7 @@ from typing import IO, NamedTuple
 import torch
 from rich.console import Console
 
-from fullseg.config.options import ConfigError
+from fullseg.errors import ConfigError
 from fullseg.runs.stopping import Interrupted
 from fullseg.sweeps.cell_folder import RESULT_VARIABLE, State, read_state, write_arguments, write_state
 from fullseg.sweeps.cells import Cell, launch_command

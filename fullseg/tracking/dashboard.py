@@ -10,12 +10,12 @@ from wandb.errors import CommError, UsageError
 from wandb_workspaces import workspaces
 
 from fullseg.config.checks import STRATEGIES
-from fullseg.config.options import ConfigError
 from fullseg.config.schema import TrackingConfig
+from fullseg.errors import ConfigError
 from fullseg.formats.atomic import write_json
 from fullseg.metrics.region_iou import SIZES
 from fullseg.study.pictures import FIGURES
-from fullseg.training.callbacks import PICTURES
+from fullseg.tracking.wandb_run import PICTURES
 
 NAME = "fullseg"
 STEP = "trainer/global_step"  # W&B's own step begins at 0 again in a resumed run

@@ -9,7 +9,8 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 
 from fullseg.metrics.region_iou import SIZES
-from fullseg.study.summary import Categories, ImageRecord
+from fullseg.study.plan import Categories
+from fullseg.study.records import ImageRecord
 
 CURVES = ("iou", "boundary_iou", "panoptic_quality")
 Row = list[str | int | float | None]

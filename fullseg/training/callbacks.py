@@ -11,9 +11,8 @@ from PIL import Image
 
 from fullseg.formats.annotation_file import write_annotations
 from fullseg.pictures import draw_panels
+from fullseg.tracking.wandb_run import PICTURES
 from fullseg.types import VOID, Annotations, Batch
-
-PICTURES = "val/picture_"  # W&B's names of the evaluation images; a number follows
 
 
 class Throughput(L.Callback):

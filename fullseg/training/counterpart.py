@@ -7,43 +7,15 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from fullseg.config.options import ConfigError
 from fullseg.config.schema import Config
 from fullseg.data.scribbling import Scribbler
+from fullseg.errors import ConfigError
 from fullseg.model.base import Segmenter
 from fullseg.model.factory import without_start
 from fullseg.model.predictor import Predictor
+from fullseg.runs.find import find_checkpoint
 from fullseg.training.module import SegmenterModule
 from fullseg.types import Batch
-
-
-def find_checkpoint(option: str, value: str, runs: str) -> Path:
-    """Return the checkpoint that an option names.
-
-    Args:
-        option: its name, for the message.
-        value: a checkpoint, a run folder (its best checkpoint), or an experiment (its newest run that has one).
-        runs: folder of all run folders.
-
-    Raises:
-        ConfigError: if there is none.
-    """
-    path, best = Path(value), Path("checkpoints") / "best.ckpt"
-    if path.is_file():
-        return path.resolve()
-    if (path / best).is_file():
-        return (path / best).resolve()
-    found = sorted(
-        run / best for run in (Path(runs) / value).glob("*") if not run.is_symlink() and (run / best).is_file()
-    )
-    if found:
-        return found[-1].resolve()
-    if path.suffix == ".ckpt" or path.exists():
-        raise ConfigError(f"{option}={value}: {'no checkpoint in it' if path.is_dir() else 'no such checkpoint'}")
-    raise ConfigError(
-        f"{option}={value}: no such checkpoint or run folder, and no trained run in {Path(runs) / value}; "
-        f"train it first: make train EXPERIMENT={value}"
-    )
 
 
 def load_predictor(path: Path) -> Predictor:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from fullseg.config.schema import Config, plain
+from fullseg.config.load import plain
+from fullseg.config.schema import Config
 
 OF_DEXTR = ("name", "backbone", "pretrained", "annotation_encoding")  # options that DEXTR shares with the others
 

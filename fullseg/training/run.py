@@ -10,20 +10,22 @@ from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelChec
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
-from fullseg.config.options import ConfigError
-from fullseg.config.schema import Config, epochs_between_evaluations, plain
+from fullseg.config.load import plain
+from fullseg.config.schema import Config, epochs_between_evaluations
 from fullseg.data.datamodule import InteractiveDataModule
+from fullseg.errors import ConfigError
 from fullseg.model.base import Segmenter
 from fullseg.model.factory import without_start
 from fullseg.runs.checkpoints import check_model, checkpoint_to_resume, load_checkpoint
-from fullseg.runs.folder import Metrics, Result, open_folder, read_before, write_provenance, write_summary
-from fullseg.runs.provenance import NamesProvenance, provenance
+from fullseg.runs.folder import Metrics, Result, open_folder, read_before, write_summary
+from fullseg.runs.provenance import NamesProvenance, provenance, write_provenance
 from fullseg.runs.ranks import end_other_ranks, from_rank_0
 from fullseg.runs.stopping import StopAfterStep, interrupted
 from fullseg.runs.trainer import make_trainer, prepare_process
-from fullseg.study.summary import STRATEGIES
+from fullseg.study.plan import STRATEGIES
 from fullseg.tracking.artifacts import checkpoint_artifact, make, use
-from fullseg.tracking.wandb_run import MetricsFile, finish_wandb, wandb_logger
+from fullseg.tracking.metrics_file import MetricsFile
+from fullseg.tracking.wandb_run import finish_wandb, wandb_logger
 from fullseg.training.callbacks import Pictures, Throughput
 from fullseg.training.counterpart import load_counterpart, make_scribbler, start_from
 from fullseg.training.model_options import model_arguments

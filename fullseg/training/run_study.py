@@ -11,21 +11,24 @@ import lightning as L
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.config.options import ConfigError
-from fullseg.config.schema import Config, plain
+from fullseg.config.load import plain
+from fullseg.config.schema import Config
 from fullseg.data.datamodule import InteractiveDataModule
+from fullseg.errors import ConfigError
 from fullseg.model.base import Segmenter
+from fullseg.runs.find import find_checkpoint
 from fullseg.runs.provenance import provenance
 from fullseg.runs.ranks import end_other_ranks
 from fullseg.runs.stopping import Interrupted
 from fullseg.runs.trainer import make_trainer, prepare_process
 from fullseg.simulation.noise import Noise
-from fullseg.study.summary import Plan, Predict
+from fullseg.study.models import model_of
+from fullseg.study.plan import Plan, Predict
 from fullseg.tracking.artifacts import make, study_artifact, use
 from fullseg.tracking.wandb_run import finish_wandb, wandb_logger
-from fullseg.training.counterpart import find_checkpoint, find_counterpart, load_module, load_predictor
+from fullseg.training.counterpart import find_counterpart, load_module, load_predictor
 from fullseg.training.module import SegmenterModule
-from fullseg.training.study_callback import Study, model_of
+from fullseg.training.study_callback import Study
 
 # What a study may do otherwise than the model's own configuration says; then it has a folder of its own.
 PLAN = (

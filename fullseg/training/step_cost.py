@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from fullseg.config.options import ConfigError
+from fullseg.errors import ConfigError
 from fullseg.model.base import Segmenter
 
 

@@ -4,7 +4,6 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
@@ -16,20 +15,13 @@ from lightning.pytorch.loggers import WandbLogger
 from numpy.typing import NDArray
 
 from fullseg.model.base import Segmenter
-from fullseg.model.predictor import Predictor
 from fullseg.runs.provenance import study_provenance
 from fullseg.study.baselines import BASELINES
+from fullseg.study.models import model_of
 from fullseg.study.pictures import write_figures
-from fullseg.study.summary import (
-    STRATEGIES,
-    ImageRecord,
-    Plan,
-    Predict,
-    study_image,
-    summarise,
-    write_records,
-    write_study,
-)
+from fullseg.study.plan import STRATEGIES, Plan, Predict
+from fullseg.study.records import ImageRecord, study_image, write_records
+from fullseg.study.summary import summarise, write_study
 from fullseg.tracking.study import log_study
 from fullseg.types import Annotations, Batch, Draw, Sample
 
@@ -191,36 +183,6 @@ class Study(L.Callback):
             self._pool.shutdown(cancel_futures=True)
             torch.set_num_threads(self._threads)  # of threads to come: the workers have set it to one
         self._pool, self._pending = None, []
-
-
-def model_of(
-    segmenter: Segmenter,
-    counterpart: Segmenter | None,
-    device: str,
-    precision: Callable[[], AbstractContextManager[Any]],
-    *,
-    hold_scribbles: bool,
-) -> Callable[[NDArray[np.uint8]], Predict]:
-    """Return what makes a ``Predict`` for an image: the counterpart, where there is one, answers in round 0."""
-
-    def on_image(image: NDArray[np.uint8]) -> Predict:
-        ready: dict[bool, Predictor] = {}
-
-        def predict(annotations: Annotations, number: int) -> NDArray[np.int64]:
-            first = number == 0 and counterpart is not None
-            with precision():
-                if first not in ready:
-                    model = counterpart if first and counterpart else segmenter
-                    ready[first] = Predictor(model, [], device, hold_scribbles=hold_scribbles)
-                    ready[first].set_image(image)
-                if number == 0:  # the same bits whatever was annotated before
-                    for predictor in ready.values():
-                        predictor.forget()
-                return ready[first].predict(annotations)
-
-        return predict
-
-    return on_image
 
 
 def sample_of(batch: Batch) -> Sample:

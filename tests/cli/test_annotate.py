@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-import fullseg.cli.annotate
+import fullseg.annotator.serve
+import fullseg.runs.find
 from fullseg.__main__ import main
-from fullseg.cli.annotate import newest_checkpoint
+from fullseg.runs.find import newest_checkpoint
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, An
         workspace.journal.close()
         calls.append({"workspace": workspace, **options})
 
-    monkeypatch.setattr(fullseg.cli.annotate, "serve", serve)
+    monkeypatch.setattr(fullseg.annotator.serve, "serve", serve)
     monkeypatch.chdir(tmp_path)
     return calls
 
@@ -96,7 +97,7 @@ def test_ctrl_c_while_it_starts_is_no_traceback(
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fullseg.cli.annotate, "annotate", interrupted)
+    monkeypatch.setattr(fullseg.runs.find, "newest_checkpoint", interrupted)
     assert main(["annotate"]) == 130
     assert capsys.readouterr().err == "Stopped.\n"
 

@@ -1,10 +1,12 @@
+"""TODO."""
+
 import math
 from pathlib import Path
 
 import pytest
 
 from fullseg.cli.tables import print_result
-from fullseg.config.schema import load_config
+from fullseg.config.load import load_config
 from fullseg.runs.folder import Result
 
 

@@ -9,15 +9,15 @@ import pytest
 import torch
 import yaml
 
-from fullseg import config as config_module
+from fullseg.config import schema
 from fullseg.config.checks import CHOICES, LEAST, parse_fraction
-from fullseg.config.options import ConfigError, describe
-from fullseg.config.schema import Config, load_config, plain
+from fullseg.config.load import load_config, plain
+from fullseg.config.options import describe
+from fullseg.config.schema import Config
+from fullseg.errors import ConfigError
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 FILES = sorted(EXPERIMENTS.rglob("*.yaml"))
-
-# Known defects of fullseg/options.py; strict, so that the marks must go with the defects.
 
 
 def write(path: Path, text: str) -> Path:
@@ -40,12 +40,9 @@ def message_of(path: Path | None = None, *overrides: str) -> str:
     return str(caught.value)
 
 
-# ---------------------------------------------------------------- the schema
-
-
 def options_in_source() -> dict[str, ast.stmt | None]:
     """Return the statement below each option (not the sections, whose own class documents them)."""
-    tree = ast.parse(Path(config_module.__file__).read_text())
+    tree = ast.parse(Path(schema.__file__).read_text())
     below = {}
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name.endswith("Config"):
@@ -85,9 +82,6 @@ def test_every_number_is_restricted() -> None:
     defaults = flat(plain(Config()))
     numbers = {key for key, value in defaults.items() if type(value) in (int, float)}
     assert numbers - set(LEAST) - set(CHOICES) <= {"optimizer.class_loss_weight"}
-
-
-# ---------------------------------------------------------------- precedence
 
 
 def test_defaults_alone_are_the_dataclass() -> None:
@@ -147,9 +141,6 @@ def test_experiment_is_named_after_the_path(tmp_path: Path, file: str, name: str
 def test_extending_file_has_its_own_name(tmp_path: Path) -> None:
     write(tmp_path / "experiments/base.yaml", "seed: 1")
     assert load_config(write(tmp_path / "experiments/top.yaml", "extends: base.yaml")).experiment == "top"
-
-
-# ---------------------------------------------------------------- errors
 
 
 @pytest.mark.parametrize("back", ["a.yaml", "../exp/a.yaml"])
@@ -303,9 +294,6 @@ def test_every_choice_is_listed(key: str) -> None:
     assert f"choose one of {', '.join(map(str, CHOICES[key]))}" in message_of(None, f"{key}={wrong}")
 
 
-# ---------------------------------------------------------------- plain values
-
-
 def only_plain(value: Any) -> bool:
     if type(value) is dict:
         return all(type(key) is str and only_plain(item) for key, item in value.items())
@@ -336,9 +324,6 @@ def test_plain_holds_plain_values_and_survives_yaml_and_a_checkpoint(tmp_path: P
     assert load_config(write(tmp_path / "a.yaml", yaml.safe_dump(values | {"experiment": "e"}))) == load_config(
         None, ["data.root=x", "data.scale=[0.5,2]", "model.share=points", "seed=7", "experiment=e"]
     )
-
-
-# ---------------------------------------------------------------- the experiments of this project
 
 
 def test_there_are_experiments() -> None:

@@ -1,3 +1,5 @@
+"""TODO."""
+
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +11,9 @@ from scipy import ndimage
 from scipy.io import loadmat, savemat
 
 from fullseg.data.bsds500 import connected_regions, import_bsds500
-from fullseg.data.coco_panoptic import Category, CocoPanoptic, DataError
-from fullseg.types import VOID
+from fullseg.data.coco_panoptic import CocoPanoptic
+from fullseg.errors import DataError
+from fullseg.types import VOID, Category
 
 
 def read(root: Path, split: str = "val", annotators: str = "all") -> CocoPanoptic:

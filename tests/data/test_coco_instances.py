@@ -16,13 +16,13 @@ from pycocotools.coco import COCO
 
 from fullseg.config.schema import DataConfig
 from fullseg.data.coco_instances import CocoInstances
-from fullseg.data.coco_panoptic import Category, DataError
-from fullseg.data.datamodule import InteractiveDataModule, prepare
+from fullseg.data.datamodule import InteractiveDataModule
+from fullseg.data.prepare import prepare
+from fullseg.errors import DataError
 from fullseg.metrics.region_iou import region_iou
-from fullseg.types import BACKGROUND, VOID
+from fullseg.types import BACKGROUND, VOID, Category
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools, with numpy 2
-
 HEIGHT, WIDTH = 30, 40
 PERSON, KITE = {"id": 1, "name": "person"}, {"id": 38, "name": "kite"}
 
@@ -162,9 +162,6 @@ def test_every_object_is_there_exactly_once_and_no_layer_could_be_spared(masks: 
             assert any((before == region).sum() >= sizes.max() for region in beaten)
 
 
-# ---------------------------------------------------------------- what is bad
-
-
 @pytest.mark.parametrize(
     ("annotation", "message"),
     [
@@ -218,9 +215,6 @@ def test_what_is_missing_is_named_with_the_command_that_gets_it(tmp_path: Path) 
 def test_json_without_what_is_needed_names_it(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=rf"instances_val2017\.json: {name}\[0\] has no 'id'"):
         read(write(tmp_path, [], **{"annotations": objects(square(1, 1, 3), id=1)} | {name: [{}]}))
-
-
-# ---------------------------------------------------------------- as any data set
 
 
 def test_parts_are_those_of_the_file_names_and_layers_stay_together(tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+"""TODO."""
+
 import json
 import shutil
 import tempfile
@@ -12,9 +14,11 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from fullseg.data.coco_panoptic import Category, CocoPanoptic, DataError, NewSample, write_coco_panoptic
+from fullseg.data.coco_panoptic import CocoPanoptic
 from fullseg.data.index.partitions import Partition
-from fullseg.types import VOID
+from fullseg.errors import DataError
+from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
+from fullseg.types import VOID, Category
 
 CACHE = tempfile.TemporaryDirectory()
 CATEGORIES = (Category(7, "person", True), Category(200, "sky", False))

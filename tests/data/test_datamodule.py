@@ -17,13 +17,14 @@ from PIL import Image
 
 from fullseg.config.schema import DataConfig
 from fullseg.data import datamodule
-from fullseg.data.coco_panoptic import Category, DataError, NewSample, write_coco_panoptic
-from fullseg.data.datamodule import InteractiveDataModule, prepare
-from fullseg.types import BACKGROUND, VOID, Batch
+from fullseg.data.datamodule import InteractiveDataModule
+from fullseg.data.prepare import prepare
+from fullseg.errors import DataError
+from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
+from fullseg.types import BACKGROUND, VOID, Batch, Category
 
 CATEGORIES = (Category(7, "person", True), Category(200, "sky", False))
 SIZE = (40, 50)  # (H, W), px
-
 pytestmark = pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true")
 
 
@@ -87,9 +88,6 @@ def edit(root: Path, change: Callable[[dict[str, Any]], Any], split: str = "trai
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
-
-
-# ---------------------------------------------------------------- what is delivered
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -280,9 +278,6 @@ def test_trainer_gets_other_crops_every_epoch_and_warnings_once(root: Path, tmp_
     assert "t4.png cannot be read" in skipped[0]
 
 
-# ---------------------------------------------------------------- what identifies the data
-
-
 def test_fingerprint_is_that_of_the_data_wherever_it_lies(root: Path, tmp_path: Path) -> None:
     before = ready(root).fingerprint()
     assert (before["train_samples"], before["val_samples"]) == (6, 3)
@@ -320,9 +315,6 @@ def test_setting_up_twice_reads_the_files_once(root: Path) -> None:
     partitions = data.train_partitions
     data.setup("validate")
     assert data.train_partitions is partitions
-
-
-# ---------------------------------------------------------------- generated and imported data
 
 
 @pytest.fixture
@@ -416,9 +408,6 @@ def test_bsds500_is_imported_once_for_each_least_area_and_place(
     splits = [(place, split, area) for place, area in (("a", 25), ("a", 9), ("b", 9)) for split in ("train", "val")]
     assert sorted(imports) == sorted(splits)
     assert len(folders) == 3
-
-
-# ---------------------------------------------------------------- what is refused at start-up
 
 
 @pytest.mark.parametrize("name", ["bsds500", "coco_panoptic"])
@@ -518,9 +507,6 @@ def test_bad_evaluation_sample_is_named_too(root: Path) -> None:
     (root / "val" / "images" / "v1.png").unlink()
     with pytest.raises(DataError, match=r"val/panoptic\.json: 1 of 3 samples are bad"):
         ready(root)
-
-
-# ---------------------------------------------------------------- what turns out to be bad later
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -14,20 +14,11 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 from torch.utils.data._utils.pin_memory import pin_memory
 
-from fullseg.data.dataset import (
-    TRIES,
-    Draw,
-    EpochSampler,
-    EvaluationSet,
-    Item,
-    TrainingSet,
-    collate,
-    pack_scribbles,
-)
-from fullseg.data.index.files import DataError
+from fullseg.data.dataset import TRIES, EpochSampler, EvaluationSet, Item, TrainingSet, collate, pack_scribbles
 from fullseg.data.index.partitions import Partition
 from fullseg.data.transforms import training_transform
-from fullseg.types import BACKGROUND, VOID, Annotations, Batch, Sample, Scribble
+from fullseg.errors import DataError
+from fullseg.types import BACKGROUND, VOID, Annotations, Batch, Draw, Sample, Scribble
 
 CROP = 40
 GEOMETRY = training_transform(crop_size=CROP, scale=(0.75, 1.25), flip=0.5, colour=0)
@@ -95,9 +86,6 @@ def contents(batch: Batch) -> list[tuple[bytes, ...]]:
         arrays = (batch.images[k].permute(1, 2, 0).contiguous(), batch.region_maps[k], classes[k], points[k])
         found.append((name.encode(), *(array.numpy().tobytes() for array in arrays)))
     return found
-
-
-# ---------------------------------------------------------------- training samples
 
 
 def test_training_sample_is_a_function_of_seed_epoch_and_index() -> None:
@@ -299,9 +287,6 @@ def test_smaller_regions_than_the_least_area_are_no_regions_of_the_crop() -> Non
         assert np.bincount(sample.region_map[sample.region_map != VOID]).min() >= 150
 
 
-# ---------------------------------------------------------------- evaluation samples
-
-
 def test_evaluation_sample_is_the_whole_image_with_exact_points() -> None:
     partitions = some(3)
     dataset = EvaluationSet(partitions, min_region_area=1, seed=0)
@@ -352,9 +337,6 @@ def test_unreadable_evaluation_sample_has_no_region_and_is_named() -> None:
     expected = ((torch.uint8, 4), (torch.int64, 3), (torch.float32, 3), (torch.int64, 1))
     found = (batch.images, batch.region_maps, batch.extreme_points, batch.classes)
     assert tuple((tensor.dtype, tensor.ndim) for tensor in found) == expected
-
-
-# ---------------------------------------------------------------- the order
 
 
 def samplers(length: int, batch_size: int, ranks: int, seed: int = 0) -> list[EpochSampler]:
@@ -412,9 +394,6 @@ def test_too_few_samples_for_one_step_name_the_remedy() -> None:
     with pytest.raises(DataError, match=r"lower data\.batch_size"):
         samplers(0, 1, 1)
     assert [len(sampler) for sampler in samplers(8, 4, 2)] == [4, 4]
-
-
-# ---------------------------------------------------------------- batches
 
 
 def by_hand() -> list[Item]:

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fullseg.__main__ import main
-from fullseg.data.index.files import DataError
-from fullseg.data.panoptic_quality import Segments, count_segments, evaluate, quality_of
+from fullseg.data.panoptic_quality import evaluate
+from fullseg.errors import DataError
 from fullseg.formats.panoptic_png import write_panoptic_png
-from fullseg.metrics.region_iou import PanopticCounts, boundary_iou
+from fullseg.metrics.boundary import boundary_iou
+from fullseg.metrics.panoptic import PanopticCounts, Segments, count_segments, quality_of
 from fullseg.types import VOID
 
 SKY, CAT = 7, 3  # category ids

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
-from fullseg.metrics.region_iou import PanopticCounts, boundary_iou, panoptic_counts
+from fullseg.metrics.boundary import boundary_iou
+from fullseg.metrics.panoptic import PanopticCounts, panoptic_counts
 from fullseg.types import BACKGROUND, VOID
 from tests.simulation.strategies import Case, cases
 

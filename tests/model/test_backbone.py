@@ -15,7 +15,8 @@ from huggingface_hub import constants
 from PIL import Image
 from torch import Tensor, nn
 
-from fullseg.model.backbone import Backbone, WeightsError, load_imagenet_weights
+from fullseg.errors import WeightsError
+from fullseg.model.backbone import Backbone, load_imagenet_weights
 
 LITE0 = "tf_efficientnet_lite0"
 

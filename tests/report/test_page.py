@@ -1,3 +1,5 @@
+"""TODO."""
+
 import json
 import re
 from pathlib import Path
@@ -8,7 +10,8 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from fullseg.config.schema import Config, plain
+from fullseg.config.load import plain
+from fullseg.config.schema import Config
 from fullseg.report.page import write_report
 
 

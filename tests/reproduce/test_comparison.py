@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fullseg.config.options import ConfigError
+from fullseg.errors import ConfigError
 from fullseg.reproduce.comparison import (
     compare_metrics,
     compare_study,

@@ -12,12 +12,12 @@ import torch
 import yaml
 
 from fullseg.__main__ import main
-from fullseg.config.options import ConfigError
-from fullseg.config.schema import load_config
+from fullseg.config.load import load_config
 from fullseg.data.scenes import write_scenes
+from fullseg.errors import ConfigError
 from fullseg.reproduce.original import Original, history, read_original
 from fullseg.reproduce.run import _check_machine, _kept, reproduce
-from fullseg.runs.folder import Environment
+from fullseg.runs.provenance import Environment
 from tests.tiny_runs import Runs
 
 pytestmark = pytest.mark.slow

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from fullseg.config.options import ConfigError
 from fullseg.config.schema import Config
-from fullseg.model.predictor import CheckpointError
+from fullseg.errors import CheckpointError, ConfigError
 from fullseg.runs import checkpoints
 from fullseg.runs.checkpoints import RESUMED, WholeCheckpoints, check_model, checkpoint_to_resume
 

@@ -11,11 +11,18 @@ import numpy as np
 import pytest
 import torch
 
-from fullseg.config.options import ConfigError
-from fullseg.config.schema import load_config
+from fullseg.config.load import load_config
+from fullseg.errors import ConfigError
 from fullseg.report.page import write_report
-from fullseg.runs.folder import read_environment, write_provenance
-from fullseg.runs.provenance import PACKAGES, commit, machine, provenance, weights_hash
+from fullseg.runs.provenance import (
+    PACKAGES,
+    commit,
+    machine,
+    provenance,
+    read_environment,
+    weights_hash,
+    write_provenance,
+)
 from tests.tiny_runs import Runs
 
 

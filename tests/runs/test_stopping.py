@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from fullseg.config.schema import load_config
+from fullseg.config.load import load_config
 from fullseg.runs import stopping
 from fullseg.training.run import train
 from tests.training.test_run import rows, weights
 
 pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[2]
 TWO_RANKS = ("trainer.devices=2", "data.batch_size=1")
 OWN_SCRIBBLES = ("scribbles.max_scribbles=1", "scribbles.predictor=self", "scribbles.workers=0")

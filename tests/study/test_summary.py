@@ -1,3 +1,5 @@
+"""TODO."""
+
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,11 +11,14 @@ import pytest
 from numpy.typing import NDArray
 
 from fullseg.config import checks as config_checks
-from fullseg.metrics.region_iou import boundary_iou, region_iou
+from fullseg.metrics.boundary import boundary_iou
+from fullseg.metrics.region_iou import region_iou
 from fullseg.simulation import simulate_extreme_points
 from fullseg.simulation.noise import NO_NOISE
 from fullseg.study.baselines import BASELINES
-from fullseg.study.summary import STRATEGIES, ImageRecord, Plan, study_image, summarise, write_records, write_study
+from fullseg.study.plan import STRATEGIES, Plan
+from fullseg.study.records import ImageRecord, study_image, write_records
+from fullseg.study.summary import summarise, write_study
 from fullseg.types import VOID, Annotations, Draw, Sample
 
 PLAN = Plan(3, NO_NOISE, 0)

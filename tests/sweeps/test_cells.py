@@ -1,10 +1,12 @@
+"""TODO."""
+
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fullseg.config.options import ConfigError
+from fullseg.errors import ConfigError
 from fullseg.sweeps.cells import Cell, fullseg_job, launch_command, make_cells
 from fullseg.sweeps.file import read_sweep
 

@@ -1,8 +1,10 @@
+"""TODO."""
+
 from pathlib import Path
 
 import pytest
 
-from fullseg.config.options import ConfigError
+from fullseg.errors import ConfigError
 from fullseg.sweeps.file import Sweep, read_sweep
 
 HEAD = "method: grid\nprogram: train.py\n"

@@ -1,3 +1,5 @@
+"""TODO."""
+
 import csv
 import json
 import math
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from fullseg.config.schema import load_config
+from fullseg.config.load import load_config
 from fullseg.sweeps.cell_folder import RESULT_VARIABLE, State, leave_result, write_state
 from fullseg.sweeps.cells import Cell
 from fullseg.sweeps.file import Sweep

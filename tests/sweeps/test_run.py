@@ -15,8 +15,7 @@ import pytest
 from PIL import Image
 
 from fullseg.__main__ import main
-from fullseg.config.options import ConfigError
-from fullseg.data.coco_panoptic import DataError
+from fullseg.errors import ConfigError, DataError
 from fullseg.sweeps.run import sweep
 
 EXPERIMENT = Path(__file__).parents[2] / "experiments" / "default.yaml"

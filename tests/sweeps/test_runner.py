@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fullseg.__main__ import main
-from fullseg.config.options import ConfigError
+from fullseg.errors import ConfigError
 from fullseg.sweeps import runner as sweep_runner
 from fullseg.sweeps.cell_folder import read_state
 from fullseg.sweeps.runner import alone, visible_gpus

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fullseg.config.options import ConfigError
+from fullseg.errors import ConfigError
 from fullseg.tracking import dashboard
 from fullseg.tracking.dashboard import as_json, create, make_workspace
 

@@ -14,7 +14,7 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 
 from fullseg.runs.folder import Result
-from fullseg.study.summary import ImageRecord
+from fullseg.study.records import ImageRecord
 from fullseg.tracking import artifacts
 from fullseg.tracking.study import by_class, by_size
 from tests.tiny_runs import Runs

@@ -1,3 +1,5 @@
+"""TODO."""
+
 import csv
 from pathlib import Path
 from typing import Any
@@ -6,7 +8,8 @@ import pytest
 
 from fullseg.config.schema import TrackingConfig
 from fullseg.tracking import wandb_run as tracking
-from fullseg.tracking.wandb_run import MetricsFile, wandb_logger
+from fullseg.tracking.metrics_file import MetricsFile
+from fullseg.tracking.wandb_run import wandb_logger
 
 CONFIG = {"experiment": "bsds500/full_image", "seed": 0}
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from fullseg.config.schema import load_config, plain
+from fullseg.config.load import load_config, plain
 from fullseg.training import run as run_module
 from fullseg.training.model_options import model_arguments
 from fullseg.training.module import SegmenterModule, _independent_iou

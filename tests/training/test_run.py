@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 
 from fullseg import Predictor
-from fullseg.config.options import ConfigError
-from fullseg.config.schema import load_config
+from fullseg.config.load import load_config
+from fullseg.errors import ConfigError
 from fullseg.formats.annotation_file import read_annotations
 from fullseg.runs.folder import Result
 from fullseg.runs.stopping import Interrupted
@@ -24,7 +24,6 @@ from fullseg.training.callbacks import Throughput
 from fullseg.training.run import train
 
 pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[2]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from fullseg.__main__ import main
 from fullseg.cli.tables import print_study
-from fullseg.config.options import ConfigError
+from fullseg.errors import ConfigError
 from fullseg.report.page import write_report
 from tests.tiny_runs import Runs
 

@@ -9,14 +9,13 @@ from PIL import Image
 from pycocotools import mask as run_lengths
 
 from fullseg import Predictor
-from fullseg.config.schema import load_config
+from fullseg.config.load import load_config
 from fullseg.data.scenes import SCENE_CATEGORIES, generate_scene
 from fullseg.training.run import train
 from fullseg.training.run_study import study
 from fullseg.types import VOID, Annotations
 
 pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[2]
 TINY = {  # beside the tiny options of all tests: a network of the same kind that is quick
     "single_region": ["model.backbone=resnet14t", "model.dextr.input_size=32"],

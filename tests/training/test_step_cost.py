@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch._dynamo.utils import counters
 
-from fullseg.config.options import ConfigError
+from fullseg.errors import ConfigError
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.training import step_cost
 from fullseg.training.step_cost import checkpoint_activations, compile_backbone

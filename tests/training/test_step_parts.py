@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from fullseg.cli.tables import print_result
-from fullseg.config.schema import Config, load_config
+from fullseg.config.load import load_config
+from fullseg.config.schema import Config
 from fullseg.runs import stopping
 from fullseg.runs.folder import Result
 from fullseg.training import callbacks, step_parts

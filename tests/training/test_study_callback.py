@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from fullseg.config.options import ConfigError
+from fullseg.errors import ConfigError
 from fullseg.runs.folder import Result
 from fullseg.runs.stopping import Interrupted
 from fullseg.simulation.noise import NO_NOISE
-from fullseg.study.summary import Plan
+from fullseg.study.plan import Plan
 from fullseg.training.callbacks import Throughput
 from fullseg.training.study_callback import Study
 from tests.tiny_runs import Runs, tables

@@ -17,7 +17,7 @@ from fullseg.data.download.archives import SERVER, Archive
 from fullseg.data.download.http import ask, fetch, note_path
 from fullseg.data.download.manifest import Manifest
 from fullseg.data.download.unpack import problem_of, staging_of, unpack
-from fullseg.data.index.files import DataError
+from fullseg.errors import DataError
 
 CHUNK = 1 << 22  # bytes
 OTHER_ADDRESS = "https://s3.amazonaws.com/images.cocodataset.org"  # of the same files

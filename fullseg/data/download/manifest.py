@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fullseg.data.download.archives import Archive
-from fullseg.data.index.files import DataError
+from fullseg.errors import DataError
 from fullseg.formats.atomic import write_json
 
 NAME = "coco.json"

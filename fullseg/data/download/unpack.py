@@ -10,7 +10,7 @@ from rich.filesize import decimal
 from rich.progress import Progress
 
 from fullseg.data.download.archives import Archive
-from fullseg.data.index.files import DataError
+from fullseg.errors import DataError
 
 CHUNK = 1 << 20  # bytes
 BLOCK = 4096  # bytes, that a file fills at least

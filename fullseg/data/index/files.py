@@ -8,22 +8,11 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from fullseg.errors import DataError
+
 BROKEN_IMAGE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises on bad files
 READERS, BLOCK = 16, 500  # threads that read headers, and how many files at once
-
 Entry = Mapping[str, Any]  # of the json
-
-
-class DataError(ValueError):
-    """Bad data: the message names the file, what is wrong with it, and the remedy."""
-
-
-class Category(NamedTuple):
-    """A class of regions."""
-
-    id: int  # in the files; inside fullseg a class is its position among the categories
-    name: str
-    isthing: bool
 
 
 class Files(NamedTuple):

@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from fullseg.data.index.files import Category, DataError
+from fullseg.errors import DataError
+from fullseg.types import Category
 
 VERSION = "1"  # of what is in the file: another one is built anew
 CLOCK_TICK = 20_000_000  # ns: two changes of a file in a shorter time may leave it with one and the same time

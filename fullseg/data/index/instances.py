@@ -10,10 +10,12 @@ import numpy as np
 import pyarrow as pa
 from pycocotools import mask as run_lengths
 
-from fullseg.data.index.files import Category, DataError, Entry, by_image, header_problems, read_json
+from fullseg.data.index.files import Entry, by_image, header_problems, read_json
 from fullseg.data.index.index_file import make_batch
 from fullseg.data.index.panoptic import shown
 from fullseg.data.index.parts import name_hash
+from fullseg.errors import DataError
+from fullseg.types import Category
 
 LISTS = {
     "images": ("id", "file_name", "height", "width"),
@@ -27,7 +29,6 @@ COLUMNS = {
     "classes": pa.list_(pa.int32()),  # of the regions
     "crowd": pa.binary(),  # run lengths of all crowd segments together; null: none
 }
-
 RunLengths = Mapping[str, Any]  # pycocotools': "size" [H, W], "counts" compressed
 
 

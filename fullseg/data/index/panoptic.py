@@ -11,9 +11,10 @@ import pyarrow as pa
 from rich.console import Console
 from rich.progress import track
 
-from fullseg.data.index.files import Category, Entry, Files, by_image, check_list, header_problems, read_json
+from fullseg.data.index.files import Entry, Files, by_image, check_list, header_problems, read_json
 from fullseg.data.index.index_file import make_batch
 from fullseg.data.index.parts import name_hash
+from fullseg.types import Category
 
 ID_LIMIT = 1 << 24  # the png has three bytes for an id
 LISTS = {

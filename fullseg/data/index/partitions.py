@@ -1,5 +1,8 @@
 """Images with one partition each, read from what an index knows of them: the same for every data set of COCO's."""
 
+import hashlib
+import json
+import warnings
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import NamedTuple
@@ -8,8 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fullseg.data.index.files import BROKEN_IMAGE, Category, DataError
-from fullseg.data.selection import Selection
+from fullseg.data.index.files import BROKEN_IMAGE
+from fullseg.data.index.index_file import Index
+from fullseg.errors import DataError
+from fullseg.types import Category
+
+SHOWN = 10  # bad samples that one message lists
 
 
 class Partition(NamedTuple):
@@ -19,6 +26,75 @@ class Partition(NamedTuple):
     image: NDArray[np.uint8]  # (H, W, 3) RGB
     region_map: NDArray[np.int64]  # (H, W), region in [0, N), VOID or BACKGROUND
     classes: NDArray[np.int64]  # (N,), index into the categories
+
+
+class Selection:
+    """Rows of an index, in its order (see ``CocoPanoptic`` for the arguments).
+
+    Args:
+        index: of the split.
+        source: json that it was made of, for messages.
+        annotators: whose partitions.
+        fraction: (k, n), see ``coco_parts.RULE``.
+        max_regions: of a good sample.
+        skip_bad: leave bad ones out with a warning.
+
+    Attributes:
+        index: of the split.
+        rows: (S,) int64 of the samples in the index.
+
+    Raises:
+        DataError: for bad samples, or if none is left.
+        ValueError: for a wrong ``annotators`` or ``fraction``.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        source: Path,
+        *,
+        annotators: str,
+        fraction: tuple[int, int],
+        max_regions: int,
+        skip_bad: bool,
+    ) -> None:
+        self.index = index
+        chosen = np.flatnonzero(_in_part(index, fraction) & _of_annotators(index, annotators, source))
+        bad = ((index.lengths("problem") > 0) | (index.column("num_regions") > max_regions))[chosen]
+        self.rows: NDArray[np.int64] = chosen[~bad]
+        self._report(chosen[bad], source, max_regions, skip_bad=skip_bad)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def name(self, row: int) -> str:
+        """Return a sample's name: the image's file name, followed by '#k' for its annotator or layer k, if any."""
+        number = self.index.value("number", row)
+        return self.index.text("file_name", row) + ("" if number is None else f"#{number}")
+
+    def fingerprint(self) -> str:
+        """Return 16 hex digits that identify the categories and the samples, wherever they lie."""
+        hasher = hashlib.sha256(json.dumps(self.index.categories).encode())
+        hasher.update(self.index.column("hash")[self.rows].tobytes())
+        return hasher.hexdigest()[:16]
+
+    def _report(self, bad: NDArray[np.int64], source: Path, max_regions: int, *, skip_bad: bool) -> None:
+        total = len(self.rows) + len(bad)
+        lines = [f"\n  {self.name(row)}: {self._problem(row, max_regions)}" for row in bad[:SHOWN].tolist()]
+        listed = "".join(lines) + ("\n  ..." if len(bad) > SHOWN else "")
+        if len(bad) and not skip_bad:
+            remedy = "fix or remove them, or set data.skip_bad=true to train without them"
+            raise DataError(f"{source}: {len(bad)} of {total} samples are bad; {remedy}:{listed}")
+        if len(bad) == total:
+            reason = f"all are bad:{listed}" if len(bad) else "widen the fraction or the choice of annotators"
+            raise DataError(f"{source}: no sample is left of {total}; {reason}")
+        if len(bad):
+            warnings.warn(f"{source}: left out {len(bad)} of {total} samples as bad:{listed}", stacklevel=5)
+
+    def _problem(self, row: int, max_regions: int) -> str:
+        wrong, num_regions = self.index.text("problem", row), self.index.value("num_regions", row)
+        many = f"{num_regions} regions, more than data.max_regions={max_regions}" if num_regions > max_regions else ""
+        return "; ".join(text for text in (wrong, many) if text)
 
 
 class IndexedPartitions(ABC):
@@ -71,3 +147,28 @@ def read_image(path: Path) -> NDArray[np.uint8]:
             return np.array(rgb)  # (H, W, 3), a copy, since Pillow's own is read-only
     except BROKEN_IMAGE as error:
         raise DataError(f"{path} cannot be read ({error}): download or write it again") from error
+
+
+def _in_part(index: Index, fraction: tuple[int, int]) -> NDArray[np.bool_]:
+    part, parts = fraction
+    if not 1 <= part <= parts:
+        raise ValueError(f"fraction {part}/{parts}: write (k, n), the k-th of n parts, 1 <= k <= n")
+    inside: NDArray[np.bool_] = index.column("name_hash") % np.uint64(parts) == part - 1
+    return inside
+
+
+def _of_annotators(index: Index, annotators: str, source: Path) -> NDArray[np.bool_]:
+    if annotators == "all":
+        return np.ones(len(index), bool)
+    if annotators == "median":
+        median: NDArray[np.bool_] = index.column("median")
+        return median
+    if not annotators.isdecimal():
+        raise ValueError(f"annotators {annotators!r}: choose all, median or the number of an annotator from 0")
+    numbers = index.column("number")
+    known = np.unique(numbers[numbers >= 0])
+    if len(known) and int(annotators) not in known:
+        listed = ", ".join(map(str, known.tolist()))
+        raise DataError(f"{source}: no image has annotator {annotators}; choose all, median or one of {listed}")
+    chosen: NDArray[np.bool_] = (numbers == int(annotators)) | (numbers < 0)
+    return chosen

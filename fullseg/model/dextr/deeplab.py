@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fullseg.model.backbone import FrozenNorms, WeightsError, load_imagenet_weights
+from fullseg.errors import WeightsError
+from fullseg.model.backbone import FrozenNorms, load_imagenet_weights
 
 STRIDE = 8
 BINS = (1, 2, 3, 6)  # sides of the pyramid's levels, in cells

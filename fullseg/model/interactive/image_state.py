@@ -11,8 +11,8 @@ from torch import Tensor
 from fullseg.model.annotation_maps import walk_scribbles
 from fullseg.model.base import PREDICTED, Segmenter
 from fullseg.model.boxes import region_boxes
-from fullseg.model.factory import make_head
 from fullseg.model.interactive.drawing import NOTHING, Box, Drawing, Window, bounding_box, difference, draw_regions
+from fullseg.model.interactive.heads import make_head
 from fullseg.model.interactive.region_cache import Region
 from fullseg.model.interactive.tiles import LARGE_TILE, SMALL_TILE, Decided, TiledCanvas
 from fullseg.types import VOID, Annotations, Scribble

@@ -1,3 +1,5 @@
+"""TODO."""
+
 import hashlib
 import http.server
 import io
@@ -15,13 +17,14 @@ import numpy as np
 import pytest
 
 from fullseg.__main__ import main
-from fullseg.data.coco_panoptic import CocoPanoptic, DataError
+from fullseg.data.coco_panoptic import CocoPanoptic
 from fullseg.data.download import coco as coco_download
 from fullseg.data.download import http as fetch
 from fullseg.data.download import unpack as coco_unpack
 from fullseg.data.download.archives import PARTS, Archive, archives_of
 from fullseg.data.download.coco import download_coco
 from fullseg.data.scenes import write_scenes
+from fullseg.errors import DataError
 
 COUNTS = {"train": 3, "val": 2}
 

@@ -17,9 +17,12 @@ import pytest
 from PIL import Image
 
 from fullseg.data import coco_panoptic
-from fullseg.data.coco_panoptic import Category, CocoPanoptic, DataError, NewSample, write_coco_panoptic
+from fullseg.data.coco_panoptic import CocoPanoptic
 from fullseg.data.index import partitions
 from fullseg.data.index.parts import images_of_part
+from fullseg.errors import DataError
+from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
+from fullseg.types import Category
 
 COUNT, KINDS = 5_000, 8  # samples, and different pairs of files among them
 HEIGHT, WIDTH = 12, 16  # px
@@ -83,9 +86,6 @@ def few(tmp_path: Path) -> Path:
     ]
     write_coco_panoptic(tmp_path / "train", (Category(1, "thing", True),), samples)
     return tmp_path
-
-
-# ---------------------------------------------------------------- 5,000 samples
 
 
 def test_opening_again_is_at_least_five_times_as_fast(many: Path, cache: tuple[Path, float]) -> None:
@@ -184,9 +184,6 @@ def test_a_process_that_is_not_forked_opens_the_file_itself(many: Path, cache: t
     again = pickle.loads(sent)
     assert again.fingerprint() == data.fingerprint()
     np.testing.assert_array_equal(again[77].region_map, data[77].region_map)
-
-
-# ---------------------------------------------------------------- when it is built
 
 
 @pytest.fixture

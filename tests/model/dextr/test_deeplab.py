@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fullseg.model.backbone import WeightsError
+from fullseg.errors import WeightsError
 from fullseg.model.dextr.deeplab import PyramidNet, load_published
 from fullseg.model.dextr.dextr import Dextr
 

@@ -1,0 +1,36 @@
+"""``fullseg reproduce``: make a run again, and report every difference."""
+
+import argparse
+from pathlib import Path
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command's arguments."""
+    reproduce = commands.add_parser(
+        "reproduce",
+        help="train a run again, study it again, and report every difference",
+        epilog="exit status: 0 if everything that can be compared is identical, bit for bit; 1 if something differs",
+    )
+    reproduce.add_argument("run_folder", type=Path, metavar="RUN", help="run folder, for example runs/default/latest")
+    reproduce.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="options that replace the run's, for example data.root=DIR"
+    )
+    reproduce.add_argument(
+        "--runs",
+        type=Path,
+        default=Path("runs/reproduced"),
+        metavar="DIR",
+        help="folder of the new run (default: runs/reproduced; there it is never taken for an experiment's newest run)",
+    )
+    reproduce.add_argument(
+        "--anyway", action="store_true", help="go on even if the data or the counterpart differs from the run's"
+    )
+    reproduce.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Reproduce; the status is 1 if something differs."""
+    from fullseg.reproduce.run import reproduce
+
+    found = reproduce(options.run_folder, options.overrides, runs=options.runs, anyway=options.anyway)
+    return int(found is not None and not found.identical)

@@ -1,0 +1,57 @@
+"""A configuration from the defaults, one YAML file and overrides."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from yaml import YAMLError
+
+from fullseg.config.checks import check
+from fullseg.config.options import leaves, merge, read_experiment
+from fullseg.config.schema import Config
+from fullseg.errors import ConfigError
+
+
+def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
+    """Read one experiment.
+
+    Args:
+        path: YAML file with the options that differ from the defaults, or None for the defaults alone. ``extends``
+            names another file, relative to this one, to differ from instead.
+        overrides: dotlist, ``key=value`` each; they win over the file.
+
+    Returns:
+        The complete configuration.
+
+    Raises:
+        ConfigError: for a missing or broken file, an unknown option, or a value of the wrong type or out of range.
+    """
+    config = OmegaConf.structured(Config)
+    if path is not None:
+        for file, options in read_experiment(Path(path)):
+            config = merge(config, options, source=str(file))
+        parts = Path(path).with_suffix("").parts
+        folders = [index for index, part in enumerate(parts[:-1]) if part == "experiments"]
+        name = "/".join(parts[folders[-1] + 1 :]) if folders else parts[-1]
+        if config.experiment == Config.experiment:
+            config.experiment = name
+    for override in overrides:
+        key, separator, _ = override.partition("=")
+        if not separator or not key:
+            raise ConfigError(f"override {override!r}: write it as key=value, for example model.share=none")
+        try:
+            changes = OmegaConf.from_dotlist([override])
+        except YAMLError as error:
+            raise ConfigError(f"override {override!r}: the value is not valid YAML: {error}") from error
+        config = merge(config, changes, source=f"override {override!r}")
+    loaded: Config = OmegaConf.to_object(config)  # type: ignore[assignment]
+    check(dict(leaves(OmegaConf.structured(loaded))))
+    return loaded
+
+
+def plain(config: Config) -> dict[str, Any]:
+    """Return the configuration as nested dicts of plain values: what a checkpoint can hold."""
+    container = OmegaConf.to_container(OmegaConf.structured(config), resolve=True)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}

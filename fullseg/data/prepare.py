@@ -1,0 +1,42 @@
+"""Data sets as COCO panoptic on this disk: generated, imported, or there already."""
+
+import hashlib
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fullseg.config.schema import DataConfig
+from fullseg.data.bsds500 import import_bsds500
+from fullseg.data.scenes import write_scenes
+from fullseg.errors import DataError
+
+SCENES = {"train": 400, "val": 60, "seed": 0}  # the embedded data set is the same for every run
+
+
+def prepare(config: DataConfig) -> Path:
+    """Generate or import the data set where that has not been done yet; return the folder of its COCO panoptic form.
+
+    Raises:
+        DataError: if ``data.root`` is needed and missing, or its files are not what they should be.
+    """
+    if config.format == "scenes":
+        folder = Path(config.cache) / "scenes-{train}-{val}-{seed}".format(**SCENES)
+        if not folder.exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix=".scenes-", dir=folder.parent) as partial:  # it appears once it is complete
+                write_scenes(Path(partial) / "new", **SCENES)
+                if not folder.exists():  # another process may have been faster
+                    (Path(partial) / "new").rename(folder)
+        return folder
+    if config.root is None:
+        raise DataError(f"data.format={config.format} needs data.root=FOLDER (make: DATA=FOLDER)")
+    root = Path(config.root)
+    if not root.is_dir():
+        raise DataError(f"data.root={config.root}: no such folder")
+    if config.format in ("coco_panoptic", "coco_instances"):
+        return root
+    origin = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]
+    folder = Path(config.cache) / f"bsds500-{config.min_region_area}px-{origin}"
+    for split in {config.train_split, config.val_split}:
+        if not (folder / split).exists():
+            import_bsds500(root, folder, split, min_region_area=config.min_region_area)
+    return folder

@@ -1,0 +1,82 @@
+"""What happened on every image: annotated by the simulated annotator, recorded, written as a table."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from fullseg.metrics.boundary import boundary_iou
+from fullseg.metrics.panoptic import PanopticCounts, panoptic_counts
+from fullseg.metrics.region_iou import region_iou
+from fullseg.study.plan import Categories, Plan, Predict
+from fullseg.types import Sample
+
+
+class ImageRecord(NamedTuple):
+    """What happened on one image of N regions in R rounds."""
+
+    index: int  # type: ignore[assignment]  # of the image in its split; hides tuple.index
+    name: str
+    classes: NDArray[np.int64]  # (N,)
+    area: NDArray[np.int64]  # (N,) true area in square pixels
+    iou: NDArray[np.float64]  # (R + 1, N) in [0, 1], NaN where there is no pixel
+    boundary_iou: NDArray[np.float64]  # (R + 1, N)
+    scribbles: NDArray[np.int64]  # (R + 1, N), got so far
+    panoptic: list[PanopticCounts]  # R + 1
+    seconds: NDArray[np.float64]  # (R + 1,) of simulating and predicting
+
+
+def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -> ImageRecord:
+    """Annotate one image and record its quality after every round."""
+    truth, count = sample.region_map, len(sample.classes)
+    iou, boundary, given, panoptic, seconds = [], [], [], [], []
+    mark = time.perf_counter()
+    for state in plan.annotate(sample, predict, allocation):
+        seconds.append(time.perf_counter() - mark)
+        new = np.array([scribble.region for scribble in state.new_scribbles], np.int64)
+        given.append(np.bincount(new, minlength=count))
+        iou.append(region_iou(state.prediction, truth, count))
+        boundary.append(boundary_iou(state.prediction, truth, count))
+        panoptic.append(panoptic_counts(state.prediction, truth, count))
+        mark = time.perf_counter()
+    area = np.bincount(truth[truth >= 0], minlength=count)
+    return ImageRecord(
+        index=sample.draw.index,
+        name=sample.name,
+        classes=sample.classes,
+        area=area,
+        iou=np.stack(iou),
+        boundary_iou=np.stack(boundary),
+        scribbles=np.cumsum(given, axis=0),
+        panoptic=panoptic,
+        seconds=np.array(seconds),
+    )
+
+
+def write_records(path: Path, records: Sequence[ImageRecord], categories: Categories) -> None:
+    """Write a table with one row an image, region and round, whole or not at all."""
+    parts = []
+    for record in records:
+        rounds, count = record.iou.shape
+        number, region = (grid.ravel() for grid in np.indices((rounds, count)))
+        names = np.array([category["name"] for category in categories], dtype=object)[record.classes]
+        columns = {
+            "image": np.full(rounds * count, record.index),
+            "name": [record.name] * (rounds * count),
+            "region": region,
+            "class": names[region],
+            "area": record.area[region],
+            "round": number,
+            "scribbles": record.scribbles.ravel(),
+            "iou": record.iou.ravel(),
+            "boundary_iou": record.boundary_iou.ravel(),
+        }
+        parts.append(pa.table(columns))
+    partial = path.with_suffix(".partial")
+    pq.write_table(pa.concat_tables(parts), partial)
+    partial.replace(path)

@@ -1,0 +1,89 @@
+"""metrics.csv: every logged number, without W&B."""
+
+import csv
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+
+class MetricsFile(Logger):
+    """``metrics.csv``: one row a logged step, a column a metric.
+
+    Lightning's own CSVLogger deletes the file when a run is resumed.
+
+    Args:
+        path: of the file; rows that are there stay.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.rows: list[dict[str, Any]] = []
+        self.columns = ["epoch", "step"]
+        self.written = 0
+        if path.is_file():
+            with path.open(newline="") as file:
+                reader = csv.DictReader(file)
+                self.rows = list(reader)
+                self.columns = list(reader.fieldnames or self.columns)
+
+    @property
+    def name(self) -> str:
+        """Lightning asks for it."""
+        return ""
+
+    @property
+    def version(self) -> str:
+        """Lightning asks for it."""
+        return ""
+
+    def forget_after(self, step: int) -> None:
+        """Drop rows of steps that a resumed run will take again."""
+        self.rows = [row for row in self.rows if int(row["step"]) <= step]
+        self.written = -1
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Keep a row until the next ``save``."""
+        row = {**metrics, "step": step}
+        if (
+            self.rows
+            and str(self.rows[-1]["step"]) == str(step)
+            and not set(row) & set(self.rows[-1]) - {"step", "epoch"}
+        ):
+            self.rows[-1].update(row)  # what is logged of one step belongs in one row
+            self.written = -1
+        else:
+            self.rows.append(row)
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """config.yaml has them."""
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Write what is new; the whole file, under another name first, when a column or an old row has changed."""
+        new = sorted({key for row in self.rows for key in row} - set(self.columns))
+        if new or self.written <= 0:
+            self.columns += new
+            partial = self.path.with_suffix(".partial")
+            self._write(partial, self.rows, header=True, mode="w")
+            partial.replace(self.path)
+        else:
+            self._write(self.path, self.rows[self.written :], header=False, mode="a")
+        self.written = len(self.rows)
+
+    def finalize(self, status: str) -> None:  # noqa: ARG002  Lightning's signature
+        """Write the rest."""
+        self.save()
+
+    def _write(self, path: Path, rows: list[dict[str, Any]], *, header: bool, mode: str) -> None:
+        with path.open(mode, newline="") as file:
+            writer = csv.DictWriter(file, self.columns)
+            if header:
+                writer.writeheader()
+            writer.writerows(rows)

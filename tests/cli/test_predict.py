@@ -1,0 +1,74 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fullseg.__main__ import main
+
+REGION = {"extreme_points": [[0, 5], [4, 0], [9, 5], [4, 9]]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[]", 'expected {"regions": [...]}'),
+        ({"regions": [REGION, 3]}, "region 1: expected"),
+        ({"regions": [{}]}, "region 0: extreme_points: expected 4 points [x, y], found None"),
+        ({"regions": [{"extreme_points": [[1, 2]] * 3}]}, "expected 4 points [x, y]"),
+        ({"regions": [{**REGION, "scribbles": [[]]}]}, "region 0: scribble: expected one or more points"),
+        ({"regions": [{**REGION, "scribbles": [[["a", 2]]]}]}, "region 0: scribble: expected a list of [x, y]"),
+        ({"regions": [{"extreme_points": [[0, 5], [4, 0], [90, 5], [4, 9]]}]}, "a.json does not fit"),
+    ],
+)
+def test_predict_names_what_is_wrong_with_annotations(
+    tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str], content: object, message: str
+) -> None:
+    (tmp_path / "a.json").write_text(content if isinstance(content, str) else json.dumps(content))
+    Image.new("RGB", (12, 11)).save(tmp_path / "i.png")
+
+    status = _predict(tmp_path, tiny_checkpoint)
+
+    assert status == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert "a.json" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_predict_writes_coco_panoptic_and_a_picture(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"regions": [REGION, {"extreme_points": [[10, 10]] * 4}]}))
+    Image.new("L", (12, 11), 100).save(tmp_path / "i.png")
+
+    assert _predict(tmp_path, tiny_checkpoint) == 0
+
+    content = json.loads((tmp_path / "out" / "panoptic.json").read_text())
+    segments = content["annotations"][0]["segments_info"]
+    assert [segment["area"] for segment in segments] == [100, 1]
+    ids = np.array(Image.open(tmp_path / "out" / "panoptic" / content["annotations"][0]["file_name"])).astype(int)
+    ids = ids[..., 0] + 256 * ids[..., 1] + 65536 * ids[..., 2]
+    assert (ids[:10, :10] == segments[0]["id"]).all()
+    assert ids[10, 10] == segments[1]["id"]
+    assert (ids == 0).sum() == 12 * 11 - 101
+    assert Image.open(tmp_path / "out" / "overlay.png").size == (12, 11)
+
+    assert _predict(tmp_path, tiny_checkpoint) == 2  # never overwrites
+
+
+def test_predict_names_a_broken_image(
+    tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"regions": [REGION]}))
+    assert _predict(tmp_path, tiny_checkpoint) == 2
+    assert "no image" in capsys.readouterr().err
+    (tmp_path / "i.png").write_bytes(b"nothing")
+    assert _predict(tmp_path, tiny_checkpoint) == 2
+    assert "i.png cannot be read" in capsys.readouterr().err
+
+
+def _predict(folder: Path, checkpoint: Path) -> int:
+    arguments = ["--checkpoint", checkpoint, "--annotations", folder / "a.json", folder / "i.png"]
+    return main(["predict", *map(str, arguments), "--out", str(folder / "out")])
