@@ -1,17 +1,24 @@
-"""Mistakes that a message explains without a traceback: each names the file or option, the value and the remedy."""
+"""Mistakes of the user: the message names the file or the option, the value and the remedy, and says all.
+
+The command line prints the message alone. Every other exception is a fault of fullseg and keeps its traceback.
+"""
 
 
-class DataError(ValueError):
-    """Bad data: the message names the file, what is wrong with it, and the remedy."""
+class UserError(Exception):
+    """A mistake that its message explains; raise one of the kinds below."""
 
 
-class WeightsError(RuntimeError):
-    """ImageNet weights that can't be had; the message says what to do."""
+class ConfigError(UserError, ValueError):
+    """A wrong option of an experiment, a sweep or the command line."""
 
 
-class CheckpointError(ValueError):
-    """A checkpoint can't be read or written; the message names it."""
+class DataError(UserError, ValueError):
+    """A file or folder of images, annotations, classes or results that is missing, damaged or does not fit."""
 
 
-class ConfigError(ValueError):
-    """A wrong option: the message names the file, the option, the value and the remedy."""
+class WeightsError(UserError, RuntimeError):
+    """ImageNet weights that cannot be had."""
+
+
+class CheckpointError(UserError, ValueError):
+    """A checkpoint that is missing, damaged or cannot be written."""
