@@ -14,10 +14,11 @@ import yaml
 from matplotlib.figure import Figure
 from PIL import Image
 
+from fullseg.config.strategies import STRATEGIES
 from fullseg.formats.atomic import write_text
 from fullseg.metrics.interaction import TARGETS
 from fullseg.metrics.region_iou import SIZES
-from fullseg.study.figures import NAMES, curves, noise_curves
+from fullseg.study.figures import curves, noise_curves
 
 WORST = 10  # regions listed a run
 
@@ -57,7 +58,7 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
     page = environment.get_template("page.html.j2").render(
         runs=runs,
         sizes=list(SIZES),
-        names=NAMES,
+        names={name: strategy.title for name, strategy in STRATEGIES.items()},
         curves=_svg(curves(studied)) if studied else None,
         targets=[f"{target:.2f}" for target in TARGETS],
         things_and_stuff=any("iou_things" in s for study in studied.values() for s in study["strategies"].values()),

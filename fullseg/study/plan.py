@@ -15,23 +15,6 @@ Predict = Callable[[Annotations, int], NDArray[np.int64]]  # annotations and the
 Categories = Sequence[dict[str, Any]]  # id, name and isthing of every class
 
 
-class Strategy(NamedTuple):
-    """One curve of Fig. 5: how scribbles are allocated, and what they are given to."""
-
-    allocation: str  # of ``allocate``
-    model: str  # ``interactive``, ``single_region``, or a classical baseline
-
-
-STRATEGIES = {
-    "per_region": Strategy("per_region", "interactive"),
-    "free": Strategy("free", "interactive"),
-    "single_region": Strategy("per_region", "single_region"),
-    "watershed": Strategy("free", "watershed"),
-    "random_walker": Strategy("free", "random_walker"),
-    "grabcut": Strategy("free", "grabcut"),
-}
-
-
 class Plan(NamedTuple):
     """What the simulated annotator does on every image."""
 

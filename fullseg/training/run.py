@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fullseg.config.load import plain
 from fullseg.config.schema import Config, epochs_between_evaluations
+from fullseg.config.strategies import INTERACTIVE, STRATEGIES
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.errors import ConfigError
 from fullseg.model.base import Segmenter
@@ -22,7 +23,6 @@ from fullseg.runs.provenance import NamesProvenance, provenance, write_provenanc
 from fullseg.runs.ranks import end_other_ranks, from_rank_0
 from fullseg.runs.stopping import StopAfterStep, interrupted
 from fullseg.runs.trainer import make_trainer, prepare_process
-from fullseg.study.plan import STRATEGIES
 from fullseg.tracking.artifacts import checkpoint_artifact, make, use
 from fullseg.tracking.metrics_file import MetricsFile
 from fullseg.tracking.wandb_run import finish_wandb, wandb_logger
@@ -138,7 +138,7 @@ def _module(config: Config, data: InteractiveDataModule, counterpart: Segmenter 
 
 def _callbacks(config: Config, folder: Path, counterpart: Segmenter | None, stopper: StopAfterStep) -> list[Callback]:
     checkpoints = folder / "checkpoints"
-    strategies = [name for name in config.study.strategies if STRATEGIES[name].model == "interactive"]
+    strategies = [name for name in config.study.strategies if STRATEGIES[name].model == INTERACTIVE]
     studied = config.study.every > 0 and len(strategies) > 0
     best = ModelCheckpoint(
         dirpath=checkpoints,

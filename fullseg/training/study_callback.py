@@ -14,12 +14,13 @@ import torch
 from lightning.pytorch.loggers import WandbLogger
 from numpy.typing import NDArray
 
+from fullseg.config.strategies import INTERACTIVE, STRATEGIES
 from fullseg.model.base import Segmenter
 from fullseg.runs.provenance import study_provenance
 from fullseg.study.baselines import BASELINES
 from fullseg.study.models import model_of
 from fullseg.study.pictures import write_figures
-from fullseg.study.plan import STRATEGIES, Plan, Predict
+from fullseg.study.plan import Plan, Predict
 from fullseg.study.records import ImageRecord, study_image, write_records
 from fullseg.study.summary import summarise, write_study
 from fullseg.tracking.study import log_study
@@ -166,7 +167,7 @@ class Study(L.Callback):
             trainer.precision_plugin.forward_context,
             hold_scribbles=self.hold_scribbles,
         )
-        return {**BASELINES, "interactive": own, **self.models}
+        return {**BASELINES, INTERACTIVE: own, **self.models}
 
     def _annotate(
         self, sample: Sample, models: dict[str, Callable[[NDArray[np.uint8]], Predict]]

@@ -10,13 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from fullseg.config import checks as config_checks
+from fullseg.config.strategies import INTERACTIVE, SINGLE_REGION, STRATEGIES
 from fullseg.metrics.boundary import boundary_iou
 from fullseg.metrics.region_iou import region_iou
 from fullseg.simulation import simulate_extreme_points
+from fullseg.simulation.allocation import ALLOCATIONS
 from fullseg.simulation.noise import NO_NOISE
 from fullseg.study.baselines import BASELINES
-from fullseg.study.plan import STRATEGIES, Plan
+from fullseg.study.plan import Plan
 from fullseg.study.records import ImageRecord, study_image, write_records
 from fullseg.study.summary import summarise, write_study
 from fullseg.types import VOID, Annotations, Draw, Sample
@@ -134,6 +135,7 @@ def test_a_region_without_any_pixel_is_left_out() -> None:
     assert summary["auc"] == 1
 
 
-def test_the_configuration_knows_every_strategy() -> None:
-    assert tuple(STRATEGIES) == config_checks.STRATEGIES
-    assert {strategy.model for strategy in STRATEGIES.values()} - set(BASELINES) == {"interactive", "single_region"}
+def test_the_study_knows_the_model_and_the_allocation_of_every_strategy() -> None:
+    assert {strategy.model for strategy in STRATEGIES.values()} == {INTERACTIVE, SINGLE_REGION, *BASELINES}
+    assert {strategy.allocation for strategy in STRATEGIES.values()} == set(ALLOCATIONS)
+    assert len({(strategy.title, strategy.colour) for strategy in STRATEGIES.values()}) == len(STRATEGIES)
