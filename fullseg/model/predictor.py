@@ -1,9 +1,8 @@
 """The trained model behind a plain interface: image and annotations in, region map out. No training code needed."""
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from fullseg.errors import CheckpointError
 from fullseg.model.base import Segmenter
 from fullseg.model.factory import make_segmenter, without_start
 from fullseg.model.interactive.image_state import ImageState
-from fullseg.types import Annotations, Scribble
+from fullseg.types import Annotations, Category, Scribble
 
 
 class Predictor:
@@ -22,16 +21,16 @@ class Predictor:
 
     Args:
         segmenter: trained.
-        categories: the classes it was trained on, each with ``id``, ``name`` and ``isthing``.
+        categories: the classes it was trained on.
         device: torch device to run on.
         hold_scribbles: give every pixel on a scribble's line to its region, whatever the network says.
     """
 
     def __init__(
-        self, segmenter: Segmenter, categories: list[dict[str, Any]], device: str, *, hold_scribbles: bool
+        self, segmenter: Segmenter, categories: Sequence[Category], device: str, *, hold_scribbles: bool
     ) -> None:
         self.segmenter = segmenter.eval().to(device)
-        self.categories = categories
+        self.categories = tuple(categories)
         self.device = torch.device(device)
         self.hold_scribbles = hold_scribbles
         self._features: Tensor | None = None
@@ -58,13 +57,14 @@ class Predictor:
         try:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
             options = checkpoint["hyper_parameters"]
+            categories = [Category(c["id"], c["name"], bool(c["isthing"])) for c in options["categories"]]
             segmenter = make_segmenter(without_start(options["model"]))
             prefix = "segmenter."
             state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
             segmenter.load_state_dict(state)
         except (RuntimeError, OSError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
             raise CheckpointError(f"{path} is no whole checkpoint of fullseg train: {error}") from error
-        return cls(segmenter, options["categories"], device, hold_scribbles=hold_scribbles)
+        return cls(segmenter, categories, device, hold_scribbles=hold_scribbles)
 
     @torch.inference_mode()
     def set_image(self, image: NDArray[np.uint8]) -> None:

@@ -1,7 +1,7 @@
 """What is studied: strategies, and what the simulated annotator does on every image."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,6 @@ from fullseg.simulation.randomness import EVALUATION, seeded
 from fullseg.types import Annotations, Sample
 
 Predict = Callable[[Annotations, int], NDArray[np.int64]]  # annotations and the round they are of -> region map (H, W)
-Categories = Sequence[dict[str, Any]]  # id, name and isthing of every class
 
 
 class Plan(NamedTuple):

@@ -9,8 +9,8 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 
 from fullseg.metrics.region_iou import SIZES
-from fullseg.study.plan import Categories
 from fullseg.study.records import ImageRecord
+from fullseg.types import Category
 
 CURVES = ("iou", "boundary_iou", "panoptic_quality")
 Row = list[str | int | float | None]
@@ -20,7 +20,7 @@ def log_study(
     logger: WandbLogger,
     summary: Mapping[str, Mapping[str, Any]],
     records: Mapping[str, Sequence[ImageRecord]],
-    categories: Categories,
+    categories: Sequence[Category],
     pictures: Sequence[Path],
 ) -> None:
     """Log what one study found.
@@ -66,7 +66,7 @@ def by_size(summary: Mapping[str, Mapping[str, Any]], records: Mapping[str, Sequ
     return rows
 
 
-def by_class(records: Mapping[str, Sequence[ImageRecord]], categories: Categories) -> list[Row]:
+def by_class(records: Mapping[str, Sequence[ImageRecord]], categories: Sequence[Category]) -> list[Row]:
     """Return rows of strategy, class, number of regions, and the IoU after every round; no row without a region."""
     rows: list[Row] = []
     for name, images in records.items():
@@ -76,7 +76,7 @@ def by_class(records: Mapping[str, Sequence[ImageRecord]], categories: Categorie
             mine = iou[:, classes == number]
             scored = ~np.isnan(mine)
             means = np.where(scored, mine, 0).sum(axis=1) / np.maximum(1, scored.sum(axis=1))
-            rows.append([name, categories[number]["name"], mine.shape[1], *means.tolist()])
+            rows.append([name, categories[number].name, mine.shape[1], *means.tolist()])
     return rows
 
 

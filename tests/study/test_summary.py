@@ -20,10 +20,10 @@ from fullseg.study.baselines import BASELINES
 from fullseg.study.plan import Plan
 from fullseg.study.records import ImageRecord, study_image, write_records
 from fullseg.study.summary import summarise, write_study
-from fullseg.types import VOID, Annotations, Draw, Sample
+from fullseg.types import VOID, Annotations, Category, Draw, Sample
 
 PLAN = Plan(3, NO_NOISE, 0)
-CATEGORIES = [{"id": 1, "name": "cup", "isthing": True}, {"id": 2, "name": "sky", "isthing": False}]
+CATEGORIES = [Category(1, "cup", isthing=True), Category(2, "sky", isthing=False)]
 
 
 def sample(index: int) -> Sample:
@@ -88,7 +88,7 @@ def test_summary_is_over_all_regions_of_all_images(records: list[ImageRecord]) -
 
 
 def test_things_and_stuff_are_told_apart_only_where_there_are_both(records: list[ImageRecord]) -> None:
-    only_things = [{**category, "isthing": True} for category in CATEGORIES]
+    only_things = [category._replace(isthing=True) for category in CATEGORIES]
     assert "iou_things" not in summarise(records, only_things, rounds=3, resamplings=10, seed=0)
 
 
