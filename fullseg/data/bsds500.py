@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
-from scipy import ndimage
 from scipy.io import loadmat
+from skimage.measure import label
 
 from fullseg.data.index.files import BROKEN_IMAGE
 from fullseg.errors import DataError
@@ -64,13 +64,9 @@ def connected_regions(labels: NDArray[np.integer], min_region_area: int) -> tupl
     Returns:
         (H, W) region in [0, N) or VOID, numbered by their first pixel; and N.
     """
-    height, width = labels.shape
-    # One labelling for all labels at once: between any two pixels lies a link that is open if their labels are equal.
-    linked = np.zeros((2 * height - 1, 2 * width - 1), dtype=bool)
-    linked[::2, ::2] = True
-    linked[1::2, ::2] = labels[1:] == labels[:-1]
-    linked[::2, 1::2] = labels[:, 1:] == labels[:, :-1]
-    components = ndimage.label(linked)[0][::2, ::2]  # (H, W), from 1
+    signed = labels.astype(np.int64)
+    no_label = int(signed.min()) - 1  # every pixel is of a region
+    components = label(signed, background=no_label, connectivity=1)  # (H, W), from 1
     large = np.bincount(components.ravel()) >= min_region_area
     large[0] = False  # no pixel has component 0
     numbers = np.where(large, np.cumsum(large) - 1, VOID)

@@ -1,10 +1,13 @@
-"""TODO."""
+"""The import of BSDS500: regions, annotators, broken files, and several processes at once."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
@@ -62,6 +65,52 @@ def test_labels_are_split_into_4_connected_regions_and_small_ones_become_void() 
     region_map, num_regions = connected_regions(labels, min_region_area=6)
     assert num_regions == 0
     assert (region_map == VOID).all()
+
+
+def regions_by_flooding(labels: NDArray[np.integer], min_region_area: int) -> NDArray[np.int64]:
+    """Number the regions of a map (H, W) by their first pixel, each flooded from there; small ones are VOID."""
+    region_map = np.full(labels.shape, VOID - 1)
+    number = 0
+    for first in np.ndindex(labels.shape):
+        if region_map[first] != VOID - 1:
+            continue
+        pixels, waiting = {first}, [first]
+        while waiting:
+            y, x = waiting.pop()
+            near = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
+            new = [
+                at
+                for at in near
+                if 0 <= at[0] < labels.shape[0]
+                and 0 <= at[1] < labels.shape[1]
+                and labels[at] == labels[first]
+                and at not in pixels
+            ]
+            pixels.update(new)
+            waiting += new
+        large = len(pixels) >= min_region_area
+        for at in pixels:
+            region_map[at] = number if large else VOID
+        number += large
+    return region_map
+
+
+@given(
+    arrays(
+        st.sampled_from([np.uint8, np.uint16, np.int32, np.int64]),
+        st.tuples(st.integers(1, 12), st.integers(1, 12)),
+        elements=st.integers(0, 3),
+    ),
+    st.integers(1, 5),
+    st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_regions_are_those_found_by_flooding(labels: NDArray[np.integer], min_region_area: int, negative: bool) -> None:
+    if negative and labels.dtype.kind == "i":
+        labels = labels - 2
+    region_map, num_regions = connected_regions(labels, min_region_area)
+    np.testing.assert_array_equal(region_map, regions_by_flooding(labels, min_region_area))
+    assert num_regions == region_map.max() + 1
 
 
 @pytest.mark.parametrize("base", ["", "BSDS500/data"])

@@ -385,7 +385,7 @@ def test_truncated_png_of_the_regions_is_an_error_when_it_is_read(tmp_path: Path
     new = NewSample("a.png", np.zeros((40, 60, 3), np.uint8), region_map, np.zeros(50, dtype=np.int64))
     write_coco_panoptic(tmp_path / "val", CATEGORIES, [new])
     truncate(tmp_path / "val" / "panoptic" / "a.png", kept)
-    with pytest.raises(DataError, match=r"panoptic/a.png cannot be read \(truncated or damaged\)"):
+    with pytest.raises(DataError, match=r"panoptic/a.png cannot be read \(missing or damaged\)"):
         read(tmp_path)[0]
 
 
