@@ -35,6 +35,7 @@ FILES_OF = {  # a file of these rooms imports files of the same room from the li
         {"predictor"},
     ],
     "data": [
+        {"progress"},
         {"download.archives", "download.http"},
         {"download.manifest", "download.unpack"},
         {"download.coco"},

@@ -1,9 +1,7 @@
 """The study of Sec. 5.3: images annotated by the simulated annotator, their records, and the numbers of study.json."""
 
-import fcntl
 import functools
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fullseg.formats.atomic import write_json
+from fullseg.formats.locks import locked
 from fullseg.metrics.interaction import TARGETS, area_under_curve, bootstrap_band, effort, scribbles_to
 from fullseg.metrics.panoptic import PanopticCounts
 from fullseg.metrics.region_iou import SIZES
@@ -81,9 +80,8 @@ def _mean(parts: Sequence[NDArray[np.float64]]) -> list[float | None]:
 
 def write_study(path: Path, header: dict[str, Any], strategies: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Write ``study.json``, keeping the strategies of an earlier study of the same model, data and plan."""
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # two cells of a sweep may study one model by two strategies at once
+    # Two cells of a sweep may study one model at once, each by another strategy.
+    with locked(path.with_name(f".{path.stem}.lock"), f"{path}: another study writes it"):
         kept: dict[str, Any] = {}
         if path.is_file():
             earlier = json.loads(path.read_text())
@@ -92,6 +90,4 @@ def write_study(path: Path, header: dict[str, Any], strategies: dict[str, dict[s
                 kept = {}
         content = {**header, "strategies": {**kept, **strategies}}
         write_json(path, content)
-    finally:
-        os.close(folder)
     return content

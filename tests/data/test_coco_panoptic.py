@@ -417,7 +417,7 @@ def test_interrupted_writing_leaves_nothing_that_could_be_taken_for_complete(tmp
 
 def test_existing_folder_is_never_overwritten(root: Path) -> None:
     before = (root / "val" / "panoptic.json").read_bytes()
-    with pytest.raises(FileExistsError, match="val exists: remove it"):
+    with pytest.raises(DataError, match="val exists: remove it"):
         write_coco_panoptic(root / "val", CATEGORIES, [sample("new.png")])
     assert (root / "val" / "panoptic.json").read_bytes() == before
 

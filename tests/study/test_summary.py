@@ -1,4 +1,4 @@
-"""TODO."""
+"""Records of the study, their summary, and study.json when several studies write it."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

@@ -1,9 +1,7 @@
 """Downloads COCO, checks it, and unpacks it to where CocoPanoptic reads it: ``fullseg data coco``."""
 
 import contextlib
-import fcntl
 import hashlib
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,6 +16,7 @@ from fullseg.data.download.http import ask, fetch, note_path
 from fullseg.data.download.manifest import Manifest
 from fullseg.data.download.unpack import problem_of, staging_of, unpack
 from fullseg.errors import DataError
+from fullseg.formats.locks import locked
 
 CHUNK = 1 << 22  # bytes
 OTHER_ADDRESS = "https://s3.amazonaws.com/images.cocodataset.org"  # of the same files
@@ -47,7 +46,7 @@ def download_coco(
         raise DataError(f"--mirror {mirror}: write http://... or https://...; for a folder, link its zips into {root}")
     root.mkdir(parents=True, exist_ok=True)
     server = (mirror or SERVER).rstrip("/")
-    with _alone(root):
+    with _only_process(root):
         manifest = Manifest(root, archives, expect)
         missing = [archive for archive in archives if not _is_there(archive, root, manifest)]
         _check_disk(root, {archive: archive.size for archive in missing})
@@ -60,21 +59,12 @@ def download_coco(
 
 
 @contextlib.contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    folder = os.open(root, os.O_RDONLY)
+def _only_process(root: Path) -> Iterator[None]:
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(folder)
-        raise DataError(f"{root}: another process downloads COCO there; wait until it is done") from None
-    except OSError:  # some network disks know no locks
-        pass
-    try:
-        yield
+        with locked(root / ".coco.lock", f"{root}: another process downloads COCO there", wait=False):
+            yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"Stopped; what was fetched stays in {root}: the same command goes on.") from None
-    finally:
-        os.close(folder)
 
 
 def _is_there(archive: Archive, root: Path, manifest: Manifest) -> bool:
