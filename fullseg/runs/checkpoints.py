@@ -12,6 +12,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 
 from fullseg.config.schema import Config
 from fullseg.errors import CheckpointError, ConfigError
+from fullseg.formats.atomic import remove_partial, replacing
 from fullseg.model.factory import START
 
 RESUMED = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "global_step", "hyper_parameters")
@@ -37,15 +38,11 @@ class WholeCheckpoints(TorchCheckpointIO):
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
+        remove_partial(path.parent)
         try:
-            with partial.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
+            with replacing(path, durable=True) as partial, partial.open("wb") as file:
+                torch.save(checkpoint, file)  # given a path, torch would write its random name into the file
         except (OSError, RuntimeError) as error:  # torch may hide the system's error behind one of its own
-            partial.unlink(missing_ok=True)
             raise CheckpointError(_not_written(path, error)) from error
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from fullseg.config.schema import Config
 from fullseg.errors import ConfigError
-from fullseg.formats.atomic import write_json
+from fullseg.formats.atomic import replacing, write_json
 
 Metrics = dict[str, float]
 
@@ -39,10 +39,8 @@ def open_folder(config: Config, checkpoint: Path | None) -> Path:
         number += 1
         folder = parent / f"{name}-{number}"
     folder.mkdir(parents=True, exist_ok=True)
-    partial = parent / f".latest-{folder.name}"
-    partial.unlink(missing_ok=True)
-    partial.symlink_to(folder.name)
-    partial.replace(parent / "latest")
+    with replacing(parent / "latest") as link:
+        link.symlink_to(folder.name)
     return folder
 
 
