@@ -73,9 +73,10 @@ def print_study(folder: Path, study: dict[str, Any]) -> None:
         effort = [f"{strategy['noc'][target]:.2f}" for target in ("0.85", "0.90")]
         table.add_row(name, *curve, f"{100 * strategy['auc']:.1f}", *effort)
     console.print(table)
+    place = relative_to_here(folder)
     for text in (
-        f"written     {relative_to_here(folder)}/study.json, study_*.parquet, figures/fig5.png, fig6.png, worst_regions.png",
-        f"next        python -m fullseg report {relative_to_here(folder)}",
+        f"written     {place}/study.json, study_*.parquet, figures/fig5.png, fig6.png, worst_regions.png",
+        f"next        fullseg report {place}",
     ):
         console.print(text, highlight=False, soft_wrap=True)
 

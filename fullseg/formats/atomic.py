@@ -1,11 +1,14 @@
 """Files that are written whole or not at all: a reader finds the old file or the new one, never a part of it."""
 
+import errno
 import json
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from fullseg.errors import DataError
 
 PARTIAL = ".partial-"  # how the names of files that are being written begin
 
@@ -23,6 +26,10 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
 
     Yields:
         A path with the suffix of ``path``, by which some libraries choose the format.
+
+    Raises:
+        DataError: if nothing can be written there: the folder is missing or may not be written to.
+        OSError: if the disk is full.
     """
     partial = path.with_name(f"{PARTIAL}{secrets.token_hex(8)}{path.suffix}")
     try:
@@ -31,8 +38,12 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
             with partial.open("rb+") as file:
                 os.fsync(file.fileno())
         partial.replace(path)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno != errno.ENOSPC and error.filename in (partial, str(partial)):
+            raise DataError(
+                f"{path} cannot be written: {error.strerror}; name another place, or mend that one"
+            ) from error
         raise
 
 

@@ -14,6 +14,7 @@ from fullseg.config.schema import Config
 from fullseg.errors import CheckpointError, ConfigError
 from fullseg.formats.atomic import remove_partial, replacing
 from fullseg.model.factory import START
+from fullseg.runs.find import LAST, find_checkpoint
 
 RESUMED = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "global_step", "hyper_parameters")
 
@@ -65,15 +66,15 @@ def checkpoint_to_resume(config: Config) -> Path | None:
     """
     if config.resume is None:
         return None
-    if config.resume == "auto":
-        base = Path(config.runs) / config.experiment / str(config.run_id)
-    else:
-        base = Path(config.runs) / config.experiment / "latest" if config.resume == "latest" else Path(config.resume)
-    checkpoint = base if base.suffix == ".ckpt" else base / "checkpoints" / "last.ckpt"
-    if not checkpoint.is_file():
-        if config.resume == "auto":
+    if config.resume in ("auto", "latest"):
+        name = str(config.run_id) if config.resume == "auto" else "latest"
+        checkpoint = Path(config.runs) / config.experiment / name / LAST
+        if not checkpoint.is_file() and config.resume == "auto":
             return None
-        raise ConfigError(f"resume={config.resume}: no checkpoint {checkpoint}; leave resume out to start anew")
+        if not checkpoint.is_file():
+            raise ConfigError(f"resume=latest: no checkpoint {checkpoint}; leave resume out to start anew")
+    else:
+        checkpoint = find_checkpoint("resume", config.resume, config.runs, LAST)
     problem = problem_of(checkpoint)
     if problem:
         others = sorted(checkpoint.parent.glob("*.ckpt"), key=lambda path: path.stat().st_mtime, reverse=True)

@@ -6,17 +6,30 @@ from pathlib import Path
 
 import pytest
 
+from fullseg.errors import DataError
 from fullseg.formats.atomic import remove_partial, replacing, write_json, write_text
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     write_text(path, "old")
-    with pytest.raises(KeyboardInterrupt), replacing(path) as partial:
-        partial.write_text("half of the n")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        _interrupted(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def _interrupted(path: Path) -> None:
+    with replacing(path) as partial:
+        partial.write_text("half of the n")
+        raise KeyboardInterrupt
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"missing/a.json cannot be written: No such file or directory"):
+        write_json(tmp_path / "missing" / "a.json", {})
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "a.json"):  # another file: a fault of the writer
+        (tmp_path / "input.json").read_text()
 
 
 def test_files_that_differ_in_their_suffix_alone_do_not_meet(tmp_path: Path) -> None:
