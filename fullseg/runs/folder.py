@@ -1,6 +1,8 @@
 """The run folder ``runs/<experiment>/<run id>/``: where everything about a run is kept."""
 
 import json
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -68,6 +70,15 @@ def read_before(folder: Path) -> Metrics | None:
         return None
     before: Metrics = json.loads(summary.read_text())["before"]
     return before
+
+
+def program() -> str:
+    """Return how a person who runs this process starts ``fullseg``: the console script if their shell finds it."""
+    script = Path(sys.executable).parent / "fullseg"
+    if script.is_file():
+        found = shutil.which("fullseg")
+        return "fullseg" if found and Path(found).samefile(script) else str(relative_to_here(script))
+    return f"{relative_to_here(Path(sys.executable))} -m fullseg"
 
 
 def relative_to_here(folder: Path) -> Path:
