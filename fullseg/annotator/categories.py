@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fullseg.annotator.actions import LONGEST_NAME, ActionError, is_text
 from fullseg.annotator.store import Journal
 from fullseg.annotator.work import Work
+from fullseg.errors import DataError
 
 UNNAMED = "region"  # the category of regions that were given none, where the model has no guess
 UNNAMED_ID = 10_000  # above those of any list in use, so that none of another list ever takes it; typed-in ones follow
@@ -82,24 +83,23 @@ def read_categories(path: Path) -> list[Category]:
     """Read the ``categories`` of a COCO json (panoptic or instances), or a json list of them.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it holds no usable categories; the message names the file.
+        DataError: if the file is missing or holds no usable categories.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"--categories {path}: no such file")
+        raise DataError(f"--categories {path}: no such file")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"--categories {path} is not JSON: {error}") from error
+        raise DataError(f"--categories {path} is not JSON: {error}") from error
     listed = content.get("categories") if isinstance(content, dict) else content
     if not isinstance(listed, list) or not listed:
-        raise ValueError(f'--categories {path}: expected {{"categories": [{{"id": 1, "name": "dog", "isthing": 1}}]}}')
+        raise DataError(f'--categories {path}: expected {{"categories": [{{"id": 1, "name": "dog", "isthing": 1}}]}}')
     categories = [_category(path, entry) for entry in listed]
     for key in ("id", "name"):
         values = [category[key] for category in categories]
         if len(set(values)) < len(values):
             twice = next(value for value in values if values.count(value) > 1)
-            raise ValueError(f"--categories {path}: two categories have the {key} {twice!r}")
+            raise DataError(f"--categories {path}: two categories have the {key} {twice!r}")
     return categories
 
 
@@ -108,7 +108,7 @@ def _category(path: Path, entry: object) -> Category:
     number, name, isthing = fields.get("id"), fields.get("name"), fields.get("isthing", 1)
     whole = type(number) is int and 0 <= number < 1 << 31
     if not whole or not isinstance(name, str) or not name or isthing not in (0, 1):
-        raise ValueError(
+        raise DataError(
             f"--categories {path}: {json.dumps(entry)[:100]}: a category needs a whole number as id, a name, and "
             "isthing 0 or 1 (1 where it is missing)"
         )

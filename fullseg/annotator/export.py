@@ -1,7 +1,7 @@
 """What a person takes away: COCO panoptic, COCO instances and a label png, for every image by itself and together."""
 
 import json
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from fullseg.annotator.work import Work
+from fullseg.formats.atomic import replacing, write_json
 from fullseg.formats.panoptic_png import colour_of, segments_info, write_panoptic_png
 
 _PARTS = (("panoptic", "png"), ("labels", "png"), ("parts", "json"))
@@ -55,9 +56,11 @@ def export_image(
     png, label, described = (folder / kind / f"{name}.{end}" for kind, end in _PARTS)
     for path in (png, label, described):
         path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(png, lambda path: write_panoptic_png(path, full))
-    _replace(label, lambda path: Image.fromarray(_labels(full)).save(path))
-    _replace(described, _json(part))
+    with replacing(png) as partial:
+        write_panoptic_png(partial, full)
+    with replacing(label) as partial:
+        Image.fromarray(_labels(full)).save(partial)
+    write_json(described, part, indent=None)
     return Exported(len(segments), int(np.count_nonzero(full < 0)), [png, label, described])
 
 
@@ -84,7 +87,7 @@ def collect(folder: Path, names: Iterable[str], categories: Sequence[dict[str, A
     coloured = [{"color": colour_of(index), **category} for index, category in enumerate(categories)]
     written = []
     for file, annotations in (("panoptic.json", panoptic), ("instances.json", numbered)):
-        _replace(folder / file, _json({"images": images, "annotations": annotations, "categories": coloured}))
+        write_json(folder / file, {"images": images, "annotations": annotations, "categories": coloured}, indent=None)
         written.append(folder / file)
     return written
 
@@ -110,7 +113,7 @@ def write_times(
     together = sum(image["regions"] for image in images)
     total = sum(image["seconds"] for image in images)
     content = {"images": images, "seconds_per_region": round(total / together, 2) if together else None}
-    _replace(folder / "times.json", _json(content))
+    write_json(folder / "times.json", content, indent=None)
     return folder / "times.json"
 
 
@@ -132,13 +135,3 @@ def _labels(region_map: NDArray[np.int64]) -> NDArray[np.uint16] | NDArray[np.ui
     """Return 0 for VOID and region + 1: 8 bits where they suffice, 16 otherwise."""
     labels = (region_map + 1).astype(np.uint16)
     return labels if labels.max() > MOST_LABELS else labels.astype(np.uint8)
-
-
-def _json(content: object) -> Callable[[Path], object]:
-    return lambda path: path.write_text(json.dumps(content), encoding="utf-8")
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")  # Pillow goes by the suffix
-    write(partial)
-    partial.replace(path)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from fullseg.annotator.actions import is_text
+from fullseg.errors import DataError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 MOST_PIXELS = 100_000_000  # 8000 x 8000 has 64 million
@@ -28,10 +29,10 @@ def list_images(folder: Path) -> list[str]:
     Hidden files and folders are left out, and links that lead out of the folder.
 
     Raises:
-        FileNotFoundError: if there is no such folder, or no image in it.
+        DataError: if there is no such folder, or no image in it.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"no folder {folder}")
+        raise DataError(f"no folder {folder}")
     names = []
     for parent, folders, files in os.walk(folder):  # does not follow links to folders: they may lead out or in circles
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -39,7 +40,7 @@ def list_images(folder: Path) -> list[str]:
         names += [path.relative_to(folder).as_posix() for path in paths if _is_image(path, folder.resolve())]
     if not names:
         kinds = ", ".join(sorted(SUFFIXES))
-        raise FileNotFoundError(f"{folder} holds no image ({kinds}; links that lead out of it do not count)")
+        raise DataError(f"{folder} holds no image ({kinds}; links that lead out of it do not count)")
     return sorted(names)
 
 

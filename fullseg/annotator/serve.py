@@ -10,6 +10,7 @@ import uvicorn
 from fullseg.annotator.security import LOOPBACK, Guard
 from fullseg.annotator.server import make_app
 from fullseg.annotator.workspace import Workspace
+from fullseg.errors import ConfigError
 
 SECONDS_TO_END = 5  # for requests that are under way at Ctrl-C
 
@@ -27,7 +28,7 @@ def serve(workspace: Workspace, *, host: str, port: int, announce: Callable[[str
         announce: called with the page's address when it answers.
 
     Raises:
-        ValueError: if nobody may listen there; the message names the remedy.
+        ConfigError: if nobody may listen there; the message names the remedy.
     """
     local = host in ("127.0.0.1", "localhost", "::1")
     token = None if local else secrets.token_urlsafe(24)
@@ -49,7 +50,7 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
         remedy = "another program (another annotator?) may have it: choose another with --port, 0 for any that is free"
-        raise ValueError(f"--host {host} --port {port}: cannot listen there: {error}; {remedy}") from error
+        raise ConfigError(f"--host {host} --port {port}: cannot listen there: {error}; {remedy}") from error
 
 
 def _address(host: str, port: int, token: str | None) -> str:

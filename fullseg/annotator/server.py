@@ -116,7 +116,11 @@ class _Api:
         return await run_in_threadpool(_thumbnail, self.workspace.path(self._name(request)))
 
     async def labels(self, request: Request) -> Response:
-        """Return labels (H, W) uint16, region's place + 1 or 0, then uncertainty (H, W) uint8, row after row."""
+        """Return the labels of one revision.
+
+        The body is, one after another: labels (H, W) uint16 little-endian, the region's place + 1 or 0 for VOID;
+        uncertainty (H, W) uint8; and UTF-8 JSON with what else the page shows of them.
+        """
         name, revision = self._name(request), _whole(request.query_params.get("revision"), "revision")
         opened, found = await run_in_threadpool(self.workspace.labels, name, revision)
         places = np.argsort(found.expected_iou, kind="stable")
@@ -129,8 +133,10 @@ class _Api:
             "least_sure": [regions[place].id for place in places if regions[place].mask is None],
             "categories": self.workspace.categories.ids(opened.history.work, found.classes),
         }
-        body = (found.region_map + 1).astype("<u2").tobytes() + np.round(255 * found.uncertainty).astype("u1").tobytes()
-        return Response(body, media_type="application/octet-stream", headers={"X-Fullseg-Labels": json.dumps(about)})
+        labels = (found.region_map + 1).astype("<u2").tobytes()
+        uncertainty = np.round(255 * found.uncertainty).astype("u1").tobytes()
+        body = labels + uncertainty + json.dumps(about).encode()  # proxies cut a header at a few kB
+        return Response(body, media_type="application/octet-stream")
 
     async def act(self, request: Request) -> Response:
         """Do one action; the journal has it before this answers."""

@@ -17,6 +17,7 @@ from fullseg.annotator.importing import read_panoptic
 from fullseg.annotator.segmentation import Segmentation, encode_mask, segment
 from fullseg.annotator.store import ConflictError, Journal
 from fullseg.annotator.work import History, Work
+from fullseg.errors import DataError
 from fullseg.model.predictor import Predictor
 
 MOST_OPEN = 8  # images kept in memory; the journal has them all
@@ -45,7 +46,7 @@ class Workspace:
         categories: with ``id``, ``name`` and ``isthing``; None for the checkpoint's.
 
     Raises:
-        FileNotFoundError: if the folder holds no image.
+        DataError: if the folder holds no image.
         JournalError: if the journal in ``out`` cannot be used.
     """
 
@@ -55,7 +56,7 @@ class Workspace:
         exports = out / "export" if folder.is_relative_to(out) else out
         self.names = [name for name in list_images(folder) if not (folder / name).is_relative_to(exports)]
         if not self.names:
-            raise FileNotFoundError(f"{folder} holds no image but those in {exports}")
+            raise DataError(f"{folder} holds no image but those in {exports}")
         self._known = frozenset(self.names)
         self._predictor = predictor
         self.journal = Journal(out / "journal.sqlite")

@@ -8,7 +8,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Add the command's arguments."""
     predict = commands.add_parser("predict", help="segment one image from a file of annotations")
     predict.add_argument("image", type=Path, metavar="IMAGE", help="any image that Pillow reads")
-    predict.add_argument("--checkpoint", type=Path, required=True, help="best.ckpt of a run, or the run's folder")
+    predict.add_argument("--checkpoint", required=True, help="experiment, run folder or checkpoint")
     predict.add_argument(
         "--annotations",
         type=Path,
@@ -26,18 +26,20 @@ def run(options: argparse.Namespace) -> int:
     from PIL import Image
 
     from fullseg.data.index.partitions import read_image
+    from fullseg.errors import DataError
     from fullseg.formats.annotation_file import read_annotations
     from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
     from fullseg.model.predictor import Predictor
     from fullseg.pictures import overlay, region_colours
+    from fullseg.runs.find import find_checkpoint
 
     annotations = read_annotations(options.annotations)
     if not options.image.is_file():
-        raise FileNotFoundError(f"no image {options.image}")
+        raise DataError(f"no image {options.image}")
     pixels = read_image(options.image)
     if options.out.exists():
-        raise FileExistsError(f"--out {options.out} exists already: name a new folder")
-    predictor = Predictor.from_checkpoint(options.checkpoint, options.device)
+        raise DataError(f"--out {options.out} exists already: name a new folder")
+    predictor = Predictor.from_checkpoint(find_checkpoint("--checkpoint", options.checkpoint, "runs"), options.device)
     predictor.set_image(pixels)
     try:
         region_map = predictor.predict(annotations)

@@ -12,7 +12,7 @@ from fullseg.config.schema import Config
 from fullseg.data.panoptic_quality import Evaluation, groups_of
 from fullseg.metrics.panoptic import quality_of
 from fullseg.metrics.region_iou import SIZES
-from fullseg.runs.folder import Metrics, Result, relative_to_here
+from fullseg.runs.folder import Metrics, Result, program, relative_to_here
 from fullseg.runs.ranks import is_rank_0
 from fullseg.training.step_parts import PARTS
 
@@ -52,7 +52,7 @@ def print_result(result: Result, config: Config) -> None:
         f"pictures    {folder}/figures (image, extreme points, prediction, truth)", highlight=False, soft_wrap=True
     )
     console.print(
-        f"next        python -m fullseg predict --checkpoint {folder}/checkpoints/best.ckpt "
+        f"next        {program()} predict --checkpoint {folder}/checkpoints/best.ckpt "
         f"--annotations {folder}/example.json {folder}/example.png --out {folder}/prediction",
         highlight=False,
         soft_wrap=True,
@@ -73,9 +73,10 @@ def print_study(folder: Path, study: dict[str, Any]) -> None:
         effort = [f"{strategy['noc'][target]:.2f}" for target in ("0.85", "0.90")]
         table.add_row(name, *curve, f"{100 * strategy['auc']:.1f}", *effort)
     console.print(table)
+    place = relative_to_here(folder)
     for text in (
-        f"written     {relative_to_here(folder)}/study.json, study_*.parquet, figures/fig5.png, fig6.png, worst_regions.png",
-        f"next        python -m fullseg report {relative_to_here(folder)}",
+        f"written     {place}/study.json, study_*.parquet, figures/fig5.png, fig6.png, worst_regions.png",
+        f"next        {program()} report {place}",
     ):
         console.print(text, highlight=False, soft_wrap=True)
 

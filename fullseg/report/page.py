@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fullseg.config.strategies import STRATEGIES
+from fullseg.errors import DataError
 from fullseg.formats.atomic import write_text
 from fullseg.metrics.interaction import TARGETS
 from fullseg.metrics.region_iou import SIZES
@@ -46,7 +47,7 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
         Path of the page.
 
     Raises:
-        FileNotFoundError: for a folder that is neither.
+        DataError: for a folder that is neither.
     """
     runs = _named([read_run(folder) for folder in folders])
     environment = jinja2.Environment(
@@ -75,12 +76,12 @@ def read_run(folder: Path) -> Run:
     """Read a run folder, or a study's below it: then the study is that one, and all else the run's.
 
     Raises:
-        FileNotFoundError: if it is neither.
+        DataError: if it is neither.
     """
     run = _run_of(folder)
     config = run / "config.yaml"
     if not config.is_file():
-        raise FileNotFoundError(f"{folder} is no run folder: there is no {config}")
+        raise DataError(f"{folder} is no run folder: there is no {config}")
     environment = run / "environment.txt"
     main = _json(folder / "study.json")
     others = [_json(path) for path in sorted((folder / "studies").glob("*/study.json"))]

@@ -173,7 +173,7 @@ def _compare(original: Original, folder: Path, studies: Sequence[Again]) -> tupl
 def _write(found: Reproduction) -> None:
     """Write ``reproduce.json`` into the new run's folder, whole or not at all."""
     content = {
-        "command": f"python -m fullseg {shlex.join(sys.argv[1:])}",
+        "command": f"fullseg {shlex.join(sys.argv[1:])}",
         "run": str(found.run),
         "identical": found.identical,
         "changes": [change._asdict() for change in found.changes],

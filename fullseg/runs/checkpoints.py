@@ -12,7 +12,9 @@ from lightning.fabric.plugins import TorchCheckpointIO
 
 from fullseg.config.schema import Config
 from fullseg.errors import CheckpointError, ConfigError
+from fullseg.formats.atomic import remove_partial, replacing
 from fullseg.model.factory import START
+from fullseg.runs.find import LAST, find_checkpoint
 
 RESUMED = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "global_step", "hyper_parameters")
 
@@ -37,15 +39,11 @@ class WholeCheckpoints(TorchCheckpointIO):
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
+        remove_partial(path.parent)
         try:
-            with partial.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
+            with replacing(path, durable=True) as partial, partial.open("wb") as file:
+                torch.save(checkpoint, file)  # given a path, torch would write its random name into the file
         except (OSError, RuntimeError) as error:  # torch may hide the system's error behind one of its own
-            partial.unlink(missing_ok=True)
             raise CheckpointError(_not_written(path, error)) from error
 
 
@@ -68,15 +66,15 @@ def checkpoint_to_resume(config: Config) -> Path | None:
     """
     if config.resume is None:
         return None
-    if config.resume == "auto":
-        base = Path(config.runs) / config.experiment / str(config.run_id)
-    else:
-        base = Path(config.runs) / config.experiment / "latest" if config.resume == "latest" else Path(config.resume)
-    checkpoint = base if base.suffix == ".ckpt" else base / "checkpoints" / "last.ckpt"
-    if not checkpoint.is_file():
-        if config.resume == "auto":
+    if config.resume in ("auto", "latest"):
+        name = str(config.run_id) if config.resume == "auto" else "latest"
+        checkpoint = Path(config.runs) / config.experiment / name / LAST
+        if not checkpoint.is_file() and config.resume == "auto":
             return None
-        raise ConfigError(f"resume={config.resume}: no checkpoint {checkpoint}; leave resume out to start anew")
+        if not checkpoint.is_file():
+            raise ConfigError(f"resume=latest: no checkpoint {checkpoint}; leave resume out to start anew")
+    else:
+        checkpoint = find_checkpoint("resume", config.resume, config.runs, LAST)
     problem = problem_of(checkpoint)
     if problem:
         others = sorted(checkpoint.parent.glob("*.ckpt"), key=lambda path: path.stat().st_mtime, reverse=True)

@@ -1,13 +1,15 @@
 """The run folder ``runs/<experiment>/<run id>/``: where everything about a run is kept."""
 
 import json
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 from fullseg.config.schema import Config
 from fullseg.errors import ConfigError
-from fullseg.formats.atomic import write_json
+from fullseg.formats.atomic import replacing, write_json
 
 Metrics = dict[str, float]
 
@@ -39,10 +41,8 @@ def open_folder(config: Config, checkpoint: Path | None) -> Path:
         number += 1
         folder = parent / f"{name}-{number}"
     folder.mkdir(parents=True, exist_ok=True)
-    partial = parent / f".latest-{folder.name}"
-    partial.unlink(missing_ok=True)
-    partial.symlink_to(folder.name)
-    partial.replace(parent / "latest")
+    with replacing(parent / "latest") as link:
+        link.symlink_to(folder.name)
     return folder
 
 
@@ -70,6 +70,15 @@ def read_before(folder: Path) -> Metrics | None:
         return None
     before: Metrics = json.loads(summary.read_text())["before"]
     return before
+
+
+def program() -> str:
+    """Return how a person who runs this process starts ``fullseg``: the console script if their shell finds it."""
+    script = Path(sys.executable).parent / "fullseg"
+    if script.is_file():
+        found = shutil.which("fullseg")
+        return "fullseg" if found and Path(found).samefile(script) else str(relative_to_here(script))
+    return f"{relative_to_here(Path(sys.executable))} -m fullseg"
 
 
 def relative_to_here(folder: Path) -> Path:

@@ -38,7 +38,7 @@ def provenance(trainer: L.Trainer, data: InteractiveDataModule, counterpart: Seg
         counterpart: other model that has a part in it.
     """
     return {
-        "command": f"python -m fullseg {shlex.join(sys.argv[1:])}",
+        "command": f"fullseg {shlex.join(sys.argv[1:])}",
         "commit": commit(),
         "uncommitted": uncommitted(),
         "machine": machine(),

@@ -1,6 +1,5 @@
 """Pictures of a finished study."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fullseg.formats.atomic import replacing
 from fullseg.pictures import draw_failures
 from fullseg.simulation.interaction import Round
 from fullseg.study.figures import choose_images, curves, interaction_grid
@@ -38,7 +38,8 @@ def write_figures(
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.png" for name in FIGURES]
-    _save(paths[0], lambda partial: curves({study["experiment"]: study}).savefig(partial, dpi=150))
+    with replacing(paths[0]) as partial:
+        curves({study["experiment"]: study}).savefig(partial, dpi=150)
     shown = "free" if "free" in study["strategies"] else next(iter(study["strategies"]))
     if shown not in records:
         return paths[:1]
@@ -46,16 +47,11 @@ def write_figures(
     final = np.array([np.nanmean(record.iou[-1]) for record in images])
     chosen = choose_images([record.name for record in images], final)
     rows = [(title, *again(images[at].index, shown)) for title, at in chosen]
-    _save(paths[1], interaction_grid(rows).save)
-    _save(paths[2], _worst_regions(images, lambda index: again(index, shown)).save)
+    with replacing(paths[1]) as partial:
+        interaction_grid(rows).save(partial)
+    with replacing(paths[2]) as partial:
+        _worst_regions(images, lambda index: again(index, shown)).save(partial)
     return paths
-
-
-def _save(path: Path, save: Callable[[Path], None]) -> None:
-    """Write a picture whole or not at all: other cells of a sweep may draw theirs to the same path."""
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
-    save(partial)
-    partial.replace(path)
 
 
 def _worst_regions(

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from fullseg.formats.atomic import replacing
 from fullseg.metrics.boundary import boundary_iou
 from fullseg.metrics.panoptic import PanopticCounts, panoptic_counts
 from fullseg.metrics.region_iou import region_iou
@@ -77,6 +78,5 @@ def write_records(path: Path, records: Sequence[ImageRecord], categories: Sequen
             "boundary_iou": record.boundary_iou.ravel(),
         }
         parts.append(pa.table(columns))
-    partial = path.with_suffix(".partial")
-    pq.write_table(pa.concat_tables(parts), partial)
-    partial.replace(path)
+    with replacing(path) as partial:
+        pq.write_table(pa.concat_tables(parts), partial)

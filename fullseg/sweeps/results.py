@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from fullseg.formats.atomic import replacing
 from fullseg.sweeps.cell_folder import read_state
 from fullseg.sweeps.cells import Cell, short_names
 from fullseg.sweeps.file import Sweep
@@ -187,9 +188,7 @@ def _write_csv(path: Path, rows: Sequence[Row], cells: Sequence[Cell], folder: P
         "strategy",
         *METRICS,
     ]
-    partial = path.with_suffix(".partial")
-    with partial.open("w", newline="") as file:
+    with replacing(path) as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(lines)
-    partial.replace(path)

@@ -1,4 +1,4 @@
-"""``python -m fullseg sweep``: a sweep of W&B run here, without its server."""
+"""``fullseg sweep``: a sweep of W&B run here, without its server."""
 
 import shlex
 import shutil

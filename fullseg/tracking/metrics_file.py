@@ -9,6 +9,8 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from fullseg.formats.atomic import replacing
+
 
 class MetricsFile(Logger):
     """``metrics.csv``: one row a logged step, a column a metric.
@@ -70,9 +72,8 @@ class MetricsFile(Logger):
         new = sorted({key for row in self.rows for key in row} - set(self.columns))
         if new or self.written <= 0:
             self.columns += new
-            partial = self.path.with_suffix(".partial")
-            self._write(partial, self.rows, header=True, mode="w")
-            partial.replace(self.path)
+            with replacing(self.path) as partial:
+                self._write(partial, self.rows, header=True, mode="w")
         else:
             self._write(self.path, self.rows[self.written :], header=False, mode="a")
         self.written = len(self.rows)

@@ -33,7 +33,6 @@ def log_study(
         pictures: of ``write_figures``.
     """
     run = logger.experiment
-    run.define_metric("study/*", step_metric="study/scribbles_per_region")
     for name, strategy in summary.items():
         for number, x in enumerate(strategy["scribbles_per_region"]):
             values = {f"study/{name}/{key}": strategy[key][number] for key in CURVES}

@@ -12,6 +12,12 @@ from fullseg.config.schema import TrackingConfig
 from fullseg.runs.ranks import is_rank_0
 
 PICTURES = "val/picture_"  # W&B's names of the evaluation images; a number follows
+X_AXES = {  # of W&B's charts, by the names of what they show; Lightning sets them only for runs that it opens itself
+    "train/*": "trainer/global_step",
+    "val/*": "trainer/global_step",
+    "lr-*": "trainer/global_step",
+    "study/*": "study/scribbles_per_region",
+}
 CONNECT_SECONDS = 20.0  # to W&B
 NO_NAME = str.maketrans(dict.fromkeys("=,/:#?%", "-"))  # what W&B's ids must not hold
 
@@ -64,6 +70,8 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
         run = wandb.init(
             **{**options, "id": f"{options['id']}-offline", "mode": "offline"}
         )  # the first id is taken now
+    for names, x_axis in X_AXES.items():
+        run.define_metric(names, step_metric=x_axis)
     return WandbLogger(save_dir=run_folder, experiment=run)
 
 

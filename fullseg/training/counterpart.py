@@ -18,21 +18,13 @@ from fullseg.training.module import SegmenterModule
 from fullseg.types import Batch
 
 
-def load_predictor(path: Path) -> Predictor:
-    """Load a checkpoint; raise ConfigError if the file is none of fullseg."""
-    try:
-        return Predictor.from_checkpoint(path)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-
-
 def load_module(path: Path) -> tuple[SegmenterModule, int]:
     """Return the Lightning module of a checkpoint, without ImageNet weights having been asked for, and its step.
 
     Raises:
-        ConfigError: if the file is no checkpoint of fullseg.
+        CheckpointError: if the file is no checkpoint of fullseg.
     """
-    load_predictor(path)  # names what is wrong with the file
+    Predictor.from_checkpoint(path)  # names what is wrong with the file
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     options = checkpoint["hyper_parameters"]
     module = SegmenterModule(without_start(options["model"]), options["config"], options["categories"])
@@ -83,7 +75,7 @@ def load_counterpart(config: Config) -> Segmenter | None:
         )
     path = find_checkpoint("counterpart", config.counterpart, config.runs)
     config.counterpart = str(path)
-    return load_predictor(path).segmenter
+    return Predictor.from_checkpoint(path).segmenter
 
 
 def start_from(module: SegmenterModule, counterpart: Segmenter, path: str) -> None:

@@ -16,6 +16,7 @@ from fullseg.config.schema import Config
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.errors import ConfigError
 from fullseg.model.base import Segmenter
+from fullseg.model.predictor import Predictor
 from fullseg.runs.find import find_checkpoint
 from fullseg.runs.provenance import provenance
 from fullseg.runs.ranks import end_other_ranks
@@ -26,7 +27,7 @@ from fullseg.study.models import model_of
 from fullseg.study.plan import Plan, Predict
 from fullseg.tracking.artifacts import make, study_artifact, use
 from fullseg.tracking.wandb_run import finish_wandb, wandb_logger
-from fullseg.training.counterpart import find_counterpart, load_module, load_predictor
+from fullseg.training.counterpart import find_counterpart, load_module
 from fullseg.training.module import SegmenterModule
 from fullseg.training.study_callback import Study
 
@@ -77,7 +78,7 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
         strategies=strategies,
         models=models,
         checkpoints={"single_region": str(single_region)} if single_region else {},
-        counterpart=load_predictor(counterpart).segmenter if counterpart else None,
+        counterpart=Predictor.from_checkpoint(counterpart).segmenter if counterpart else None,
         in_training=False,
         every=1,
         resamplings=config.study.bootstrap,
@@ -145,7 +146,7 @@ def _strategies(
     counterpart = find_counterpart(None, config.runs, single_region, module)
     on_image = model_of(
         module.segmenter,
-        load_predictor(counterpart).segmenter if counterpart else None,
+        Predictor.from_checkpoint(counterpart).segmenter if counterpart else None,
         str(trainer.strategy.root_device),
         trainer.precision_plugin.forward_context,
         hold_scribbles=config.study.hold_scribbles,

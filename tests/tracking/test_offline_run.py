@@ -17,6 +17,7 @@ from fullseg.runs.folder import Result
 from fullseg.study.records import ImageRecord
 from fullseg.tracking import artifacts
 from fullseg.tracking.study import by_class, by_size
+from fullseg.tracking.wandb_run import X_AXES
 from fullseg.types import Category
 from tests.tiny_runs import Runs
 from tests.tracking.test_dashboard import keys_of
@@ -68,6 +69,13 @@ def test_holds_every_number_of_metrics_csv(trained: Result) -> None:
     for section in ("Quality", "Training"):
         shown = {key for key in keys_of(section) if "_auc" not in key and "independent" not in key}
         assert shown - {"lr-AdamW/pg2", "train/class_loss"} <= set(rows(trained.folder)[0]), section
+
+
+@pytest.mark.parametrize("job", ["train", "study"])
+def test_charts_have_their_x_axes(trained: Result, studied: tuple[Path, dict[str, Any]], job: str) -> None:
+    found = {json.dumps(record) for record in read(trained.folder, job)["metric"]}
+    for names, x_axis in X_AXES.items():
+        assert any(names in record and x_axis in record for record in found), names
 
 
 def test_holds_the_same_images_with_masks_after_every_evaluation(trained: Result) -> None:

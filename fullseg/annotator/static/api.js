@@ -55,8 +55,8 @@ export async function pixels(image) {
 // Labels of one revision: {map: place + 1 of every pixel or 0, uncertainty: 0..255, and what the server says of them}.
 export async function labels(image, state, signal) {
   const answer = await request(`${at(image, "/labels")}&revision=${state.revision}`, { signal });
-  const about = JSON.parse(answer.headers.get("X-Fullseg-Labels"));
   const buffer = await answer.arrayBuffer();
   const count = state.width * state.height;
+  const about = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 3 * count)));
   return { ...about, map: new Uint16Array(buffer, 0, count), uncertainty: new Uint8Array(buffer, 2 * count, count) };
 }
