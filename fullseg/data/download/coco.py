@@ -15,7 +15,7 @@ from fullseg.data.download.archives import SERVER, Archive
 from fullseg.data.download.http import ask, fetch, note_path
 from fullseg.data.download.manifest import Manifest
 from fullseg.data.download.unpack import problem_of, staging_of, unpack
-from fullseg.errors import DataError
+from fullseg.errors import ConfigError, DataError
 from fullseg.formats.locks import locked
 
 CHUNK = 1 << 22  # bytes
@@ -39,11 +39,12 @@ def download_coco(
         A line on each archive.
 
     Raises:
+        ConfigError: if ``mirror`` is no address.
         DataError: if the disk is too small, nothing can be fetched, or what is there is not what it should be.
         KeyboardInterrupt: with a message on how to go on.
     """
     if mirror and not mirror.startswith(("http://", "https://")):
-        raise DataError(f"--mirror {mirror}: write http://... or https://...; for a folder, link its zips into {root}")
+        raise ConfigError(f"--mirror {mirror}: write http://... or https://...; for a folder, link its zips into {root}")
     root.mkdir(parents=True, exist_ok=True)
     server = (mirror or SERVER).rstrip("/")
     with _only_process(root):

@@ -26,7 +26,7 @@ from fullseg.data.download import unpack as coco_unpack
 from fullseg.data.download.archives import PARTS, Archive, archives_of
 from fullseg.data.download.coco import download_coco
 from fullseg.data.scenes import write_scenes
-from fullseg.errors import DataError
+from fullseg.errors import ConfigError, DataError
 
 COUNTS = {"train": 3, "val": 2}
 
@@ -548,5 +548,5 @@ def test_the_command_says_where_the_data_is(
 
 
 def test_the_mirror_must_be_an_address(coco: Coco, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="--mirror /data/zips: write http"):
+    with pytest.raises(ConfigError, match="--mirror /data/zips: write http"):
         download_coco(tmp_path, coco.archives, mirror="/data/zips")
