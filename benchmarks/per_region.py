@@ -35,7 +35,7 @@ from fullseg.model.losses import LOSSES
 from fullseg.model.predictor import Predictor
 from fullseg.runs.provenance import commit, machine
 from fullseg.simulation import simulate_extreme_points
-from fullseg.types import Annotations, Batch, Draw, Sample, Scribble
+from fullseg.types import Annotations, Batch, Sample, SampleKey, Scribble
 
 COUNTS, SIZE, ROUNDS = (1, 2, 5, 15, 30, 60), (480, 640), 3
 SLOW = 20.0  # seconds: a slower round is timed once
@@ -69,7 +69,7 @@ def one_image(count: int) -> Sample:
     region_map, _ = wavy_regions(count, SIZE, rng)
     image = rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8)
     annotations = Annotations(simulate_extreme_points(region_map, count, 0, rng), [])
-    return Sample(Draw(0, 0), "", image, region_map, np.zeros(count, np.int64), annotations)
+    return Sample(SampleKey(0, 0), "", image, region_map, np.zeros(count, np.int64), annotations)
 
 
 def rounds_of(sample: Sample) -> Iterator[Annotations]:

@@ -29,7 +29,7 @@ from fullseg.model.interactive.drawing import draw_regions
 from fullseg.runs.provenance import machine
 from fullseg.simulation import allocate, error_regions, simulate_extreme_points, simulate_scribbles
 from fullseg.simulation.interaction import training_scribbles
-from fullseg.types import Annotations, Draw, Sample
+from fullseg.types import Annotations, Sample, SampleKey
 
 HEIGHT, WIDTH, REPETITIONS = 480, 640, 30
 LIMITS = {"error regions with gains": 8.0, "a round together": 25.0}  # ms, at 15 regions
@@ -56,8 +56,8 @@ def waiting(workers: int, step: float) -> float:
         truth, prediction = wavy_regions(16, (HEIGHT, WIDTH), np.random.default_rng(number))
         truth, prediction = truth[:384, :384], prediction[:384, :384]
         image, points = np.zeros((384, 384, 3), np.uint8), np.zeros((16, 4, 2), np.float32)
-        draw, classes = Draw(0, number), np.zeros(16, np.int64)
-        samples.append(Item(Sample(draw, "", image, truth, classes, Annotations(points, [])), ()))
+        key, classes = SampleKey(0, number), np.zeros(16, np.int64)
+        samples.append(Item(Sample(key, "", image, truth, classes, Annotations(points, [])), ()))
         predictions.append(torch.from_numpy(prediction))
     predicted = torch.stack(predictions)
     scribbler = Scribbler(predict=lambda _: predicted, move=lambda b: b, max_scribbles=4, seed=0, workers=workers)

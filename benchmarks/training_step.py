@@ -26,7 +26,7 @@ from fullseg.model.base import Segmenter, Strokes
 from fullseg.model.losses import LOSSES
 from fullseg.runs.provenance import machine
 from fullseg.runs.trainer import prepare_process
-from fullseg.types import Batch, Draw
+from fullseg.types import Batch, SampleKey
 
 STEPS, WARM_UP, SAMPLES, ROUNDS = 10, 3, 200, 5
 Seconds = dict[str, list[float]]
@@ -89,7 +89,7 @@ def print_loader(config: Config) -> None:
     dataset = data.train_dataloader().dataset
     start = time.perf_counter()
     for index in range(SAMPLES):
-        dataset[Draw(0, index)]
+        dataset[SampleKey(0, index)]
     print(f"one loader process: {SAMPLES / (time.perf_counter() - start):.0f} samples a second")
 
 

@@ -24,7 +24,7 @@ class Annotations(NamedTuple):
     scribbles: list[Scribble]  # in drawing order
 
 
-class Draw(NamedTuple):
+class SampleKey(NamedTuple):
     """Which sample, in which epoch: what the randomness about it is seeded from, beside the run's seed."""
 
     epoch: int  # 0 in evaluation
@@ -34,7 +34,7 @@ class Draw(NamedTuple):
 class Sample(NamedTuple):
     """One image with one partition of it into N regions, and the annotations simulated from it."""
 
-    draw: Draw
+    key: SampleKey
     name: str  # names the image (and the partition, where an image has several) in messages
     image: NDArray[np.uint8]  # (H, W, 3) RGB
     region_map: NDArray[np.int64]  # (H, W), region in [0, N), VOID or BACKGROUND
@@ -45,7 +45,7 @@ class Sample(NamedTuple):
 class Batch(NamedTuple):
     """B samples, their M regions one after another (M = sum of the N of all samples)."""
 
-    draws: torch.Tensor  # (B, 2) int64, epoch and index of every sample
+    keys: torch.Tensor  # (B, 2) int64, epoch and index of every sample
     images: torch.Tensor  # (B, 3, H, W) uint8 RGB
     region_maps: torch.Tensor  # (B, H, W) int64, region of its own sample in [0, N), VOID or BACKGROUND
     regions_per_image: torch.Tensor  # (B,) int64, N of every sample

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Sampler
 from fullseg.data.dataset import Item, pack_scribbles
 from fullseg.simulation.interaction import training_scribbles
 from fullseg.simulation.randomness import TRAINING, seeded
-from fullseg.types import Batch, Draw, Scribble
+from fullseg.types import Batch, SampleKey, Scribble
 
 Ahead = list[list[tuple[int, list[list[float]]]]]  # region and points of the scribbles of every sample of a batch
 
@@ -87,10 +87,10 @@ class Scribbler:
             batch.region_maps.to(torch.int16).numpy(),
             predictions.numpy(),
             batch.regions_per_image.tolist(),
-            [Draw(*draw) for draw in batch.draws.tolist()],
+            [SampleKey(*key) for key in batch.keys.tolist()],
         )
         run = map if self.processes is None else self.processes.map
-        samples = len(batch.draws)
+        samples = len(batch.keys)
         return list(run(_scribbles_of, *columns, samples * [self.max_scribbles], samples * [self.seed]))
 
     def close(self) -> None:
@@ -117,7 +117,7 @@ class ScribbledLoader:
         self._ahead: tuple[Batch, Future[list[list[Scribble]]]] | None = None
 
     @property
-    def sampler(self) -> Sampler[Draw]:
+    def sampler(self) -> Sampler[SampleKey]:
         """Of the loader; Lightning tells it the epoch."""
         return self.loader.sampler  # type: ignore[return-value]
 
@@ -154,11 +154,11 @@ def _scribbles_of(
     truth: NDArray[np.int16],
     prediction: NDArray[np.int16],
     num_regions: int,
-    draw: Draw,
+    key: SampleKey,
     max_scribbles: int,
     seed: int,
 ) -> list[Scribble]:
-    rng = seeded(seed, TRAINING, draw.epoch, draw.index, 1)
+    rng = seeded(seed, TRAINING, key.epoch, key.index, 1)
     return training_scribbles(truth, prediction, num_regions, max_scribbles, rng)
 
 

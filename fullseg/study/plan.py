@@ -48,5 +48,5 @@ class Plan(NamedTuple):
             strategy=allocation,
             rounds=self.rounds,
             noise=self.noise,
-            rng_of=lambda number: seeded(self.seed, EVALUATION, 0, sample.draw.index, number),
+            rng_of=lambda number: seeded(self.seed, EVALUATION, 0, sample.key.index, number),
         )

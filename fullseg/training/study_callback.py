@@ -23,7 +23,7 @@ from fullseg.study.plan import STRATEGIES, Plan, Predict
 from fullseg.study.records import ImageRecord, study_image, write_records
 from fullseg.study.summary import summarise, write_study
 from fullseg.tracking.study import log_study
-from fullseg.types import Annotations, Batch, Draw, Sample
+from fullseg.types import Annotations, Batch, Sample, SampleKey
 
 Records = dict[str, list[ImageRecord]]  # by strategy
 
@@ -187,9 +187,9 @@ class Study(L.Callback):
 
 def sample_of(batch: Batch) -> Sample:
     """Return the only sample of a batch."""
-    epoch, index = batch.draws[0].tolist()
+    epoch, index = batch.keys[0].tolist()
     return Sample(
-        Draw(epoch, index),
+        SampleKey(epoch, index),
         batch.names[0],
         batch.images[0].permute(1, 2, 0).cpu().numpy(),
         batch.region_maps[0].cpu().numpy(),

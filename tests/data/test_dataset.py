@@ -18,7 +18,7 @@ from fullseg.data.dataset import TRIES, EpochSampler, EvaluationSet, Item, Train
 from fullseg.data.index.partitions import Partition
 from fullseg.data.transforms import training_transform
 from fullseg.errors import DataError
-from fullseg.types import BACKGROUND, VOID, Annotations, Batch, Draw, Sample, Scribble
+from fullseg.types import BACKGROUND, VOID, Annotations, Batch, Sample, SampleKey, Scribble
 
 CROP = 40
 GEOMETRY = training_transform(crop_size=CROP, scale=(0.75, 1.25), flip=0.5, colour=0)
@@ -90,19 +90,19 @@ def contents(batch: Batch) -> list[tuple[bytes, ...]]:
 
 def test_training_sample_is_a_function_of_seed_epoch_and_index() -> None:
     dataset, again = training_set(some(4)), training_set(some(4))
-    draws = [Draw(epoch, index) for epoch in range(3) for index in range(4)]
-    first = [content(dataset[draw]) for draw in draws]
-    backwards = [content(again[draw]) for draw in reversed(draws)][::-1]
+    keys = [SampleKey(epoch, index) for epoch in range(3) for index in range(4)]
+    first = [content(dataset[key]) for key in keys]
+    backwards = [content(again[key]) for key in reversed(keys)][::-1]
 
     assert first == backwards
-    assert [content(dataset[draw]) for draw in draws] == first
+    assert [content(dataset[key]) for key in keys] == first
 
 
 def test_training_samples_differ_between_epochs_indices_and_seeds() -> None:
     same = Partitions([partition("a.png", blocks())] * 4)
     datasets = [training_set(same, transform=GEOMETRY, seed=seed) for seed in range(3)]
-    draws = [Draw(epoch, index) for epoch in range(3) for index in range(4)]
-    samples = [content(dataset[draw]) for dataset in datasets for draw in draws]
+    keys = [SampleKey(epoch, index) for epoch in range(3) for index in range(4)]
+    samples = [content(dataset[key]) for dataset in datasets for key in keys]
 
     assert len({image for _, image, *_ in samples}) == 36
     assert len({points for *_, points in samples}) == 36
@@ -126,18 +126,18 @@ def test_loader_delivers_the_same_samples_with_any_number_of_workers_and_any_bat
         sampler.set_epoch(epoch)
         delivered = [sample for batch in loader for sample in contents(batch)]
         sampler.set_epoch(epoch)
-        draws = list(sampler)
+        keys = list(sampler)
 
-        assert sorted(draw.index for draw in draws) == list(range(6))
-        assert delivered == [content(dataset[draw]) for draw in draws]
+        assert sorted(key.index for key in keys) == list(range(6))
+        assert delivered == [content(dataset[key]) for key in keys]
 
 
 def test_crop_keeps_some_regions_and_the_others_are_background() -> None:
     whole, few = (training_set(some(6), regions_per_image=most) for most in (0, 3))
     chosen = set()
-    for draw in (Draw(epoch, index) for epoch in range(3) for index in range(6)):
-        sample, every = few[draw].sample, whole[draw].sample
-        assert content(few[draw]) == content(few[draw])
+    for key in (SampleKey(epoch, index) for epoch in range(3) for index in range(6)):
+        sample, every = few[key].sample, whole[key].sample
+        assert content(few[key]) == content(few[key])
         assert len(sample.classes) == 3 < len(every.classes)
         np.testing.assert_array_equal(sample.image, every.image)
         places = np.searchsorted(every.classes, sample.classes)  # classes of this data are its regions' own
@@ -165,8 +165,8 @@ def test_two_workers_augment_differently() -> None:
 def test_crop_has_its_size_types_and_points_that_lie_in_their_regions() -> None:
     dataset = training_set(some(2))
     moved = 0
-    for draw in [Draw(epoch, index) for epoch in range(10) for index in range(2)]:
-        sample = dataset[draw].sample
+    for key in [SampleKey(epoch, index) for epoch in range(10) for index in range(2)]:
+        sample = dataset[key].sample
         points = sample.annotations.extreme_points
         count = len(sample.classes)
 
@@ -197,7 +197,7 @@ def points_to_sides(points: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def test_without_jitter_the_points_are_extreme() -> None:
-    sample = training_set(some(1), jitter=0.0)[Draw(0, 0)].sample
+    sample = training_set(some(1), jitter=0.0)[SampleKey(0, 0)].sample
     found = points_to_sides(sample.annotations.extreme_points)
     np.testing.assert_array_equal(found, sides(sample.region_map, len(sample.classes)))
 
@@ -212,7 +212,7 @@ def test_classes_stay_with_their_regions() -> None:
     dataset = training_set(one, transform=transform, min_region_area=30)
     dropped = 0
     for epoch in range(10):
-        sample = dataset[Draw(epoch, 0)].sample
+        sample = dataset[SampleKey(epoch, 0)].sample
         assert len(sample.classes) > 3
         for region, label in enumerate(sample.classes):
             here = sample.region_map == region
@@ -231,10 +231,10 @@ def test_unreadable_sample_is_replaced_by_the_next_and_reported() -> None:
         (2, "3.png", ("2.png cannot be read",)),
         (4, "0.png", ("4.png cannot be read",)),
     ]:
-        item = dataset[Draw(0, index)]
+        item = dataset[SampleKey(0, index)]
         assert item.sample.name == name
         assert item.skipped == skipped
-    assert content(dataset[Draw(0, 2)]) != content(dataset[Draw(0, 3)])  # the replacement is another crop
+    assert content(dataset[SampleKey(0, 2)]) != content(dataset[SampleKey(0, 3)])  # the replacement is another crop
 
 
 def test_replacements_arrive_in_the_batch_through_workers() -> None:
@@ -267,7 +267,7 @@ def test_crop_without_a_region_is_drawn_again() -> None:
     region_map[:45, :45] = 0
     crop = training_transform(crop_size=CROP, scale=(1, 1), flip=0, colour=0)
     dataset = training_set(Partitions([partition("a.png", region_map)]), transform=crop)
-    items = [dataset[Draw(epoch, 0)] for epoch in range(30)]
+    items = [dataset[SampleKey(epoch, 0)] for epoch in range(30)]
 
     assert all(item.sample.classes.tolist() == [10] for item in items)
     assert all(item.skipped == () for item in items)  # nothing is wrong with the image
@@ -277,13 +277,13 @@ def test_crop_without_a_region_is_drawn_again() -> None:
 def test_where_no_crop_holds_a_region_the_error_says_so() -> None:
     empty = Partition("a.png", np.zeros((60, 60, 3), np.uint8), np.full((60, 60), VOID), np.zeros(0, np.int64))
     with pytest.raises(DataError, match=r"no usable sample among 20 from a\.png on:\n  no crop holds a region"):
-        training_set(Partitions([empty]))[Draw(0, 0)]
+        training_set(Partitions([empty]))[SampleKey(0, 0)]
 
 
 def test_smaller_regions_than_the_least_area_are_no_regions_of_the_crop() -> None:
     dataset = training_set(some(1), min_region_area=150)
     for epoch in range(10):
-        sample = dataset[Draw(epoch, 0)].sample
+        sample = dataset[SampleKey(epoch, 0)].sample
         assert np.bincount(sample.region_map[sample.region_map != VOID]).min() >= 150
 
 
@@ -353,11 +353,11 @@ def test_ranks_share_a_permutation_without_its_rest(
     orders = []
     for sampler in samplers(length, batch_size, ranks, seed):
         sampler.set_epoch(epoch)
-        draws = list(sampler)
-        assert {draw.epoch for draw in draws} == {epoch}
-        assert len(sampler) == len(draws)
-        assert len(draws) % batch_size == 0
-        orders.append([draw.index for draw in draws])
+        keys = list(sampler)
+        assert {key.epoch for key in keys} == {epoch}
+        assert len(sampler) == len(keys)
+        assert len(keys) % batch_size == 0
+        orders.append([key.index for key in keys])
     taken = [index for position in zip(*orders, strict=True) for index in position]  # strict: all equally many
 
     assert len(set(taken)) == len(taken) == length // step * step
@@ -365,7 +365,7 @@ def test_ranks_share_a_permutation_without_its_rest(
     # The same as on one rank, so that the number of ranks changes no step's samples.
     (alone,) = samplers(length, step, 1, seed)
     alone.set_epoch(epoch)
-    assert taken == [draw.index for draw in alone]
+    assert taken == [key.index for key in alone]
 
 
 def test_every_epoch_and_seed_has_its_own_order_that_can_be_had_again() -> None:
@@ -373,8 +373,8 @@ def test_every_epoch_and_seed_has_its_own_order_that_can_be_had_again() -> None:
     for seed, epoch in itertools.product(range(3), range(3)):
         (sampler,) = samplers(30, 7, 1, seed)
         sampler.set_epoch(epoch)
-        orders[seed, epoch] = tuple(draw.index for draw in sampler)
-        assert tuple(draw.index for draw in sampler) == orders[seed, epoch]
+        orders[seed, epoch] = tuple(key.index for key in sampler)
+        assert tuple(key.index for key in sampler) == orders[seed, epoch]
     assert len(set(orders.values())) == 9
     assert set().union(*orders.values()) == set(range(30))  # what one epoch leaves out another takes
     assert orders[0, 0] != tuple(range(28))
@@ -415,7 +415,7 @@ def by_hand() -> list[Item]:
         image = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) + 50 * number
         classes = np.arange(count) + 5 * number
         sample = Sample(
-            Draw(3, number),
+            SampleKey(3, number),
             f"{number}.png",
             image.astype(np.uint8),
             region_map,

@@ -9,7 +9,7 @@ from fullseg import VOID, Annotations, Predictor, Scribble
 from fullseg.data.dataset import Item, collate
 from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.model.segmenter import RegionSegmenter
-from fullseg.types import Draw, Sample
+from fullseg.types import Sample, SampleKey
 
 CATEGORIES = [{"id": number, "name": f"class {number}", "isthing": True} for number in (1, 2, 3)]
 IMAGE = np.random.default_rng(0).integers(0, 256, (49, 67, 3)).astype(np.uint8)
@@ -40,7 +40,7 @@ def predictor(segmenter: RegionSegmenter) -> Predictor:
 def test_equals_the_segmenter_that_was_trained(predictor: Predictor, segmenter: RegionSegmenter) -> None:
     scribble = Scribble(1, np.array([[30.0, 30.0], [45.0, 25.0]], np.float32))
     annotations = Annotations(POINTS, [scribble])
-    sample = Sample(Draw(0, 0), "", IMAGE, np.full(IMAGE.shape[:2], VOID), np.zeros(3, np.int64), annotations)
+    sample = Sample(SampleKey(0, 0), "", IMAGE, np.full(IMAGE.shape[:2], VOID), np.zeros(3, np.int64), annotations)
     with torch.no_grad():
         regions = segmenter.eval()(collate([Item(sample, ())]), None)
         canvas = project_to_canvas(regions.logits, regions.boxes, (49, 67))

@@ -69,7 +69,7 @@ def make_batch(images: list[tuple[Tensor, Scribbles]], pixels: Tensor | None = N
         for s in of_image
     ]
     return Batch(
-        draws=torch.zeros(len(images), 2, dtype=torch.int64),
+        keys=torch.zeros(len(images), 2, dtype=torch.int64),
         images=pixels,
         region_maps=torch.full((len(images), *SIZE), VOID),
         regions_per_image=torch.tensor(counts),

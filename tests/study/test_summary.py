@@ -19,7 +19,7 @@ from fullseg.study.baselines import BASELINES
 from fullseg.study.plan import STRATEGIES, Plan
 from fullseg.study.records import ImageRecord, study_image, write_records
 from fullseg.study.summary import summarise, write_study
-from fullseg.types import VOID, Annotations, Draw, Sample
+from fullseg.types import VOID, Annotations, Sample, SampleKey
 
 PLAN = Plan(3, NO_NOISE, 0)
 CATEGORIES = [{"id": 1, "name": "cup", "isthing": True}, {"id": 2, "name": "sky", "isthing": False}]
@@ -31,7 +31,7 @@ def sample(index: int) -> Sample:
     points = simulate_extreme_points(truth, 6, 0, rng)
     image = rng.integers(0, 255, (*truth.shape, 3), dtype=np.uint8)
     classes = np.array([0, 1, 0, 1, 0, 1])
-    return Sample(Draw(0, index), f"{index}.png", image, truth, classes, Annotations(points, []))
+    return Sample(SampleKey(0, index), f"{index}.png", image, truth, classes, Annotations(points, []))
 
 
 def painter(of: Sample) -> Any:

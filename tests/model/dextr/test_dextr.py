@@ -45,7 +45,7 @@ def batch_of(images: Tensor, quads: list[Tensor]) -> Batch:
     counts = torch.tensor([len(mine) for mine in quads])
     none = torch.zeros(0, dtype=torch.int64)
     return Batch(
-        draws=torch.zeros(len(images), 2, dtype=torch.int64),
+        keys=torch.zeros(len(images), 2, dtype=torch.int64),
         images=images,
         region_maps=torch.zeros(len(images), *SIZE, dtype=torch.int64),
         regions_per_image=counts,
