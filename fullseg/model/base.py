@@ -70,7 +70,7 @@ class Segmenter(nn.Module, ABC):
         """Turn what ``region_inputs`` gives for M regions into logits; ``classes`` as of ``forward``."""
 
     @abstractmethod
-    def pretrained(self) -> list[nn.Module]:
+    def backbone_parts(self) -> list[nn.Module]:
         """Return the parts that start from ImageNet weights."""
 
     def forward(self, batch: Batch, classes: Tensor | None) -> Regions:

@@ -67,7 +67,7 @@ def smallest_box_area(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     return areas.amin(dim=0)
 
 
-def box_maps(boxes: Tensor, size: int) -> Tensor:
+def geometry_maps(boxes: Tensor, size: int) -> Tensor:
     """Return where in its box each RoI cell lies and how large the box is.
 
     Args:

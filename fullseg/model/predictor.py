@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fullseg.errors import CheckpointError
 from fullseg.model.base import Segmenter
-from fullseg.model.factory import make_segmenter, without_start
+from fullseg.model.factory import make_segmenter, without_initial_weights
 from fullseg.model.interactive.image_state import ImageState
 from fullseg.types import Annotations, Scribble
 
@@ -58,7 +58,7 @@ class Predictor:
         try:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
             options = checkpoint["hyper_parameters"]
-            segmenter = make_segmenter(without_start(options["model"]))
+            segmenter = make_segmenter(without_initial_weights(options["model"]))
             prefix = "segmenter."
             state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
             segmenter.load_state_dict(state)

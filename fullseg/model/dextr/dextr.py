@@ -59,7 +59,7 @@ class Dextr(Segmenter):
             load_published(self.backbone, weights)
         self.to(memory_format=torch.channels_last)
 
-    def pretrained(self) -> list[nn.Module]:
+    def backbone_parts(self) -> list[nn.Module]:
         """Return the ResNet."""
         return [self.backbone.body]
 

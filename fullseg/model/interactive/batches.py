@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fullseg.model.boxes import box_maps
+from fullseg.model.boxes import geometry_maps
 from fullseg.model.interactive.drawing import Box, Drawing, Window
 from fullseg.model.interactive.region_cache import Region
 from fullseg.model.interactive.windows import IncrementalHead
@@ -86,7 +86,7 @@ class TwoStageHead(BatchedHead):
         second_stage, maps = self.segmenter.second_stage, [self._annotation_maps(regions)]
         assert second_stage is not None
         if self.segmenter.box_maps:
-            maps.append(box_maps(self._edges(regions), self.segmenter.roi_size))
+            maps.append(geometry_maps(self._edges(regions), self.segmenter.roi_size))
         features = torch.cat([region.hidden[0] for region in regions])
         return self.segmenter.last_layer(torch.cat([features, torch.cat(maps, dim=1).to(features.dtype)], dim=1))
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fullseg.model.boxes import box_maps
+from fullseg.model.boxes import geometry_maps
 from fullseg.model.interactive.drawing import Box, Window, align_window
 from fullseg.model.interactive.region_cache import Region, RegionHead, seen_cells
 from fullseg.model.roi_align import roi_align
@@ -86,7 +86,7 @@ class IncrementalHead(RegionHead[RegionSegmenter]):
     def _of_boxes(self, rois: Tensor, edges: Tensor) -> Tensor:
         """Run the first convolution on aligned features (N, C, s, s) and the box maps of boxes (N, 4)."""
         if self.segmenter.box_maps:
-            rois = torch.cat([rois, box_maps(edges, self.segmenter.roi_size).to(rois.dtype)], dim=1)
+            rois = torch.cat([rois, geometry_maps(edges, self.segmenter.roi_size).to(rois.dtype)], dim=1)
         rois = self.segmenter.resized(rois, 0).contiguous(memory_format=torch.channels_last)
         first = self._layers[0]
         dilation = first.dilation[0]
