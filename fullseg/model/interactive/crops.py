@@ -1,4 +1,4 @@
-"""DEXTR on one image again and again: a region is computed anew, all of it, when its own annotations change."""
+"""DEXTR on one image again and again: a region is computed as a whole when its own annotations change."""
 
 from collections.abc import Sequence
 
@@ -8,19 +8,19 @@ import torch
 from fullseg.model.base import Strokes
 from fullseg.model.dextr.dextr import Dextr
 from fullseg.model.interactive.drawing import Box, Window
-from fullseg.model.interactive.region_cache import Region, RegionHead
+from fullseg.model.interactive.region_cache import Region, RegionCache
 
 
-class DextrHead(RegionHead[Dextr]):
-    """One pass of the network for every region that was annotated."""
+class CropCache(RegionCache[Dextr]):
+    """Keeps nothing but the logits: a changed region takes one pass of the whole network."""
 
     def touched_cells(self, box: Box, pixels: Box) -> Window | None:
-        """Return a window, whichever, if a region sees any of a box of pixels: what it sees is its own annotations."""
+        """Return an arbitrary window if the changed pixels reach into the box; all of the region is computed then."""
         touched = pixels[0] < box[2] and box[0] < pixels[2] and pixels[1] < box[3] and box[1] < pixels[3]
         return (0, 1, 0, 1) if touched else None
 
-    def update_all(self, touched: Sequence[tuple[Region, Window]]) -> list[Box]:
-        """Compute regions anew; as of RegionHead."""
+    def update(self, touched: Sequence[tuple[Region, Window]]) -> list[Box]:
+        """Run the network on the crops of these regions; return their boxes."""
         regions = [region for region, _ in touched]
         if not regions:
             return []
@@ -34,5 +34,5 @@ class DextrHead(RegionHead[Dextr]):
         )
         rois, boxes = self.segmenter.region_inputs(self.features, points, strokes, self.size)
         for region, logits in zip(regions, self.segmenter.head(rois, boxes, None).logits, strict=True):
-            region.logits, region.picked = logits.clone(), 0
+            region.logits, region.top_class = logits.clone(), 0
         return [region.box for region in regions]
