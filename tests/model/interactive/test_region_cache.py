@@ -42,6 +42,8 @@ def segmenter_of(options: dict[str, Any], tiny_model: dict[str, Any]) -> Segment
     segmenter = make_segmenter(options if "name" in options else {"name": "region", **tiny_model, **options}).eval()
     if isinstance(segmenter, RegionSegmenter):
         tell_classes_apart(segmenter)
+        for convolution in segmenter.convolutions:
+            torch.nn.init.normal_(convolution.bias)  # type: ignore[arg-type]  # 0 before training
     return segmenter
 
 
