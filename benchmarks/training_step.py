@@ -48,8 +48,7 @@ def time_step(config: Config, segmenter: Segmenter, batch: Batch, seconds: Secon
     """Time the parts of one step."""
     size = (batch.images.shape[2], batch.images.shape[3])
     quads, loss = batch.extreme_points.split(REGIONS), LOSSES[config.loss]()
-    none = torch.zeros(0, dtype=torch.int64, device=batch.images.device)
-    strokes = Strokes(torch.zeros((0, 2), device=none.device), none, none)
+    strokes = Strokes.pack([]).to(batch.images.device)
     boxes: list[Tensor] = []
 
     def crop(features: Tensor) -> Tensor:

@@ -32,14 +32,14 @@ class SampleKey(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One image with one partition of it into N regions, and the annotations simulated from it."""
+    """One image with one partition of it into N regions, and the extreme points simulated from it."""
 
     key: SampleKey
     name: str  # names the image (and the partition, where an image has several) in messages
     image: NDArray[np.uint8]  # (H, W, 3) RGB
     region_map: NDArray[np.int64]  # (H, W), region in [0, N), VOID or BACKGROUND
     classes: NDArray[np.int64]  # (N,), in [0, number of classes)
-    annotations: Annotations
+    extreme_points: NDArray[np.float32]  # (N, 4, 2), (x, y) in pixels: left, top, right, bottom
 
 
 class Batch(NamedTuple):

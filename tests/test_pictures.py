@@ -45,7 +45,7 @@ def test_overlay_leaves_background_as_it_is() -> None:
 def test_what_is_of_no_region_is_hatched_unless_the_data_has_background(beyond: int, *, hatched: bool) -> None:
     points = np.array([[[0, 5], [5, 0], [29, 5], [5, 40]]], np.float32)
     truth, annotations = np.where(HALVES == 1, beyond, 0), Annotations(points, [])
-    sample = Sample(SampleKey(0, 0), "", IMAGE, truth, np.zeros(1, np.int64), annotations)
+    sample = Sample(SampleKey(0, 0), "", IMAGE, truth, np.zeros(1, np.int64), points)
 
     def pictures(of_no_region: int) -> list[bytes]:
         prediction = np.where(HALVES == 1, of_no_region, 0)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from fullseg.data.dataset import Item, pack_scribbles
+from fullseg.data.dataset import Item
+from fullseg.model.base import Strokes
 from fullseg.simulation.interaction import training_scribbles
 from fullseg.simulation.randomness import TRAINING, seeded
 from fullseg.types import Batch, SampleKey, Scribble
@@ -72,12 +73,11 @@ class Scribbler:
     def finish(self, batch: Batch, scribbles: list[list[Scribble]]) -> Batch:
         """Put the scribbles of its samples into a batch."""
         first = [0, *batch.regions_per_image.cumsum(0).tolist()]
-        strokes = [
+        points, lengths, regions = Strokes.pack(
             scribble._replace(region=scribble.region + start)
             for start, mine in zip(first, scribbles, strict=False)
             for scribble in mine
-        ]
-        points, lengths, regions = (part.to(batch.images.device) for part in pack_scribbles(strokes))
+        ).to(batch.images.device)
         return batch._replace(scribble_points=points, scribble_lengths=lengths, scribble_regions=regions)
 
     def _simulate(self, batch: Batch, predictions: Tensor, copied: torch.cuda.Event | None) -> list[list[Scribble]]:

@@ -86,8 +86,7 @@ class RegionSegmenter(Segmenter):
         self, features: Tensor, extreme_points: Tensor, strokes: Strokes, size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
         """Crop to ``roi_size`` x ``roi_size`` cells; as of Segmenter."""
-        stroke_of_point = strokes.regions.repeat_interleave(strokes.lengths)
-        boxes = region_boxes(extreme_points, strokes.points, stroke_of_point, size)
+        boxes = region_boxes(extreme_points, strokes.points, strokes.region_of_points(), size)
         with torch.autocast(features.device.type, enabled=False):
             points = draw_points(extreme_points, size, self.annotation_encoding)
             own = points

@@ -43,7 +43,7 @@ class Plan(NamedTuple):
         """Return an iterator over the R + 1 states of one image; a function of the sample and the seed alone."""
         return interact(
             sample.region_map,
-            sample.annotations.extreme_points,
+            sample.extreme_points,
             predict,
             strategy=allocation,
             rounds=self.rounds,

@@ -23,7 +23,7 @@ from fullseg.study.plan import STRATEGIES, Plan, Predict
 from fullseg.study.records import ImageRecord, study_image, write_records
 from fullseg.study.summary import summarise, write_study
 from fullseg.tracking.study import log_study
-from fullseg.types import Annotations, Batch, Sample, SampleKey
+from fullseg.types import Batch, Sample, SampleKey
 
 Records = dict[str, list[ImageRecord]]  # by strategy
 
@@ -194,7 +194,7 @@ def sample_of(batch: Batch) -> Sample:
         batch.images[0].permute(1, 2, 0).cpu().numpy(),
         batch.region_maps[0].cpu().numpy(),
         batch.classes.cpu().numpy(),
-        Annotations(batch.extreme_points.cpu().numpy(), []),
+        batch.extreme_points.cpu().numpy(),
     )
 
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 from torch.utils.data._utils.pin_memory import pin_memory
 
-from fullseg.data.dataset import TRIES, EpochSampler, EvaluationSet, Item, TrainingSet, collate, pack_scribbles
+from fullseg.data.dataset import TRIES, EpochSampler, EvaluationSet, Item, TrainingSet, collate
 from fullseg.data.index.partitions import Partition
 from fullseg.data.transforms import training_transform
 from fullseg.errors import DataError
-from fullseg.types import BACKGROUND, VOID, Annotations, Batch, Sample, SampleKey, Scribble
+from fullseg.types import BACKGROUND, VOID, Batch, Sample, SampleKey
 
 CROP = 40
 GEOMETRY = training_transform(crop_size=CROP, scale=(0.75, 1.25), flip=0.5, colour=0)
@@ -73,7 +73,7 @@ def training_set(partitions: Partitions, **options: Any) -> TrainingSet:
 def content(item: Item) -> tuple[bytes, ...]:
     """Return all that a sample holds, to compare it with others."""
     sample = item.sample
-    arrays = (sample.image, sample.region_map, sample.classes, sample.annotations.extreme_points)
+    arrays = (sample.image, sample.region_map, sample.classes, sample.extreme_points)
     return (sample.name.encode(), *(array.tobytes() for array in arrays))
 
 
@@ -145,7 +145,7 @@ def test_crop_keeps_some_regions_and_the_others_are_background() -> None:
         for region, place in enumerate(places):
             expected[every.region_map == place] = region
         np.testing.assert_array_equal(sample.region_map, expected)
-        x, y = sample.annotations.extreme_points.astype(int).transpose(2, 0, 1)
+        x, y = sample.extreme_points.astype(int).transpose(2, 0, 1)
         np.testing.assert_array_equal(sample.region_map[y, x], np.repeat(np.arange(3)[:, None], 4, axis=1))
         chosen.add(tuple(places.tolist()))
     assert len(chosen) > 10
@@ -167,7 +167,7 @@ def test_crop_has_its_size_types_and_points_that_lie_in_their_regions() -> None:
     moved = 0
     for key in [SampleKey(epoch, index) for epoch in range(10) for index in range(2)]:
         sample = dataset[key].sample
-        points = sample.annotations.extreme_points
+        points = sample.extreme_points
         count = len(sample.classes)
 
         assert sample.image.shape == (CROP, CROP, 3)
@@ -177,7 +177,6 @@ def test_crop_has_its_size_types_and_points_that_lie_in_their_regions() -> None:
         assert set(np.unique(sample.region_map)) - {VOID} == set(range(count))
         assert points.shape == (count, 4, 2)
         assert points.dtype == np.float32
-        assert sample.annotations.scribbles == []
         x, y = points.astype(int).transpose(2, 0, 1)
         np.testing.assert_array_equal(sample.region_map[y, x], np.repeat(np.arange(count)[:, None], 4, axis=1))
         distances = np.abs(points_to_sides(points) - sides(sample.region_map, count))
@@ -198,7 +197,7 @@ def points_to_sides(points: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def test_without_jitter_the_points_are_extreme() -> None:
     sample = training_set(some(1), jitter=0.0)[SampleKey(0, 0)].sample
-    found = points_to_sides(sample.annotations.extreme_points)
+    found = points_to_sides(sample.extreme_points)
     np.testing.assert_array_equal(found, sides(sample.region_map, len(sample.classes)))
 
 
@@ -296,7 +295,7 @@ def test_evaluation_sample_is_the_whole_image_with_exact_points() -> None:
         np.testing.assert_array_equal(sample.image, partitions[index].image)
         np.testing.assert_array_equal(sample.region_map, partitions[index].region_map)
         np.testing.assert_array_equal(sample.classes, partitions[index].classes)
-        found = sample.annotations.extreme_points
+        found = sample.extreme_points
         x, y = found.astype(int).transpose(2, 0, 1)
         np.testing.assert_array_equal(points_to_sides(found), sides(sample.region_map, 15))
         np.testing.assert_array_equal(sample.region_map[y, x], np.repeat(np.arange(15)[:, None], 4, axis=1))
@@ -397,21 +396,12 @@ def test_too_few_samples_for_one_step_name_the_remedy() -> None:
 
 
 def by_hand() -> list[Item]:
-    """Return three samples of 2 x 3 px with 2, 0 and 3 regions, and scribbles on the first and the last."""
+    """Return three samples of 2 x 3 px with 2, 0 and 3 regions."""
     items = []
     for number, count in enumerate((2, 0, 3)):
         region_map = np.arange(6).reshape(2, 3) % 3
         region_map[region_map >= count] = VOID
         points = np.arange(count * 8, dtype=np.float32).reshape(count, 4, 2) + 100 * number
-        scribbles = {
-            0: [Scribble(1, np.array([[1, 2]], np.float32))],
-            1: [],
-            2: [
-                Scribble(2, np.array([[3, 4], [5, 6], [7, 8]], np.float32)),
-                Scribble(0, np.array([[9, 10], [11, 12]], np.float32)),
-                Scribble(2, np.array([[13.5, 14.5]], np.float32)),
-            ],
-        }[number]
         image = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) + 50 * number
         classes = np.arange(count) + 5 * number
         sample = Sample(
@@ -420,13 +410,13 @@ def by_hand() -> list[Item]:
             image.astype(np.uint8),
             region_map,
             classes,
-            Annotations(points, scribbles),
+            points,
         )
         items.append(Item(sample, tuple(f"bad {number}.{k}" for k in range(number))))
     return items
 
 
-def test_batch_holds_what_the_samples_hold_with_regions_counted_on() -> None:
+def test_batch_holds_what_the_samples_hold_and_no_scribbles() -> None:
     items = by_hand()
     batch = collate(items)
 
@@ -439,32 +429,11 @@ def test_batch_holds_what_the_samples_hold_with_regions_counted_on() -> None:
     points = np.concatenate([np.arange(16).reshape(2, 4, 2), 200 + np.arange(24).reshape(3, 4, 2)])
     np.testing.assert_array_equal(batch.extreme_points.numpy(), points)
     assert batch.extreme_points.dtype == batch.scribble_points.dtype == torch.float32
-    assert batch.scribble_points.tolist() == [[1, 2], [3, 4], [5, 6], [7, 8], [9, 10], [11, 12], [13.5, 14.5]]
-    assert batch.scribble_lengths.tolist() == [1, 3, 2, 1]
-    assert batch.scribble_regions.tolist() == [1, 2 + 2, 2 + 0, 2 + 2]
+    assert batch.scribble_points.shape == (0, 2)
+    assert batch.scribble_lengths.shape == batch.scribble_regions.shape == (0,)
     assert batch.classes.tolist() == [0, 1, 10, 11, 12]
     assert batch.names == ("0.png", "1.png", "2.png")
     assert batch.skipped == ("bad 1.0", "bad 2.0", "bad 2.1")
-
-
-def test_collating_leaves_the_samples_as_they_are() -> None:
-    items = by_hand()
-    collate(items)
-    assert [scribble.region for scribble in items[2].sample.annotations.scribbles] == [2, 0, 2]
-
-
-def test_no_scribbles_are_empty_tensors_of_the_right_shape() -> None:
-    points, lengths, regions = pack_scribbles([])
-    assert (points.shape, lengths.shape, regions.shape) == ((0, 2), (0,), (0,))
-    assert (points.dtype, lengths.dtype, regions.dtype) == (torch.float32, torch.int64, torch.int64)
-
-
-def test_scribbles_are_packed_in_drawing_order() -> None:
-    points, lengths, regions = pack_scribbles(
-        [Scribble(4, np.array([[1, 2], [3, 4]], np.float32)), Scribble(0, np.array([[5, 6]], np.float32))]
-    )
-    assert points.tolist() == [[1, 2], [3, 4], [5, 6]]
-    assert (lengths.tolist(), regions.tolist()) == ([2, 1], [4, 0])
 
 
 def test_batch_stays_a_batch_when_lightning_moves_it() -> None:

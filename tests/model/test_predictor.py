@@ -7,6 +7,7 @@ import torch
 
 from fullseg import VOID, Annotations, Predictor, Scribble
 from fullseg.data.dataset import Item, collate
+from fullseg.model.base import Strokes
 from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.types import Sample, SampleKey
@@ -40,9 +41,12 @@ def predictor(segmenter: RegionSegmenter) -> Predictor:
 def test_equals_the_segmenter_that_was_trained(predictor: Predictor, segmenter: RegionSegmenter) -> None:
     scribble = Scribble(1, np.array([[30.0, 30.0], [45.0, 25.0]], np.float32))
     annotations = Annotations(POINTS, [scribble])
-    sample = Sample(SampleKey(0, 0), "", IMAGE, np.full(IMAGE.shape[:2], VOID), np.zeros(3, np.int64), annotations)
+    sample = Sample(SampleKey(0, 0), "", IMAGE, np.full(IMAGE.shape[:2], VOID), np.zeros(3, np.int64), POINTS)
+    points, lengths, of_regions = Strokes.pack([scribble])
+    batch = collate([Item(sample, ())])
+    batch = batch._replace(scribble_points=points, scribble_lengths=lengths, scribble_regions=of_regions)
     with torch.no_grad():
-        regions = segmenter.eval()(collate([Item(sample, ())]), None)
+        regions = segmenter.eval()(batch, None)
         canvas = project_to_canvas(regions.logits, regions.boxes, (49, 67))
 
     predictor.set_image(IMAGE)

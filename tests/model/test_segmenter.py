@@ -239,9 +239,7 @@ def test_what_regions_see_of_each_other(share: str, points_matter: bool, scribbl
 @pytest.mark.parametrize("stride", [4, 8])
 def test_head_is_given_the_features_at_the_boxes_and_the_geometry_maps(stride: int, with_box_maps: bool) -> None:
     features = torch.randn(8, 64 // stride, 64 // stride, generator=torch.Generator().manual_seed(0))
-    none = Strokes(torch.zeros(0, 2), *2 * [torch.zeros(0, dtype=torch.int64)])
-
-    rois, boxes = make(stride=stride, box_maps=with_box_maps).region_inputs(features, POINTS, none, SIZE)
+    rois, boxes = make(stride=stride, box_maps=with_box_maps).region_inputs(features, POINTS, Strokes.pack([]), SIZE)
 
     expected = torchvision.ops.roi_align(features[None], [boxes], 7, 1 / stride, sampling_ratio=0, aligned=True)
     assert rois.shape == (3, 14 if with_box_maps else 10, 7, 7)

@@ -31,7 +31,7 @@ def sample(index: int) -> Sample:
     points = simulate_extreme_points(truth, 6, 0, rng)
     image = rng.integers(0, 255, (*truth.shape, 3), dtype=np.uint8)
     classes = np.array([0, 1, 0, 1, 0, 1])
-    return Sample(SampleKey(0, index), f"{index}.png", image, truth, classes, Annotations(points, []))
+    return Sample(SampleKey(0, index), f"{index}.png", image, truth, classes, points)
 
 
 def painter(of: Sample) -> Any:

@@ -9,6 +9,7 @@ from fullseg.model.base import Strokes
 from fullseg.model.dextr.dextr import Dextr
 from fullseg.model.interactive.drawing import Box, Window
 from fullseg.model.interactive.region_cache import Region, RegionCache
+from fullseg.types import Scribble
 
 
 class CropCache(RegionCache[Dextr]):
@@ -26,12 +27,8 @@ class CropCache(RegionCache[Dextr]):
             return []
         device = self.features.device
         points = torch.from_numpy(np.stack([region.extreme_points for region in regions])).to(device)
-        paths = [(number, path) for number, region in enumerate(regions) for path in region.scribbles]
-        strokes = Strokes(
-            torch.from_numpy(np.concatenate([np.zeros((0, 2), np.float32), *(path for _, path in paths)])).to(device),
-            torch.tensor([len(path) for _, path in paths], dtype=torch.int64, device=device),
-            torch.tensor([number for number, _ in paths], dtype=torch.int64, device=device),
-        )
+        scribbles = (Scribble(number, path) for number, region in enumerate(regions) for path in region.scribbles)
+        strokes = Strokes.pack(scribbles).to(device)
         rois, boxes = self.segmenter.region_inputs(self.features, points, strokes, self.size)
         for region, logits in zip(regions, self.segmenter.head(rois, boxes, None).logits, strict=True):
             region.logits, region.top_class = logits.clone(), 0

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fullseg.model.annotation_maps import walk_scribbles
-from fullseg.model.base import PREDICTED, Segmenter
+from fullseg.model.base import PREDICTED, Segmenter, Strokes
 from fullseg.model.boxes import region_boxes
 from fullseg.model.interactive.drawing import NOTHING, Box, Drawing, Window, bounding_box, difference, draw_regions
 from fullseg.model.interactive.factory import make_region_cache
@@ -160,13 +160,8 @@ class ImageState:
 
     def _fit_boxes(self, points: NDArray[np.float32], scribbles: Sequence[Scribble]) -> None:
         """Let boxes hold the scribbles; where a box changes, nothing that was computed in it is of use."""
-        paths = [scribble.points for scribble in scribbles]
-        boxes = region_boxes(
-            torch.from_numpy(points),
-            torch.from_numpy(np.concatenate([np.zeros((0, 2), np.float32), *paths])),
-            torch.tensor([s.region for s in scribbles for _ in s.points], dtype=torch.int64),
-            self.size,
-        )
+        strokes = Strokes.pack(scribbles)
+        boxes = region_boxes(torch.from_numpy(points), strokes.points, strokes.region_of_points(), self.size)
         for region, box in zip(self.regions, boxes.long().tolist(), strict=True):
             if region.box != tuple(box):
                 self.canvas.mark([region.box, tuple(box)])

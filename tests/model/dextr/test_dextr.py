@@ -14,7 +14,7 @@ from fullseg.model.dextr.dextr import Dextr
 from fullseg.types import Batch
 
 SIZE = (90, 120)
-NO_STROKES = Strokes(torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
+NO_STROKES = Strokes.pack([])
 QUADS = torch.tensor(
     [
         [[30, 40], [50, 20], [79, 40], [50, 69]],

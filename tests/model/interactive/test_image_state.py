@@ -7,7 +7,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from fullseg.data.dataset import pack_scribbles
 from fullseg.model.base import PREDICTED, Regions, Segmenter, Strokes
 from fullseg.model.canvas import OUTSIDE_LOGIT, project_to_canvas, region_map_of
 from fullseg.model.dextr.dextr import Dextr
@@ -76,9 +75,8 @@ def features_of(segmenter: Segmenter) -> torch.Tensor:
 def straightforward(
     segmenter: Segmenter, features: torch.Tensor, annotations: Annotations, given: dict[int, int] | None = None
 ) -> Regions:
-    points, lengths, regions = pack_scribbles(annotations.scribbles)
     quads = torch.from_numpy(annotations.extreme_points)
-    rois, boxes = segmenter.region_inputs(features, quads, Strokes(points, lengths, regions), SIZE)
+    rois, boxes = segmenter.region_inputs(features, quads, Strokes.pack(annotations.scribbles), SIZE)
     classes = torch.tensor([(given or {}).get(region, PREDICTED) for region in range(len(quads))], dtype=torch.int64)
     return segmenter.head(rois, boxes, classes)
 
