@@ -26,6 +26,7 @@ def run(options: argparse.Namespace) -> int:
     from PIL import Image
 
     from fullseg.data.index.partitions import read_image
+    from fullseg.errors import DataError
     from fullseg.formats.annotation_file import read_annotations
     from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
     from fullseg.model.predictor import Predictor
@@ -34,16 +35,16 @@ def run(options: argparse.Namespace) -> int:
 
     annotations = read_annotations(options.annotations)
     if not options.image.is_file():
-        raise FileNotFoundError(f"no image {options.image}")
+        raise DataError(f"no image {options.image}")
     pixels = read_image(options.image)
     if options.out.exists():
-        raise FileExistsError(f"--out {options.out} exists already: name a new folder")
+        raise DataError(f"--out {options.out} exists already: name a new folder")
     predictor = Predictor.from_checkpoint(options.checkpoint, options.device)
     predictor.set_image(pixels)
     try:
         region_map = predictor.predict(annotations)
-    except ValueError as error:
-        raise ValueError(f"{options.annotations} does not fit {options.image}: {error}") from error
+    except DataError as error:
+        raise DataError(f"{options.annotations} does not fit {options.image}: {error}") from error
     categories = [Category(**category) for category in predictor.categories]
     sample = NewSample(f"{options.image.stem}.png", pixels, region_map, predictor.classes())
     write_coco_panoptic(options.out, categories, [sample])

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fullseg.errors import DataError
 from fullseg.formats.atomic import write_text
 from fullseg.types import Annotations, Scribble
 
@@ -19,23 +20,22 @@ def read_annotations(path: Path) -> Annotations:
     """Read annotations.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: naming the file and the region, if it is not as described above.
+        DataError: naming the file and the region, if there is no such file or it is not as described above.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"no annotations file {path}")
+        raise DataError(f"no annotations file {path}")
     try:
         content = json.loads(path.read_text())
     except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+        raise DataError(f"{path} is not JSON: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("regions"), list):
-        raise ValueError(f'{path}: expected {{"regions": [...]}}')  # noqa: TRY004  the file is wrong, not a type
+        raise DataError(f'{path}: expected {{"regions": [...]}}')
     points, scribbles = np.zeros((len(content["regions"]), 4, 2), np.float32), []
     for number, region in enumerate(content["regions"]):
         where = f"{path}: region {number}"
         strokes = region.get("scribbles", []) if isinstance(region, dict) else None
         if not isinstance(strokes, list):
-            raise ValueError(f'{where}: expected {{"extreme_points": [...], "scribbles": [...]}}')  # noqa: TRY004
+            raise DataError(f'{where}: expected {{"extreme_points": [...], "scribbles": [...]}}')
         points[number] = _points(region.get("extreme_points"), f"{where}: extreme_points", 4)
         scribbles += [Scribble(number, _points(stroke, f"{where}: scribble", None)) for stroke in strokes]
     return Annotations(points, scribbles)
@@ -53,7 +53,7 @@ def _points(value: Any, what: str, count: int | None) -> np.ndarray[Any, np.dtyp
     try:
         points = np.array(value, np.float32)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{what}: expected a list of [x, y], found {value!r}") from error
+        raise DataError(f"{what}: expected a list of [x, y], found {value!r}") from error
     if points.ndim != 2 or points.shape[1:] != (2,) or len(points) != (count or len(points)) or len(points) == 0:
-        raise ValueError(f"{what}: expected {count or 'one or more'} points [x, y], found {value!r}")
+        raise DataError(f"{what}: expected {count or 'one or more'} points [x, y], found {value!r}")
     return points

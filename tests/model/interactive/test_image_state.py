@@ -366,7 +366,7 @@ def test_half_precision_is_the_networks_alone(state: ImageState) -> None:
     np.testing.assert_array_equal(half.canvas.region_map, region_map_of(held(canvas, annotations, {})))
 
 
-@pytest.mark.parametrize("edge", [(SIZE[1] - 0.6, SIZE[0] - 0.6), (-0.5, -0.5), (SIZE[1], SIZE[0])])
+@pytest.mark.parametrize("edge", [(SIZE[1] - 0.6, SIZE[0] - 0.6), (-0.5, -0.5), (SIZE[1] - 0.5, SIZE[0] - 0.5)])
 def test_a_dot_at_the_edge_holds_one_pixel(state: ImageState, edge: tuple[float, float]) -> None:
     with torch.inference_mode():
         state.update(Annotations(FAR_APART, [Scribble(0, np.array([edge], np.float32))]), {}, {})
