@@ -43,8 +43,8 @@ def run(options: argparse.Namespace) -> int:
     predictor.set_image(pixels)
     try:
         region_map = predictor.predict(annotations)
-    except ValueError as error:
-        raise ValueError(f"{options.annotations} does not fit {options.image}: {error}") from error
+    except DataError as error:
+        raise DataError(f"{options.annotations} does not fit {options.image}: {error}") from error
     sample = NewSample(f"{options.image.stem}.png", pixels, region_map, predictor.classes())
     write_coco_panoptic(options.out, predictor.categories, [sample])
     picture = options.out / "overlay.png"

@@ -25,10 +25,10 @@ class Plan(NamedTuple):
         """Return an iterator over the R + 1 states of one image; a function of the sample and the seed alone."""
         return interact(
             sample.region_map,
-            sample.annotations.extreme_points,
+            sample.extreme_points,
             predict,
             strategy=allocation,
             rounds=self.rounds,
             noise=self.noise,
-            rng_of=lambda number: seeded(self.seed, EVALUATION, 0, sample.draw.index, number),
+            rng_of=lambda number: seeded(self.seed, EVALUATION, 0, sample.key.index, number),
         )

@@ -47,7 +47,7 @@ def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -
         mark = time.perf_counter()
     area = np.bincount(truth[truth >= 0], minlength=count)
     return ImageRecord(
-        index=sample.draw.index,
+        index=sample.key.index,
         name=sample.name,
         classes=sample.classes,
         area=area,

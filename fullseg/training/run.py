@@ -16,7 +16,7 @@ from fullseg.config.strategies import INTERACTIVE, STRATEGIES
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.errors import ConfigError
 from fullseg.model.base import Segmenter
-from fullseg.model.factory import without_start
+from fullseg.model.factory import without_initial_weights
 from fullseg.runs.checkpoints import check_model, checkpoint_to_resume, load_checkpoint
 from fullseg.runs.folder import Metrics, Result, open_folder, read_before, write_summary
 from fullseg.runs.provenance import NamesProvenance, provenance, write_provenance
@@ -126,7 +126,7 @@ def _module(config: Config, data: InteractiveDataModule, counterpart: Segmenter 
     start = counterpart if config.scribbles.start_from_counterpart else None
     model = model_arguments(config, len(data.categories), background=data.has_background)
     if start is not None:
-        model = without_start(model)
+        model = without_initial_weights(model)
     try:
         module = SegmenterModule(model, plain(config), [category._asdict() for category in data.categories])
     except ValueError as error:

@@ -24,7 +24,7 @@ from fullseg.study.plan import Plan, Predict
 from fullseg.study.records import ImageRecord, study_image, write_records
 from fullseg.study.summary import summarise, write_study
 from fullseg.tracking.study import log_study
-from fullseg.types import Annotations, Batch, Category, Draw, Sample
+from fullseg.types import Batch, Category, Sample, SampleKey
 
 Records = dict[str, list[ImageRecord]]  # by strategy
 
@@ -194,14 +194,14 @@ class Study(L.Callback):
 
 def sample_of(batch: Batch) -> Sample:
     """Return the only sample of a batch."""
-    epoch, index = batch.draws[0].tolist()
+    epoch, index = batch.keys[0].tolist()
     return Sample(
-        Draw(epoch, index),
+        SampleKey(epoch, index),
         batch.names[0],
         batch.images[0].permute(1, 2, 0).cpu().numpy(),
         batch.region_maps[0].cpu().numpy(),
         batch.classes.cpu().numpy(),
-        Annotations(batch.extreme_points.cpu().numpy(), []),
+        batch.extreme_points.cpu().numpy(),
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from fullseg.config.strategies import STRATEGIES
 from fullseg.simulation.interaction import Round
 from fullseg.study.figures import choose_images, curves, interaction_grid, noise_curves
-from fullseg.types import Annotations, Draw, Sample, Scribble
+from fullseg.types import Annotations, Sample, SampleKey, Scribble
 
 
 def study(last: float = 0.9, **noise: float) -> dict[str, Any]:
@@ -47,9 +47,7 @@ def test_grid_has_a_row_an_image() -> None:
     truth = np.zeros((40, 60), np.int64)
     points = np.array([[[0, 20], [30, 0], [59, 20], [30, 39]]], np.float32)
     stroke = Scribble(0, np.array([[5, 5], [20, 20]], np.float32))
-    sample = Sample(
-        Draw(0, 0), "a", np.full((40, 60, 3), 128, np.uint8), truth, np.zeros(1, np.int64), Annotations(points, [])
-    )
+    sample = Sample(SampleKey(0, 0), "a", np.full((40, 60, 3), 128, np.uint8), truth, np.zeros(1, np.int64), points)
     rounds = [Round(Annotations(points, []), truth - 1, []), Round(Annotations(points, [stroke]), truth, [stroke])]
     one, two = (interaction_grid(count * [("title", sample, rounds)]) for count in (1, 2))
     assert two.width == one.width >= 6 * 60

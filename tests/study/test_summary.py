@@ -20,7 +20,7 @@ from fullseg.study.baselines import BASELINES
 from fullseg.study.plan import Plan
 from fullseg.study.records import ImageRecord, study_image, write_records
 from fullseg.study.summary import summarise, write_study
-from fullseg.types import VOID, Annotations, Category, Draw, Sample
+from fullseg.types import VOID, Annotations, Category, Sample, SampleKey
 
 PLAN = Plan(3, NO_NOISE, 0)
 CATEGORIES = [Category(1, "cup", isthing=True), Category(2, "sky", isthing=False)]
@@ -32,7 +32,7 @@ def sample(index: int) -> Sample:
     points = simulate_extreme_points(truth, 6, 0, rng)
     image = rng.integers(0, 255, (*truth.shape, 3), dtype=np.uint8)
     classes = np.array([0, 1, 0, 1, 0, 1])
-    return Sample(Draw(0, index), f"{index}.png", image, truth, classes, Annotations(points, []))
+    return Sample(SampleKey(0, index), f"{index}.png", image, truth, classes, points)
 
 
 def painter(of: Sample) -> Any:

@@ -44,7 +44,8 @@ def download_coco(
         KeyboardInterrupt: with a message on how to go on.
     """
     if mirror and not mirror.startswith(("http://", "https://")):
-        raise ConfigError(f"--mirror {mirror}: write http://... or https://...; for a folder, link its zips into {root}")
+        remedy = f"write http://... or https://...; for a folder, link its zips into {root}"
+        raise ConfigError(f"--mirror {mirror}: {remedy}")
     root.mkdir(parents=True, exist_ok=True)
     server = (mirror or SERVER).rstrip("/")
     with _only_process(root):
