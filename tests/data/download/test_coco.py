@@ -354,7 +354,9 @@ def test_an_etag_that_is_an_md5_is_checked(coco: Coco, tmp_path: Path) -> None:
 def test_a_server_with_a_file_of_another_size_is_refused_before_the_download(coco: Coco, tmp_path: Path) -> None:
     coco.web.files["/zips/val2017.zip"] += b"more"
 
-    with pytest.raises(DataError, match=r"val2017.zip has \d+ bytes, but the published archive has \d+; use another --mirror"):
+    with pytest.raises(
+        DataError, match=r"val2017.zip has \d+ bytes, but the published archive has \d+; use another --mirror"
+    ):
         download_coco(tmp_path, coco.archives[:2], mirror=coco.url)
 
     assert coco.web.gets() == []
@@ -460,7 +462,9 @@ def test_too_little_disk_is_said_before_any_request(
     table2 = archives_of(["panoptic2017"])
     peak = 19_336_861_798 + 19_800_000_000  # the largest comes first, so the others fit in what its zip leaves
     _free(monkeypatch, peak - 1)
-    with pytest.raises(DataError, match=r"39.1 GB are free on this disk, but 39.1 GB are needed .*\(23.2 GB stay in the end\)"):
+    with pytest.raises(
+        DataError, match=r"39.1 GB are free on this disk, but 39.1 GB are needed .*\(23.2 GB stay in the end\)"
+    ):
         download_coco(tmp_path, table2, mirror=coco.url)
     assert coco.web.requests == []
 
