@@ -25,7 +25,7 @@ from fullseg.runs.trainer import make_trainer, prepare_process
 from fullseg.simulation.noise import Noise
 from fullseg.study.models import model_of
 from fullseg.study.plan import Plan, Predict
-from fullseg.tracking.artifacts import make, study_artifact, use
+from fullseg.tracking.artifacts import log_made_artifact, log_used_artifacts, study_artifact
 from fullseg.tracking.wandb_run import finish_wandb, wandb_logger
 from fullseg.training.counterpart import find_counterpart, load_module
 from fullseg.training.module import SegmenterModule
@@ -89,10 +89,12 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
     trainer.loggers = [logger] if logger else []
     used = {"checkpoint": path, "counterpart": counterpart, "single_region": single_region}
     try:
-        use(trainer, config.data.format, data.fingerprint(), {role: file for role, file in used.items() if file})
+        log_used_artifacts(
+            trainer, config.data.format, data.fingerprint(), {role: file for role, file in used.items() if file}
+        )
         content = _annotate(trainer, module, data, callback)
         if content:
-            make(trainer, functools.partial(study_artifact, folder=folder, content=content))
+            log_made_artifact(trainer, functools.partial(study_artifact, folder=folder, content=content))
     finally:
         finish_wandb()
     return folder, content

@@ -52,7 +52,7 @@ def test_a_run_and_its_studies_come_out_bit_for_bit(
 ) -> None:
     assert main(["reproduce", str(original), "--runs", str(tmp_path), "trainer.progress_bar=false"]) == 0
     output = capsys.readouterr().out
-    assert "commit, packages, machine, data: all as for" in output
+    assert "commit, packages, machine, data: all the same as for" in output
     assert "result      identical, bit for bit" in output
     folder = (tmp_path / "interactive" / "latest").resolve()
     found = json.loads((folder / "reproduce.json").read_text())
@@ -201,7 +201,7 @@ def test_what_is_not_here_is_named_before_training(original: Path, runs: Runs, o
 def test_a_counterpart_that_has_moved_is_named(copied: Path, runs: Runs) -> None:
     options = yaml.safe_load((copied / "config.yaml").read_text())
     change(copied / "config.yaml", options["counterpart"], "/moved/best.ckpt")
-    with pytest.raises(ConfigError, match=r"counterpart=/moved/best.ckpt: no such checkpoint here; give where it is"):
+    with pytest.raises(ConfigError, match=r"counterpart=/moved/best.ckpt: no such checkpoint here; name where it is"):
         reproduce(copied, [], runs=runs.runs, anyway=False)
     with pytest.raises(RuntimeError, match="trains"):
         reproduce(copied, [f"counterpart={options['counterpart']}"], runs=runs.runs, anyway=False)
@@ -218,7 +218,7 @@ def test_a_counterpart_that_has_moved_is_named(copied: Path, runs: Runs) -> None
         ("metrics.csv", "epoch,step\n0,x\n", r"metrics.csv, line 2 is damaged"),
         ("summary.json", "{", r"summary.json is damaged"),
         ("study.json", "{", r"study.json is damaged"),
-        ("checkpoints/last.ckpt", "x", r"last.ckpt is no whole checkpoint .*: put it back, or remove it"),
+        ("checkpoints/last.ckpt", "x", r"last.ckpt is damaged or no checkpoint .*: put it back, or remove it"),
     ],
 )
 def test_a_damaged_folder_is_named(copied: Path, name: str, content: str | None, message: str) -> None:

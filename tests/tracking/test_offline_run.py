@@ -71,7 +71,8 @@ def test_holds_every_number_of_metrics_csv(trained: Result) -> None:
 
 
 @pytest.mark.parametrize("job", ["train", "study"])
-def test_charts_have_their_x_axes(trained: Result, studied: tuple[Path, dict[str, Any]], job: str) -> None:
+@pytest.mark.usefixtures("studied")
+def test_charts_have_their_x_axes(trained: Result, job: str) -> None:
     found = {json.dumps(record) for record in read(trained.folder, job)["metric"]}
     for names, x_axis in X_AXES.items():
         assert any(names in record and x_axis in record for record in found), names

@@ -99,7 +99,7 @@ def test_offline_when_the_network_is_out_of_reach(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(tracking.wandb, "init", init)
     monkeypatch.setenv("WANDB_MODE", "online")
-    with pytest.warns(UserWarning, match="logged offline; wandb sync uploads it: no route to host"):
+    with pytest.warns(UserWarning, match="logged offline; `wandb sync` uploads it later: no route to host"):
         wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG, job="train")
     assert modes == ["online", "offline"]
 
