@@ -45,7 +45,7 @@ FILES_OF = {  # a file of these rooms imports files of the same room from the li
         {"coco_panoptic", "coco_instances"},
         {"scenes", "bsds500", "panoptic_quality"},
         {"prepare", "transforms"},
-        {"dataset"},
+        {"dataset", "workers"},
         {"scribbling"},
         {"datamodule"},
     ],

@@ -68,7 +68,7 @@ class Categories:
         return [guess if own is None else own for own, guess in zip(chosen, guesses, strict=True)]
 
     def classes(self, work: Work) -> dict[int, int]:
-        """Return {place of the region in the work: class of the model} for regions that the person gave such a class."""
+        """Return the model's classes that the person gave to regions, by place of the region in the work."""
         of_model = {category["id"]: index for index, category in enumerate(self._of_model)} if self._guesses else {}
         chosen = [of_model.get(region.category) for region in work.regions]
         return {place: index for place, index in enumerate(chosen) if index is not None}

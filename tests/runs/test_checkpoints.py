@@ -47,7 +47,7 @@ def test_a_truncated_checkpoint_is_refused_and_the_newest_good_one_named(folder:
 def test_a_foreign_checkpoint_is_refused(folder: Path, content: object, problem: str) -> None:
     torch.save(content, folder / "last.ckpt")
     (folder / "older.ckpt").write_text("no checkpoint at all")
-    with pytest.raises(ConfigError, match=rf"{problem}.*there is resume={folder}/best.ckpt"):
+    with pytest.raises(ConfigError, match=rf"{problem}.*beside it is resume={folder}/best.ckpt"):
         checkpoint_to_resume(Config(resume=str(folder / "last.ckpt")))
     (folder / "best.ckpt").unlink()
     with pytest.raises(ConfigError, match="leave resume out to start a new run"):

@@ -1,5 +1,3 @@
-"""TODO."""
-
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

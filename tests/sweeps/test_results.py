@@ -1,5 +1,3 @@
-"""TODO."""
-
 import csv
 import json
 import math

@@ -201,7 +201,8 @@ def test_a_dry_run_lists_the_cells_and_runs_none(folder: Folder, capsys: pytest.
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [(["--jobs", "0"], "'0': a number from 1"), (["--jobs", "2", "--no"], "unrecognized")]
+    ("options", "message"),
+    [(["--jobs", "0"], "'0': write a whole number of at least 1"), (["--jobs", "2", "--no"], "unrecognized")],
 )
 def test_wrong_options(folder: Folder, capsys: pytest.CaptureFixture[str], options: list[str], message: str) -> None:
     with pytest.raises(SystemExit):

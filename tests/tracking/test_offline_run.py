@@ -129,11 +129,11 @@ def test_online_the_run_uses_its_artifacts(trained: Result) -> None:
     )
     trainer = SimpleNamespace(is_global_zero=True, loggers=[WandbLogger(experiment=cast("Any", run))])
     best = trained.folder / "checkpoints" / "best.ckpt"
-    artifacts.use(cast("L.Trainer", trainer), "scenes", {"val_hash": "1"}, {"checkpoint": best})
+    artifacts.log_used_artifacts(cast("L.Trainer", trainer), "scenes", {"val_hash": "1"}, {"checkpoint": best})
     assert sorted(used) == ["dataset", "model"]
     assert set(run.config["lineage"]) == {"checkpoint", "data"}
     run.config["tracking"]["artifacts"] = False
-    artifacts.use(cast("L.Trainer", trainer), "scenes", {"val_hash": "1"}, {"checkpoint": best})
+    artifacts.log_used_artifacts(cast("L.Trainer", trainer), "scenes", {"val_hash": "1"}, {"checkpoint": best})
     assert len(used) == 2
 
 

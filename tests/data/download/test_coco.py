@@ -1,5 +1,3 @@
-"""TODO."""
-
 import hashlib
 import http.server
 import io
