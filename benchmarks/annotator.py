@@ -19,7 +19,7 @@ from PIL import Image
 
 from fullseg.config.load import load_config
 from fullseg.data.scenes import SCENE_CATEGORIES, generate_scene
-from fullseg.model.factory import make_segmenter, without_start
+from fullseg.model.factory import make_segmenter, without_initial_weights
 from fullseg.runs.provenance import machine
 from fullseg.training.model_options import model_arguments
 
@@ -29,7 +29,7 @@ WIDTH, HEIGHT, REGIONS, WARM_UP, STROKES = 640, 480, 15, 5, 40
 def untrained(path: Path) -> Path:
     """Write a checkpoint of the default experiment's model."""
     config = load_config("experiments/default.yaml")
-    model = without_start(model_arguments(config, len(SCENE_CATEGORIES), background=False))
+    model = without_initial_weights(model_arguments(config, len(SCENE_CATEGORIES), background=False))
     state = {f"segmenter.{key}": value for key, value in make_segmenter(model).state_dict().items()}
     categories = [{**category._asdict(), "isthing": int(category.isthing)} for category in SCENE_CATEGORIES]
     torch.save({"state_dict": state, "hyper_parameters": {"model": model, "categories": categories}}, path)

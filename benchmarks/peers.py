@@ -11,7 +11,6 @@ from torch import Tensor
 from untrained import untrained
 
 from fullseg.config.load import load_config
-from fullseg.data.dataset import pack_scribbles
 from fullseg.model.base import Segmenter, Strokes
 from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.model.predictor import Predictor
@@ -75,7 +74,7 @@ class Straightforward:
     @torch.inference_mode()
     def update(self, annotations: Annotations) -> None:
         """Run the head on all regions."""
-        strokes = Strokes(*(part.to(self.device) for part in pack_scribbles(annotations.scribbles)))
+        strokes = Strokes.pack(annotations.scribbles).to(self.device)
         points = torch.from_numpy(annotations.extreme_points).to(self.device)
         rois, boxes = self.segmenter.region_inputs(self.features, points, strokes, self.size)
         parts = zip(rois.split(REGIONS_AT_ONCE), boxes.split(REGIONS_AT_ONCE), strict=True)

@@ -35,7 +35,7 @@ from fullseg.model.losses import LOSSES
 from fullseg.model.predictor import Predictor
 from fullseg.runs.provenance import commit, machine
 from fullseg.simulation import simulate_extreme_points
-from fullseg.types import Annotations, Batch, Draw, Sample, Scribble
+from fullseg.types import Annotations, Batch, Sample, SampleKey, Scribble
 
 COUNTS, SIZE, ROUNDS = (1, 2, 5, 15, 30, 60), (480, 640), 3
 SLOW = 20.0  # seconds: a slower round is timed once
@@ -68,20 +68,20 @@ def one_image(count: int) -> Sample:
     rng = np.random.default_rng(0)
     region_map, _ = wavy_regions(count, SIZE, rng)
     image = rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8)
-    annotations = Annotations(simulate_extreme_points(region_map, count, 0, rng), [])
-    return Sample(Draw(0, 0), "", image, region_map, np.zeros(count, np.int64), annotations)
+    points = simulate_extreme_points(region_map, count, 0, rng)
+    return Sample(SampleKey(0, 0), "", image, region_map, np.zeros(count, np.int64), points)
 
 
 def rounds_of(sample: Sample) -> Iterator[Annotations]:
     """Yield its annotations without scribbles, then with a line of 30 px more in every region, round by round."""
     rng, scribbles = np.random.default_rng(1), list[Scribble]()
-    yield sample.annotations
+    yield Annotations(sample.extreme_points, [])
     for _ in range(ROUNDS):
         for region in range(len(sample.classes)):
             y, x = np.argwhere(sample.region_map == region)[rng.integers((sample.region_map == region).sum())]
             path = np.array([[x, y], [min(x + 30, SIZE[1] - 1), y]], np.float32)
             scribbles.append(Scribble(region, path))
-        yield sample.annotations._replace(scribbles=list(scribbles))
+        yield Annotations(sample.extreme_points, list(scribbles))
 
 
 def kept_bytes(segmenter: Segmenter, config: Config, count: int, device: str) -> int:

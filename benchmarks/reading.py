@@ -29,7 +29,7 @@ from fullseg.data.transforms import training_transform
 from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
 from fullseg.formats.panoptic_png import read_ids
 from fullseg.runs.provenance import machine
-from fullseg.types import Category, Draw
+from fullseg.types import Category, SampleKey
 
 SIZE, REGIONS, IMAGES, PASSES = (480, 640), 15, 8, 12
 LIMIT = 150.0  # images/s a core: the png, decoded and made a region map
@@ -78,7 +78,7 @@ def measure(root: Path, split: str, cache: Path) -> dict[str, float]:
         PNG: per_second(data.region_map, images),
         "jpg: decoding": per_second(lambda index: read_image(files.images / names[index]), images),
         "sample: both": per_second(data.__getitem__, images),
-        "training sample: crop, colours, extreme points": per_second(lambda k: training[Draw(0, k)], images),
+        "training sample: crop, colours, extreme points": per_second(lambda k: training[SampleKey(0, k)], images),
     }
 
 

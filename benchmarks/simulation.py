@@ -22,14 +22,15 @@ from rich.table import Table
 from scene import wavy_regions
 from torch.utils.data import DataLoader
 
-from fullseg.data.dataset import Item, collate, pack_scribbles
+from fullseg.data.dataset import Item, collate
 from fullseg.data.scribbling import ScribbledLoader, Scribbler
 from fullseg.model.annotation_maps import draw_scribbles
+from fullseg.model.base import Strokes
 from fullseg.model.interactive.drawing import draw_regions
 from fullseg.runs.provenance import machine
 from fullseg.simulation import allocate, error_regions, simulate_extreme_points, simulate_scribbles
 from fullseg.simulation.interaction import training_scribbles
-from fullseg.types import Annotations, Draw, Sample
+from fullseg.types import Sample, SampleKey
 
 HEIGHT, WIDTH, REPETITIONS = 480, 640, 30
 LIMITS = {"error regions with gains": 8.0, "a round together": 25.0}  # ms, at 15 regions
@@ -56,8 +57,8 @@ def waiting(workers: int, step: float) -> float:
         truth, prediction = wavy_regions(16, (HEIGHT, WIDTH), np.random.default_rng(number))
         truth, prediction = truth[:384, :384], prediction[:384, :384]
         image, points = np.zeros((384, 384, 3), np.uint8), np.zeros((16, 4, 2), np.float32)
-        draw, classes = Draw(0, number), np.zeros(16, np.int64)
-        samples.append(Item(Sample(draw, "", image, truth, classes, Annotations(points, [])), ()))
+        key, classes = SampleKey(0, number), np.zeros(16, np.int64)
+        samples.append(Item(Sample(key, "", image, truth, classes, points), ()))
         predictions.append(torch.from_numpy(prediction))
     predicted = torch.stack(predictions)
     scribbler = Scribbler(predict=lambda _: predicted, move=lambda b: b, max_scribbles=4, seed=0, workers=workers)
@@ -84,7 +85,7 @@ def parts_of(count: int) -> dict[str, Callable[[], object]]:
     quads = simulate_extreme_points(truth, count, JITTER, np.random.default_rng(0))
     changed = sorted({scribble.region for scribble in scribbles})
     paths = [[scribble.points for scribble in scribbles if scribble.region == region] for region in changed]
-    strokes = pack_scribbles(scribbles)
+    strokes = Strokes.pack(scribbles)
     maps = torch.zeros(count, HEIGHT, WIDTH)  # once: new memory of this size can cost more than all the rest
     points = {"extreme points": lambda: simulate_extreme_points(truth, count, JITTER, np.random.default_rng(0))}
     steps: dict[str, Callable[[], object]] = {

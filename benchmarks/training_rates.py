@@ -21,7 +21,7 @@ from fullseg.model.losses import LOSSES
 from fullseg.runs.provenance import machine
 from fullseg.runs.trainer import precision_of
 from fullseg.simulation import simulate_extreme_points
-from fullseg.types import Annotations, Batch, Draw, Sample
+from fullseg.types import Batch, Sample, SampleKey
 
 REGIONS = 15  # an image
 WARM_UP = 2  # rounds
@@ -56,7 +56,7 @@ def random_batch(config: Config, rng: np.random.Generator) -> Batch:
         region_map = ((pixels - rng.random((REGIONS, 2)) * size) ** 2).sum(axis=-1).argmin(axis=-1)
         points = simulate_extreme_points(region_map, REGIONS, 5, rng)
         image = rng.integers(0, 256, (size, size, 3)).astype(np.uint8)
-        sample = Sample(Draw(0, 0), "", image, region_map, np.zeros(REGIONS, np.int64), Annotations(points, []))
+        sample = Sample(SampleKey(0, 0), "", image, region_map, np.zeros(REGIONS, np.int64), points)
         items.append(Item(sample, ()))
     return Batch(*[part.to(device()) if isinstance(part, Tensor) else part for part in collate(items)])
 

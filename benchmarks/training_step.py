@@ -26,7 +26,7 @@ from fullseg.model.base import Segmenter, Strokes
 from fullseg.model.losses import LOSSES
 from fullseg.runs.provenance import machine
 from fullseg.runs.trainer import prepare_process
-from fullseg.types import Batch, Draw
+from fullseg.types import Batch, SampleKey
 
 STEPS, WARM_UP, SAMPLES, ROUNDS = 10, 3, 200, 5
 Seconds = dict[str, list[float]]
@@ -48,8 +48,7 @@ def time_step(config: Config, segmenter: Segmenter, batch: Batch, seconds: Secon
     """Time the parts of one step."""
     size = (batch.images.shape[2], batch.images.shape[3])
     quads, loss = batch.extreme_points.split(REGIONS), LOSSES[config.loss]()
-    none = torch.zeros(0, dtype=torch.int64, device=batch.images.device)
-    strokes = Strokes(torch.zeros((0, 2), device=none.device), none, none)
+    strokes = Strokes.pack([]).to(batch.images.device)
     boxes: list[Tensor] = []
 
     def crop(features: Tensor) -> Tensor:
@@ -89,7 +88,7 @@ def print_loader(config: Config) -> None:
     dataset = data.train_dataloader().dataset
     start = time.perf_counter()
     for index in range(SAMPLES):
-        dataset[Draw(0, index)]
+        dataset[SampleKey(0, index)]
     print(f"one loader process: {SAMPLES / (time.perf_counter() - start):.0f} samples a second")
 
 

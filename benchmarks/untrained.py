@@ -4,11 +4,11 @@ import torch
 
 from fullseg.config.schema import Config
 from fullseg.model.base import Segmenter
-from fullseg.model.factory import make_segmenter, without_start
+from fullseg.model.factory import make_segmenter, without_initial_weights
 from fullseg.training.model_options import model_arguments
 
 
 def untrained(config: Config) -> Segmenter:
     """Return an experiment's network with random weights; it knows one class."""
     torch.manual_seed(0)
-    return make_segmenter(without_start(model_arguments(config, 1, background=False)))
+    return make_segmenter(without_initial_weights(model_arguments(config, 1, background=False)))

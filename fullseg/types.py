@@ -1,4 +1,13 @@
-"""What travels between the simulated annotator, the data, the model and its users."""
+"""What travels between the simulated annotator, the data, the model and its users.
+
+Coordinates, everywhere in fullseg: x runs to the right and y downwards, both in pixels of the image. Maps are indexed
+``[y, x]``.
+
+- Points are pixel centres. Pixel (x, y) covers [x - 0.5, x + 0.5) x [y - 0.5, y + 0.5), so an image of H x W pixels
+  covers [-0.5, W - 0.5) x [-0.5, H - 0.5), and ``floor(point + 0.5)`` is the pixel of a point.
+- Box edges are pixel corners. A box (x0, y0, x1, y1) holds the pixels x0 to x1 - 1 and y0 to y1 - 1. As points, its
+  corners are (x0 - 0.5, y0 - 0.5) and (x1 - 0.5, y1 - 0.5); its width is x1 - x0.
+"""
 
 from typing import NamedTuple
 
@@ -8,6 +17,21 @@ from numpy.typing import NDArray
 
 VOID = -1  # a pixel of no region: never trained on, never scored
 BACKGROUND = -2  # in a truth: a pixel that is known to be of none of the sample's regions, a negative for each of them
+
+
+def inside_image(points: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return which points lie on the pixels of an image, its outermost edges included.
+
+    Args:
+        points: (..., 2) float, (x, y) in pixels.
+        size: (H, W) of the image in pixels.
+
+    Returns:
+        (...,) bool, false for a point with NaN.
+    """
+    height, width = size
+    inside: NDArray[np.bool_] = np.all((points >= -0.5) & (points <= (width - 0.5, height - 0.5)), axis=-1)
+    return inside
 
 
 class Scribble(NamedTuple):
@@ -24,7 +48,7 @@ class Annotations(NamedTuple):
     scribbles: list[Scribble]  # in drawing order
 
 
-class Draw(NamedTuple):
+class SampleKey(NamedTuple):
     """Which sample, in which epoch: what the randomness about it is seeded from, beside the run's seed."""
 
     epoch: int  # 0 in evaluation
@@ -32,20 +56,20 @@ class Draw(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One image with one partition of it into N regions, and the annotations simulated from it."""
+    """One image with one partition of it into N regions, and the extreme points simulated from it."""
 
-    draw: Draw
+    key: SampleKey
     name: str  # names the image (and the partition, where an image has several) in messages
     image: NDArray[np.uint8]  # (H, W, 3) RGB
     region_map: NDArray[np.int64]  # (H, W), region in [0, N), VOID or BACKGROUND
     classes: NDArray[np.int64]  # (N,), in [0, number of classes)
-    annotations: Annotations
+    extreme_points: NDArray[np.float32]  # (N, 4, 2), (x, y) in pixels: left, top, right, bottom
 
 
 class Batch(NamedTuple):
     """B samples, their M regions one after another (M = sum of the N of all samples)."""
 
-    draws: torch.Tensor  # (B, 2) int64, epoch and index of every sample
+    keys: torch.Tensor  # (B, 2) int64, epoch and index of every sample
     images: torch.Tensor  # (B, 3, H, W) uint8 RGB
     region_maps: torch.Tensor  # (B, H, W) int64, region of its own sample in [0, N), VOID or BACKGROUND
     regions_per_image: torch.Tensor  # (B,) int64, N of every sample

@@ -22,9 +22,6 @@ from fullseg.types import Sample
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
 
-sys.path.insert(0, str(FOLDER))  # scripts, not a package
-
-
 def test_only_what_is_slower_by_more_than_a_fifth_is_reported() -> None:
     times = {"fullseg": 50.0, "everything anew": 1400.0, "SAM": 1500.0}
     rows = [bench.Row(name, [300.0], 5 * [time], [500.0], Work(1e9, 1e6), 900.0) for name, time in times.items()]

@@ -29,8 +29,10 @@ def test_help_describes_every_option(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     text = capsys.readouterr().out
-    assert "model.roi_size=41\n      Side of the RoI that the head sees, in cells" in text
-    assert "seed=0" in text
+    assert "model.roi_size=41  (at least 2)\n      Cells on each side of the RoI that the head receives" in text
+    assert "model.share=all  (none, points, all)\n" in text
+    assert "data.flip=0.5  (from 0 to 1)\n" in text
+    assert "model.pretrained=True\n" in text
 
 
 @pytest.mark.parametrize(

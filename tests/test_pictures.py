@@ -10,7 +10,7 @@ from fullseg.pictures import (
     overlay,
     region_colours,
 )
-from fullseg.types import BACKGROUND, VOID, Annotations, Draw, Sample
+from fullseg.types import BACKGROUND, VOID, Annotations, Sample, SampleKey
 
 IMAGE = np.full((41, 60, 3), 100, np.uint8)
 HALVES = np.repeat(np.arange(2), 30)[None].repeat(41, axis=0)  # (41, 60)
@@ -45,7 +45,7 @@ def test_overlay_leaves_background_as_it_is() -> None:
 def test_what_is_of_no_region_is_hatched_unless_the_data_has_background(beyond: int, *, hatched: bool) -> None:
     points = np.array([[[0, 5], [5, 0], [29, 5], [5, 40]]], np.float32)
     truth, annotations = np.where(HALVES == 1, beyond, 0), Annotations(points, [])
-    sample = Sample(Draw(0, 0), "", IMAGE, truth, np.zeros(1, np.int64), annotations)
+    sample = Sample(SampleKey(0, 0), "", IMAGE, truth, np.zeros(1, np.int64), points)
 
     def pictures(of_no_region: int) -> list[bytes]:
         prediction = np.where(HALVES == 1, of_no_region, 0)

@@ -28,7 +28,7 @@ from fullseg.annotator.actions import (
     Undo,
     Unlock,
 )
-from fullseg.types import Annotations, Scribble
+from fullseg.types import Annotations, Scribble, inside_image
 
 LONGEST_WAY = 1e6  # px: most length of all strokes of one action
 
@@ -220,7 +220,8 @@ def _extremes(points: Sequence[Point], size: tuple[int, int]) -> tuple[Point, ..
 
 
 def _check_inside(points: Sequence[Point], size: tuple[int, int]) -> None:
-    height, width = size
-    for x, y in points:
-        if not (-0.5 <= x <= width and -0.5 <= y <= height):
-            raise ActionError(f"point (x={x:g}, y={y:g}) lies outside the image of {width} x {height} pixels (W x H)")
+    found = np.array(points, np.float64).reshape(-1, 2)
+    inside = inside_image(found, size)
+    if not inside.all():
+        (x, y), (height, width) = found[~inside][0], size
+        raise ActionError(f"point (x={x:g}, y={y:g}) lies outside the image of {width} x {height} pixels (W x H)")

@@ -60,7 +60,8 @@ class Workspace:
         self._known = frozenset(self.names)
         self._predictor = predictor
         self.journal = Journal(out / "journal.sqlite")
-        self.categories = Categories(categories, predictor.categories, self.journal)
+        of_model = [{**category._asdict(), "isthing": int(category.isthing)} for category in predictor.categories]
+        self.categories = Categories(categories, of_model, self.journal)
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._progress: dict[str, tuple[int, int, bool]] = {}  # by image: revision, number of regions, done
         self._work = threading.RLock()  # guards the histories

@@ -32,7 +32,6 @@ def run(options: argparse.Namespace) -> int:
     from fullseg.model.predictor import Predictor
     from fullseg.pictures import overlay, region_colours
     from fullseg.runs.find import find_checkpoint
-    from fullseg.types import Category
 
     annotations = read_annotations(options.annotations)
     if not options.image.is_file():
@@ -44,11 +43,10 @@ def run(options: argparse.Namespace) -> int:
     predictor.set_image(pixels)
     try:
         region_map = predictor.predict(annotations)
-    except ValueError as error:
-        raise ValueError(f"{options.annotations} does not fit {options.image}: {error}") from error
-    categories = [Category(**category) for category in predictor.categories]
+    except DataError as error:
+        raise DataError(f"{options.annotations} does not fit {options.image}: {error}") from error
     sample = NewSample(f"{options.image.stem}.png", pixels, region_map, predictor.classes())
-    write_coco_panoptic(options.out, categories, [sample])
+    write_coco_panoptic(options.out, predictor.categories, [sample])
     picture = options.out / "overlay.png"
     Image.fromarray(overlay(pixels, region_map, region_colours(len(annotations.extreme_points)))).save(picture)
     print(f"{options.out}: COCO panoptic of {options.image}; picture {picture}")

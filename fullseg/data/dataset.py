@@ -12,9 +12,10 @@ from torch.utils.data import Dataset, Sampler
 from fullseg.data.index.partitions import Partition
 from fullseg.data.transforms import apply_transform, keep_some_regions, keep_visible_regions
 from fullseg.errors import DataError
+from fullseg.model.base import Strokes
 from fullseg.simulation.extreme_points import simulate_extreme_points
 from fullseg.simulation.randomness import EVALUATION, TRAINING, seeded
-from fullseg.types import VOID, Annotations, Batch, Draw, Sample, Scribble
+from fullseg.types import VOID, Batch, Sample, SampleKey
 
 TRIES = 20  # samples looked at in place of one that can't be used
 
@@ -62,33 +63,33 @@ class TrainingSet(Dataset[Item]):
     def __len__(self) -> int:
         return len(self.partitions)
 
-    def __getitem__(self, draw: Draw) -> Item:
+    def __getitem__(self, key: SampleKey) -> Item:
         """Make one sample; an unreadable one is replaced by the next, and named among the skipped.
 
         Raises:
             DataError: if none of ``TRIES`` samples can be used.
         """
-        rng = seeded(self.seed, TRAINING, draw.epoch, draw.index, 0)
+        rng = seeded(self.seed, TRAINING, key.epoch, key.index, 0)
         skipped = []
         for step in range(TRIES):
             try:
-                partition = self.partitions[(draw.index + step) % len(self)]
+                partition = self.partitions[(key.index + step) % len(self)]
             except DataError as error:
                 skipped.append(str(error))
                 continue
-            sample = self._crop(partition, draw, rng)
+            sample = self._crop(partition, key, rng)
             if len(sample.classes):
                 return Item(sample, tuple(skipped))
         found = "\n  ".join(skipped) or "no crop holds a region"
-        raise DataError(f"no usable sample among {TRIES} from {self.partitions.name(draw.index)} on:\n  {found}")
+        raise DataError(f"no usable sample among {TRIES} from {self.partitions.name(key.index)} on:\n  {found}")
 
-    def _crop(self, partition: Partition, draw: Draw, rng: np.random.Generator) -> Sample:
+    def _crop(self, partition: Partition, key: SampleKey, rng: np.random.Generator) -> Sample:
         seed = int(rng.integers(2**31))
         image, region_map = apply_transform(self.transform, partition.image, partition.region_map, seed)
         region_map, classes = keep_visible_regions(region_map, partition.classes, self.min_region_area)
         if self.regions_per_image:
             region_map, classes = keep_some_regions(region_map, classes, self.regions_per_image, rng)
-        return _annotate(draw, partition.name, image, region_map, classes, self.jitter, rng)
+        return _annotate(key, partition.name, image, region_map, classes, self.jitter, rng)
 
 
 class EvaluationSet(Dataset[Item]):
@@ -108,20 +109,20 @@ class EvaluationSet(Dataset[Item]):
 
     def __getitem__(self, index: int) -> Item:
         """Make one sample; an unreadable one has no region, so that it counts nowhere, and is named."""
-        draw = Draw(0, index)
+        key = SampleKey(0, index)
         try:
             partition = self.partitions[index]
         except DataError as error:
             blank = np.zeros((1, 1, 3), np.uint8), np.full((1, 1), VOID), np.zeros(0, np.int64)
-            nothing = Annotations(np.zeros((0, 4, 2), np.float32), [])
-            return Item(Sample(draw, self.partitions.name(index), *blank, nothing), (str(error),))
+            no_points = np.zeros((0, 4, 2), np.float32)
+            return Item(Sample(key, self.partitions.name(index), *blank, no_points), (str(error),))
         region_map, classes = keep_visible_regions(partition.region_map, partition.classes, self.min_region_area)
         rng = seeded(self.seed, EVALUATION, 0, index, 0)
-        return Item(_annotate(draw, partition.name, partition.image, region_map, classes, 0, rng), ())
+        return Item(_annotate(key, partition.name, partition.image, region_map, classes, 0, rng), ())
 
 
 def _annotate(
-    draw: Draw,
+    key: SampleKey,
     name: str,
     image: NDArray[np.uint8],
     region_map: NDArray[np.int64],
@@ -130,10 +131,10 @@ def _annotate(
     rng: np.random.Generator,
 ) -> Sample:
     points = simulate_extreme_points(region_map, len(classes), jitter, rng)
-    return Sample(draw, name, image, region_map, classes, Annotations(points, []))
+    return Sample(key, name, image, region_map, classes, points)
 
 
-class EpochSampler(Sampler[Draw]):
+class EpochSampler(Sampler[SampleKey]):
     """A new order of all samples every epoch; rank r takes every ``ranks``-th of it, all ranks equally many.
 
     Args:
@@ -165,10 +166,10 @@ class EpochSampler(Sampler[Draw]):
     def __len__(self) -> int:
         return self.used // self.ranks
 
-    def __iter__(self) -> Iterator[Draw]:
+    def __iter__(self) -> Iterator[SampleKey]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)[: self.used]
         first, self.first = self.first, 0
-        return iter([Draw(self.epoch, int(index)) for index in order[self.rank :: self.ranks][first:]])
+        return iter([SampleKey(self.epoch, int(index)) for index in order[self.rank :: self.ranks][first:]])
 
 
 def collate(items: Sequence[Item]) -> Batch:
@@ -178,37 +179,21 @@ def collate(items: Sequence[Item]) -> Batch:
         items: B items whose images have the same size.
 
     Returns:
-        Batch of B samples with their M regions one after another.
+        Batch of B samples with their M regions one after another, and no scribbles.
     """
     samples = [item.sample for item in items]
     counts = [len(sample.classes) for sample in samples]
-    first_region = np.cumsum([0, *counts])
-    strokes = [
-        scribble._replace(region=scribble.region + int(first))
-        for sample, first in zip(samples, first_region, strict=False)
-        for scribble in sample.annotations.scribbles
-    ]
-    points, lengths, regions = pack_scribbles(strokes)
+    none = Strokes.pack([])
     return Batch(
-        draws=torch.tensor([sample.draw for sample in samples]),
+        keys=torch.tensor([sample.key for sample in samples]),
         images=torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2),
         region_maps=torch.from_numpy(np.stack([sample.region_map for sample in samples])),
         regions_per_image=torch.tensor(counts),
-        extreme_points=torch.from_numpy(np.concatenate([s.annotations.extreme_points for s in samples])),
-        scribble_points=points,
-        scribble_lengths=lengths,
-        scribble_regions=regions,
+        extreme_points=torch.from_numpy(np.concatenate([s.extreme_points for s in samples])),
+        scribble_points=none.points,
+        scribble_lengths=none.lengths,
+        scribble_regions=none.regions,
         classes=torch.from_numpy(np.concatenate([sample.classes for sample in samples])),
         names=tuple(sample.name for sample in samples),
         skipped=tuple(message for item in items for message in item.skipped),
-    )
-
-
-def pack_scribbles(scribbles: Sequence[Scribble]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return the points (P, 2) float32 of all scribbles, every scribble's number of points (S,) and region (S,)."""
-    points = [np.asarray(scribble.points, np.float32).reshape(-1, 2) for scribble in scribbles]
-    return (
-        torch.from_numpy(np.concatenate([np.zeros((0, 2), np.float32), *points])),
-        torch.tensor([len(path) for path in points], dtype=torch.int64),
-        torch.tensor([scribble.region for scribble in scribbles], dtype=torch.int64),
     )

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from fullseg.data.dataset import Item, pack_scribbles
+from fullseg.data.dataset import Item
 from fullseg.data.workers import ignore_ctrl_c, worker_context
+from fullseg.model.base import Strokes
 from fullseg.simulation.interaction import training_scribbles
 from fullseg.simulation.randomness import TRAINING, seeded
-from fullseg.types import Batch, Draw, Scribble
+from fullseg.types import Batch, SampleKey, Scribble
 
 Ahead = list[list[tuple[int, list[list[float]]]]]  # region and points of the scribbles of every sample of a batch
 
@@ -70,12 +71,11 @@ class Scribbler:
     def finish(self, batch: Batch, scribbles: list[list[Scribble]]) -> Batch:
         """Put the scribbles of its samples into a batch."""
         first = [0, *batch.regions_per_image.cumsum(0).tolist()]
-        strokes = [
+        points, lengths, regions = Strokes.pack(
             scribble._replace(region=scribble.region + start)
             for start, mine in zip(first, scribbles, strict=False)
             for scribble in mine
-        ]
-        points, lengths, regions = (part.to(batch.images.device) for part in pack_scribbles(strokes))
+        ).to(batch.images.device)
         return batch._replace(scribble_points=points, scribble_lengths=lengths, scribble_regions=regions)
 
     def _simulate(self, batch: Batch, predictions: Tensor, copied: torch.cuda.Event | None) -> list[list[Scribble]]:
@@ -85,10 +85,10 @@ class Scribbler:
             batch.region_maps.to(torch.int16).numpy(),
             predictions.numpy(),
             batch.regions_per_image.tolist(),
-            [Draw(*draw) for draw in batch.draws.tolist()],
+            [SampleKey(*key) for key in batch.keys.tolist()],
         )
         run = map if self.processes is None else self.processes.map
-        samples = len(batch.draws)
+        samples = len(batch.keys)
         return list(run(_scribbles_of, *columns, samples * [self.max_scribbles], samples * [self.seed]))
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ class ScribbledLoader:
         self._ahead: tuple[Batch, Future[list[list[Scribble]]]] | None = None
 
     @property
-    def sampler(self) -> Sampler[Draw]:
+    def sampler(self) -> Sampler[SampleKey]:
         """Of the loader; Lightning tells it the epoch."""
         return self.loader.sampler  # type: ignore[return-value]
 
@@ -152,9 +152,9 @@ def _scribbles_of(
     truth: NDArray[np.int16],
     prediction: NDArray[np.int16],
     num_regions: int,
-    draw: Draw,
+    key: SampleKey,
     max_scribbles: int,
     seed: int,
 ) -> list[Scribble]:
-    rng = seeded(seed, TRAINING, draw.epoch, draw.index, 1)
+    rng = seeded(seed, TRAINING, key.epoch, key.index, 1)
     return training_scribbles(truth, prediction, num_regions, max_scribbles, rng)

@@ -1,8 +1,9 @@
-"""Annotations of one image as a JSON file.
+"""The annotations of one image as a JSON file.
 
-``{"regions": [{"extreme_points": [[x, y], [x, y], [x, y], [x, y]], "scribbles": [[[x, y], ...], ...]}, ...]}``:
-pixels of the image, extreme points in the order left, top, right, bottom; ``scribbles`` may be left out, other keys are
-ignored.
+``{"regions": [{"extreme_points": [[x, y], [x, y], [x, y], [x, y]], "scribbles": [[[x, y], ...], ...]}, ...]}``
+
+Points are in pixels of the image. The extreme points are in the order left, top, right, bottom. ``scribbles`` may be
+missing. Other keys are ignored.
 """
 
 import json
@@ -11,38 +12,41 @@ from typing import Any
 
 import numpy as np
 
+from fullseg.errors import DataError
 from fullseg.formats.atomic import write_text
 from fullseg.types import Annotations, Scribble
 
 
 def read_annotations(path: Path) -> Annotations:
-    """Read annotations.
+    """Read the annotations of N regions.
+
+    Returns:
+        Extreme points (N, 4, 2) float32, and the scribbles in the order of the regions.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: naming the file and the region, if it is not as described above.
+        DataError: if the file is missing or not as described above. The message names the file and the region.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"no annotations file {path}")
+        raise DataError(f"no annotations file {path}")
     try:
-        content = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not JSON: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("regions"), list):
-        raise ValueError(f'{path}: expected {{"regions": [...]}}')  # noqa: TRY004  the file is wrong, not a type
+        raise DataError(f'{path}: expected {{"regions": [...]}}')
     points, scribbles = np.zeros((len(content["regions"]), 4, 2), np.float32), []
     for number, region in enumerate(content["regions"]):
         where = f"{path}: region {number}"
         strokes = region.get("scribbles", []) if isinstance(region, dict) else None
         if not isinstance(strokes, list):
-            raise ValueError(f'{where}: expected {{"extreme_points": [...], "scribbles": [...]}}')  # noqa: TRY004
+            raise DataError(f'{where}: expected {{"extreme_points": [...], "scribbles": [...]}}')
         points[number] = _points(region.get("extreme_points"), f"{where}: extreme_points", 4)
         scribbles += [Scribble(number, _points(stroke, f"{where}: scribble", None)) for stroke in strokes]
     return Annotations(points, scribbles)
 
 
 def write_annotations(path: Path, annotations: Annotations) -> None:
-    """Write annotations, whole or not at all."""
+    """Write the annotations of one image. After an error there is no file, or the old one."""
     regions = [{"extreme_points": quad.tolist(), "scribbles": []} for quad in annotations.extreme_points]
     for scribble in annotations.scribbles:
         regions[scribble.region]["scribbles"].append(scribble.points.tolist())
@@ -50,10 +54,11 @@ def write_annotations(path: Path, annotations: Annotations) -> None:
 
 
 def _points(value: Any, what: str, count: int | None) -> np.ndarray[Any, np.dtype[np.float32]]:  # noqa: ANN401  JSON
+    """Return ``count`` points, or one or more if that is None, as (K, 2) float32; DataError says ``what`` is wrong."""
     try:
         points = np.array(value, np.float32)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{what}: expected a list of [x, y], found {value!r}") from error
+        raise DataError(f"{what}: expected a list of [x, y], found {value!r}") from error
     if points.ndim != 2 or points.shape[1:] != (2,) or len(points) != (count or len(points)) or len(points) == 0:
-        raise ValueError(f"{what}: expected {count or 'one or more'} points [x, y], found {value!r}")
+        raise DataError(f"{what}: expected {count or 'one or more'} points [x, y], found {value!r}")
     return points

@@ -1,23 +1,44 @@
 """What every network of fullseg is: regions of images in, their logits out (paper, Sec. 3)."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fullseg.model.canvas import project_to_canvas, region_map_of
-from fullseg.types import Batch
+from fullseg.types import Batch, Scribble
 
 PREDICTED = -1  # in place of a class: the one that the classification head predicts
 
 
 class Strokes(NamedTuple):
-    """The scribbles of one image as tensors."""
+    """S scribbles as tensors, their P points one after another."""
 
-    points: Tensor  # (P, 2) float32, (x, y) in pixels, all scribbles' points one after another
-    lengths: Tensor  # (S,) int64, number of points of every scribble
-    regions: Tensor  # (S,) int64 in [0, N)
+    points: Tensor  # (P, 2) float32, (x, y) in pixels
+    lengths: Tensor  # (S,) int64, number of points of each scribble, at least 1
+    regions: Tensor  # (S,) int64 in [0, N), region of each scribble
+
+    @classmethod
+    def pack(cls, scribbles: Iterable[Scribble]) -> "Strokes":
+        """Put scribbles into tensors on the CPU, in their order."""
+        scribbles = list(scribbles)
+        paths = [np.asarray(scribble.points, np.float32) for scribble in scribbles]
+        return cls(
+            torch.from_numpy(np.concatenate([np.zeros((0, 2), np.float32), *paths])),
+            torch.tensor([len(path) for path in paths], dtype=torch.int64),
+            torch.tensor([scribble.region for scribble in scribbles], dtype=torch.int64),
+        )
+
+    def to(self, device: torch.device | str) -> "Strokes":
+        """Return the same scribbles on a device."""
+        return Strokes(*(part.to(device) for part in self))
+
+    def region_of_points(self) -> Tensor:
+        """Return the region (P,) int64 of each point."""
+        return self.regions.repeat_interleave(self.lengths)
 
 
 class Regions(NamedTuple):
@@ -70,7 +91,7 @@ class Segmenter(nn.Module, ABC):
         """Turn what ``region_inputs`` gives for M regions into logits; ``classes`` as of ``forward``."""
 
     @abstractmethod
-    def pretrained(self) -> list[nn.Module]:
+    def backbone_parts(self) -> list[nn.Module]:
         """Return the parts that start from ImageNet weights."""
 
     def forward(self, batch: Batch, classes: Tensor | None) -> Regions:

@@ -1,6 +1,7 @@
 """Boxes of the regions (paper, Sec. 3.1): the frame in which the model sees a region and in which the region competes.
 
-A pixel (x, y) covers [x, x + 1) x [y, y + 1) of the image; boxes are (x0, y0, x1, y1) with x1, y1 exclusive.
+Boxes are (x0, y0, x1, y1), x1 and y1 exclusive. Their edges are pixel corners, while points are pixel centres: the box
+of one point (x, y) on a pixel's centre is (x, y, x + 1, y + 1).
 """
 
 import torch
@@ -67,7 +68,7 @@ def smallest_box_area(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     return areas.amin(dim=0)
 
 
-def box_maps(boxes: Tensor, size: int) -> Tensor:
+def geometry_maps(boxes: Tensor, size: int) -> Tensor:
     """Return where in its box each RoI cell lies and how large the box is.
 
     Args:

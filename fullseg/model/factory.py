@@ -1,4 +1,4 @@
-"""The networks by name, made from plain values: what a checkpoint keeps of a model beside its weights."""
+"""Makes a network from its name and plain values, which is how a checkpoint describes it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,24 +7,26 @@ from fullseg.model.base import Segmenter
 from fullseg.model.dextr.dextr import Dextr
 from fullseg.model.segmenter import RegionSegmenter
 
-START = {"pretrained": False, "weights": None}  # arguments that say what to start from, when it is nothing
 SEGMENTERS: dict[str, type[Segmenter]] = {"region": RegionSegmenter, "dextr": Dextr}
+
+INITIAL_WEIGHTS_OFF = {"pretrained": False, "weights": None}
+"""The arguments that load initial weights, switched off: for a network that a checkpoint then fills."""
 
 
 def make_segmenter(model: Mapping[str, Any]) -> Segmenter:
     """Make a network.
 
     Args:
-        model: its ``name`` in ``SEGMENTERS``, and all arguments of that class.
+        model: ``name``, a key of ``SEGMENTERS``, and all arguments of that class.
 
     Raises:
-        ValueError: for a backbone that timm does not know.
-        WeightsError: if weights to start from can't be had.
+        ValueError: if timm does not know the backbone.
+        WeightsError: if the initial weights cannot be loaded.
     """
     arguments = dict(model)
     return SEGMENTERS[arguments.pop("name")](**arguments)
 
 
-def without_start(model: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of ``make_segmenter`` for a network whose weights come from a checkpoint."""
-    return {key: START.get(key, value) for key, value in model.items()}
+def without_initial_weights(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same arguments of ``make_segmenter``, but loading no initial weights: a checkpoint brings them."""
+    return {key: INITIAL_WEIGHTS_OFF.get(key, value) for key, value in model.items()}

@@ -1,20 +1,19 @@
 """The trained model behind a plain interface: image and annotations in, region map out. No training code needed."""
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fullseg.errors import CheckpointError
+from fullseg.errors import CheckpointError, DataError
 from fullseg.model.base import Segmenter
-from fullseg.model.factory import make_segmenter, without_start
+from fullseg.model.factory import make_segmenter, without_initial_weights
 from fullseg.model.interactive.image_state import ImageState
-from fullseg.types import Annotations, Scribble
+from fullseg.types import Annotations, Category, Scribble, inside_image
 
 
 class Predictor:
@@ -22,16 +21,16 @@ class Predictor:
 
     Args:
         segmenter: trained.
-        categories: the classes it was trained on, each with ``id``, ``name`` and ``isthing``.
+        categories: the classes it was trained on.
         device: torch device to run on.
         hold_scribbles: give every pixel on a scribble's line to its region, whatever the network says.
     """
 
     def __init__(
-        self, segmenter: Segmenter, categories: list[dict[str, Any]], device: str, *, hold_scribbles: bool
+        self, segmenter: Segmenter, categories: Sequence[Category], device: str, *, hold_scribbles: bool
     ) -> None:
         self.segmenter = segmenter.eval().to(device)
-        self.categories = categories
+        self.categories = tuple(categories)
         self.device = torch.device(device)
         self.hold_scribbles = hold_scribbles
         self._features: Tensor | None = None
@@ -58,13 +57,14 @@ class Predictor:
         try:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
             options = checkpoint["hyper_parameters"]
-            segmenter = make_segmenter(without_start(options["model"]))
+            categories = [Category(c["id"], c["name"], bool(c["isthing"])) for c in options["categories"]]
+            segmenter = make_segmenter(without_initial_weights(options["model"]))
             prefix = "segmenter."
             state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
             segmenter.load_state_dict(state)
         except (RuntimeError, OSError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
             raise CheckpointError(f"{path} is no whole checkpoint of fullseg train: {error}") from error
-        return cls(segmenter, options["categories"], device, hold_scribbles=hold_scribbles)
+        return cls(segmenter, categories, device, hold_scribbles=hold_scribbles)
 
     @torch.inference_mode()
     def set_image(self, image: NDArray[np.uint8]) -> None:
@@ -109,8 +109,9 @@ class Predictor:
 
         Raises:
             RuntimeError: before ``set_image``.
-            ValueError: for annotations of a wrong shape, outside the image, or of a region that is not in [0, N); for a
-                class that there is not.
+            DataError: if the annotations do not fit the image: a point outside it, or a scribble whose region is not in
+                [0, N).
+            ValueError: if the arrays of the annotations have wrong shapes, or there is no such class.
         """
         if self._features is None:
             raise RuntimeError("call set_image before predict")
@@ -185,14 +186,15 @@ class Predictor:
 
 
 def check_annotations(annotations: Annotations, size: tuple[int, int]) -> Annotations:
-    """Return annotations as float32, or say what is wrong with them.
+    """Return annotations as contiguous float32, after checking that they fit an image.
 
     Args:
-        annotations: of an image.
+        annotations: of N regions.
         size: (H, W) of the image in pixels.
 
     Raises:
-        ValueError: for a wrong shape, a point outside the image, or a scribble of a region that is not in [0, N).
+        ValueError: if an array has another shape than (N, 4, 2) or (K, 2), K at least 1.
+        DataError: if a point lies outside the image, or a scribble's region is not in [0, N).
     """
     points = np.ascontiguousarray(annotations.extreme_points, np.float32)
     if points.ndim != 3 or points.shape[1:] != (4, 2):
@@ -205,17 +207,16 @@ def check_annotations(annotations: Annotations, size: tuple[int, int]) -> Annota
 
 def _check_scribble(scribble: Scribble, num_regions: int, size: tuple[int, int]) -> Scribble:
     path = np.ascontiguousarray(scribble.points, np.float32)
-    if not 0 <= scribble.region < num_regions:
-        raise ValueError(f"scribble of region {scribble.region}, but there are {num_regions} regions")
     if path.ndim != 2 or path.shape[1] != 2 or len(path) == 0:
         raise ValueError(f"scribble of region {scribble.region}: points are {path.shape}, expected (K, 2), K >= 1")
+    if not 0 <= scribble.region < num_regions:
+        raise DataError(f"scribble of region {scribble.region}, but there are {num_regions} regions")
     _check_inside(path, size, f"scribble of region {scribble.region}: point")
     return Scribble(scribble.region, path)
 
 
 def _check_inside(points: NDArray[np.float32], size: tuple[int, int], what: str) -> None:
-    height, width = size
-    inside = (points >= -0.5) & (points <= (width, height))  # false for NaN
+    inside = inside_image(points, size)
     if not inside.all():
-        x, y = points[~inside.all(axis=1)][0]
-        raise ValueError(f"{what} (x={x:g}, y={y:g}) lies outside the image of {width} x {height} pixels (W x H)")
+        (x, y), (height, width) = points[~inside][0], size
+        raise DataError(f"{what} (x={x:g}, y={y:g}) lies outside the image of {width} x {height} pixels (W x H)")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from fullseg.model.annotation_maps import annotation_maps, draw_points, draw_scribbles
 from fullseg.model.backbone import Backbone, LastStage
 from fullseg.model.base import Regions, Segmenter, Strokes
-from fullseg.model.boxes import box_maps, region_boxes
+from fullseg.model.boxes import geometry_maps, region_boxes
 from fullseg.model.class_maps import ClassMaps
 from fullseg.model.roi_align import roi_align
 
@@ -29,7 +29,7 @@ class RegionSegmenter(Segmenter):
             convolutions at the size of the logits, as in the framework that the paper builds on (Sec. 3.1).
         head_channels: width of the head's convolutions.
         head_dilations: dilation of each of its 3 x 3 convolutions.
-        box_maps: append ``box_maps`` to the head's input.
+        box_maps: append ``geometry_maps`` to the head's input.
         share: as of Segmenter, like ``annotation_encoding`` and ``background``.
         num_classes: number of logit maps (Sec. 3.4); 1 for a class-agnostic model without classification head.
         mix_classes: as ``mix`` of ClassMaps.
@@ -78,7 +78,7 @@ class RegionSegmenter(Segmenter):
         features: Tensor = self.backbone(images)
         return features
 
-    def pretrained(self) -> list[nn.Module]:
+    def backbone_parts(self) -> list[nn.Module]:
         """Return the backbone's body and the last stage."""
         return [self.backbone.body, *([self.second_stage.stage] if self.second_stage else [])]
 
@@ -86,8 +86,7 @@ class RegionSegmenter(Segmenter):
         self, features: Tensor, extreme_points: Tensor, strokes: Strokes, size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
         """Crop to ``roi_size`` x ``roi_size`` cells; as of Segmenter."""
-        stroke_of_point = strokes.regions.repeat_interleave(strokes.lengths)
-        boxes = region_boxes(extreme_points, strokes.points, stroke_of_point, size)
+        boxes = region_boxes(extreme_points, strokes.points, strokes.region_of_points(), size)
         with torch.autocast(features.device.type, enabled=False):
             points = draw_points(extreme_points, size, self.annotation_encoding)
             own = points
@@ -97,7 +96,7 @@ class RegionSegmenter(Segmenter):
             maps = annotation_maps(own, shared, boxes, self.roi_size)
             aligned = roi_align(features, boxes, self.roi_size, self.backbone.stride)
             if self.box_maps:
-                maps = torch.cat([maps, box_maps(boxes, self.roi_size)], dim=1)
+                maps = torch.cat([maps, geometry_maps(boxes, self.roi_size)], dim=1)
         return torch.cat([aligned, maps.to(aligned.dtype)], dim=1), boxes
 
     def head(self, rois: Tensor, boxes: Tensor, classes: Tensor | None) -> Regions:

@@ -14,11 +14,12 @@ import yaml
 from matplotlib.figure import Figure
 from PIL import Image
 
+from fullseg.config.strategies import STRATEGIES
 from fullseg.errors import DataError
 from fullseg.formats.atomic import write_text
 from fullseg.metrics.interaction import TARGETS
 from fullseg.metrics.region_iou import SIZES
-from fullseg.study.figures import NAMES, curves, noise_curves
+from fullseg.study.figures import curves, noise_curves
 
 WORST = 10  # regions listed per run
 
@@ -58,7 +59,7 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
     page = environment.get_template("page.html.j2").render(
         runs=runs,
         sizes=list(SIZES),
-        names=NAMES,
+        names={name: strategy.title for name, strategy in STRATEGIES.items()},
         curves=_svg(curves(studied)) if studied else None,
         targets=[f"{target:.2f}" for target in TARGETS],
         things_and_stuff=any("iou_things" in s for study in studied.values() for s in study["strategies"].values()),

@@ -13,7 +13,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from fullseg.config.schema import Config
 from fullseg.errors import CheckpointError, ConfigError
 from fullseg.formats.atomic import remove_partial, replacing
-from fullseg.model.factory import START
+from fullseg.model.factory import INITIAL_WEIGHTS_OFF
 from fullseg.runs.find import LAST, find_checkpoint
 
 RESUMED = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "global_step", "hyper_parameters")
@@ -87,7 +87,8 @@ def checkpoint_to_resume(config: Config) -> Path | None:
 def check_model(path: Path, model: dict[str, Any]) -> None:
     """Raise ConfigError if a checkpoint holds another model than these arguments describe."""
     theirs = load_checkpoint(path)["hyper_parameters"]["model"]
-    differences = [f"{key}={theirs.get(key)}" for key in model if key not in START and theirs.get(key) != model[key]]
+    compared = [key for key in model if key not in INITIAL_WEIGHTS_OFF]
+    differences = [f"{key}={theirs.get(key)}" for key in compared if theirs.get(key) != model[key]]
     if differences:
         raise ConfigError(
             f"{path} holds another model: {', '.join(differences)}; go on with the options it was trained with "

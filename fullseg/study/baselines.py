@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from skimage.filters import sobel
 from skimage.segmentation import random_walker, watershed
 
+from fullseg.model.base import Strokes
 from fullseg.model.boxes import inside_boxes, region_boxes
 from fullseg.types import VOID, Annotations
 
@@ -118,14 +119,8 @@ def draw_strokes(annotations: Annotations, size: tuple[int, ...]) -> NDArray[np.
 
 
 def _boxes(annotations: Annotations, size: tuple[int, ...]) -> torch.Tensor:
-    paths = [np.zeros((0, 2), np.float32), *(scribble.points for scribble in annotations.scribbles)]
-    owners = [scribble.region for scribble in annotations.scribbles for _ in scribble.points]
-    return region_boxes(
-        torch.from_numpy(annotations.extreme_points),
-        torch.from_numpy(np.concatenate(paths)),
-        torch.tensor(owners, dtype=torch.int64),
-        (size[0], size[1]),
-    )
+    strokes, points = Strokes.pack(annotations.scribbles), torch.from_numpy(annotations.extreme_points)
+    return region_boxes(points, strokes.points, strokes.region_of_points(), (size[0], size[1]))
 
 
 def _claim(scores: NDArray[np.float64], annotations: Annotations, seeds: NDArray[np.int64]) -> NDArray[np.int64]:

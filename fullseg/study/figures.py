@@ -9,24 +9,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from fullseg.config.strategies import STRATEGIES
 from fullseg.pictures import MARGIN, draw_interaction, stacked, titled
 from fullseg.simulation.interaction import Round
 from fullseg.types import Sample
 
-NAMES = {
-    "free": "full image, free allocation",
-    "per_region": "full image, per region",
-    "single_region": "single region",
-    "watershed": "watershed (no training)",
-    "random_walker": "random walker (no training)",
-    "grabcut": "GrabCut (no training)",
-}
-COLOURS = dict(zip(NAMES, ("#1b7837", "#2166ac", "#b2182b", "#777777", "#c2a5cf", "#e08214"), strict=True))
-PAPER = {
-    "free": (79.1, 90),
-    "per_region": (79.1, 88),
-    "single_region": (75.8, 85),
-}  # COCO: 0 and 4 scribbles per region
 PANEL_TITLES = ("extreme points", "first prediction", "first scribbles", "next prediction", "final", "truth")
 
 
@@ -41,13 +28,15 @@ def curves(studies: Mapping[str, Mapping[str, Any]]) -> Figure:
     for (run, study), style in zip(studies.items(), _styles(len(studies)), strict=True):
         for name, strategy in study["strategies"].items():
             x, y = np.array(strategy["scribbles_per_region"]), 100 * np.array(strategy["iou"])
-            label = NAMES[name] if len(studies) == 1 else f"{run}: {NAMES[name]}"
-            axes.plot(x, y, style, marker="o", markersize=3.5, color=COLOURS[name], label=label)
+            title, colour = STRATEGIES[name].title, STRATEGIES[name].colour
+            label = title if len(studies) == 1 else f"{run}: {title}"
+            axes.plot(x, y, style, marker="o", markersize=3.5, color=colour, label=label)
             low, high = 100 * np.array(strategy["iou_ci95"]).T
-            axes.fill_between(x, low, high, color=COLOURS[name], alpha=0.15, linewidth=0)
-    shown = {name for study in studies.values() for name in study["strategies"]}
-    for name in [name for name in PAPER if name in shown]:
-        axes.plot((0, 4), PAPER[name], ":", marker="x", color=COLOURS[name], linewidth=1)
+            axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    drawn = {name for study in studies.values() for name in study["strategies"]}
+    for name, known in STRATEGIES.items():
+        if name in drawn and known.paper:
+            axes.plot((0, 4), known.paper, ":", marker="x", color=known.colour, linewidth=1)
     axes.plot([], [], ":x", color="black", linewidth=1, label="paper, COCO (0 and 4 scribbles)")
     label_curves(axes)
     return figure
@@ -85,7 +74,8 @@ def noise_curves(studies: Sequence[Mapping[str, Any]]) -> Figure:
                 for study in alone
                 if name in study["strategies"]
             ]
-            axes.plot(*zip(*points, strict=True), marker="o", markersize=3.5, color=COLOURS[name], label=NAMES[name])
+            title, colour = STRATEGIES[name].title, STRATEGIES[name].colour
+            axes.plot(*zip(*points, strict=True), marker="o", markersize=3.5, color=colour, label=title)
         axes.set_xlabel(NOISE_LABELS[kind])
         axes.grid(alpha=0.3)
     panels[0].set_ylabel(f"mean IoU after {clean['rounds']} rounds, %")

@@ -31,7 +31,7 @@ def model_of(
             with precision():
                 if first not in ready:
                     model = counterpart if first and counterpart else segmenter
-                    ready[first] = Predictor(model, [], device, hold_scribbles=hold_scribbles)
+                    ready[first] = Predictor(model, (), device, hold_scribbles=hold_scribbles)
                     ready[first].set_image(image)
                 if number == 0:  # the same bits whatever was annotated before
                     for predictor in ready.values():

@@ -1,7 +1,7 @@
 """What is studied: strategies, and what the simulated annotator does on every image."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,24 +12,6 @@ from fullseg.simulation.randomness import EVALUATION, seeded
 from fullseg.types import Annotations, Sample
 
 Predict = Callable[[Annotations, int], NDArray[np.int64]]  # annotations and the round they are of -> region map (H, W)
-Categories = Sequence[dict[str, Any]]  # id, name and isthing of every class
-
-
-class Strategy(NamedTuple):
-    """One curve of Fig. 5: how scribbles are allocated, and what they are given to."""
-
-    allocation: str  # of ``allocate``
-    model: str  # ``interactive``, ``single_region``, or a classical baseline
-
-
-STRATEGIES = {
-    "per_region": Strategy("per_region", "interactive"),
-    "free": Strategy("free", "interactive"),
-    "single_region": Strategy("per_region", "single_region"),
-    "watershed": Strategy("free", "watershed"),
-    "random_walker": Strategy("free", "random_walker"),
-    "grabcut": Strategy("free", "grabcut"),
-}
 
 
 class Plan(NamedTuple):
@@ -43,10 +25,10 @@ class Plan(NamedTuple):
         """Return an iterator over the R + 1 states of one image; a function of the sample and the seed alone."""
         return interact(
             sample.region_map,
-            sample.annotations.extreme_points,
+            sample.extreme_points,
             predict,
             strategy=allocation,
             rounds=self.rounds,
             noise=self.noise,
-            rng_of=lambda number: seeded(self.seed, EVALUATION, 0, sample.draw.index, number),
+            rng_of=lambda number: seeded(self.seed, EVALUATION, 0, sample.key.index, number),
         )

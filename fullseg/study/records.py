@@ -14,8 +14,8 @@ from fullseg.formats.atomic import replacing
 from fullseg.metrics.boundary import boundary_iou
 from fullseg.metrics.panoptic import PanopticCounts, panoptic_counts
 from fullseg.metrics.region_iou import region_iou
-from fullseg.study.plan import Categories, Plan, Predict
-from fullseg.types import Sample
+from fullseg.study.plan import Plan, Predict
+from fullseg.types import Category, Sample
 
 
 class ImageRecord(NamedTuple):
@@ -47,7 +47,7 @@ def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -
         mark = time.perf_counter()
     area = np.bincount(truth[truth >= 0], minlength=count)
     return ImageRecord(
-        index=sample.draw.index,
+        index=sample.key.index,
         name=sample.name,
         classes=sample.classes,
         area=area,
@@ -59,13 +59,13 @@ def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -
     )
 
 
-def write_records(path: Path, records: Sequence[ImageRecord], categories: Categories) -> None:
+def write_records(path: Path, records: Sequence[ImageRecord], categories: Sequence[Category]) -> None:
     """Write a table with one row an image, region and round, whole or not at all."""
     parts = []
     for record in records:
         rounds, count = record.iou.shape
         number, region = (grid.ravel() for grid in np.indices((rounds, count)))
-        names = np.array([category["name"] for category in categories], dtype=object)[record.classes]
+        names = np.array([category.name for category in categories], dtype=object)[record.classes]
         columns = {
             "image": np.full(rounds * count, record.index),
             "name": [record.name] * (rounds * count),

@@ -1,9 +1,7 @@
 """The study of Sec. 5.3: images annotated by the simulated annotator, their records, and the numbers of study.json."""
 
-import fcntl
 import functools
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fullseg.formats.atomic import write_json
+from fullseg.formats.locks import locked
 from fullseg.metrics.interaction import TARGETS, area_under_curve, bootstrap_band, effort, scribbles_to
 from fullseg.metrics.panoptic import PanopticCounts
 from fullseg.metrics.region_iou import SIZES
-from fullseg.study.plan import Categories
 from fullseg.study.records import ImageRecord
+from fullseg.types import Category
 
 
 def summarise(
-    records: Sequence[ImageRecord], categories: Categories, *, rounds: int, resamplings: int, seed: int
+    records: Sequence[ImageRecord], categories: Sequence[Category], *, rounds: int, resamplings: int, seed: int
 ) -> dict[str, Any]:
     """Return one strategy's entry of ``study.json``: curves over rounds, their bands, and the interaction metrics.
 
@@ -57,13 +56,13 @@ def summarise(
     }
 
 
-def _groups(records: Sequence[ImageRecord], categories: Categories) -> dict[str, list[float | None]]:
+def _groups(records: Sequence[ImageRecord], categories: Sequence[Category]) -> dict[str, list[float | None]]:
     """Return the curve of every group of regions: by size, and of things and stuff where there are both."""
     groups = {
         name: [record.iou[:, (record.area >= low) & (record.area < high)] for record in records]
         for name, (low, high) in SIZES.items()
     }
-    isthing = np.array([bool(category["isthing"]) for category in categories])
+    isthing = np.array([category.isthing for category in categories])
     if isthing.any() and not isthing.all():
         groups["things"] = [record.iou[:, isthing[record.classes]] for record in records]
         groups["stuff"] = [record.iou[:, ~isthing[record.classes]] for record in records]
@@ -79,19 +78,16 @@ def _mean(parts: Sequence[NDArray[np.float64]]) -> list[float | None]:
     return [float(total / count) if count else None for total, count in zip(sums, counts, strict=True)]
 
 
-def write_study(path: Path, head: dict[str, Any], strategies: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def write_study(path: Path, header: dict[str, Any], strategies: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Write ``study.json``, keeping the strategies of an earlier study of the same model, data and plan."""
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # two cells of a sweep may study one model by two strategies at once
+    # Two cells of a sweep may study one model at once, each by another strategy.
+    with locked(path.with_name(f".{path.stem}.lock"), f"{path}: another study writes it"):
         kept: dict[str, Any] = {}
         if path.is_file():
             earlier = json.loads(path.read_text())
             kept = earlier.pop("strategies")
-            if earlier != json.loads(json.dumps(head)):
+            if earlier != json.loads(json.dumps(header)):
                 kept = {}
-        content = {**head, "strategies": {**kept, **strategies}}
+        content = {**header, "strategies": {**kept, **strategies}}
         write_json(path, content)
-    finally:
-        os.close(folder)
     return content

@@ -8,9 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fullseg.study.figures import NAMES, label_curves
+from fullseg.config.strategies import STRATEGIES
+from fullseg.study.figures import label_curves
 from fullseg.sweeps.results import Group
 
+TITLES = {name: strategy.title for name, strategy in STRATEGIES.items()}
 COLOURS = ("#2166ac", "#b2182b", "#1b7837", "#e08214", "#762a83", "#35978f", "#c51b7d", "#777777")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 COST = {"seconds_per_round": "time of a round of scribbles, ms", "seconds_per_image": "time of an image, ms"}
@@ -173,7 +175,7 @@ def _hue(one: Group, along: str | None, panel: str | None) -> str:
 
 def _name(values: dict[str, str]) -> str:
     return ", ".join(
-        NAMES.get(value, value) if name == "strategy" else f"{name}={value}" for name, value in values.items()
+        TITLES.get(value, value) if name == "strategy" else f"{name}={value}" for name, value in values.items()
     )
 
 

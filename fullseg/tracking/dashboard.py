@@ -9,8 +9,8 @@ import wandb_workspaces.reports.v2.interface as panels
 from wandb.errors import CommError, UsageError
 from wandb_workspaces import workspaces
 
-from fullseg.config.checks import STRATEGIES
 from fullseg.config.schema import TrackingConfig
+from fullseg.config.strategies import STRATEGIES
 from fullseg.errors import ConfigError
 from fullseg.formats.atomic import write_json
 from fullseg.metrics.region_iou import SIZES

@@ -9,8 +9,8 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 
 from fullseg.metrics.region_iou import SIZES
-from fullseg.study.plan import Categories
 from fullseg.study.records import ImageRecord
+from fullseg.types import Category
 
 CURVES = ("iou", "boundary_iou", "panoptic_quality")
 Row = list[str | int | float | None]
@@ -20,7 +20,7 @@ def log_study(
     logger: WandbLogger,
     summary: Mapping[str, Mapping[str, Any]],
     records: Mapping[str, Sequence[ImageRecord]],
-    categories: Categories,
+    categories: Sequence[Category],
     pictures: Sequence[Path],
 ) -> None:
     """Log the results of one study.
@@ -65,7 +65,7 @@ def by_size(summary: Mapping[str, Mapping[str, Any]], records: Mapping[str, Sequ
     return rows
 
 
-def by_class(records: Mapping[str, Sequence[ImageRecord]], categories: Categories) -> list[Row]:
+def by_class(records: Mapping[str, Sequence[ImageRecord]], categories: Sequence[Category]) -> list[Row]:
     """Return rows: strategy, class, number of regions, then the mean IoU after each round; none for absent classes."""
     rows: list[Row] = []
     for name, images in records.items():
@@ -75,7 +75,7 @@ def by_class(records: Mapping[str, Sequence[ImageRecord]], categories: Categorie
             mine = iou[:, classes == number]
             scored = ~np.isnan(mine)
             means = np.where(scored, mine, 0).sum(axis=1) / np.maximum(1, scored.sum(axis=1))
-            rows.append([name, categories[number]["name"], mine.shape[1], *means.tolist()])
+            rows.append([name, categories[number].name, mine.shape[1], *means.tolist()])
     return rows
 
 

@@ -11,7 +11,7 @@ from fullseg.config.schema import Config
 from fullseg.data.scribbling import Scribbler
 from fullseg.errors import ConfigError
 from fullseg.model.base import Segmenter
-from fullseg.model.factory import without_start
+from fullseg.model.factory import without_initial_weights
 from fullseg.model.predictor import Predictor
 from fullseg.runs.find import find_checkpoint
 from fullseg.training.module import SegmenterModule
@@ -27,7 +27,7 @@ def load_module(path: Path) -> tuple[SegmenterModule, int]:
     Predictor.from_checkpoint(path)  # raises if something is wrong with the file
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     options = checkpoint["hyper_parameters"]
-    module = SegmenterModule(without_start(options["model"]), options["config"], options["categories"])
+    module = SegmenterModule(without_initial_weights(options["model"]), options["config"], options["categories"])
     module.load_state_dict(checkpoint["state_dict"])
     return module, checkpoint["global_step"]
 

@@ -108,7 +108,7 @@ class SegmenterModule(L.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with a lower rate for the pretrained part, linear warm-up, cosine decay."""
-        parts = self.segmenter.pretrained()
+        parts = self.segmenter.backbone_parts()
         pretrained = [weight for part in parts for weight in part.parameters() if weight.requires_grad]
         ids = {id(parameter) for parameter in pretrained}
         others = [p for p in self.segmenter.parameters() if p.requires_grad and id(p) not in ids]

@@ -12,17 +12,17 @@ from torch import Tensor
 
 from fullseg.config.load import plain
 from fullseg.config.schema import Config, epochs_between_evaluations
+from fullseg.config.strategies import INTERACTIVE, STRATEGIES
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.errors import ConfigError
 from fullseg.model.base import Segmenter
-from fullseg.model.factory import without_start
+from fullseg.model.factory import without_initial_weights
 from fullseg.runs.checkpoints import check_model, checkpoint_to_resume, load_checkpoint
 from fullseg.runs.folder import Metrics, Result, open_folder, read_before, write_summary
 from fullseg.runs.provenance import NamesProvenance, provenance, write_provenance
 from fullseg.runs.ranks import end_other_ranks, from_rank_0
 from fullseg.runs.stopping import StopAfterStep, interrupted
 from fullseg.runs.trainer import make_trainer, prepare_process
-from fullseg.study.plan import STRATEGIES
 from fullseg.tracking.artifacts import checkpoint_artifact, log_made_artifact, log_used_artifacts
 from fullseg.tracking.metrics_file import MetricsFile
 from fullseg.tracking.wandb_run import finish_wandb, wandb_logger
@@ -126,7 +126,7 @@ def _module(config: Config, data: InteractiveDataModule, counterpart: Segmenter 
     start = counterpart if config.scribbles.start_from_counterpart else None
     model = model_arguments(config, len(data.categories), background=data.has_background)
     if start is not None:
-        model = without_start(model)
+        model = without_initial_weights(model)
     try:
         module = SegmenterModule(model, plain(config), [category._asdict() for category in data.categories])
     except ValueError as error:
@@ -138,7 +138,7 @@ def _module(config: Config, data: InteractiveDataModule, counterpart: Segmenter 
 
 def _callbacks(config: Config, folder: Path, counterpart: Segmenter | None, stopper: StopAfterStep) -> list[Callback]:
     checkpoints = folder / "checkpoints"
-    strategies = [name for name in config.study.strategies if STRATEGIES[name].model == "interactive"]
+    strategies = [name for name in config.study.strategies if STRATEGIES[name].model == INTERACTIVE]
     studied = config.study.every > 0 and len(strategies) > 0
     best = ModelCheckpoint(
         dirpath=checkpoints,

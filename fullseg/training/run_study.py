@@ -67,24 +67,26 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
     single_region = _single_region_checkpoint(config)
     fingerprint = str(data.fingerprint()["val_hash"])
     asked = {"checkpoint": str(path), "step": step, "counterpart": str(counterpart) if counterpart else None}
-    head = {**asked, **study_head(config), "data": fingerprint}
+    header = {**asked, **study_header(config), "data": fingerprint}
     folder = study_folder(path, config, module.hparams["config"], fingerprint)
     trainer = make_trainer(config)
     strategies, models = _strategies(config, single_region, trainer)
     callback = Study(
         folder,
-        head=head,
+        header=header,
         plan=study_plan(config),
         strategies=strategies,
         models=models,
         checkpoints={"single_region": str(single_region)} if single_region else {},
         counterpart=Predictor.from_checkpoint(counterpart).segmenter if counterpart else None,
+        in_training=False,
         every=1,
+        resamplings=config.study.bootstrap,
         workers=config.study.workers,
         hold_scribbles=config.study.hold_scribbles,
     )
     trainer.callbacks.append(callback)  # type: ignore[attr-defined]
-    options = {**plain(config), "study": head, "provenance": provenance(trainer, data, callback.counterpart)}
+    options = {**plain(config), "study": header, "provenance": provenance(trainer, data, callback.counterpart)}
     logger = wandb_logger(config.tracking, folder, options, job="study")
     trainer.loggers = [logger] if logger else []
     used = {"checkpoint": path, "counterpart": counterpart, "single_region": single_region}
@@ -158,13 +160,15 @@ def training_study(config: Config, folder: Path, strategies: list[str], counterp
     """Return the callback that studies a model at the end of every ``study.every``-th evaluation of its training."""
     return Study(
         folder,
-        head=study_head(config),
+        header=study_header(config),
         plan=study_plan(config),
         strategies=strategies,
         models={},
         checkpoints={},
         counterpart=counterpart,
+        in_training=True,
         every=config.study.every,
+        resamplings=config.study.bootstrap,
         workers=config.study.workers,
         hold_scribbles=config.study.hold_scribbles,
     )
@@ -208,8 +212,8 @@ def study_folder(checkpoint: Path, config: Config, trained: dict[str, Any], data
     return folder
 
 
-def study_head(config: Config) -> dict[str, Any]:
-    """Return what ``study.json`` says of the data and the plan."""
+def study_header(config: Config) -> dict[str, Any]:
+    """Return what ``study.json`` says of the experiment, the data and the plan."""
     return {
         "experiment": config.experiment,
         "dataset": config.data.format,

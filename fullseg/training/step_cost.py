@@ -50,7 +50,7 @@ def checkpoint_activations(segmenter: Segmenter) -> None:
         segmenter: to change in place. Names in its ``state_dict`` do not change.
     """
     changed: Any = segmenter
-    for stage in (stage for part in segmenter.pretrained() for stage in _stages(part)):
+    for stage in (stage for part in segmenter.backbone_parts() for stage in _stages(part)):
         stage.forward = partial(checkpoint, stage.forward, use_reentrant=False)
     changed.head = partial(checkpoint, segmenter.head, use_reentrant=False)
 

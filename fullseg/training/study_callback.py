@@ -14,16 +14,17 @@ import torch
 from lightning.pytorch.loggers import WandbLogger
 from numpy.typing import NDArray
 
+from fullseg.config.strategies import INTERACTIVE, STRATEGIES
 from fullseg.model.base import Segmenter
 from fullseg.runs.provenance import study_provenance
 from fullseg.study.baselines import BASELINES
 from fullseg.study.models import model_of
 from fullseg.study.pictures import write_figures
-from fullseg.study.plan import STRATEGIES, Plan, Predict
+from fullseg.study.plan import Plan, Predict
 from fullseg.study.records import ImageRecord, study_image, write_records
 from fullseg.study.summary import summarise, write_study
 from fullseg.tracking.study import log_study
-from fullseg.types import Annotations, Batch, Draw, Sample
+from fullseg.types import Batch, Category, Sample, SampleKey
 
 Records = dict[str, list[ImageRecord]]  # by strategy
 
@@ -36,13 +37,16 @@ class Study(L.Callback):
 
     Args:
         folder: for what is written.
-        head: what study.json says of the model and the data, beside the number of images and regions.
+        header: what study.json says of the model, the data and the plan, before the numbers of images and regions.
         plan: of the simulated annotator.
         strategies: of ``STRATEGIES``, in the order of the curves.
         models: of the strategies, by name; ``interactive`` is the trained module itself where it is not given.
         checkpoints: of those models, by strategy, for study.json.
         counterpart: non-interactive model that is asked in round 0 beside that module, or None.
-        every: evaluations of training between studies; 1 also studies outside training.
+        in_training: whether the model that is studied is the one in training. Then every ``every``-th evaluation of
+            the training is studied, and the evaluation before the training is not.
+        every: evaluations per study, at least 1.
+        resamplings: of the images, for the confidence bands.
         workers: images annotated at once; 0: one a CPU core.
         hold_scribbles: as of Predictor.
     """
@@ -51,19 +55,22 @@ class Study(L.Callback):
         self,
         folder: Path,
         *,
-        head: dict[str, Any],
+        header: dict[str, Any],
         plan: Plan,
         strategies: Sequence[str],
         models: dict[str, Callable[[NDArray[np.uint8]], Predict]],
         checkpoints: dict[str, str],
         counterpart: Segmenter | None,
+        in_training: bool,
         every: int,
+        resamplings: int,
         workers: int,
         hold_scribbles: bool,
     ) -> None:
-        self.folder, self.head, self.plan, self.strategies = folder, head, plan, strategies
+        self.folder, self.header, self.plan, self.strategies = folder, header, plan, strategies
         self.models, self.checkpoints, self.counterpart = models, checkpoints, counterpart
-        self.every, self.workers = every, workers or len(os.sched_getaffinity(0))
+        self.in_training, self.every, self.resamplings = in_training, every, resamplings
+        self.workers = workers or len(os.sched_getaffinity(0))
         self.hold_scribbles = hold_scribbles
         self.result: dict[str, Any] | None = None  # content of study.json
         self._threads = torch.get_num_threads()
@@ -73,12 +80,12 @@ class Study(L.Callback):
 
     def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Decide whether this evaluation is studied."""
-        if trainer.state.fn == "fit":
+        if self.in_training:
+            if trainer.state.fn != "fit":  # the evaluation before training
+                return
             evaluations = (trainer.current_epoch + 1) // (trainer.check_val_every_n_epoch or 1)  # a resumed run's, too
             if evaluations % self.every:
                 return
-        elif "checkpoint" not in self.head:  # the evaluation before training
-            return
         self._threads = torch.get_num_threads()
         on_cpu = module.device.type == "cpu"
         self._pool = ThreadPoolExecutor(self.workers, initializer=_compute_alone if on_cpu else None)
@@ -113,7 +120,7 @@ class Study(L.Callback):
         if not records[self.strategies[0]]:
             return
         categories = categories_of(trainer)
-        options = {"rounds": self.plan.rounds, "resamplings": self.head["bootstrap"], "seed": self.plan.seed}
+        options = {"rounds": self.plan.rounds, "resamplings": self.resamplings, "seed": self.plan.seed}
         summary = {name: summarise(images, categories, **options) for name, images in records.items()}
         for name, curve in summary.items():
             module.log(f"val/{name}_auc", curve["auc"], batch_size=1)
@@ -129,9 +136,9 @@ class Study(L.Callback):
         self, trainer: L.Trainer, module: L.LightningModule, records: Records, summary: dict[str, dict[str, Any]]
     ) -> None:
         first = records[self.strategies[0]]
-        head = {
-            "checkpoint": f"step {trainer.global_step}",
-            **self.head,
+        header = {
+            **({"checkpoint": f"step {trainer.global_step}"} if self.in_training else {}),
+            **self.header,
             "images": len(first),
             "regions": sum(len(record.classes) for record in first),
         }
@@ -143,7 +150,7 @@ class Study(L.Callback):
             if name in self.checkpoints:
                 summary[name]["checkpoint"] = self.checkpoints[name]
             write_records(self.folder / f"study_{name}.parquet", images, categories)
-        self.result = write_study(self.folder / "study.json", head, summary)
+        self.result = write_study(self.folder / "study.json", header, summary)
 
         @functools.cache  # the same image may be the worst and hold the worst regions
         def again(index: int, name: str) -> tuple[Sample, list[Any]]:
@@ -166,7 +173,7 @@ class Study(L.Callback):
             trainer.precision_plugin.forward_context,
             hold_scribbles=self.hold_scribbles,
         )
-        return {**BASELINES, "interactive": own, **self.models}
+        return {**BASELINES, INTERACTIVE: own, **self.models}
 
     def _annotate(
         self, sample: Sample, models: dict[str, Callable[[NDArray[np.uint8]], Predict]]
@@ -187,20 +194,21 @@ class Study(L.Callback):
 
 def sample_of(batch: Batch) -> Sample:
     """Return the only sample of a batch."""
-    epoch, index = batch.draws[0].tolist()
+    epoch, index = batch.keys[0].tolist()
     return Sample(
-        Draw(epoch, index),
+        SampleKey(epoch, index),
         batch.names[0],
         batch.images[0].permute(1, 2, 0).cpu().numpy(),
         batch.region_maps[0].cpu().numpy(),
         batch.classes.cpu().numpy(),
-        Annotations(batch.extreme_points.cpu().numpy(), []),
+        batch.extreme_points.cpu().numpy(),
     )
 
 
-def categories_of(trainer: L.Trainer) -> list[dict[str, Any]]:
-    """Return id, name and isthing of the data's classes, which a class-agnostic model knows nothing of."""
-    return [category._asdict() for category in trainer.datamodule.categories]  # type: ignore[attr-defined]
+def categories_of(trainer: L.Trainer) -> tuple[Category, ...]:
+    """Return the data's classes. They are not the model's: a class-agnostic model has none."""
+    categories: tuple[Category, ...] = trainer.datamodule.categories  # type: ignore[attr-defined]
+    return categories
 
 
 def gather(records: Records, ranks: int) -> Records:

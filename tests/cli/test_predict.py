@@ -69,6 +69,35 @@ def test_predict_names_a_broken_image(
     assert "i.png cannot be read" in capsys.readouterr().err
 
 
+def test_predict_names_the_annotations_and_the_image_that_they_do_not_fit(
+    tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _write_inputs(tmp_path, {"extreme_points": [[0, 5], [4, 0], [11.6, 5], [4, 9]]})  # 12 px wide: up to 11.5
+
+    assert _predict(tmp_path, tiny_checkpoint) == 2
+
+    expected = "region 0: extreme point (x=11.6, y=5) lies outside the image of 12 x 11 pixels (W x H)"
+    assert capsys.readouterr().err == f"error: {tmp_path}/a.json does not fit {tmp_path}/i.png: {expected}\n"
+
+
+def test_predict_keeps_the_traceback_of_a_fault_of_its_own(
+    tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_inputs(tmp_path, REGION)
+
+    def fail(*_: object) -> None:
+        raise ValueError("a fault of fullseg")
+
+    monkeypatch.setattr("fullseg.model.predictor.ImageState.update", fail)
+    with pytest.raises(ValueError, match=r"^a fault of fullseg$"):
+        _predict(tmp_path, tiny_checkpoint)
+
+
+def _write_inputs(folder: Path, region: object) -> None:
+    (folder / "a.json").write_text(json.dumps({"regions": [region]}))
+    Image.new("RGB", (12, 11)).save(folder / "i.png")
+
+
 def _predict(folder: Path, checkpoint: Path) -> int:
     arguments = ["--checkpoint", checkpoint, "--annotations", folder / "a.json", folder / "i.png"]
     return main(["predict", *map(str, arguments), "--out", str(folder / "out")])

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 from torch.utils.data._utils.pin_memory import pin_memory
 
-from fullseg.data.dataset import TRIES, EpochSampler, EvaluationSet, Item, TrainingSet, collate, pack_scribbles
+from fullseg.data.dataset import TRIES, EpochSampler, EvaluationSet, Item, TrainingSet, collate
 from fullseg.data.index.partitions import Partition
 from fullseg.data.transforms import training_transform
 from fullseg.errors import DataError
-from fullseg.types import BACKGROUND, VOID, Annotations, Batch, Draw, Sample, Scribble
+from fullseg.types import BACKGROUND, VOID, Batch, Sample, SampleKey
 
 CROP = 40
 GEOMETRY = training_transform(crop_size=CROP, scale=(0.75, 1.25), flip=0.5, colour=0)
@@ -73,7 +73,7 @@ def training_set(partitions: Partitions, **options: Any) -> TrainingSet:
 def content(item: Item) -> tuple[bytes, ...]:
     """Return all that a sample holds, to compare it with others."""
     sample = item.sample
-    arrays = (sample.image, sample.region_map, sample.classes, sample.annotations.extreme_points)
+    arrays = (sample.image, sample.region_map, sample.classes, sample.extreme_points)
     return (sample.name.encode(), *(array.tobytes() for array in arrays))
 
 
@@ -90,19 +90,19 @@ def contents(batch: Batch) -> list[tuple[bytes, ...]]:
 
 def test_training_sample_is_a_function_of_seed_epoch_and_index() -> None:
     dataset, again = training_set(some(4)), training_set(some(4))
-    draws = [Draw(epoch, index) for epoch in range(3) for index in range(4)]
-    first = [content(dataset[draw]) for draw in draws]
-    backwards = [content(again[draw]) for draw in reversed(draws)][::-1]
+    keys = [SampleKey(epoch, index) for epoch in range(3) for index in range(4)]
+    first = [content(dataset[key]) for key in keys]
+    backwards = [content(again[key]) for key in reversed(keys)][::-1]
 
     assert first == backwards
-    assert [content(dataset[draw]) for draw in draws] == first
+    assert [content(dataset[key]) for key in keys] == first
 
 
 def test_training_samples_differ_between_epochs_indices_and_seeds() -> None:
     same = Partitions([partition("a.png", blocks())] * 4)
     datasets = [training_set(same, transform=GEOMETRY, seed=seed) for seed in range(3)]
-    draws = [Draw(epoch, index) for epoch in range(3) for index in range(4)]
-    samples = [content(dataset[draw]) for dataset in datasets for draw in draws]
+    keys = [SampleKey(epoch, index) for epoch in range(3) for index in range(4)]
+    samples = [content(dataset[key]) for dataset in datasets for key in keys]
 
     assert len({image for _, image, *_ in samples}) == 36
     assert len({points for *_, points in samples}) == 36
@@ -126,18 +126,18 @@ def test_loader_delivers_the_same_samples_with_any_number_of_workers_and_any_bat
         sampler.set_epoch(epoch)
         delivered = [sample for batch in loader for sample in contents(batch)]
         sampler.set_epoch(epoch)
-        draws = list(sampler)
+        keys = list(sampler)
 
-        assert sorted(draw.index for draw in draws) == list(range(6))
-        assert delivered == [content(dataset[draw]) for draw in draws]
+        assert sorted(key.index for key in keys) == list(range(6))
+        assert delivered == [content(dataset[key]) for key in keys]
 
 
 def test_crop_keeps_some_regions_and_the_others_are_background() -> None:
     whole, few = (training_set(some(6), regions_per_image=most) for most in (0, 3))
     chosen = set()
-    for draw in (Draw(epoch, index) for epoch in range(3) for index in range(6)):
-        sample, every = few[draw].sample, whole[draw].sample
-        assert content(few[draw]) == content(few[draw])
+    for key in (SampleKey(epoch, index) for epoch in range(3) for index in range(6)):
+        sample, every = few[key].sample, whole[key].sample
+        assert content(few[key]) == content(few[key])
         assert len(sample.classes) == 3 < len(every.classes)
         np.testing.assert_array_equal(sample.image, every.image)
         places = np.searchsorted(every.classes, sample.classes)  # classes of this data are its regions' own
@@ -145,7 +145,7 @@ def test_crop_keeps_some_regions_and_the_others_are_background() -> None:
         for region, place in enumerate(places):
             expected[every.region_map == place] = region
         np.testing.assert_array_equal(sample.region_map, expected)
-        x, y = sample.annotations.extreme_points.astype(int).transpose(2, 0, 1)
+        x, y = sample.extreme_points.astype(int).transpose(2, 0, 1)
         np.testing.assert_array_equal(sample.region_map[y, x], np.repeat(np.arange(3)[:, None], 4, axis=1))
         chosen.add(tuple(places.tolist()))
     assert len(chosen) > 10
@@ -165,9 +165,9 @@ def test_two_workers_augment_differently() -> None:
 def test_crop_has_its_size_types_and_points_that_lie_in_their_regions() -> None:
     dataset = training_set(some(2))
     moved = 0
-    for draw in [Draw(epoch, index) for epoch in range(10) for index in range(2)]:
-        sample = dataset[draw].sample
-        points = sample.annotations.extreme_points
+    for key in [SampleKey(epoch, index) for epoch in range(10) for index in range(2)]:
+        sample = dataset[key].sample
+        points = sample.extreme_points
         count = len(sample.classes)
 
         assert sample.image.shape == (CROP, CROP, 3)
@@ -177,7 +177,6 @@ def test_crop_has_its_size_types_and_points_that_lie_in_their_regions() -> None:
         assert set(np.unique(sample.region_map)) - {VOID} == set(range(count))
         assert points.shape == (count, 4, 2)
         assert points.dtype == np.float32
-        assert sample.annotations.scribbles == []
         x, y = points.astype(int).transpose(2, 0, 1)
         np.testing.assert_array_equal(sample.region_map[y, x], np.repeat(np.arange(count)[:, None], 4, axis=1))
         distances = np.abs(points_to_sides(points) - sides(sample.region_map, count))
@@ -197,8 +196,8 @@ def points_to_sides(points: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def test_without_jitter_the_points_are_extreme() -> None:
-    sample = training_set(some(1), jitter=0.0)[Draw(0, 0)].sample
-    found = points_to_sides(sample.annotations.extreme_points)
+    sample = training_set(some(1), jitter=0.0)[SampleKey(0, 0)].sample
+    found = points_to_sides(sample.extreme_points)
     np.testing.assert_array_equal(found, sides(sample.region_map, len(sample.classes)))
 
 
@@ -212,7 +211,7 @@ def test_classes_stay_with_their_regions() -> None:
     dataset = training_set(one, transform=transform, min_region_area=30)
     dropped = 0
     for epoch in range(10):
-        sample = dataset[Draw(epoch, 0)].sample
+        sample = dataset[SampleKey(epoch, 0)].sample
         assert len(sample.classes) > 3
         for region, label in enumerate(sample.classes):
             here = sample.region_map == region
@@ -231,10 +230,10 @@ def test_unreadable_sample_is_replaced_by_the_next_and_reported() -> None:
         (2, "3.png", ("2.png cannot be read",)),
         (4, "0.png", ("4.png cannot be read",)),
     ]:
-        item = dataset[Draw(0, index)]
+        item = dataset[SampleKey(0, index)]
         assert item.sample.name == name
         assert item.skipped == skipped
-    assert content(dataset[Draw(0, 2)]) != content(dataset[Draw(0, 3)])  # the replacement is another crop
+    assert content(dataset[SampleKey(0, 2)]) != content(dataset[SampleKey(0, 3)])  # the replacement is another crop
 
 
 def test_replacements_arrive_in_the_batch_through_workers() -> None:
@@ -267,7 +266,7 @@ def test_crop_without_a_region_is_drawn_again() -> None:
     region_map[:45, :45] = 0
     crop = training_transform(crop_size=CROP, scale=(1, 1), flip=0, colour=0)
     dataset = training_set(Partitions([partition("a.png", region_map)]), transform=crop)
-    items = [dataset[Draw(epoch, 0)] for epoch in range(30)]
+    items = [dataset[SampleKey(epoch, 0)] for epoch in range(30)]
 
     assert all(item.sample.classes.tolist() == [10] for item in items)
     assert all(item.skipped == () for item in items)  # nothing is wrong with the image
@@ -277,13 +276,13 @@ def test_crop_without_a_region_is_drawn_again() -> None:
 def test_where_no_crop_holds_a_region_the_error_says_so() -> None:
     empty = Partition("a.png", np.zeros((60, 60, 3), np.uint8), np.full((60, 60), VOID), np.zeros(0, np.int64))
     with pytest.raises(DataError, match=r"no usable sample among 20 from a\.png on:\n  no crop holds a region"):
-        training_set(Partitions([empty]))[Draw(0, 0)]
+        training_set(Partitions([empty]))[SampleKey(0, 0)]
 
 
 def test_smaller_regions_than_the_least_area_are_no_regions_of_the_crop() -> None:
     dataset = training_set(some(1), min_region_area=150)
     for epoch in range(10):
-        sample = dataset[Draw(epoch, 0)].sample
+        sample = dataset[SampleKey(epoch, 0)].sample
         assert np.bincount(sample.region_map[sample.region_map != VOID]).min() >= 150
 
 
@@ -296,7 +295,7 @@ def test_evaluation_sample_is_the_whole_image_with_exact_points() -> None:
         np.testing.assert_array_equal(sample.image, partitions[index].image)
         np.testing.assert_array_equal(sample.region_map, partitions[index].region_map)
         np.testing.assert_array_equal(sample.classes, partitions[index].classes)
-        found = sample.annotations.extreme_points
+        found = sample.extreme_points
         x, y = found.astype(int).transpose(2, 0, 1)
         np.testing.assert_array_equal(points_to_sides(found), sides(sample.region_map, 15))
         np.testing.assert_array_equal(sample.region_map[y, x], np.repeat(np.arange(15)[:, None], 4, axis=1))
@@ -353,11 +352,11 @@ def test_ranks_share_a_permutation_without_its_rest(
     orders = []
     for sampler in samplers(length, batch_size, ranks, seed):
         sampler.set_epoch(epoch)
-        draws = list(sampler)
-        assert {draw.epoch for draw in draws} == {epoch}
-        assert len(sampler) == len(draws)
-        assert len(draws) % batch_size == 0
-        orders.append([draw.index for draw in draws])
+        keys = list(sampler)
+        assert {key.epoch for key in keys} == {epoch}
+        assert len(sampler) == len(keys)
+        assert len(keys) % batch_size == 0
+        orders.append([key.index for key in keys])
     taken = [index for position in zip(*orders, strict=True) for index in position]  # strict: all equally many
 
     assert len(set(taken)) == len(taken) == length // step * step
@@ -365,7 +364,7 @@ def test_ranks_share_a_permutation_without_its_rest(
     # The same as on one rank, so that the number of ranks changes no step's samples.
     (alone,) = samplers(length, step, 1, seed)
     alone.set_epoch(epoch)
-    assert taken == [draw.index for draw in alone]
+    assert taken == [key.index for key in alone]
 
 
 def test_every_epoch_and_seed_has_its_own_order_that_can_be_had_again() -> None:
@@ -373,8 +372,8 @@ def test_every_epoch_and_seed_has_its_own_order_that_can_be_had_again() -> None:
     for seed, epoch in itertools.product(range(3), range(3)):
         (sampler,) = samplers(30, 7, 1, seed)
         sampler.set_epoch(epoch)
-        orders[seed, epoch] = tuple(draw.index for draw in sampler)
-        assert tuple(draw.index for draw in sampler) == orders[seed, epoch]
+        orders[seed, epoch] = tuple(key.index for key in sampler)
+        assert tuple(key.index for key in sampler) == orders[seed, epoch]
     assert len(set(orders.values())) == 9
     assert set().union(*orders.values()) == set(range(30))  # what one epoch leaves out another takes
     assert orders[0, 0] != tuple(range(28))
@@ -397,36 +396,27 @@ def test_too_few_samples_for_one_step_name_the_remedy() -> None:
 
 
 def by_hand() -> list[Item]:
-    """Return three samples of 2 x 3 px with 2, 0 and 3 regions, and scribbles on the first and the last."""
+    """Return three samples of 2 x 3 px with 2, 0 and 3 regions."""
     items = []
     for number, count in enumerate((2, 0, 3)):
         region_map = np.arange(6).reshape(2, 3) % 3
         region_map[region_map >= count] = VOID
         points = np.arange(count * 8, dtype=np.float32).reshape(count, 4, 2) + 100 * number
-        scribbles = {
-            0: [Scribble(1, np.array([[1, 2]], np.float32))],
-            1: [],
-            2: [
-                Scribble(2, np.array([[3, 4], [5, 6], [7, 8]], np.float32)),
-                Scribble(0, np.array([[9, 10], [11, 12]], np.float32)),
-                Scribble(2, np.array([[13.5, 14.5]], np.float32)),
-            ],
-        }[number]
         image = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) + 50 * number
         classes = np.arange(count) + 5 * number
         sample = Sample(
-            Draw(3, number),
+            SampleKey(3, number),
             f"{number}.png",
             image.astype(np.uint8),
             region_map,
             classes,
-            Annotations(points, scribbles),
+            points,
         )
         items.append(Item(sample, tuple(f"bad {number}.{k}" for k in range(number))))
     return items
 
 
-def test_batch_holds_what_the_samples_hold_with_regions_counted_on() -> None:
+def test_batch_holds_what_the_samples_hold_and_no_scribbles() -> None:
     items = by_hand()
     batch = collate(items)
 
@@ -439,32 +429,11 @@ def test_batch_holds_what_the_samples_hold_with_regions_counted_on() -> None:
     points = np.concatenate([np.arange(16).reshape(2, 4, 2), 200 + np.arange(24).reshape(3, 4, 2)])
     np.testing.assert_array_equal(batch.extreme_points.numpy(), points)
     assert batch.extreme_points.dtype == batch.scribble_points.dtype == torch.float32
-    assert batch.scribble_points.tolist() == [[1, 2], [3, 4], [5, 6], [7, 8], [9, 10], [11, 12], [13.5, 14.5]]
-    assert batch.scribble_lengths.tolist() == [1, 3, 2, 1]
-    assert batch.scribble_regions.tolist() == [1, 2 + 2, 2 + 0, 2 + 2]
+    assert batch.scribble_points.shape == (0, 2)
+    assert batch.scribble_lengths.shape == batch.scribble_regions.shape == (0,)
     assert batch.classes.tolist() == [0, 1, 10, 11, 12]
     assert batch.names == ("0.png", "1.png", "2.png")
     assert batch.skipped == ("bad 1.0", "bad 2.0", "bad 2.1")
-
-
-def test_collating_leaves_the_samples_as_they_are() -> None:
-    items = by_hand()
-    collate(items)
-    assert [scribble.region for scribble in items[2].sample.annotations.scribbles] == [2, 0, 2]
-
-
-def test_no_scribbles_are_empty_tensors_of_the_right_shape() -> None:
-    points, lengths, regions = pack_scribbles([])
-    assert (points.shape, lengths.shape, regions.shape) == ((0, 2), (0,), (0,))
-    assert (points.dtype, lengths.dtype, regions.dtype) == (torch.float32, torch.int64, torch.int64)
-
-
-def test_scribbles_are_packed_in_drawing_order() -> None:
-    points, lengths, regions = pack_scribbles(
-        [Scribble(4, np.array([[1, 2], [3, 4]], np.float32)), Scribble(0, np.array([[5, 6]], np.float32))]
-    )
-    assert points.tolist() == [[1, 2], [3, 4], [5, 6]]
-    assert (lengths.tolist(), regions.tolist()) == ([2, 1], [4, 0])
 
 
 def test_batch_stays_a_batch_when_lightning_moves_it() -> None:

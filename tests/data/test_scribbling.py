@@ -64,7 +64,7 @@ def test_scribbles_are_those_of_each_sample_alone(tiny_data: object, batches: li
     got = strokes_by_name(with_scribbles(tiny_data, 2))
     assert sum(len(strokes) for strokes in got.values()) > 20
     for batch in batches:
-        for row, (epoch, index) in enumerate(batch.draws.tolist()):
+        for row, (epoch, index) in enumerate(batch.keys.tolist()):
             rng = seeded(5, TRAINING, epoch, index, 1)
             truth, prediction = batch.region_maps[row].numpy(), shift(batch)[row].numpy()
             count = int(batch.regions_per_image[row])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fullseg.model.boxes import box_maps, inside_boxes, region_boxes, smallest_box_area
+from fullseg.model.boxes import geometry_maps, inside_boxes, region_boxes, smallest_box_area
 
 NO_POINTS, NO_REGIONS = torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64)
 
@@ -100,7 +100,7 @@ def test_smallest_area_equals_a_loop_over_pixels(boxes: Tensor, size: tuple[int,
 
 
 @pytest.mark.parametrize("cells", [1, 7, 14])
-def test_box_maps_equal_a_loop_over_cells(boxes: Tensor, cells: int) -> None:
+def test_geometry_maps_equal_a_loop_over_cells(boxes: Tensor, cells: int) -> None:
     expected = np.empty((len(boxes), 4, cells, cells))
     for region, (x0, y0, x1, y1) in enumerate(boxes.tolist()):
         for row, column in np.ndindex(cells, cells):
@@ -110,4 +110,4 @@ def test_box_maps_equal_a_loop_over_cells(boxes: Tensor, cells: int) -> None:
             expected[region, 2, row, column] = math.log((x1 - x0) / 100)
             expected[region, 3, row, column] = math.log((y1 - y0) / 100)
 
-    np.testing.assert_allclose(box_maps(boxes, cells).numpy(), expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(geometry_maps(boxes, cells).numpy(), expected, rtol=1e-10, atol=1e-12)

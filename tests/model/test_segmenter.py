@@ -11,7 +11,7 @@ import torchvision
 from torch import Tensor, nn
 
 from fullseg.model.base import PREDICTED, Regions, Strokes
-from fullseg.model.boxes import box_maps
+from fullseg.model.boxes import geometry_maps
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.types import VOID, Batch, Scribble
 
@@ -69,7 +69,7 @@ def make_batch(images: list[tuple[Tensor, Scribbles]], pixels: Tensor | None = N
         for s in of_image
     ]
     return Batch(
-        draws=torch.zeros(len(images), 2, dtype=torch.int64),
+        keys=torch.zeros(len(images), 2, dtype=torch.int64),
         images=pixels,
         region_maps=torch.full((len(images), *SIZE), VOID),
         regions_per_image=torch.tensor(counts),
@@ -237,17 +237,15 @@ def test_what_regions_see_of_each_other(share: str, points_matter: bool, scribbl
 
 @pytest.mark.parametrize("with_box_maps", [False, True])
 @pytest.mark.parametrize("stride", [4, 8])
-def test_head_is_given_the_features_at_the_boxes_and_the_box_maps(stride: int, with_box_maps: bool) -> None:
+def test_head_is_given_the_features_at_the_boxes_and_the_geometry_maps(stride: int, with_box_maps: bool) -> None:
     features = torch.randn(8, 64 // stride, 64 // stride, generator=torch.Generator().manual_seed(0))
-    none = Strokes(torch.zeros(0, 2), *2 * [torch.zeros(0, dtype=torch.int64)])
-
-    rois, boxes = make(stride=stride, box_maps=with_box_maps).region_inputs(features, POINTS, none, SIZE)
+    rois, boxes = make(stride=stride, box_maps=with_box_maps).region_inputs(features, POINTS, Strokes.pack([]), SIZE)
 
     expected = torchvision.ops.roi_align(features[None], [boxes], 7, 1 / stride, sampling_ratio=0, aligned=True)
     assert rois.shape == (3, 14 if with_box_maps else 10, 7, 7)
     assert_close(rois[:, :8], expected)
     if with_box_maps:
-        assert_close(rois[:, 10:], box_maps(boxes, 7))
+        assert_close(rois[:, 10:], geometry_maps(boxes, 7))
 
 
 def test_head_s_convolutions_have_the_given_dilations_and_keep_the_size() -> None:

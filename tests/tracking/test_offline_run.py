@@ -18,6 +18,7 @@ from fullseg.study.records import ImageRecord
 from fullseg.tracking import artifacts
 from fullseg.tracking.study import by_class, by_size
 from fullseg.tracking.wandb_run import X_AXES
+from fullseg.types import Category
 from tests.tiny_runs import Runs
 from tests.tracking.test_dashboard import keys_of
 from tests.training.test_run import rows
@@ -153,7 +154,7 @@ def test_tables_by_size_and_class() -> None:
         record([0, 1], [10, 5000], [[0.2, 0.4], [0.3, 0.6]]),
         record([1], [20000], [[0.8], [np.nan]]),
     ]
-    rows = by_class({"free": images}, [{"name": name} for name in ("cat", "sky", "sea")])
+    rows = by_class({"free": images}, [Category(0, name, isthing=True) for name in ("cat", "sky", "sea")])
     assert rows == [["free", "cat", 1, 0.2, 0.3], ["free", "sky", 2, pytest.approx(0.6), 0.6]]
     summary = {"free": {f"iou_{size}": [1, 2] for size in ("small", "medium", "large")}}
     assert [row[1:3] for row in by_size(summary, {"free": images})] == [["small", 1], ["medium", 1], ["large", 1]]

@@ -23,7 +23,7 @@ def batch_of(images: int, regions: int, side: int) -> Batch:
     corners = torch.stack([low, low, high, high], dim=1)  # (M, 4, 2): any four points span a box
     none = torch.zeros(0, dtype=torch.int64)
     return Batch(
-        draws=torch.zeros(images, 2, dtype=torch.int64),
+        keys=torch.zeros(images, 2, dtype=torch.int64),
         images=torch.randint(0, 256, (images, 3, side, side), generator=generator).to(torch.uint8),
         region_maps=torch.zeros(images, side, side, dtype=torch.int64),
         regions_per_image=torch.full((images,), regions),

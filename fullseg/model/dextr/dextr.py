@@ -59,7 +59,7 @@ class Dextr(Segmenter):
             load_published(self.backbone, weights)
         self.to(memory_format=torch.channels_last)
 
-    def pretrained(self) -> list[nn.Module]:
+    def backbone_parts(self) -> list[nn.Module]:
         """Return the ResNet."""
         return [self.backbone.body]
 
@@ -71,14 +71,14 @@ class Dextr(Segmenter):
         self, features: Tensor, extreme_points: Tensor, strokes: Strokes, size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
         """Cut out the crops and draw the annotations, (N, 4, input_size, input_size); boxes are the tight ones."""
-        stroke_of_point = strokes.regions.repeat_interleave(strokes.lengths)
-        boxes = region_boxes(extreme_points, strokes.points, stroke_of_point, size)
+        region_of_points = strokes.region_of_points()
+        boxes = region_boxes(extreme_points, strokes.points, region_of_points, size)
         frames = self.frames(boxes)
         side = (self.input_size, self.input_size)
         with torch.autocast(features.device.type, enabled=False):
             maps = draw_points(self._in_crop(extreme_points, frames[:, None]), side, self.annotation_encoding)
             if len(strokes.lengths):
-                paths = self._in_crop(strokes.points, frames[stroke_of_point])
+                paths = self._in_crop(strokes.points, frames[region_of_points])
                 maps = draw_scribbles(maps, paths, strokes.lengths, strokes.regions)
             crops = crop(features, frames, self.input_size)
         return torch.cat([crops, self.backbone.map_scale * maps[:, None].to(crops.dtype)], dim=1), boxes

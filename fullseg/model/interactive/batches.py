@@ -1,7 +1,6 @@
-"""The head on all regions that see a change, in one batch: what a GPU does faster than windows of one region at a time.
+"""Caches that compute whole regions, all in one batch: on a GPU that is faster than windows of one region at a time.
 
-The same interface and the same numbers as ``IncrementalHead``; of a region only the first convolution's part on the
-features is kept.
+The logits are those of ``RegionSegmenter.head``, to float rounding. What is kept of a region depends on its box alone.
 """
 
 from collections.abc import Sequence
@@ -9,95 +8,129 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
-from fullseg.model.boxes import box_maps
+from fullseg.model.boxes import geometry_maps
+from fullseg.model.class_maps import ClassMaps
 from fullseg.model.interactive.drawing import Box, Drawing, Window
-from fullseg.model.interactive.region_cache import Region
-from fullseg.model.interactive.windows import IncrementalHead
+from fullseg.model.interactive.first_layer import FirstLayer
+from fullseg.model.interactive.region_cache import Region, RegionCache, seen_cells
 from fullseg.model.roi_align import align_matrices, roi_align
+from fullseg.model.segmenter import RegionSegmenter
 
 
-class BatchedHead(IncrementalHead):
-    """The head of a segmenter on the regions of one image, without a loop over regions in what the device computes."""
+class BatchCache(RegionCache[RegionSegmenter]):
+    """The light head; ``Region.hidden`` holds the part of the first layer that depends on features and box.
 
-    def update_all(self, touched: Sequence[tuple[Region, Window]]) -> list[Box]:
-        """As ``IncrementalHead.update_all``; every region is computed in its whole RoI."""
+    Args:
+        segmenter: in evaluation mode, with the light head.
+        features: (C, h, w) float, of the image.
+        size: (H, W) of the image in pixels.
+    """
+
+    def __init__(self, segmenter: RegionSegmenter, features: Tensor, size: tuple[int, int]) -> None:
+        super().__init__(segmenter, features, size)
+        self.first_layer = FirstLayer(segmenter, len(features))
+
+    def touched_cells(self, box: Box, pixels: Box) -> Window | None:
+        """Return the RoI cells that see the changed pixels; all of the region is computed then."""
+        return seen_cells(box, pixels, self.segmenter.roi_size)
+
+    def update(self, touched: Sequence[tuple[Region, Window]]) -> list[Box]:
+        """Run the head on these regions; return their boxes."""
         regions = [region for region, _ in touched]
         if not regions:
             return []
-        self._crop([region for region in regions if not region.hidden])
-        hidden = self._last_layer(regions)
+        new = [region for region in regions if not region.hidden]
+        if new:
+            boxes = _boxes(new, self.features.device)
+            _store(new, self.first_layer.of_boxes(_aligned(self.segmenter, self.features, boxes), boxes))
+        boxes = _boxes(regions, self.features.device)
+        maps = self.segmenter.resized(_annotation_maps(regions, boxes, self.total, self.segmenter), 0)
+        maps_part = self.first_layer.of_maps(maps)
+        hidden = F.relu(torch.cat([region.hidden[0] for region in regions]) + maps_part)
+        for layer, convolution in enumerate(self.segmenter.convolutions[1:], start=1):
+            hidden = F.relu(convolution(self.segmenter.resized(hidden, layer)))
         for region in regions:
             self._keep(region, layers=1)
-        named = torch.tensor([region.named for region in regions], device=hidden.device)
-        maps = self.segmenter.maps
-        shares = maps.shares(maps.class_logits(hidden), named)
-        logits = maps(hidden, shares)
-        picked = len(regions) * [0] if shares is None else shares.argmax(dim=1).tolist()
-        for region, mine, number in zip(regions, logits, picked, strict=True):
-            region.logits, region.picked = mine, number
+        _set_logits(regions, hidden, self.segmenter.maps)
         return [region.box for region in regions]
 
-    def _last_layer(self, regions: Sequence[Region]) -> Tensor:
-        """Run all convolutions: (N, C, mask_size, mask_size)."""
-        maps = self.segmenter.resized(self._annotation_maps(regions), 0)
-        dilation = self._layers[0].dilation[0]
-        maps_part = F.conv2d(maps.to(self._map_weight.dtype), self._map_weight, padding=dilation, dilation=dilation)
-        hidden = F.relu(torch.cat([region.hidden[0] for region in regions]) + maps_part)
-        for layer, convolution in enumerate(self._layers[1:], start=1):
-            hidden = F.relu(convolution(self.segmenter.resized(hidden, layer)))
-        return hidden
 
-    def _crop(self, regions: Sequence[Region]) -> None:
-        """Compute the first convolution's part that depends on the box alone, its bias included."""
+class TwoStageCache(RegionCache[RegionSegmenter]):
+    """The two-stage head, whose first layers mix the whole RoI; ``Region.hidden`` holds the aligned features."""
+
+    def touched_cells(self, box: Box, pixels: Box) -> Window | None:
+        """Return the RoI cells that see the changed pixels; all of the region is computed then."""
+        return seen_cells(box, pixels, self.segmenter.roi_size)
+
+    def update(self, touched: Sequence[tuple[Region, Window]]) -> list[Box]:
+        """Run the head on these regions; return their boxes."""
+        regions = [region for region, _ in touched]
         if not regions:
-            return
-        edges = self._edges(regions)
-        rois = roi_align(self.features, edges, self.segmenter.roi_size, self.segmenter.backbone.stride)
-        for region, part in zip(regions, self._of_rois(rois, edges)[:, None], strict=True):
-            region.hidden = [part.clone()]  # in its own memory: most of a batch may be forgotten before the rest
-
-    def _of_rois(self, rois: Tensor, edges: Tensor) -> Tensor:
-        """Return what is kept of aligned features (N, C, s, s) in boxes (N, 4)."""
-        return self._of_boxes(rois, edges)
-
-    def _annotation_maps(self, regions: Sequence[Region]) -> Tensor:
-        """Return F_i (Eq. 2) of some regions, (N, 2, roi_size, roi_size) float32."""
-        size, edges = self.segmenter.roi_size, self._edges(regions)
-        rows, columns = align_matrices(edges, size, self.size, 1)  # (N, s, H), (N, s, W)
-        own = _align([region.drawing.own for region in regions], rows, columns)
-        shared = own if self.segmenter.share == "all" else _align([r.drawing.shared for r in regions], rows, columns)
-        with torch.autocast(edges.device.type, enabled=False):  # as in RegionSegmenter.region_inputs
-            of_all = rows @ torch.from_numpy(self.total).to(edges.device) @ columns.mT
-        return torch.stack([own, of_all - shared], dim=1)
-
-    def _edges(self, regions: Sequence[Region]) -> Tensor:
-        return torch.tensor([region.box for region in regions], dtype=torch.float32).to(self.features.device)
-
-
-class TwoStageHead(BatchedHead):
-    """The two-stage head, whose layers mix the whole RoI: of a region only the aligned features are kept."""
-
-    def _of_rois(self, rois: Tensor, edges: Tensor) -> Tensor:  # noqa: ARG002
-        return rois
-
-    def _last_layer(self, regions: Sequence[Region]) -> Tensor:
-        second_stage, maps = self.segmenter.second_stage, [self._annotation_maps(regions)]
-        assert second_stage is not None
+            return []
+        new = [region for region in regions if not region.hidden]
+        if new:
+            _store(new, _aligned(self.segmenter, self.features, _boxes(new, self.features.device)))
+        boxes = _boxes(regions, self.features.device)
+        maps = [_annotation_maps(regions, boxes, self.total, self.segmenter)]
         if self.segmenter.box_maps:
-            maps.append(box_maps(self._edges(regions), self.segmenter.roi_size))
+            maps.append(geometry_maps(boxes, self.segmenter.roi_size))
         features = torch.cat([region.hidden[0] for region in regions])
-        return self.segmenter.last_layer(torch.cat([features, torch.cat(maps, dim=1).to(features.dtype)], dim=1))
+        hidden = self.segmenter.last_layer(torch.cat([features, torch.cat(maps, dim=1).to(features.dtype)], dim=1))
+        for region in regions:
+            self._keep(region, layers=1)
+        _set_logits(regions, hidden, self.segmenter.maps)
+        return [region.box for region in regions]
+
+
+def _boxes(regions: Sequence[Region], device: torch.device) -> Tensor:
+    """Return the boxes (N, 4) float32 of N regions."""
+    return torch.tensor([region.box for region in regions], dtype=torch.float32).to(device)
+
+
+def _aligned(segmenter: RegionSegmenter, features: Tensor, boxes: Tensor) -> Tensor:
+    """Return the features (N, C, roi_size, roi_size) in boxes (N, 4)."""
+    return roi_align(features, boxes, segmenter.roi_size, segmenter.backbone.stride)
+
+
+def _store(regions: Sequence[Region], parts: Tensor) -> None:
+    """Keep parts (N, C, s, s) as the only hidden layer of N regions."""
+    for region, part in zip(regions, parts[:, None], strict=True):
+        region.hidden = [part.clone()]  # in its own memory: most of a batch may be dropped before the rest
+
+
+def _annotation_maps(
+    regions: Sequence[Region], boxes: Tensor, total: NDArray[np.float32], segmenter: RegionSegmenter
+) -> Tensor:
+    """Return F_i (Eq. 2) of N regions in their boxes.
+
+    Args:
+        regions: N.
+        boxes: (N, 4) float32.
+        total: (H, W), sum over all regions of the image of what the others see of them.
+        segmenter: says what is shared, and how large a RoI is.
+
+    Returns:
+        (N, 2, roi_size, roi_size) float32.
+    """
+    height, width = total.shape
+    rows, columns = align_matrices(boxes, segmenter.roi_size, (height, width), 1)  # (N, s, H), (N, s, W)
+    own = _align([region.drawing.own for region in regions], rows, columns)
+    shared = own if segmenter.share == "all" else _align([r.drawing.shared for r in regions], rows, columns)
+    with torch.autocast(boxes.device.type, enabled=False):  # as in RegionSegmenter.region_inputs
+        of_all = rows @ torch.from_numpy(total).to(boxes.device) @ columns.mT
+    return torch.stack([own, of_all - shared], dim=1)
 
 
 def _align(drawings: Sequence[Drawing], rows: Tensor, columns: Tensor) -> Tensor:
-    """Align maps (H, W) that are 0 but for a few pixels: A_y map A_x^T as a sum over these pixels alone.
+    """Return A_y map A_x^T of N maps (H, W), summing over their few pixels that are not 0.
 
     Args:
-        drawings: of N regions.
+        drawings: N.
         rows: (N, s, H) weights of RoI cells along y.
-        columns: (N, s, W) along x.
+        columns: (N, s, W) weights of RoI cells along x.
 
     Returns:
         (N, s, s) float32.
@@ -112,3 +145,12 @@ def _align(drawings: Sequence[Drawing], rows: Tensor, columns: Tensor) -> Tensor
     by_column = columns.gather(2, x[:, None].expand(-1, rows.shape[1], -1))
     with torch.autocast(rows.device.type, enabled=False):
         return (by_row * torch.from_numpy(values).to(rows.device)[:, None]) @ by_column.mT
+
+
+def _set_logits(regions: Sequence[Region], hidden: Tensor, maps: ClassMaps) -> None:
+    """Compute the logits and classes of N regions from the head's last layer (N, C, mask_size, mask_size)."""
+    given = torch.tensor([region.given_class for region in regions], device=hidden.device)
+    shares = maps.shares(maps.class_logits(hidden), given)
+    classes = len(regions) * [0] if shares is None else shares.argmax(dim=1).tolist()
+    for region, logits, top_class in zip(regions, maps(hidden, shares), classes, strict=True):
+        region.logits, region.top_class = logits, top_class

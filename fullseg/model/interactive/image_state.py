@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fullseg.model.annotation_maps import walk_scribbles
-from fullseg.model.base import PREDICTED, Segmenter
+from fullseg.model.base import PREDICTED, Segmenter, Strokes
 from fullseg.model.boxes import region_boxes
 from fullseg.model.interactive.drawing import NOTHING, Box, Drawing, Window, bounding_box, difference, draw_regions
-from fullseg.model.interactive.heads import make_head
+from fullseg.model.interactive.factory import make_region_cache
 from fullseg.model.interactive.region_cache import Region
 from fullseg.model.interactive.tiles import LARGE_TILE, SMALL_TILE, Decided, TiledCanvas
 from fullseg.types import VOID, Annotations, Scribble
@@ -54,7 +54,7 @@ class ImageState:
         batched: bool,
     ) -> None:
         self.segmenter, self.size, self.hold_scribbles = segmenter, size, hold_scribbles
-        self.head = make_head(segmenter, features, size, batched=batched)
+        self.cache = make_region_cache(segmenter, features, size, batched=batched)
         self.canvas = TiledCanvas(size, LARGE_TILE if batched else SMALL_TILE, background=segmenter.background)
         self.keys: list[Key] = []
         self.regions: list[Region] = []
@@ -79,7 +79,7 @@ class ImageState:
         changes += self._draw(changed, points, of_region)
         self.keys = keys
         self._fit_boxes(points, annotations.scribbles)
-        self._run_head(changes, self._name(classes))
+        self._run_head(changes, self._give_classes(classes))
         self._decide(annotations.scribbles, locked)
         self.canvas.update(self.logits(), self.boxes(), self.decided)
 
@@ -89,7 +89,7 @@ class ImageState:
 
     def classes(self) -> NDArray[np.int64]:
         """Return the predicted class (N,) of every region."""
-        return np.array([region.picked for region in self.regions], np.int64)
+        return np.array([region.top_class for region in self.regions], np.int64)
 
     def boxes(self) -> NDArray[np.int64]:
         """Return the boxes (N, 4), (x0, y0, x1, y1) in pixels."""
@@ -126,7 +126,7 @@ class ImageState:
         return [self._erase(region) for region in gone]
 
     def _erase(self, region: Region) -> Change:
-        self.head.forget(region)
+        self.cache.forget(region)
         return Change(None, None, self._share(region.drawing.shared, NOTHING))
 
     def _draw(
@@ -155,41 +155,36 @@ class ImageState:
     def _share(self, before: Drawing, after: Drawing) -> Box | None:
         """Bring the sum of all regions' shared maps up to date; return where it has changed."""
         change = difference(before, after)
-        self.head.total.ravel()[change.pixels] += change.values
+        self.cache.total.ravel()[change.pixels] += change.values
         return bounding_box(change, self.size[1])
 
     def _fit_boxes(self, points: NDArray[np.float32], scribbles: Sequence[Scribble]) -> None:
         """Let boxes hold the scribbles; where a box changes, nothing that was computed in it is of use."""
-        paths = [scribble.points for scribble in scribbles]
-        boxes = region_boxes(
-            torch.from_numpy(points),
-            torch.from_numpy(np.concatenate([np.zeros((0, 2), np.float32), *paths])),
-            torch.tensor([s.region for s in scribbles for _ in s.points], dtype=torch.int64),
-            self.size,
-        )
+        strokes = Strokes.pack(scribbles)
+        boxes = region_boxes(torch.from_numpy(points), strokes.points, strokes.region_of_points(), self.size)
         for region, box in zip(self.regions, boxes.long().tolist(), strict=True):
             if region.box != tuple(box):
                 self.canvas.mark([region.box, tuple(box)])
-                self.head.forget(region)
+                self.cache.forget(region)
                 region.box, region.logits = tuple(box), None
 
-    def _name(self, classes: Mapping[int, int]) -> set[int]:
-        """Let classes pick the maps of their regions; return the numbers of those that had another one."""
-        named = [classes.get(number, PREDICTED) for number in range(len(self.regions))]
-        renamed = {number for number, region in enumerate(self.regions) if region.named != named[number]}
-        for number in renamed:
-            self.regions[number].named = named[number]
-        return renamed
+    def _give_classes(self, classes: Mapping[int, int]) -> set[int]:
+        """Note which class a person gave to which region; return the numbers of the regions where it has changed."""
+        given = [classes.get(number, PREDICTED) for number in range(len(self.regions))]
+        changed = {number for number, region in enumerate(self.regions) if region.given_class != given[number]}
+        for number in changed:
+            self.regions[number].given_class = given[number]
+        return changed
 
-    def _run_head(self, changes: Sequence[Change], renamed: set[int]) -> None:
-        """Compute the regions anew whose RoI sees a change, or whose map another class picks."""
+    def _run_head(self, changes: Sequence[Change], reclassified: set[int]) -> None:
+        """Compute the regions that see a change of the annotation maps, have no logits, or have another class now."""
         touched = []
         for number, region in enumerate(self.regions):
             seen = [change.own if change.region is region else change.shared for change in changes]
-            windows = [window for pixels in seen if pixels and (window := self.head.touched_cells(region.box, pixels))]
-            if windows or region.logits is None or number in renamed:
+            windows = [window for pixels in seen if pixels and (window := self.cache.touched_cells(region.box, pixels))]
+            if windows or region.logits is None or number in reclassified:
                 touched.append((region, _around(windows)))
-        self.canvas.mark(self.head.update_all(touched))
+        self.canvas.mark(self.cache.update(touched))
 
     def _decide(self, scribbles: Sequence[Scribble], locked: Mapping[int, NDArray[np.bool_]]) -> None:
         """Find the pixels on scribbles' lines and of locked regions, and mark those that were not so before."""
@@ -226,7 +221,7 @@ class ImageState:
 
 
 def _around(windows: Sequence[Window]) -> Window:
-    """Return the smallest window around some; a cell, whichever, around none."""
+    """Return the bounding window; an arbitrary cell if there are none."""
     top, bottom, left, right = zip(*windows, strict=True) if windows else ((0,), (1,), (0,), (1,))
     return min(top), max(bottom), min(left), max(right)
 

@@ -1,4 +1,4 @@
-"""A network's head on the regions of one image, asked again and again: what every kind of it has in common."""
+"""What is kept of the regions of one image, so that a prediction computes only what has changed since the last one."""
 
 import math
 from abc import ABC, abstractmethod
@@ -13,7 +13,7 @@ from torch import Tensor
 from fullseg.model.base import PREDICTED, Segmenter
 from fullseg.model.interactive.drawing import BLANK, Box, RegionDrawing, Window
 
-CACHE_BYTES = 2**30  # of hidden layers of all regions; the regions touched longest ago are computed anew when needed
+CACHE_BYTES = 2**30  # limit for the hidden layers of all regions; those used longest ago are dropped first
 
 Network = TypeVar("Network", bound=Segmenter)
 
@@ -23,54 +23,62 @@ class Region:
     """What is kept of one region between predictions."""
 
     extreme_points: NDArray[np.float32] = field(default_factory=lambda: np.zeros((4, 2), np.float32))
-    scribbles: Sequence[NDArray[np.float32]] = ()  # (K, 2) each
+    scribbles: Sequence[NDArray[np.float32]] = ()  # points (K, 2) of each
     drawing: RegionDrawing = BLANK
     box: Box = (0, 0, 0, 0)
-    hidden: list[Tensor] = field(default_factory=list)  # (1, C, s, s) each, whatever the head keeps
-    maps: Tensor | None = None  # (1, 2, roi_size, roi_size), F_i
-    logits: Tensor | None = None  # (mask_size, mask_size)
-    named: int = PREDICTED  # class that the person gave it, whose map is then used
-    shares: Tensor | None = None  # (1, num_classes), of the classes' maps, where there are several
-    picked: int = -1  # the class of the largest share
+    hidden: list[Tensor] = field(default_factory=list)  # (1, C, s, s) per layer that the cache keeps; [] if dropped
+    maps: Tensor | None = None  # (1, 2, roi_size, roi_size) float32, F_i (Eq. 2)
+    logits: Tensor | None = None  # (mask_size, mask_size) float32
+    given_class: int = PREDICTED  # the class that a person gave to the region; its map is then used
+    shares: Tensor | None = None  # (1, num_classes), the share of each class's map; None if one map serves all classes
+    top_class: int = -1  # the class with the largest share
 
 
-class RegionHead(ABC, Generic[Network]):
-    """The head of a network on the regions of one image.
+class RegionCache(ABC, Generic[Network]):
+    """Computes the logits of one image's regions, and keeps what the next computation can use again.
 
     Args:
         segmenter: in evaluation mode.
-        features: (C, h, w) of the image.
+        features: (C, h, w) float, of the image.
         size: (H, W) of the image in pixels.
     """
 
     def __init__(self, segmenter: Network, features: Tensor, size: tuple[int, int]) -> None:
         self.segmenter, self.features, self.size = segmenter, features, size
-        self.total = np.zeros(size, np.float32)  # sum of what all regions share
-        self._recent: dict[int, Region] = {}  # by id, those whose hidden layers are kept, the latest last
+        self.total = np.zeros(size, np.float32)  # sum over all regions of what the others see of them
+        self._recent: dict[int, Region] = {}  # regions with hidden layers, by id(); the one used last comes last
 
     @abstractmethod
     def touched_cells(self, box: Box, pixels: Box) -> Window | None:
-        """Return the RoI cells of a box that see any of a box of pixels; None if none does."""
-
-    @abstractmethod
-    def update_all(self, touched: Sequence[tuple[Region, Window]]) -> list[Box]:
-        """Compute regions anew where their annotation maps have changed.
+        """Return which part of a region's RoI sees a change of the annotation maps.
 
         Args:
-            touched: each with the window of its RoI in which F_i has changed; all of a region is computed that has
-                no hidden layers.
+            box: of the region.
+            pixels: the box of pixels in which the maps have changed.
 
         Returns:
-            For every region the pixels of the canvas that its changed logits reach.
+            The window of RoI cells to compute again, or None if the region sees nothing of the change.
+        """
+
+    @abstractmethod
+    def update(self, touched: Sequence[tuple[Region, Window]]) -> list[Box]:
+        """Compute the logits of regions again.
+
+        Args:
+            touched: regions, each with the window of its RoI in which F_i has changed. A region without hidden layers
+                is computed as a whole.
+
+        Returns:
+            Per region the box of the pixels that its changed logits reach on the canvas.
         """
 
     def forget(self, region: Region) -> None:
-        """Drop what was computed of a region in its box."""
+        """Drop the hidden layers of a region: its box has changed, or it is gone."""
         region.hidden = []
         self._recent.pop(id(region), None)
 
     def _keep(self, region: Region, layers: int) -> None:
-        """Note that a region was used, of so many layers, and drop those of the regions that were not for longest."""
+        """Note that a region with so many hidden layers was used; drop those used longest ago if memory is short."""
         self._recent.pop(id(region), None)
         self._recent[id(region)] = region
         most = max(1, CACHE_BYTES // (layers * region.hidden[0].nbytes))
@@ -79,7 +87,16 @@ class RegionHead(ABC, Generic[Network]):
 
 
 def seen_cells(box: Box, pixels: Box, side: int) -> Window | None:
-    """Return the cells of a RoI of ``side`` x ``side`` that see any of a box of pixels; None if none does."""
+    """Return the cells of a RoI that see some pixels.
+
+    Args:
+        box: of the region.
+        pixels: the box of the pixels.
+        side: of the RoI in cells.
+
+    Returns:
+        The window of these cells; None if there are none.
+    """
     rows, columns = (
         (
             max(0, math.floor((pixels[axis] - 1 - box[axis]) * side / (box[2 + axis] - box[axis]))),

@@ -14,7 +14,7 @@ from fullseg.model.dextr.dextr import Dextr
 from fullseg.types import Batch
 
 SIZE = (90, 120)
-NO_STROKES = Strokes(torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
+NO_STROKES = Strokes.pack([])
 QUADS = torch.tensor(
     [
         [[30, 40], [50, 20], [79, 40], [50, 69]],
@@ -45,7 +45,7 @@ def batch_of(images: Tensor, quads: list[Tensor]) -> Batch:
     counts = torch.tensor([len(mine) for mine in quads])
     none = torch.zeros(0, dtype=torch.int64)
     return Batch(
-        draws=torch.zeros(len(images), 2, dtype=torch.int64),
+        keys=torch.zeros(len(images), 2, dtype=torch.int64),
         images=images,
         region_maps=torch.zeros(len(images), *SIZE, dtype=torch.int64),
         regions_per_image=counts,

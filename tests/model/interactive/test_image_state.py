@@ -7,13 +7,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from fullseg.data.dataset import pack_scribbles
 from fullseg.model.base import PREDICTED, Regions, Segmenter, Strokes
 from fullseg.model.canvas import OUTSIDE_LOGIT, project_to_canvas, region_map_of
 from fullseg.model.dextr.dextr import Dextr
 from fullseg.model.factory import make_segmenter
-from fullseg.model.interactive import region_cache as region_head
-from fullseg.model.interactive import windows as incremental
+from fullseg.model.interactive import region_cache, windows
 from fullseg.model.interactive.image_state import ImageState
 from fullseg.model.segmenter import RegionSegmenter
 from fullseg.types import VOID, Annotations, Scribble
@@ -75,12 +73,11 @@ def features_of(segmenter: Segmenter) -> torch.Tensor:
 
 
 def straightforward(
-    segmenter: Segmenter, features: torch.Tensor, annotations: Annotations, named: dict[int, int] | None = None
+    segmenter: Segmenter, features: torch.Tensor, annotations: Annotations, given: dict[int, int] | None = None
 ) -> Regions:
-    points, lengths, regions = pack_scribbles(annotations.scribbles)
     quads = torch.from_numpy(annotations.extreme_points)
-    rois, boxes = segmenter.region_inputs(features, quads, Strokes(points, lengths, regions), SIZE)
-    classes = torch.tensor([(named or {}).get(region, PREDICTED) for region in range(len(quads))], dtype=torch.int64)
+    rois, boxes = segmenter.region_inputs(features, quads, Strokes.pack(annotations.scribbles), SIZE)
+    classes = torch.tensor([(given or {}).get(region, PREDICTED) for region in range(len(quads))], dtype=torch.int64)
     return segmenter.head(rois, boxes, classes)
 
 
@@ -180,10 +177,10 @@ def test_any_change_gives_what_computing_everything_anew_gives(
     with torch.inference_mode():
         state = ImageState(segmenter, features, SIZE, hold_scribbles=True, batched=batched)
         locked: dict[int, NDArray[np.bool_]] = {}
-        named: dict[int, int] = {}
+        given: dict[int, int] = {}
         for _ in range(10):
-            state.update(annotations, locked, named)
-            regions = straightforward(segmenter, features, annotations, named)
+            state.update(annotations, locked, given)
+            regions = straightforward(segmenter, features, annotations, given)
             assert_same(
                 state, regions, held(project_to_canvas(regions.logits, regions.boxes, SIZE), annotations, locked)
             )
@@ -195,7 +192,7 @@ def test_any_change_gives_what_computing_everything_anew_gives(
             }
             if segmenter.knows_classes:
                 classes = rng.integers(-2, 2, len(annotations.extreme_points)).tolist()
-                named = {region: number for region, number in enumerate(classes) if number >= 0}
+                given = {region: number for region, number in enumerate(classes) if number >= 0}
 
 
 @pytest.fixture
@@ -213,13 +210,13 @@ STROKE = Scribble(0, np.array([[30, 60], [34, 66]], np.float32))
 
 def record_convolutions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     cells: list[int] = []
-    original = incremental._convolve_window
+    original = windows._convolve_window
 
-    def recorded(source: torch.Tensor, window: incremental.Window, *rest: Any) -> torch.Tensor:
+    def recorded(source: torch.Tensor, window: windows.Window, *rest: Any) -> torch.Tensor:
         cells.append((window[1] - window[0]) * (window[3] - window[2]))
         return original(source, window, *rest)
 
-    monkeypatch.setattr(incremental, "_convolve_window", recorded)
+    monkeypatch.setattr(windows, "_convolve_window", recorded)
     return cells
 
 
@@ -267,17 +264,17 @@ def test_another_class_changes_all_of_the_logits(tiny_model: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("batched", [False, True])
-def test_a_named_class_picks_the_map_until_it_is_named_no_more(tiny_model: dict[str, Any], *, batched: bool) -> None:
+def test_a_given_class_picks_the_map_until_it_is_taken_back(tiny_model: dict[str, Any], *, batched: bool) -> None:
     segmenter = RegionSegmenter(**tiny_model).eval()
     tell_classes_apart(segmenter)
     segmenter.maps.classifier = Verdict()  # type: ignore[assignment]
     features, annotations = features_of(segmenter), Annotations(FAR_APART, [])
     state = ImageState(segmenter, features, SIZE, hold_scribbles=True, batched=batched)
     with torch.inference_mode():
-        for named in ({}, {1: 1}, {}):
-            state.update(annotations, {}, named)
-            assert state.classes().tolist() == [0, named.get(1, 0), 0]
-            anew = straightforward(segmenter, features, annotations, named)
+        for given in ({}, {1: 1}, {}):
+            state.update(annotations, {}, given)
+            assert state.classes().tolist() == [0, given.get(1, 0), 0]
+            anew = straightforward(segmenter, features, annotations, given)
             torch.testing.assert_close(torch.stack(state.logits()), anew.logits, rtol=1e-4, atol=1e-4)
             expected = region_map_of(project_to_canvas(anew.logits, anew.boxes, SIZE))
             np.testing.assert_array_equal(state.canvas.region_map, expected)
@@ -308,7 +305,7 @@ def test_only_changed_tiles_are_computed(state: ImageState, monkeypatch: pytest.
 
 
 def test_regions_beyond_the_memory_are_computed_anew(state: ImageState, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(region_head, "CACHE_BYTES", 2 * (2 * 8 * 21 * 21 * 4) + 1)  # two regions' hidden layers
+    monkeypatch.setattr(region_cache, "CACHE_BYTES", 2 * (2 * 8 * 21 * 21 * 4) + 1)  # two regions' hidden layers
     cells = record_convolutions(monkeypatch)
     with torch.inference_mode():
         state.update(Annotations(FAR_APART, []), {}, {})
@@ -317,24 +314,24 @@ def test_regions_beyond_the_memory_are_computed_anew(state: ImageState, monkeypa
         state.update(Annotations(FAR_APART, [STROKE]), {}, {})
         assert min(cells) == 21 * 21
         assert [bool(region.hidden) for region in state.regions] == [True, False, True]
-        regions = straightforward(state.segmenter, state.head.features, Annotations(FAR_APART, [STROKE]))
+        regions = straightforward(state.segmenter, state.cache.features, Annotations(FAR_APART, [STROKE]))
         torch.testing.assert_close(torch.stack(state.logits()), regions.logits, rtol=1e-4, atol=1e-4)
 
 
 def test_a_batch_is_of_the_touched_regions_and_may_be_larger_than_the_memory(
     state: ImageState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(region_head, "CACHE_BYTES", 8 * 21 * 21 * 4)  # one region's
+    monkeypatch.setattr(region_cache, "CACHE_BYTES", 8 * 21 * 21 * 4)  # one region's
     counts: list[int] = []
     last = state.segmenter.convolutions[-1]
     last.register_forward_hook(lambda _, inputs, __: counts.append(len(inputs[0])))
-    batched = ImageState(state.segmenter, state.head.features, SIZE, hold_scribbles=True, batched=True)
+    batched = ImageState(state.segmenter, state.cache.features, SIZE, hold_scribbles=True, batched=True)
     with torch.inference_mode():
         for annotations in (Annotations(FAR_APART, []), Annotations(FAR_APART, [STROKE]), Annotations(FAR_APART, [])):
             batched.update(annotations, {}, {})
         assert [bool(region.hidden) for region in batched.regions] == [True, False, False]
         assert counts == [3, 1, 1]
-        regions = straightforward(state.segmenter, state.head.features, Annotations(FAR_APART, []))
+        regions = straightforward(state.segmenter, state.cache.features, Annotations(FAR_APART, []))
         torch.testing.assert_close(torch.stack(batched.logits()), regions.logits, rtol=1e-4, atol=1e-4)
 
 
@@ -344,9 +341,9 @@ def test_the_network_may_overrule_scribbles_that_are_not_held(state: ImageState)
     with torch.inference_mode():
         state.update(Annotations(wide, everywhere), {}, {})
         assert state.canvas.region_map[30, 20] == state.canvas.region_map[120, 50] == 0
-        free = ImageState(state.segmenter, state.head.features, SIZE, hold_scribbles=False, batched=False)
+        free = ImageState(state.segmenter, state.cache.features, SIZE, hold_scribbles=False, batched=False)
         free.update(Annotations(wide, everywhere), {}, {})
-        regions = straightforward(state.segmenter, state.head.features, Annotations(wide, everywhere))
+        regions = straightforward(state.segmenter, state.cache.features, Annotations(wide, everywhere))
         plain = region_map_of(project_to_canvas(regions.logits, regions.boxes, SIZE))
     np.testing.assert_array_equal(free.canvas.region_map, plain)
 
@@ -359,7 +356,7 @@ def test_half_precision_is_the_networks_alone(state: ImageState) -> None:
         maps = state.regions[0].maps
         assert maps is not None
         with torch.autocast("cpu", torch.bfloat16):
-            half = ImageState(state.segmenter, state.head.features, SIZE, hold_scribbles=True, batched=False)
+            half = ImageState(state.segmenter, state.cache.features, SIZE, hold_scribbles=True, batched=False)
             half.update(Annotations(FAR_APART, []), {}, {})
             half.update(annotations, {}, {})
     logits = torch.stack(half.logits())
@@ -369,7 +366,7 @@ def test_half_precision_is_the_networks_alone(state: ImageState) -> None:
     np.testing.assert_array_equal(half.canvas.region_map, region_map_of(held(canvas, annotations, {})))
 
 
-@pytest.mark.parametrize("edge", [(SIZE[1] - 0.6, SIZE[0] - 0.6), (-0.5, -0.5), (SIZE[1], SIZE[0])])
+@pytest.mark.parametrize("edge", [(SIZE[1] - 0.6, SIZE[0] - 0.6), (-0.5, -0.5), (SIZE[1] - 0.5, SIZE[0] - 0.5)])
 def test_a_dot_at_the_edge_holds_one_pixel(state: ImageState, edge: tuple[float, float]) -> None:
     with torch.inference_mode():
         state.update(Annotations(FAR_APART, [Scribble(0, np.array([edge], np.float32))]), {}, {})
