@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from fullseg.model.boxes import inside_boxes
+from fullseg.model.boxes import box_area, inside_boxes
 from fullseg.types import VOID
 
 OUTSIDE_LOGIT = -1e4  # finite, so softmax has no NaN; never wins against a region whose box covers the pixel
@@ -64,6 +64,19 @@ def region_map_of(canvas: Tensor, *, background: bool = False) -> Tensor:
         return torch.full(canvas.shape[1:], VOID, dtype=torch.int64, device=canvas.device)
     best, region = canvas.max(dim=0)
     return torch.where(best > (0 if background else OUTSIDE_LOGIT), region, VOID)
+
+
+def fill_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Give every pixel to the smallest box that covers it: what the boxes alone are worth, a baseline.
+
+    Args:
+        boxes: (N, 4), (x0, y0, x1, y1) in pixels.
+        size: (H, W) of the canvas in pixels.
+
+    Returns:
+        (H, W) int64 in [0, N), VOID where no box covers the pixel.
+    """
+    return region_map_of(project_to_canvas(-box_area(boxes).log()[:, None, None], boxes, size))
 
 
 def with_background(canvas: Tensor) -> Tensor:

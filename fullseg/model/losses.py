@@ -122,6 +122,18 @@ class ClassBalancedLoss(nn.Module):
         return losses / len(boxes)
 
 
+def class_loss(class_logits: Tensor, classes: Tensor, regions_per_image: Tensor) -> Tensor:
+    """Return the cross-entropy of the classification head: the mean over an image's regions, then over the images.
+
+    Args:
+        class_logits: (M, num_classes) float.
+        classes: (M,) int64, the true ones.
+        regions_per_image: (B,) int64, N of each image; their sum is M.
+    """
+    weight = (1 / regions_per_image).repeat_interleave(regions_per_image)
+    return (weight * F.cross_entropy(class_logits, classes, reduction="none")).sum() / len(regions_per_image)
+
+
 LOSSES: dict[str, type[nn.Module]] = {
     "pixelwise": PixelwiseLoss,
     "maskwise": MaskwiseLoss,
