@@ -41,41 +41,43 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
         return None
     os.environ["WANDB_MODE"] = mode
     os.environ.setdefault("WANDB_SILENT", "true")
-    os.environ.setdefault(
-        "WANDB_DATA_DIR", str(run_folder.resolve() / "wandb")
-    )  # else W&B stages artifacts outside the run folder
+    os.environ.setdefault("WANDB_DATA_DIR", str(run_folder.resolve() / "wandb"))  # else artifacts are staged elsewhere
     os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", "1")  # seconds of logging that a kill can lose
     if not is_rank_0():  # one W&B run for all ranks
         return WandbLogger(save_dir=run_folder)
-    name = f"{config['experiment']}-{run_folder.name}".translate(NO_NAME)
-    if job != "train":  # the study's folder below the run is part of the name
-        place = run_folder.resolve().parts
-        names = place[place.index("studies") - 1 :] if "studies" in place else place[-1:]
-        name = "-".join([config["experiment"].replace("/", "-"), *names, job]).translate(NO_NAME)
-    options: dict[str, Any] = {
-        "dir": run_folder,
-        "project": tracking.project,
-        "name": name,
-        "group": os.environ.get("WANDB_RUN_GROUP", config["experiment"]),  # the cells of a sweep are one group
-        "id": os.environ.get("WANDB_RUN_ID", name),
-        "job_type": job,
-        "config": config,
-        "mode": mode,
-    }
-    try:
-        resume: Any = "allow" if mode == "online" else None
-        run = wandb.init(**options, resume=resume, settings=wandb.Settings(init_timeout=CONNECT_SECONDS))
-    except wandb.Error as error:
-        warnings.warn(
-            f"W&B cannot be reached, so this run is logged offline; `wandb sync` uploads it later: {error}",
-            stacklevel=1,
-        )
-        run = wandb.init(
-            **{**options, "id": f"{options['id']}-offline", "mode": "offline"}
-        )  # the first id is in use now
+    name = _run_name(config["experiment"], run_folder, job)
+    run = _open(
+        mode,
+        dir=run_folder,
+        project=tracking.project,
+        name=name,
+        group=os.environ.get("WANDB_RUN_GROUP", config["experiment"]),  # the cells of a sweep are one group
+        id=os.environ.get("WANDB_RUN_ID", name),
+        job_type=job,
+        config=config,
+    )
     for keys, x_axis in X_AXES.items():
         run.define_metric(keys, step_metric=x_axis)
     return WandbLogger(save_dir=run_folder, experiment=run)
+
+
+def _run_name(experiment: str, run_folder: Path, job: str) -> str:
+    if job == "train":
+        return f"{experiment}-{run_folder.name}".translate(NO_NAME)
+    place = run_folder.resolve().parts  # a study's folder may lie below the run's: both are part of the name
+    names = place[place.index("studies") - 1 :] if "studies" in place else place[-1:]
+    return "-".join([experiment.replace("/", "-"), *names, job]).translate(NO_NAME)
+
+
+def _open(mode: str, **options: Any) -> wandb.Run:  # noqa: ANN401  arguments of wandb.init
+    """Open a run; offline if W&B cannot be reached."""
+    try:
+        resume: Any = "allow" if mode == "online" else None
+        return wandb.init(**options, mode=mode, resume=resume, settings=wandb.Settings(init_timeout=CONNECT_SECONDS))
+    except wandb.Error as error:
+        text = f"W&B cannot be reached, so this run is logged offline; `wandb sync` uploads it later: {error}"
+        warnings.warn(text, stacklevel=1)
+        return wandb.init(**{**options, "id": f"{options['id']}-offline", "mode": "offline"})  # the id is in use now
 
 
 def finish_wandb() -> None:
