@@ -47,7 +47,7 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
         return WandbLogger(save_dir=run_folder)
     name = _run_name(config["experiment"], run_folder, job)
     run = _open(
-        mode,
+        mode=mode,
         dir=run_folder,
         project=tracking.project,
         name=name,
@@ -69,11 +69,11 @@ def _run_name(experiment: str, run_folder: Path, job: str) -> str:
     return "-".join([experiment.replace("/", "-"), *names, job]).translate(NO_NAME)
 
 
-def _open(mode: str, **options: Any) -> wandb.Run:  # noqa: ANN401  arguments of wandb.init
+def _open(**options: Any) -> wandb.Run:  # noqa: ANN401  arguments of wandb.init
     """Open a run; offline if W&B cannot be reached."""
     try:
-        resume: Any = "allow" if mode == "online" else None
-        return wandb.init(**options, mode=mode, resume=resume, settings=wandb.Settings(init_timeout=CONNECT_SECONDS))
+        resume: Any = "allow" if options["mode"] == "online" else None
+        return wandb.init(**options, resume=resume, settings=wandb.Settings(init_timeout=CONNECT_SECONDS))
     except wandb.Error as error:
         text = f"W&B cannot be reached, so this run is logged offline; `wandb sync` uploads it later: {error}"
         warnings.warn(text, stacklevel=1)
