@@ -104,37 +104,6 @@ def _reduction(before: int, after: int | None) -> nn.Module:
     return nn.Identity() if after is None else nn.Conv2d(before, after, 1)
 
 
-class LastStage(FrozenNorms):
-    """A timm network's stage 5 (``layer4`` of a ResNet), dilated instead of strided: a RoI keeps its size.
-
-    Args:
-        name: timm model.
-        pretrained: load ImageNet weights.
-
-    Raises:
-        WeightsError: if the weights can't be had.
-    """
-
-    def __init__(self, *, name: str, pretrained: bool) -> None:
-        super().__init__()
-        body: Any = timm.create_model(name, features_only=True, out_indices=(3, 4), output_stride=16)
-        if pretrained:
-            load_imagenet_weights(body, name)
-        before, last = body.feature_info.get_dicts()
-        if "stage" in last:  # an EfficientNet
-            self.blocks = nn.Sequential(*body.blocks[before["stage"] : last["stage"]])
-        else:
-            self.blocks = nn.Sequential(body[last["module"]])
-        self.in_channels, self.channels = before["num_chs"], last["num_chs"]
-        self.freeze(self.blocks)
-
-    def forward(self, rois: Tensor) -> Tensor:
-        """Turn (M, in_channels, s, s) into (M, channels, s, s)."""
-        with torch.autocast("cpu", enabled=False):  # as in Backbone
-            result: Tensor = self.blocks(rois.float() if rois.device.type == "cpu" else rois)
-        return result
-
-
 def load_imagenet_weights(body: nn.Module, name: str) -> None:
     """Load ImageNet weights into a timm feature extractor.
 

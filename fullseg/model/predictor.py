@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fullseg.errors import CheckpointError, DataError
-from fullseg.model.base import Segmenter
 from fullseg.model.factory import make_segmenter, without_initial_weights
 from fullseg.model.interactive.image_state import ImageState
+from fullseg.model.segmenter import Segmenter
 from fullseg.types import Annotations, Scribble, inside_image
 
 

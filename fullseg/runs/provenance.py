@@ -21,7 +21,7 @@ from fullseg.config.load import plain
 from fullseg.config.schema import Config
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.errors import ConfigError
-from fullseg.model.base import Segmenter
+from fullseg.model.segmenter import Segmenter
 
 # All packages are in environment.txt; these compute the numbers, and are named wherever a number may end up alone.
 PACKAGES = ("torch", "torchvision", "lightning", "numpy", "opencv-python-headless", "timm", "scipy")

@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fullseg.model.annotation_maps import draw_points, draw_scribbles
-from fullseg.model.base import Regions, Segmenter, Strokes
+from fullseg.model.base import Regions, Strokes
 from fullseg.model.boxes import region_boxes
 from fullseg.model.dextr.deeplab import PyramidNet, load_published
 from fullseg.model.roi_align import crop
+from fullseg.model.segmenter import Segmenter
 
 CROPS_AT_ONCE = 4  # bounds the memory of a prediction, whatever the number of regions
 PIXELS_PER_CELL = 4  # of the crop, in a region's logits: half the network's stride

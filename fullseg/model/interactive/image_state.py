@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fullseg.model.annotation_maps import walk_scribbles
-from fullseg.model.base import PREDICTED, Segmenter, Strokes
+from fullseg.model.base import PREDICTED, Strokes
 from fullseg.model.boxes import region_boxes
 from fullseg.model.interactive.drawing import NOTHING, Box, Drawing, Window, bounding_box, difference, draw_regions
 from fullseg.model.interactive.factory import make_region_cache
 from fullseg.model.interactive.region_cache import Region
 from fullseg.model.interactive.tiles import LARGE_TILE, SMALL_TILE, Decided, TiledCanvas
+from fullseg.model.segmenter import Segmenter
 from fullseg.types import VOID, Annotations, Scribble
 
 
