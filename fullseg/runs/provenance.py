@@ -24,7 +24,7 @@ from fullseg.config.load import plain
 from fullseg.config.schema import Config
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.errors import ConfigError
-from fullseg.model.base import Segmenter
+from fullseg.model.segmenter import Segmenter
 
 # These packages compute the numbers. They are recorded beside every number; environment.txt has all packages.
 PACKAGES = ("torch", "torchvision", "lightning", "numpy", "opencv-python-headless", "timm", "scipy")

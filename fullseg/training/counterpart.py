@@ -10,9 +10,9 @@ from torch import Tensor
 from fullseg.config.schema import Config
 from fullseg.data.scribbling import Scribbler
 from fullseg.errors import ConfigError
-from fullseg.model.base import Segmenter
 from fullseg.model.factory import without_initial_weights
 from fullseg.model.predictor import Predictor
+from fullseg.model.segmenter import Segmenter
 from fullseg.runs.find import find_checkpoint
 from fullseg.training.module import SegmenterModule
 from fullseg.types import Batch

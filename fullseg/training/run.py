@@ -15,8 +15,8 @@ from fullseg.config.schema import Config, epochs_between_evaluations
 from fullseg.config.strategies import INTERACTIVE, STRATEGIES
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.errors import ConfigError
-from fullseg.model.base import Segmenter
 from fullseg.model.factory import without_initial_weights
+from fullseg.model.segmenter import Segmenter
 from fullseg.runs.checkpoints import check_model, checkpoint_to_resume, load_checkpoint
 from fullseg.runs.folder import Metrics, Result, open_folder, read_before, write_summary
 from fullseg.runs.provenance import NamesProvenance, provenance, write_provenance

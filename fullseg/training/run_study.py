@@ -15,8 +15,8 @@ from fullseg.config.load import plain
 from fullseg.config.schema import Config
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.errors import ConfigError
-from fullseg.model.base import Segmenter
 from fullseg.model.predictor import Predictor
+from fullseg.model.segmenter import Segmenter
 from fullseg.runs.find import find_checkpoint
 from fullseg.runs.provenance import provenance
 from fullseg.runs.ranks import end_other_ranks

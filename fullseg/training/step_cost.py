@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from fullseg.errors import ConfigError
-from fullseg.model.base import Segmenter
+from fullseg.model.segmenter import Segmenter
 
 
 def compile_backbone(segmenter: Segmenter, backend: str) -> None:

@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import WandbLogger
 from numpy.typing import NDArray
 
 from fullseg.config.strategies import INTERACTIVE, STRATEGIES
-from fullseg.model.base import Segmenter
+from fullseg.model.segmenter import Segmenter
 from fullseg.runs.provenance import study_provenance
 from fullseg.study.baselines import BASELINES
 from fullseg.study.models import model_of
