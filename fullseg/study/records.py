@@ -1,4 +1,4 @@
-"""What happened on every image: annotated by the simulated annotator, recorded, written as a table."""
+"""The record of every studied image: its quality and its scribbles after every round, written as a table."""
 
 import time
 from collections.abc import Sequence
@@ -19,21 +19,28 @@ from fullseg.types import Category, Sample
 
 
 class ImageRecord(NamedTuple):
-    """What happened on one image of N regions in R rounds."""
+    """The course of one image with N regions over R rounds. Row 0 of an array is the state after the extreme points."""
 
-    index: int  # type: ignore[assignment]  # of the image in its split; hides tuple.index
+    index: int  # type: ignore[assignment]  # of the image in its split; it hides tuple.index
     name: str
     classes: NDArray[np.int64]  # (N,)
-    area: NDArray[np.int64]  # (N,) true area in square pixels
-    iou: NDArray[np.float64]  # (R + 1, N) in [0, 1], NaN where there is no pixel
-    boundary_iou: NDArray[np.float64]  # (R + 1, N)
-    scribbles: NDArray[np.int64]  # (R + 1, N), got so far
-    panoptic: list[PanopticCounts]  # R + 1
-    seconds: NDArray[np.float64]  # (R + 1,) of simulating and predicting
+    area: NDArray[np.int64]  # (N,), of the true regions, in square pixels
+    iou: NDArray[np.float64]  # (R + 1, N), in [0, 1]; NaN for a region without a scored pixel
+    boundary_iou: NDArray[np.float64]  # (R + 1, N), in [0, 1]; NaN for a region without a scored pixel
+    scribbles: NDArray[np.int64]  # (R + 1, N), number of scribbles that each region has so far
+    panoptic: list[PanopticCounts]  # R + 1 of them
+    seconds: NDArray[np.float64]  # (R + 1,), time to simulate and predict each round
 
 
 def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -> ImageRecord:
-    """Annotate one image and record its quality after every round."""
+    """Annotate one image and record its quality after every round.
+
+    Args:
+        sample: the image, its true regions and its extreme points.
+        predict: of the model that is corrected.
+        allocation: ``per_region`` or ``free``.
+        plan: rounds, noise and seed.
+    """
     truth, count = sample.region_map, len(sample.classes)
     iou, boundary, given, panoptic, seconds = [], [], [], [], []
     mark = time.perf_counter()
@@ -60,7 +67,13 @@ def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -
 
 
 def write_records(path: Path, records: Sequence[ImageRecord], categories: Sequence[Category]) -> None:
-    """Write a table with one row an image, region and round, whole or not at all."""
+    """Write a Parquet table with one row per image, region and round. After an error there is no file, or the old one.
+
+    Args:
+        path: of the table.
+        records: of all images.
+        categories: of the data set.
+    """
     parts = []
     for record in records:
         rounds, count = record.iou.shape

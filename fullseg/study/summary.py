@@ -1,4 +1,4 @@
-"""The study of Sec. 5.3: images annotated by the simulated annotator, their records, and the numbers of study.json."""
+"""The numbers of ``study.json``: curves over rounds and interaction metrics, computed from the images' records."""
 
 import functools
 import json
@@ -21,13 +21,15 @@ from fullseg.types import Category
 def summarise(
     records: Sequence[ImageRecord], categories: Sequence[Category], *, rounds: int, resamplings: int, seed: int
 ) -> dict[str, Any]:
-    """Return one strategy's entry of ``study.json``: curves over rounds, their bands, and the interaction metrics.
+    """Return the entry of one strategy in ``study.json``: plain lists and numbers.
+
+    Curves are lists of R + 1 values: after the extreme points, and after every round.
 
     Args:
-        records: of all images, at least one region among them.
-        categories: of the data set; things and stuff are told apart where there is both.
-        rounds: R, the budget of scribbles per region.
-        resamplings: of the bootstrap.
+        records: of all images; they have at least one region.
+        categories: of the data set. If it has both things and stuff, each gets a curve of its own.
+        rounds: R, also the budget of scribbles per region.
+        resamplings: of the images, for the 95 % bands (bootstrap).
         seed: of the bootstrap.
     """
     regions = sum(record.iou.shape[1] for record in records)
@@ -57,7 +59,7 @@ def summarise(
 
 
 def _groups(records: Sequence[ImageRecord], categories: Sequence[Category]) -> dict[str, list[float | None]]:
-    """Return the curve of every group of regions: by size, and of things and stuff where there are both."""
+    """Return the IoU curve of every group of regions: by size, and things and stuff if there are both."""
     groups = {
         name: [record.iou[:, (record.area >= low) & (record.area < high)] for record in records]
         for name, (low, high) in SIZES.items()
@@ -70,7 +72,14 @@ def _groups(records: Sequence[ImageRecord], categories: Sequence[Category]) -> d
 
 
 def _mean(parts: Sequence[NDArray[np.float64]]) -> list[float | None]:
-    """Return the mean over all regions of arrays (R + 1, n), without NaN; None where there is no region."""
+    """Return the R + 1 means over the regions of several images.
+
+    Args:
+        parts: of each image (R + 1, n); NaN is left out.
+
+    Returns:
+        One mean per round; None if no region counts.
+    """
     values = np.concatenate(parts, axis=1)
     scored = ~np.isnan(values)
     counts = np.count_nonzero(scored, axis=1)
@@ -79,7 +88,16 @@ def _mean(parts: Sequence[NDArray[np.float64]]) -> list[float | None]:
 
 
 def write_study(path: Path, header: dict[str, Any], strategies: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Write ``study.json``, keeping the strategies of an earlier study of the same model, data and plan."""
+    """Write ``study.json``. Strategies of an earlier study stay in it if that study has the same header.
+
+    Args:
+        path: of the file.
+        header: what the file says of the model, the data and the plan.
+        strategies: entries of the strategies that were studied now.
+
+    Returns:
+        The content of the file.
+    """
     # Two cells of a sweep may study one model at once, each by another strategy.
     with locked(path.with_name(f".{path.stem}.lock"), f"{path}: another study writes it"):
         kept: dict[str, Any] = {}
