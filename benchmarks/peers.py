@@ -11,9 +11,10 @@ from torch import Tensor
 from untrained import untrained
 
 from fullseg.config.load import load_config
-from fullseg.model.base import Segmenter, Strokes
+from fullseg.model.base import Strokes
 from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.model.predictor import Predictor
+from fullseg.model.segmenter import Segmenter
 from fullseg.types import Annotations
 
 PAPER = ("model.backbone=resnet50", "model.features=c4", "model.stride=16", "model.feature_channels=256")

@@ -30,9 +30,9 @@ from untrained import untrained
 from fullseg.config.load import load_config
 from fullseg.config.schema import Config
 from fullseg.data.dataset import Item, collate
-from fullseg.model.base import Segmenter
 from fullseg.model.losses import LOSSES
 from fullseg.model.predictor import Predictor
+from fullseg.model.segmenter import Segmenter
 from fullseg.runs.provenance import commit, machine
 from fullseg.simulation import simulate_extreme_points
 from fullseg.types import Annotations, Batch, Sample, SampleKey, Scribble

@@ -22,8 +22,9 @@ from untrained import untrained
 from fullseg.config.load import load_config
 from fullseg.config.schema import Config
 from fullseg.data.datamodule import InteractiveDataModule
-from fullseg.model.base import Segmenter, Strokes
+from fullseg.model.base import Strokes
 from fullseg.model.losses import LOSSES
+from fullseg.model.segmenter import Segmenter
 from fullseg.runs.provenance import machine
 from fullseg.runs.trainer import prepare_process
 from fullseg.types import Batch, SampleKey

@@ -3,8 +3,8 @@
 import torch
 
 from fullseg.config.schema import Config
-from fullseg.model.base import Segmenter
 from fullseg.model.factory import make_segmenter, without_initial_weights
+from fullseg.model.segmenter import Segmenter
 from fullseg.training.model_options import model_arguments
 
 

@@ -98,7 +98,7 @@ def test_links_lead_to_files(path: Path) -> None:
 
 def test_the_architecture_names_every_file_exactly_once() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
-    named = re.findall(r"`([\w/]+\.(?:py|js|html|css|j2))`", text)
+    named = re.findall(r"`([\w/.]+\.(?:py|js|html|css|j2))`", text)
     package = ROOT / "fullseg"
     files = [
         str(path.relative_to(package))

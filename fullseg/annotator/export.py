@@ -1,4 +1,4 @@
-"""What a person takes away: COCO panoptic, COCO instances and a label png, for every image by itself and together."""
+"""Exports: COCO panoptic, COCO instances and label png, for each image and for all images together."""
 
 import json
 from collections.abc import Container, Iterable, Sequence
@@ -16,11 +16,11 @@ from fullseg.formats.atomic import replacing, write_json
 from fullseg.formats.panoptic_png import colour_of, segments_info, write_panoptic_png
 
 _PARTS = (("panoptic", "png"), ("labels", "png"), ("parts", "json"))
-MOST_LABELS = 255  # of an 8-bit label png, beside 0 for VOID
+MOST_LABELS = 255  # regions that an 8-bit label png can hold beside 0, which is VOID
 
 
 class Exported(NamedTuple):
-    """What became of one image."""
+    """What the export of one image wrote."""
 
     segments: int
     unassigned: int  # pixels that are VOID
@@ -40,12 +40,12 @@ def export_image(
 
     Args:
         folder: of all exports.
-        name: of the image below its own folder.
-        work: its regions.
-        region_map: (h, w) as the person saw it, index into the work's regions or VOID.
-        size: (H, W) of the image file; the map is enlarged to it, so that every pixel has exactly one region or VOID.
-        category_ids: of the work's regions.
-        things: ids of the categories whose regions are instances.
+        name: of the image, relative to the folder of images.
+        work: the image's regions.
+        region_map: (h, w) int64 as the page shows it: index into the work's regions, or VOID.
+        size: (H, W) of the image file. The map is enlarged to it; each pixel keeps one region or VOID.
+        category_ids: category of each of the work's regions.
+        things: ids of the categories whose regions are written as instances.
     """
     full = cv2.resize(region_map.astype(np.int32), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT).astype(np.int64)
     segments = segments_info(full, category_ids)
@@ -65,11 +65,11 @@ def export_image(
 
 
 def collect(folder: Path, names: Iterable[str], categories: Sequence[dict[str, Any]]) -> list[Path]:
-    """Write ``panoptic.json`` and ``instances.json`` of all images exported so far.
+    """Write ``panoptic.json`` and ``instances.json`` of all images that were exported so far.
 
     Args:
         folder: of all exports.
-        names: of the images, in order; those never exported are left out.
+        names: of all images, in order. Images that were never exported are left out.
         categories: with ``id``, ``name`` and ``isthing``.
     """
     paths = [path for name in names if (path := folder / "parts" / f"{name}.json").is_file()]
@@ -95,12 +95,12 @@ def collect(folder: Path, names: Iterable[str], categories: Sequence[dict[str, A
 def write_times(
     folder: Path, progress: Iterable[tuple[str, int, bool]], seconds: Iterable[tuple[str, str, int, float]]
 ) -> Path:
-    """Write ``times.json``: what annotating really cost, by image, kind of action and region.
+    """Write ``times.json``: the time that the annotation took, by image, kind of action and region.
 
     Args:
         folder: of all exports.
-        progress: name, number of regions and whether it is done of every image.
-        seconds: name, kind of action, their number and the seconds they took.
+        progress: per image: name, number of regions, whether it is done.
+        seconds: per image and kind of action: name, kind, number of actions, seconds.
     """
     actions: dict[str, dict[str, dict[str, float]]] = {}
     for name, kind, count, took in seconds:
@@ -126,12 +126,12 @@ def _cost(regions: int, actions: dict[str, dict[str, float]]) -> dict[str, Any]:
 def _instance(region_map: NDArray[np.int64], segment: dict[str, Any]) -> dict[str, Any]:
     pixels = np.asfortranarray(region_map == segment["id"] - 1, np.uint8)
     encoded = coco_mask.encode(pixels)
-    counts = encoded["counts"].decode("ascii")  # json knows no bytes
+    counts = encoded["counts"].decode("ascii")  # JSON has no bytes
     kept = {key: segment[key] for key in ("category_id", "area", "bbox", "iscrowd", "name")}
     return {**kept, "segmentation": {"size": [int(side) for side in encoded["size"]], "counts": counts}}
 
 
 def _labels(region_map: NDArray[np.int64]) -> NDArray[np.uint16] | NDArray[np.uint8]:
-    """Return 0 for VOID and region + 1: 8 bits where they suffice, 16 otherwise."""
+    """Return labels (H, W): 0 for VOID, else region + 1. They are uint8 if that suffices, else uint16."""
     labels = (region_map + 1).astype(np.uint16)
     return labels if labels.max() > MOST_LABELS else labels.astype(np.uint8)

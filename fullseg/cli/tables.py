@@ -1,4 +1,4 @@
-"""The table at the end of a run."""
+"""The tables that commands end with."""
 
 import math
 import sys
@@ -26,7 +26,7 @@ ROWS = {
 
 
 def print_result(result: Result, config: Config) -> None:
-    """Print IoU before and after training, by region size, the time, where everything is, and what to run next."""
+    """Print IoU before and after training, also by region size, the time, the run folder and a next command."""
     if not is_rank_0():
         return
     console = Console(width=None if sys.stdout.isatty() else 100)
@@ -62,7 +62,7 @@ def print_result(result: Result, config: Config) -> None:
 
 
 def print_study(folder: Path, study: dict[str, Any]) -> None:
-    """Print the curves and the interaction metrics of every strategy, and where everything is."""
+    """Print curves and interaction metrics of each strategy, the files, and a next command."""
     console = Console(width=None if sys.stdout.isatty() else 120)
     title = f"{study['experiment']}: {study['regions']} regions, {study['images']} images of {study['dataset']}"
     table = Table(title=f"{title}, {study['split']}; mean IoU at scribbles per region")
@@ -85,7 +85,7 @@ def print_evaluation(found: Evaluation, *, classes: bool) -> None:
     """Print panoptic quality of all classes, of things and of stuff.
 
     Args:
-        found: of ``evaluate``.
+        found: result of ``evaluate``.
         classes: print a row per class, too.
     """
     rows = groups_of(found) | ({c.name: {c.id} for c in found.categories} if classes else {})
@@ -102,7 +102,7 @@ def print_evaluation(found: Evaluation, *, classes: bool) -> None:
 
 
 def _step_table(seconds: Metrics) -> Table:
-    table = Table("part of a training step", title="where the time of training steps goes")
+    table = Table("part of a training step", title="time of a training step")
     whole = sum(seconds.values())
     for column in ("ms", "%"):
         table.add_column(column, justify="right")
@@ -115,6 +115,6 @@ def _step_table(seconds: Metrics) -> Table:
 
 
 def _number(key: str, metrics: Metrics) -> str:
-    if key not in metrics or math.isnan(metrics[key]):  # or no region of that size
+    if key not in metrics or math.isnan(metrics[key]):  # NaN: no region of that size
         return ""
     return f"{metrics[key]:.3f}" if key == "seconds_per_image" else f"{100 * metrics[key]:.1f}"

@@ -56,6 +56,22 @@ def region_iou(
     return iou if isinstance(prediction, Tensor) else iou.numpy()
 
 
+def independent_iou(masks: Tensor, truth: Tensor) -> Tensor:
+    """Return the IoU of each region's mask by itself, no matter which other masks cover the same pixels.
+
+    Args:
+        masks: (N, H, W) bool, the pixels that each region claims.
+        truth: (H, W) int64, region in [0, N), VOID or BACKGROUND. VOID pixels are not scored.
+
+    Returns:
+        (N,) float64 in [0, 1]; NaN for a region without a scored pixel in mask and truth.
+    """
+    scored = truth != VOID
+    mask = masks & scored
+    wanted = truth == torch.arange(len(masks), device=truth.device)[:, None, None]
+    return (mask & wanted).sum(dim=(1, 2)).double() / (mask | wanted).sum(dim=(1, 2)).double()
+
+
 class RegionIoU(Metric):
     """Mean IoU over all regions of all images, and by region size (small < 32^2 px <= medium < 96^2 px <= large).
 

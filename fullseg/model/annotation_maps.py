@@ -1,7 +1,7 @@
-"""Annotations as input of the network (paper, Sec. 3.2): two channels, what is this region and what is another.
+"""Annotations as input of the network (paper, Sec. 3.2): one channel for this region, one for all others.
 
-S_i is a binary H x W map with region i's extreme points (discs) and scribbles (lines).
-F_i = (S_i, sum over j != i of S_j) (Eq. 2), seen through region i's box.
+S_i is a binary H x W map of the extreme points (discs) and scribbles (lines) of region i.
+F_i = (S_i, sum over j != i of S_j) (Eq. 2), cropped at the box of region i.
 """
 
 import math
@@ -14,7 +14,7 @@ from fullseg.model.roi_align import roi_align_each
 POINT_RADIUS = 3.0  # px: discs 6 px across (Sec. 3.2)
 SCRIBBLE_RADIUS = 1.5  # px: lines 3 px wide (Sec. 3.2)
 HEATMAP_SIGMA = 10.0  # px: Gaussian heatmaps of the single-region models (Sec. 5.1)
-SCRIBBLE_STEP = 0.5  # px between the discs that make up a line: its edge is exact to 0.02 px
+SCRIBBLE_STEP = 0.5  # px between the discs that a line is made of: its edge is then exact to 0.02 px
 
 
 def draw_points(extreme_points: Tensor, size: tuple[int, int], encoding: str) -> Tensor:
@@ -23,7 +23,7 @@ def draw_points(extreme_points: Tensor, size: tuple[int, int], encoding: str) ->
     Args:
         extreme_points: (N, K, 2) float, (x, y) in pixels.
         size: (H, W) in pixels.
-        encoding: ``binary`` for discs, ``gaussian`` for heatmaps with peak 1.
+        encoding: ``binary`` for discs of 6 px, ``gaussian`` for heatmaps with peak 1 and a sigma of 10 px.
 
     Returns:
         (N, H, W) float32 in [0, 1].
@@ -47,13 +47,13 @@ def draw_scribbles(maps: Tensor, points: Tensor, lengths: Tensor, regions: Tenso
     """Draw scribbles into their regions' maps, in place.
 
     Args:
-        maps: (N, H, W) float32.
-        points: (P, 2) float, (x, y) in pixels, all scribbles' points one after another.
-        lengths: (S,) int64, number of points of every scribble, at least 1 each; their sum is P.
-        regions: (S,) int64 in [0, N).
+        maps: (N, H, W) float32, changed in place.
+        points: (P, 2) float, (x, y) in pixels, the points of all scribbles one after another.
+        lengths: (S,) int64, number of points of every scribble, at least 1; their sum is P.
+        regions: (S,) int64 in [0, N), region of every scribble.
 
     Returns:
-        ``maps``, 1 within 1.5 px of each scribble.
+        ``maps``, 1 at every pixel within 1.5 px of a scribble of the region.
     """
     if len(points) == 0:
         return maps
@@ -62,16 +62,19 @@ def draw_scribbles(maps: Tensor, points: Tensor, lengths: Tensor, regions: Tenso
 
 
 def walk_scribbles(points: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Return points (K, 2) along all scribbles, at most ``SCRIBBLE_STEP`` px apart, and the scribble (K,) of each.
+    """Return points along all scribbles, at most ``SCRIBBLE_STEP`` px apart.
 
     Args:
-        points: (P, 2) float, (x, y) in pixels, all scribbles' points one after another, P at least 1.
-        lengths: (S,) int64, number of points of every scribble, at least 1 each; their sum is P.
+        points: (P, 2) float, (x, y) in pixels, the points of all scribbles one after another, P at least 1.
+        lengths: (S,) int64, number of points of every scribble, at least 1; their sum is P.
+
+    Returns:
+        (K, 2) float, (x, y) in pixels, and the scribble (K,) int64 in [0, S) of each point.
     """
     stroke = torch.arange(len(lengths), device=points.device).repeat_interleave(lengths)  # (P,)
     following = torch.cat([points[1:], points[-1:]])
     ends_here = torch.cat([stroke[1:] != stroke[:-1], stroke.new_ones(1, dtype=torch.bool)])
-    vector = torch.where(ends_here[:, None], 0, following - points)  # (P, 2): an end makes a segment of length 0
+    vector = torch.where(ends_here[:, None], 0, following - points)  # (P, 2): the last point is a segment of length 0
     steps = torch.ceil(vector.norm(dim=1) / SCRIBBLE_STEP).long().clamp(min=1)  # (P,)
     segment = torch.arange(len(points), device=points.device).repeat_interleave(steps)
     first = torch.cumsum(steps, 0) - steps
@@ -81,21 +84,22 @@ def walk_scribbles(points: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def disc_pixels(centres: Tensor, regions: Tensor, radius: float, size: tuple[int, int]) -> Tensor:
-    """Return the pixels within ``radius`` px of centres.
+    """Return the pixels of discs.
 
     Args:
         centres: (K, 2) float, (x, y) in pixels.
-        regions: (K,) int64, whose map each is in.
-        radius: px.
+        regions: (K,) int64, the region in whose map each disc lies.
+        radius: of the discs in pixels.
         size: (H, W) of a map in pixels.
 
     Returns:
-        (P,) int64, region * H * W + y * W + x of every pixel of every disc; one of several discs comes several times.
+        (P,) int64, region * H * W + y * W + x of every pixel whose centre is within ``radius`` px of a disc's centre.
+        A pixel of several discs comes several times.
     """
-    # The nearest pixel is less than half a pixel before a centre and at most that behind it.
+    # The pixel under a centre is less than 0.5 px to the left of it, or at most 0.5 px to the right.
     step = torch.arange(-math.floor(radius + 0.5), math.ceil(radius + 0.5), device=centres.device)
     height, width = size
-    # Centres along the last axis: loops over D values would take most of the time.
+    # The centres are on the last axis, which is long: inner loops over D values would take most of the time.
     pixels = torch.floor(centres.T + 0.5) + step[:, None, None]  # (D, 2, K) columns and rows around each centre
     squares = (pixels - centres.T).square()
     beyond = (pixels < 0) | (pixels >= pixels.new_tensor([[width], [height]]))
@@ -107,22 +111,29 @@ def disc_pixels(centres: Tensor, regions: Tensor, radius: float, size: tuple[int
 
 
 def _stamp_discs(maps: Tensor, centres: Tensor, regions: Tensor, radius: float) -> Tensor:
-    """Set to 1 what lies within ``radius`` px of centres (K, 2), each in the map of its region (K,); in place."""
+    """Set the pixels of discs to 1, in place.
+
+    Args:
+        maps: (N, H, W) float32.
+        centres: (K, 2) float, (x, y) in pixels.
+        regions: (K,) int64 in [0, N), the region in whose map each disc lies.
+        radius: of the discs in pixels.
+    """
     pixels = disc_pixels(centres, regions, radius, (maps.shape[1], maps.shape[2]))
     maps.view(-1).index_fill_(0, pixels, 1)
     return maps
 
 
 def annotation_maps(own: Tensor, shared: Tensor | None, boxes: Tensor, size: int) -> Tensor:
-    """Return F_i of every region (Eq. 2) through its box.
+    """Return F_i (Eq. 2) of every region, cropped at its box.
 
-    RoIAlign is linear, so the second channel is that of the sum of all maps minus that of the region's own map: no sum
-    over j != i is ever made.
+    RoIAlign is linear. The second channel is therefore the crop of the sum of all maps minus the crop of the region's
+    own map, and the sum over j != i is never made.
 
     Args:
         own: (N, H, W) float32, S_i.
-        shared: (N, H, W) float32, the part of S_j that the other regions may see, or None for nothing.
-        boxes: (N, 4) in pixels.
+        shared: (N, H, W) float32, the part of S_j that the other regions may see; None if they see nothing.
+        boxes: (N, 4), (x0, y0, x1, y1) in pixels.
         size: side of the RoI in cells.
 
     Returns:

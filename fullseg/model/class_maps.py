@@ -1,7 +1,7 @@
-"""From the head's last layer to one map of logits a region (paper, Sec. 3.4).
+"""From the head's last layer to one map of logits per region (paper, Sec. 3.4).
 
-Of its class, of all classes by their probabilities, or one for all. Maps are linear in their weights, so the mean of
-maps is the map of the mean: only one is computed, however many classes there are.
+There is a map per class, and a region takes the map of its class, or the mean of all maps by its class probabilities.
+A map is linear in its weights, so the mean of maps is the map of the mean weights. Only one map is ever computed.
 """
 
 import torch
@@ -12,14 +12,15 @@ from fullseg.model.base import PREDICTED
 
 
 class ClassMaps(nn.Module):
-    """The 1 x 1 convolutions that give the maps, and the classification head that decides on them.
+    """The 1 x 1 convolutions that give the maps, and the classification head that chooses among them.
 
-    Class c's convolution is ``shared`` + row c of ``own``: what all classes have in common is learnt from all regions.
+    The weights of class c are ``shared`` plus row c of ``own``: what all classes have in common is learnt from all
+    regions.
 
     Args:
         channels: of the head's last layer.
-        num_classes: number of maps; 1: one for all, and no classification head.
-        mix: a region's map is the mean of all classes' by their probabilities, not the likeliest class's.
+        num_classes: number of maps; 1: one map serves all classes, and there is no classification head.
+        mix: a region takes the mean of all maps by its class probabilities. If false, it takes the likeliest class's.
     """
 
     def __init__(self, channels: int, num_classes: int, *, mix: bool) -> None:
@@ -32,14 +33,19 @@ class ClassMaps(nn.Module):
             nn.init.zeros_(self.own.bias)
 
     def class_logits(self, hidden: Tensor) -> Tensor | None:
-        """Return class logits (M, num_classes) of the head's last layer (M, C, s, s), None where there is one map."""
+        """Return class logits (M, num_classes) float32 from the head's last layer (M, C, s, s); None for one map."""
         return None if self.classifier is None else self.classifier(hidden.mean(dim=(2, 3))).float()
 
     def shares(self, class_logits: Tensor | None, classes: Tensor | None) -> Tensor | None:
-        """Return the share (M, num_classes) of every class's map in a region's; ``classes`` as of ``Segmenter``'s.
+        """Return which share each class's map has in the map of each region.
 
-        Where the classification head decides, a class has its probability, or the likeliest one all; None where there
-        is one map.
+        Args:
+            class_logits: (M, num_classes) float32, of ``class_logits``; None for one map.
+            classes: (M,) int64, a class, whose map then has the whole share, or PREDICTED; None: PREDICTED for all.
+
+        Returns:
+            (M, num_classes) float32 that sum to 1 per region; None for one map. If a class is to be predicted, the
+            shares are the probabilities with ``mix``, else the likeliest class has all.
         """
         if class_logits is None:
             return None
@@ -52,7 +58,10 @@ class ClassMaps(nn.Module):
         return mixed if classes is None else torch.where((classes == PREDICTED)[:, None], mixed, picked)
 
     def weights(self, shares: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return weights (M, C) and biases (M,) of maps with such shares; M = 1 where there is one map."""
+        """Return weights (M, C) and biases (M,) of M regions' maps from their shares (M, num_classes).
+
+        For one map the shares are None and M is 1.
+        """
         weight, bias = self.shared.weight, self.shared.bias
         if shares is None or self.own is None:
             return weight, bias
@@ -60,8 +69,8 @@ class ClassMaps(nn.Module):
             return weight + shares @ self.own.weight, bias + shares @ self.own.bias
 
     def forward(self, hidden: Tensor, shares: Tensor | None) -> Tensor:
-        """Return a map of logits (M, s, s) float32 for each region of the head's last layer (M, C, s, s)."""
+        """Return logits (M, s, s) float32 from the head's last layer (M, C, s, s) and ``shares``' result."""
         weight, bias = self.weights(shares)
-        weight = weight.expand(len(hidden), -1)[:, :, None]  # (M, C, 1): each region by itself, whatever its number
+        weight = weight.expand(len(hidden), -1)[:, :, None]  # (M, C, 1): the same bits for any number of regions
         logits = hidden.permute(0, 2, 3, 1).flatten(1, 2) @ weight  # (M, s^2, 1)
         return logits.view(-1, *hidden.shape[2:]).float() + bias[:, None, None]

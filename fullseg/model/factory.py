@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fullseg.model.base import Segmenter
 from fullseg.model.dextr.dextr import Dextr
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.segmenter import RegionSegmenter, Segmenter
 
 SEGMENTERS: dict[str, type[Segmenter]] = {"region": RegionSegmenter, "dextr": Dextr}
 

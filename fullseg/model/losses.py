@@ -1,6 +1,6 @@
-"""The two training losses of Table 2, and that of DEXTR (Table 1).
+"""The two training losses of Table 2, the loss of DEXTR (Table 1), and the loss of the classification head.
 
-All take one image; a batch's loss is the mean over its images.
+The first three take one image. The loss of a batch is the mean over its images.
 """
 
 from collections.abc import Iterator
@@ -14,18 +14,18 @@ from fullseg.model.canvas import OUTSIDE_LOGIT, project_to_canvas, with_backgrou
 from fullseg.model.roi_align import crop_each, roi_align_each
 from fullseg.types import BACKGROUND, VOID
 
-TILE = 160  # px: side of the tiles in which the canvas is trained on where there is no GPU
+TILE = 160  # px: on a CPU the canvas is computed in tiles of this side
 
 
 class PixelwiseLoss(nn.Module):
-    """Cross-entropy over regions at every pixel of the canvas (paper, Eq. 3): regions compete in training too.
+    """Cross-entropy over regions at every pixel of the canvas (paper, Eq. 3): regions compete in training, too.
 
-    Each pixel weighs 1 / area of the smallest box that covers it, so that small regions count; the sum is divided by
+    Each pixel weighs 1 / area of the smallest box that covers it, so that small regions count. The sum is divided by
     the number of regions. VOID pixels and pixels outside their own region's box do not count.
 
     Args:
-        background: one more competes, with logit 0 everywhere, and has the BACKGROUND pixels, which don't count
-            otherwise.
+        background: the background competes as one more region, with logit 0 everywhere; the BACKGROUND pixels are its
+            own. If false, BACKGROUND pixels do not count.
     """
 
     def __init__(self, *, background: bool = False) -> None:
@@ -33,12 +33,12 @@ class PixelwiseLoss(nn.Module):
         self.background = background
 
     def forward(self, region_logits: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
-        """Return the scalar loss of one image.
+        """Return the loss of one image, a scalar; 0 for an image without regions.
 
         Args:
             region_logits: (N, h, w) float.
             boxes: (N, 4), (x0, y0, x1, y1) in pixels.
-            region_map: (H, W) int64, truth in [0, N), VOID or BACKGROUND.
+            region_map: (H, W) int64, the truth: region in [0, N), VOID or BACKGROUND.
         """
         if len(boxes) == 0:
             return region_logits.sum()
@@ -48,7 +48,7 @@ class PixelwiseLoss(nn.Module):
         return torch.stack([region_logits.new_zeros(()), *parts]).sum() / len(boxes)
 
     def _of_canvas(self, region_logits: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
-        """Return Eq. 3 before the division by N: (N, h, w) logits in boxes (N, 4) against a canvas's truth (H, W)."""
+        """Return the sum over pixels of Eq. 3, before the division by N; arguments have the shapes of ``forward``."""
         size = (region_map.shape[0], region_map.shape[1])
         canvas = project_to_canvas(region_logits, boxes, size)  # (N, H, W)
         own_logit = canvas.detach().gather(0, region_map.clamp(min=0)[None])[0]  # (H, W)
@@ -56,18 +56,23 @@ class PixelwiseLoss(nn.Module):
         if self.background:
             truth = torch.where(region_map == BACKGROUND, len(canvas), truth)
             canvas = with_background(canvas)
-        cross_entropy = F.cross_entropy(canvas[None], truth[None], ignore_index=VOID, reduction="none")[0]  # 0: VOID
+        cross_entropy = F.cross_entropy(canvas[None], truth[None], ignore_index=VOID, reduction="none")[0]  # 0 at VOID
         return (cross_entropy / smallest_box_area(boxes, size)).sum()
 
 
 def _tiles(boxes: Tensor, region_map: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Cut a canvas into tiles, for the sake of a CPU's cache and because few boxes reach any one tile.
+    """Cut a canvas into tiles: they fit into a CPU's cache, and few boxes reach any one tile.
+
+    Args:
+        boxes: (N, 4) in pixels.
+        region_map: (H, W) int64.
 
     Yields:
-        The regions (n,) whose boxes reach the tile, their boxes (n, 4) from the tile's corner, and the tile of
-        ``region_map`` in numbers [0, n) of those regions, VOID for all others, BACKGROUND as it is.
+        Per tile that a box reaches: the n regions (n,) whose boxes reach it; their boxes (n, 4), relative to the tile's
+        corner; and the tile of ``region_map``, in which these regions are numbered [0, n), all others are VOID, and
+        BACKGROUND stays.
     """
-    number = boxes.new_empty(len(boxes) + 2, dtype=torch.int64)  # the last two are those of BACKGROUND and VOID
+    number = boxes.new_empty(len(boxes) + 2, dtype=torch.int64)  # new number of each; the last two: BACKGROUND, VOID
     for y in range(0, region_map.shape[0], TILE):
         for x in range(0, region_map.shape[1], TILE):
             corner = boxes.new_tensor([x, y])
@@ -80,13 +85,19 @@ def _tiles(boxes: Tensor, region_map: Tensor) -> Iterator[tuple[Tensor, Tensor, 
 
 
 class MaskwiseLoss(nn.Module):
-    """Binary cross-entropy of every region by itself at mask resolution (paper, Sec. 5.2: the baseline).
+    """Binary cross-entropy of every region by itself at mask resolution: the baseline of Table 2 (paper, Sec. 5.2).
 
-    The target is the true mask through RoIAlign, in [0, 1]; a cell counts by the part of it that is not VOID.
+    The target is the true mask after RoIAlign, in [0, 1]. A cell counts by the part of it that is not VOID.
     """
 
     def forward(self, region_logits: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
-        """Return the scalar loss of one image; arguments as PixelwiseLoss."""
+        """Return the loss of one image, a scalar; 0 for an image without regions.
+
+        Args:
+            region_logits: (N, s, s) float.
+            boxes: (N, 4), (x0, y0, x1, y1) in pixels.
+            region_map: (H, W) int64, the truth: region in [0, N), VOID or BACKGROUND.
+        """
         if len(boxes) == 0:
             return region_logits.sum()
         regions = torch.arange(len(boxes), device=boxes.device)[:, None, None]
@@ -99,15 +110,21 @@ class MaskwiseLoss(nn.Module):
 
 
 class ClassBalancedLoss(nn.Module):
-    """Binary cross-entropy of every region by itself, in which its pixels and all others weigh the same (DEXTR).
+    """Binary cross-entropy of every region by itself; inside and outside weigh the same in total (DEXTR).
 
-    Of the cells of a region's crop the share p is inside it: those weigh 1 - p, the others p (Xie and Tu, Holistically-
-    Nested Edge Detection, 2015, Eq. 2; Maninis et al., Deep Extreme Cut, 2018, Sec. 3). VOID does not count. What a
-    crop has beyond the image is outside the region.
+    Let p be the share of a crop's cells that are inside the region. Each of them weighs 1 - p, each of the others p
+    (Xie and Tu, Holistically-Nested Edge Detection, 2015, Eq. 2; Maninis et al., Deep Extreme Cut, 2018, Sec. 3). VOID
+    does not count. The part of a crop beyond the image is outside the region.
     """
 
     def forward(self, region_logits: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
-        """Return the scalar loss of one image; arguments as PixelwiseLoss, boxes may reach beyond the image."""
+        """Return the loss of one image, a scalar; 0 for an image without regions.
+
+        Args:
+            region_logits: (N, s, s) float, of the crops.
+            boxes: (N, 4), (x0, y0, x1, y1) of the crops in pixels; they may reach beyond the image.
+            region_map: (H, W) int64, the truth: region in [0, N), VOID or BACKGROUND.
+        """
         if len(boxes) == 0:
             return region_logits.sum()
         cells, dtype = region_logits.shape[-1], region_logits.dtype
@@ -120,6 +137,18 @@ class ClassBalancedLoss(nn.Module):
         weight = counts * torch.where(truth > 0, 1 - inside, inside) / total
         losses = F.binary_cross_entropy_with_logits(region_logits, truth, weight, reduction="sum")
         return losses / len(boxes)
+
+
+def class_loss(class_logits: Tensor, classes: Tensor, regions_per_image: Tensor) -> Tensor:
+    """Return the cross-entropy of the classification head: the mean over an image's regions, then over the images.
+
+    Args:
+        class_logits: (M, num_classes) float.
+        classes: (M,) int64, the true ones.
+        regions_per_image: (B,) int64, N of each image; their sum is M.
+    """
+    weight = (1 / regions_per_image).repeat_interleave(regions_per_image)
+    return (weight * F.cross_entropy(class_logits, classes, reduction="none")).sum() / len(regions_per_image)
 
 
 LOSSES: dict[str, type[nn.Module]] = {

@@ -1,4 +1,4 @@
-"""The trained model behind a plain interface: image and annotations in, region map out. No training code needed."""
+"""A trained model behind a plain interface: image and annotations in, region map out. It needs no training code."""
 
 import pickle
 from collections.abc import Mapping, Sequence
@@ -10,20 +10,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fullseg.errors import CheckpointError, DataError
-from fullseg.model.base import Segmenter
 from fullseg.model.factory import make_segmenter, without_initial_weights
 from fullseg.model.interactive.image_state import ImageState
+from fullseg.model.segmenter import Segmenter
 from fullseg.types import Annotations, Category, Scribble, inside_image
 
 
 class Predictor:
-    """Segments one image at a time; its features are computed once, however often its annotations change.
+    """Segments one image at a time. Its features are computed once, no matter how often its annotations change.
 
     Args:
         segmenter: trained.
         categories: the classes it was trained on.
         device: torch device to run on.
-        hold_scribbles: give every pixel on a scribble's line to its region, whatever the network says.
+        hold_scribbles: every pixel on the line of a scribble belongs to the scribble's region, even if the network
+            gives it to another.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Predictor:
         self.hold_scribbles = hold_scribbles
         self._features: Tensor | None = None
         self._size = (0, 0)
-        self._state: ImageState | None = None  # what is known since the features' first prediction
+        self._state: ImageState | None = None  # None: nothing has been predicted for these features yet
 
     @classmethod
     def from_checkpoint(cls, path: str | Path, device: str = "cpu", *, hold_scribbles: bool = True) -> "Predictor":
@@ -44,7 +45,8 @@ class Predictor:
         Args:
             path: ``best.ckpt`` or ``last.ckpt`` of a run, or the run's folder (its best checkpoint).
             device: ``cpu``, ``cuda``, ``cuda:1``, ...
-            hold_scribbles: give every pixel on a scribble's line to its region, whatever the network says.
+            hold_scribbles: every pixel on the line of a scribble belongs to the scribble's region, even if the network
+                gives it to another.
 
         Raises:
             FileNotFoundError: if there is no such file.
@@ -68,13 +70,13 @@ class Predictor:
 
     @torch.inference_mode()
     def set_image(self, image: NDArray[np.uint8]) -> None:
-        """Compute the features of an image; predictions until the next call are about it.
+        """Compute the features of an image, which later predictions are for.
 
         Args:
             image: (H, W, 3) uint8 RGB.
 
         Raises:
-            ValueError: for another shape or type.
+            ValueError: if the shape or the dtype is another one, or there is no pixel.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
             raise ValueError(f"image is {image.shape} {image.dtype}, expected (H, W, 3) uint8 RGB")
@@ -93,25 +95,26 @@ class Predictor:
     ) -> NDArray[np.int64]:
         """Segment the image.
 
-        Costs what has changed since the last call: only regions whose box sees a new, changed or missing annotation
-        are computed, only where they see it, and only the pixels that they reach. The result is that of a first call
-        with the same annotations, but for float rounding.
+        A call costs what has changed since the last one. It computes only the regions whose box sees a new, changed or
+        missing annotation, only the part of them that sees it, and only the pixels that they reach. The result is that
+        of a first call with the same annotations, to float rounding.
 
         Args:
             annotations: extreme points of all N regions, and any scribbles.
-            locked: pixels (H, W) of regions in [0, N) that have just these, whatever the network says.
-            classes: of regions in [0, N), as indices into ``categories``: whose map is used where there is one a class,
-                in place of the predicted class's.
+            locked: per locked region in [0, N) its pixels (H, W) bool. It has these and no others, even if the network
+                says otherwise.
+            classes: per region in [0, N) whose class is known, the index of the class in ``categories``. If the network
+                has a map per class, the map of this class is used instead of the predicted one's.
 
         Returns:
-            (H, W) int64, region in [0, N), VOID where no region's box covers the pixel (or, with single objects,
-            where it is of none).
+            (H, W) int64, region in [0, N). VOID where no region's box covers the pixel, and where the pixel is of no
+            region according to a model of single objects.
 
         Raises:
             RuntimeError: before ``set_image``.
             DataError: if the annotations do not fit the image: a point outside it, or a scribble whose region is not in
                 [0, N).
-            ValueError: if the arrays of the annotations have wrong shapes, or there is no such class.
+            ValueError: if an array of the annotations has a wrong shape, or a class does not exist.
         """
         if self._features is None:
             raise RuntimeError("call set_image before predict")
@@ -126,20 +129,20 @@ class Predictor:
             )
         try:
             self._state.update(checked, locked or {}, self._own_classes(classes or {}))
-        except BaseException:  # Ctrl-C, too: what is half updated is of no use
+        except BaseException:  # Ctrl-C, too: a state that is half updated would give wrong results
             self._state = None
             raise
         return self._state.canvas.region_map.copy()
 
     def _own_classes(self, classes: Mapping[int, int]) -> Mapping[int, int]:
-        """Return given classes where the network has a map for every class, nothing where it has one for all."""
+        """Check the given classes and return them, or none of them if the network has one map for all classes."""
         for region, number in classes.items():
             if not 0 <= number < len(self.categories):
                 raise ValueError(f"class {number} of region {region}: there are {len(self.categories)} classes")
         return classes if self.segmenter.knows_classes else {}
 
     def forget(self) -> None:
-        """Forget all annotations: the next prediction is the same to the last bit whatever was asked before."""
+        """Forget all annotations, so that the bits of the next prediction do not depend on those before it."""
         self._state = None
 
     @torch.inference_mode()
@@ -147,7 +150,8 @@ class Predictor:
         """Return the probability of every region at every pixel in the last prediction (Eq. 1).
 
         Returns:
-            (N, H, W) float32; sums to 1 over regions, all 0 where no box covers the pixel.
+            (N, H, W) float32 in [0, 1]. Where a box covers the pixel they sum to 1 over the regions (less with single
+            objects, where the background has the rest), elsewhere they are 0.
 
         Raises:
             RuntimeError: before ``predict``.
@@ -155,7 +159,10 @@ class Predictor:
         return self._last("probabilities").probabilities()
 
     def certainty(self) -> NDArray[np.float32]:
-        """Return the probability (H, W) of every pixel's own region in the last prediction, 0 where it has none.
+        """Return how likely each pixel belongs to the region that it has in the last prediction.
+
+        Returns:
+            (H, W) float32, a probability; 0 where the pixel has no region.
 
         Raises:
             RuntimeError: before ``predict``.
@@ -163,7 +170,10 @@ class Predictor:
         return self._last("certainty").canvas.certainty.copy()
 
     def expected_areas(self) -> NDArray[np.float64]:
-        """Return the sum over all pixels of every region's probability (N,) in the last prediction, in square pixels.
+        """Return the expected area of every region: the sum of its probabilities in the last prediction.
+
+        Returns:
+            (N,) float64, in square pixels.
 
         Raises:
             RuntimeError: before ``predict``.
@@ -172,7 +182,10 @@ class Predictor:
         return areas
 
     def classes(self) -> NDArray[np.int64]:
-        """Return the predicted class (N,) of every region in the last prediction, an index into ``categories``.
+        """Return the class of every region in the last prediction: the given one, else the likeliest.
+
+        Returns:
+            (N,) int64, indices into ``categories``; 0 if the network knows no classes.
 
         Raises:
             RuntimeError: before ``predict``.

@@ -1,8 +1,8 @@
 """RoIAlign (He et al., Mask R-CNN, 2017) as two matrix products.
 
-A RoI cell is the mean of bilinear samples on a regular grid, and both the bilinear weights and the grid separate into
-rows and columns: RoI = A_y map A_x^T with sparse-in-spirit matrices A. Values equal torchvision's ``roi_align`` with
-``aligned=True, sampling_ratio=0``; forward and backward are several times faster, on CPU and GPU alike.
+A RoI cell is the mean of bilinear samples on a regular grid. The weights of these samples separate into rows and
+columns, so RoI = A_y map A_x^T. Values equal torchvision's ``roi_align`` with ``aligned=True, sampling_ratio=0``;
+forward and backward are several times faster, on CPU and GPU.
 """
 
 import math
@@ -12,12 +12,12 @@ from torch import Tensor
 
 
 def align_matrix(start: Tensor, end: Tensor, cells: int, length: int, stride: float) -> Tensor:
-    """Return the weights by which RoI cells average the cells of a map along one axis.
+    """Return the weights A with which RoI cells average the cells of a map along one axis.
 
     Args:
         start: (N,) first edge of every box, in pixels of the image.
         end: (N,) last edge, exclusive, in pixels of the image.
-        cells: number of RoI cells.
+        cells: number of RoI cells along this axis.
         length: number of cells of the map along this axis.
         stride: pixels per cell of the map.
 
@@ -25,8 +25,8 @@ def align_matrix(start: Tensor, end: Tensor, cells: int, length: int, stride: fl
         (N, cells, length) float; every row sums to 1.
     """
     cell = (end - start) / stride / cells  # (N,) size of a RoI cell, in cells of the map
-    most = max(1, math.ceil(length / cells))  # no cell of a box on the map has more samples
-    samples = torch.ceil(cell).clamp(1, most)  # (N,) per RoI cell
+    most = max(1, math.ceil(length / cells))  # samples per RoI cell, for the largest box on the map
+    samples = torch.ceil(cell).clamp(1, most)  # (N,) samples per RoI cell
     step = torch.arange(most, device=start.device, dtype=start.dtype)  # (G,)
     within = (step + 0.5) / samples[:, None]  # (N, G) position inside a RoI cell, in [0, 1)
     position = torch.arange(cells, device=start.device, dtype=start.dtype)[None, :, None] + within[:, None]
@@ -36,14 +36,24 @@ def align_matrix(start: Tensor, end: Tensor, cells: int, length: int, stride: fl
 
 
 def align_matrices(boxes: Tensor, cells: int, shape: tuple[int, int], stride: float) -> tuple[Tensor, Tensor]:
-    """Return A_y (N, cells, h) and A_x (N, cells, w) of boxes (N, 4) on a map (h, w); as of ``align_matrix``."""
+    """Return the weights of RoIAlign along both axes.
+
+    Args:
+        boxes: (N, 4), (x0, y0, x1, y1) in pixels of the image.
+        cells: side of the RoI in cells.
+        shape: (h, w) of the map.
+        stride: pixels per cell of the map.
+
+    Returns:
+        A_y (N, cells, h) and A_x (N, cells, w) float; every row sums to 1.
+    """
     rows = align_matrix(boxes[:, 1], boxes[:, 3], cells, shape[0], stride)
     columns = align_matrix(boxes[:, 0], boxes[:, 2], cells, shape[1], stride)
     return rows, columns
 
 
 def _bilinear_weights(position: Tensor, weight: Tensor, length: int) -> Tensor:
-    """Spread weights (N, cells, G) at fractional positions over the two nearest of ``length`` cells each."""
+    """Spread weights (N, cells, G) at positions (N, cells, G) over the two nearest cells: (N, cells, length)."""
     position = position.clamp(0, length - 1)
     low = position.floor().clamp(max=max(length - 2, 0))
     share = position - low
@@ -78,8 +88,8 @@ def roi_align_each(maps: Tensor, boxes: Tensor, size: int) -> Tensor:
     """Crop every region's own map at its own box, at stride 1.
 
     Args:
-        maps: (N, H, W), one map a region in pixels of the image, or (1, H, W), one for all.
-        boxes: (N, 4) in pixels.
+        maps: (N, H, W) at the resolution of the image, one map per region, or (1, H, W), one map for all.
+        boxes: (N, 4), (x0, y0, x1, y1) in pixels.
         size: side of the result in cells.
 
     Returns:
@@ -91,14 +101,32 @@ def roi_align_each(maps: Tensor, boxes: Tensor, size: int) -> Tensor:
 
 
 def crop_each(maps: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """Crop as ``roi_align_each``, from boxes that may reach beyond the map: it is 0 there."""
+    """Crop every region's own map at its own box, which may reach beyond the map; the result is 0 there.
+
+    Args:
+        maps: (N, H, W) at the resolution of the image, one map per region, or (1, H, W), one map for all.
+        boxes: (N, 4), (x0, y0, x1, y1) in pixels.
+        size: side of the result in cells.
+
+    Returns:
+        (N, size, size) of the maps' dtype.
+    """
     return roi_align_each(maps, boxes, size) * _on_map(boxes, size, maps.shape[1], maps.shape[2])
 
 
 def crop(features: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """Crop as ``roi_align`` at stride 1, from boxes that may reach beyond the map (C, H, W): it is 0 there.
+    """Crop a map at every box, which may reach beyond the map; the result is 0 there.
 
-    Channel by channel, as for an image: for crops of 512 x 512 ``roi_align`` would repeat its matrices, 671 MB a box.
+    It works channel by channel, for maps of few channels such as images: for crops of 512 x 512 ``roi_align`` would
+    repeat its matrices, 671 MB per box.
+
+    Args:
+        features: (C, H, W) at the resolution of the image.
+        boxes: (N, 4), (x0, y0, x1, y1) in pixels.
+        size: side of the result in cells.
+
+    Returns:
+        (N, C, size, size) of the features' dtype.
     """
     height, width = features.shape[1:]
     rows, columns = (matrix.to(features.dtype) for matrix in align_matrices(boxes, size, (height, width), 1))
@@ -106,7 +134,7 @@ def crop(features: Tensor, boxes: Tensor, size: int) -> Tensor:
 
 
 def _on_map(boxes: Tensor, size: int, height: int, width: int) -> Tensor:
-    """Return which cells (N, size, size) of boxes (N, 4) have their centre on the map."""
+    """Return which cells (N, size, size) of boxes (N, 4) have their centre on the map of height x width pixels."""
     share = (torch.arange(size, device=boxes.device) + 0.5) / size
     centres = boxes[:, None, :2] + share[:, None] * (boxes[:, 2:] - boxes[:, :2])[:, None]  # (N, size, 2), x and y
     inside = (centres >= 0) & (centres < centres.new_tensor([width, height]))

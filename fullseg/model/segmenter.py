@@ -1,5 +1,17 @@
-"""The region segmenter: features once per image, then a light head on every region's box (paper, Sec. 3)."""
+"""The method (paper, Fig. 2): features, RoIs with annotation maps, head, canvas.
 
+For an image and its regions i, each with extreme points and scribbles::
+
+    Z      = features(image)                                   once per image (Sec. 3.1)
+    b_i    = region_boxes(extreme points and scribbles of i)   (Sec. 3.1)
+    F_i    = (S_i, sum over j != i of S_j)                     annotation maps (Sec. 3.2, Eq. 2)
+    l_i    = head(RoIAlign(Z, b_i), RoIAlign(F_i, b_i))        logits (Sec. 3.1, 3.4)
+    P(i|p) = softmax over i of l_i resized into b_i            at pixel p of the canvas (Eq. 1)
+
+``Segmenter`` has these steps in their order; ``RegionSegmenter`` is the paper's network.
+"""
+
+from abc import ABC, abstractmethod
 from itertools import pairwise
 
 import torch
@@ -7,15 +19,97 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fullseg.model.annotation_maps import annotation_maps, draw_points, draw_scribbles
-from fullseg.model.backbone import Backbone, LastStage
-from fullseg.model.base import Regions, Segmenter, Strokes
+from fullseg.model.backbone import Backbone
+from fullseg.model.base import Regions, Strokes, images_of
 from fullseg.model.boxes import geometry_maps, region_boxes
+from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.model.class_maps import ClassMaps
 from fullseg.model.roi_align import roi_align
+from fullseg.model.second_stage import SecondStage
+from fullseg.types import Batch
+
+
+class Segmenter(nn.Module, ABC):
+    """A network that segments images from annotations: one pass per image, then a head on every region.
+
+    Args:
+        share: ``none``, ``points`` or ``all``: which annotations are negatives for the other regions (Eq. 2).
+        annotation_encoding: ``binary`` for discs, ``gaussian`` for heatmaps.
+        background: a pixel may be of no region, as where single objects are segmented (paper, Sec. 5.1): it is of
+            none if the logits of all regions are negative there. If false, one of the regions whose boxes cover the
+            pixel has it.
+    """
+
+    backbone: nn.Module  # its ``body`` is the part that starts from ImageNet weights
+    knows_classes: bool  # each class has a map of its own (Sec. 3.4); if false, one map serves all classes
+
+    def __init__(self, *, share: str, annotation_encoding: str, background: bool) -> None:
+        super().__init__()
+        self.share, self.annotation_encoding, self.background = share, annotation_encoding, background
+
+    def forward(self, batch: Batch, classes: Tensor | None) -> Regions:
+        """Compute the logits of all regions of a batch.
+
+        Args:
+            batch: B images with M regions.
+            classes: (M,) int64, the class whose map each region takes: the true one in training, PREDICTED where the
+                classification head decides; None: it decides for all.
+
+        Returns:
+            The M regions in the batch's order.
+        """
+        size = (batch.images.shape[2], batch.images.shape[3])
+        features = self.features(batch.images)  # once per image (Sec. 3.1)
+        inputs = [
+            self.region_inputs(features[image], points, strokes, size)  # RoIs and annotation maps (Sec. 3.2, Eq. 2)
+            for image, (points, strokes) in enumerate(images_of(batch))
+        ]
+        rois, boxes = (torch.cat(parts) for parts in zip(*inputs, strict=True))
+        return self.head(rois, boxes, classes)  # a map per region (Sec. 3.4)
+
+    def region_maps(self, batch: Batch) -> Tensor:
+        """Segment the images of a batch.
+
+        Returns:
+            (B, H, W) int64, region of its own image in [0, N), VOID where the pixel is of none.
+        """
+        regions = self(batch, None)
+        size, counts = (batch.images.shape[2], batch.images.shape[3]), batch.regions_per_image.tolist()
+        images = zip(regions.logits.split(counts), regions.boxes.split(counts), strict=True)
+        canvases = (project_to_canvas(logits, boxes, size) for logits, boxes in images)  # all compete (Eq. 1)
+        return torch.stack([region_map_of(canvas, background=self.background) for canvas in canvases])
+
+    @abstractmethod
+    def features(self, images: Tensor) -> Tensor:
+        """Return what is computed once per image, (B, C, h, w) float, of images (B, 3, H, W) uint8 RGB."""
+
+    @abstractmethod
+    def region_inputs(
+        self, features: Tensor, extreme_points: Tensor, strokes: Strokes, size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """Crop the features and the annotation maps of one image at its regions' boxes.
+
+        Args:
+            features: (C, h, w) float, of the image.
+            extreme_points: (N, 4, 2) float32, (x, y) in pixels.
+            strokes: the scribbles of the image.
+            size: (H, W) of the image in pixels.
+
+        Returns:
+            (N, C', s, s) input of the head, and boxes (N, 4) float32 in pixels.
+        """
+
+    @abstractmethod
+    def head(self, rois: Tensor, boxes: Tensor, classes: Tensor | None) -> Regions:
+        """Compute the logits of M regions from RoIs (M, C', s, s) in boxes (M, 4); classes (M,) as in ``forward``."""
+
+    @abstractmethod
+    def backbone_parts(self) -> list[nn.Module]:
+        """Return the parts that start from ImageNet weights; they have a learning rate of their own."""
 
 
 class RegionSegmenter(Segmenter):
-    """Backbone, annotation maps, RoIAlign and head.
+    """The paper's network.
 
     Args:
         backbone: timm model.
@@ -30,9 +124,11 @@ class RegionSegmenter(Segmenter):
         head_channels: width of the head's convolutions.
         head_dilations: dilation of each of its 3 x 3 convolutions.
         box_maps: append ``geometry_maps`` to the head's input.
-        share: as of Segmenter, like ``annotation_encoding`` and ``background``.
-        num_classes: number of logit maps (Sec. 3.4); 1 for a class-agnostic model without classification head.
-        mix_classes: as ``mix`` of ClassMaps.
+        share: ``none``, ``points`` or ``all``: which annotations are negatives for the other regions (Eq. 2).
+        annotation_encoding: ``binary`` for discs, ``gaussian`` for heatmaps.
+        background: a pixel may be of no region.
+        num_classes: number of logit maps (Sec. 3.4); 1: one for all classes, and no classification head.
+        mix_classes: a region's map is the mean of all classes' maps by their probabilities, not the likeliest class's.
     """
 
     def __init__(  # noqa: PLR0913  one argument a choice of the paper
@@ -74,33 +170,29 @@ class RegionSegmenter(Segmenter):
         self.to(memory_format=torch.channels_last)
 
     def features(self, images: Tensor) -> Tensor:
-        """Run the backbone; as of Segmenter."""
+        """Run the backbone on images (B, 3, H, W) uint8 RGB; return its feature map (B, C, h, w) float."""
         features: Tensor = self.backbone(images)
         return features
-
-    def backbone_parts(self) -> list[nn.Module]:
-        """Return the backbone's body and the last stage."""
-        return [self.backbone.body, *([self.second_stage.stage] if self.second_stage else [])]
 
     def region_inputs(
         self, features: Tensor, extreme_points: Tensor, strokes: Strokes, size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """Crop to ``roi_size`` x ``roi_size`` cells; as of Segmenter."""
+        """Align features (C, h, w) and F_i with every region's box: (N, C', roi_size, roi_size), and boxes (N, 4)."""
         boxes = region_boxes(extreme_points, strokes.points, strokes.region_of_points(), size)
         with torch.autocast(features.device.type, enabled=False):
-            points = draw_points(extreme_points, size, self.annotation_encoding)
-            own = points
+            points = draw_points(extreme_points, size, self.annotation_encoding)  # (N, H, W)
+            own = points  # S_i
             if len(strokes.lengths):
                 own = draw_scribbles(points.clone() if self.share == "points" else points, *strokes)
             shared = {"none": None, "points": points, "all": own}[self.share]
-            maps = annotation_maps(own, shared, boxes, self.roi_size)
+            maps = annotation_maps(own, shared, boxes, self.roi_size)  # F_i = (S_i, sum over j != i of S_j)
             aligned = roi_align(features, boxes, self.roi_size, self.backbone.stride)
             if self.box_maps:
                 maps = torch.cat([maps, geometry_maps(boxes, self.roi_size)], dim=1)
         return torch.cat([aligned, maps.to(aligned.dtype)], dim=1), boxes
 
     def head(self, rois: Tensor, boxes: Tensor, classes: Tensor | None) -> Regions:
-        """Turn RoIs (M, C', roi_size, roi_size) into logits; of a region only one map is computed."""
+        """Turn RoIs (M, C', roi_size, roi_size) into logits (M, mask_size, mask_size): one map per region."""
         hidden = self.last_layer(rois)
         class_logits = self.maps.class_logits(hidden)
         return Regions(self.maps(hidden, self.maps.shares(class_logits, classes)), boxes, class_logits)
@@ -115,10 +207,14 @@ class RegionSegmenter(Segmenter):
         return hidden
 
     def resized(self, layer_input: Tensor, layer: int) -> Tensor:
-        """Resize what goes into a layer to the size of the logits, where that layer is the first of that size."""
+        """Resize the input (M, C, s, s) of a layer to ``mask_size`` if that layer is the first of this size."""
         if layer != self.resized_layer or layer_input.shape[-1] == self.mask_size:
             return layer_input
         return F.interpolate(layer_input, size=(self.mask_size, self.mask_size), mode="bilinear")
+
+    def backbone_parts(self) -> list[nn.Module]:
+        """Return the backbone's body and the last stage."""
+        return [self.backbone.body, *([self.second_stage.stage] if self.second_stage else [])]
 
 
 def _convolution(before: int, after: int, dilation: int) -> nn.Conv2d:
@@ -127,25 +223,3 @@ def _convolution(before: int, after: int, dilation: int) -> nn.Conv2d:
     assert convolution.bias is not None
     nn.init.zeros_(convolution.bias)
     return convolution
-
-
-class SecondStage(nn.Module):
-    """The backbone's last stage on every RoI; annotation maps are added to what it gets, through a 1 x 1 convolution.
-
-    Args:
-        backbone: timm model.
-        pretrained: start from its ImageNet weights.
-        maps: number of annotation and box maps.
-    """
-
-    def __init__(self, backbone: str, pretrained: bool, maps: int) -> None:
-        super().__init__()
-        self.stage = LastStage(name=backbone, pretrained=pretrained)
-        self.channels = self.stage.channels
-        self.maps = nn.Conv2d(maps, self.stage.in_channels, 1)
-
-    def forward(self, rois: Tensor) -> Tensor:
-        """Turn (M, C + maps, s, s) into (M, channels, s, s)."""
-        features, maps = rois[:, : self.stage.in_channels], rois[:, self.stage.in_channels :]
-        result: Tensor = self.stage(features + self.maps(maps))
-        return result

@@ -1,4 +1,4 @@
-"""One self-contained HTML page from run folders: numbers, figures, failures, timing and provenance."""
+"""One self-contained HTML page about one or more runs: numbers, figures, failures, timing and provenance."""
 
 import base64
 import json
@@ -21,11 +21,11 @@ from fullseg.metrics.interaction import TARGETS
 from fullseg.metrics.region_iou import SIZES
 from fullseg.study.figures import curves, noise_curves
 
-WORST = 10  # regions listed a run
+WORST = 10  # regions listed per run
 
 
 class Run(NamedTuple):
-    """What a run folder holds; a part that is not there is empty."""
+    """The content of a run folder. A part that is missing is empty."""
 
     name: str
     folder: Path
@@ -40,14 +40,14 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
     """Write the report of one or more runs, side by side.
 
     Args:
-        folders: of runs, or of studies below them (``<run>/studies/<what differs>``).
+        folders: run folders, or folders of studies below them (``<run>/studies/<what differs>``).
         out: HTML file, or None for ``report.html`` in the first folder.
 
     Returns:
         Path of the page.
 
     Raises:
-        DataError: for a folder that is neither.
+        DataError: if a folder is neither.
     """
     runs = _named([read_run(folder) for folder in folders])
     environment = jinja2.Environment(
@@ -73,7 +73,7 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
 
 
 def read_run(folder: Path) -> Run:
-    """Read a run folder, or a study's below it: then the study is that one, and all else the run's.
+    """Read a run folder, or the folder of a study below it. The latter gives the study; all else comes from the run.
 
     Raises:
         DataError: if it is neither.
@@ -98,14 +98,14 @@ def read_run(folder: Path) -> Run:
 
 
 def _differ_in_noise(study: dict[str, Any], main: dict[str, Any]) -> bool:
-    """Tell whether an imprecise annotator is all that distinguishes a study from the run's own."""
+    """Return whether a study differs from the run's own study by the annotator's noise alone."""
     same = ("hold_scribbles", "rounds", "seed", "dataset", "split", "images")
     noisy = bool(main) and any(study["noise"].values()) and not any(main["noise"].values())
     return noisy and all(study[key] == main[key] for key in same)
 
 
 def worst_regions(run: Run) -> list[dict[str, Any]]:
-    """Return the regions with the lowest final IoU by free allocation (else the first strategy), as table rows."""
+    """Return the regions with the lowest final IoU of ``free`` (or the first strategy, without it) as table rows."""
     strategies = run.study.get("strategies", {})
     if not strategies:
         return []
@@ -119,7 +119,7 @@ def worst_regions(run: Run) -> list[dict[str, Any]]:
 
 
 def _named(runs: list[Run]) -> list[Run]:
-    """Tell runs of one experiment apart by their folder, and name the plan of a study that has its own."""
+    """Make names unique: runs of one experiment get their folder's name, studies in ``studies/`` theirs."""
     names = [run.name for run in runs]
     named = []
     for run in runs:
@@ -131,7 +131,7 @@ def _named(runs: list[Run]) -> list[Run]:
 
 
 def _run_of(folder: Path) -> Path:
-    """Return the run folder of a study's folder; any other is its own."""
+    """Return the run folder that a study's folder lies in; any other folder is returned as it is."""
     path = folder.resolve()
     return path.parents[1] if path.parent.name == "studies" else folder
 
@@ -146,7 +146,7 @@ def _pictures(folder: Path) -> list[tuple[str, str]]:
 
 
 def _jpeg(path: Path) -> str:
-    """Return a picture in base64, a tenth of its PNG's size."""
+    """Return a picture as base64 of a JPEG, which takes a tenth of the PNG's size."""
     buffer = BytesIO()
     Image.open(path).convert("RGB").save(buffer, format="JPEG", quality=85)
     return base64.b64encode(buffer.getvalue()).decode()

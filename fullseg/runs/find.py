@@ -1,4 +1,4 @@
-"""From a name to a run or a checkpoint: an experiment, a run folder or a file, the same for every command."""
+"""From a name to a run or a checkpoint. Every command takes an experiment, a run folder or a file."""
 
 from pathlib import Path
 
@@ -6,17 +6,17 @@ from fullseg.errors import ConfigError
 
 BEST = Path("checkpoints") / "best.ckpt"  # of a run: the best by its evaluations
 LAST = Path("checkpoints") / "last.ckpt"  # of a run: the newest
-REPRODUCED = "reproduced"  # folder below runs/ of runs made again: they are nobody's newest run
+REPRODUCED = "reproduced"  # folder below runs/ where `fullseg reproduce` puts its runs; they never count as the newest
 
 
 def find_checkpoint(option: str, value: str, runs: str | Path, file: Path = BEST) -> Path:
     """Return the checkpoint that an option names.
 
     Args:
-        option: its name, for the message.
+        option: name of the option, for the message.
         value: a checkpoint, a run folder, or an experiment (its newest run that has such a checkpoint).
         runs: folder of all run folders.
-        file: which checkpoint of a run, ``BEST`` or ``LAST``.
+        file: which checkpoint of a run is wanted, ``BEST`` or ``LAST``.
 
     Returns:
         Its path, absolute and without links.
@@ -40,14 +40,14 @@ def find_checkpoint(option: str, value: str, runs: str | Path, file: Path = BEST
 
 
 def find_run(value: str, runs: str | Path) -> Path:
-    """Return the folder that a run is named by.
+    """Return the folder of the run that is named.
 
     Args:
         value: a run folder (or a folder below one), or an experiment (its newest run with a checkpoint).
         runs: folder of all run folders.
 
     Raises:
-        ConfigError: if there is neither.
+        ConfigError: if it is neither.
     """
     path = Path(value)
     if path.is_dir():
@@ -75,5 +75,5 @@ def _newest_run(experiment: Path, file: Path) -> Path | None:
 
 
 def _age(checkpoint: Path) -> tuple[float, str]:
-    """Order checkpoints by the time of writing, then by name: runs that were copied may all be of one time."""
+    """Return what orders checkpoints by age: the time of writing, then the name, since copies may share one time."""
     return checkpoint.stat().st_mtime, str(checkpoint)

@@ -1,4 +1,4 @@
-"""The simulated annotator: numpy, no network."""
+"""The simulated annotator (paper, Sec. 4): numpy alone, no network."""
 
 from fullseg.simulation.allocation import allocate
 from fullseg.simulation.errors import ErrorRegion, error_regions

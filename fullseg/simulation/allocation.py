@@ -7,19 +7,19 @@ from fullseg.simulation.errors import ErrorRegion
 
 
 def allocate(errors: Sequence[ErrorRegion], num_regions: int, strategy: str) -> list[ErrorRegion]:
-    """Choose the errors that get one scribble each in a round of ``num_regions`` scribbles.
+    """Choose the errors that get one scribble each in a round of at most N scribbles.
 
     Args:
-        errors: of ``error_regions``, the most important first.
+        errors: of ``error_regions``, by falling importance.
         num_regions: N.
-        strategy: ``per_region``: the most important error of every region; ``free``: the N most important of the whole
-            image. A region without an error gets none.
+        strategy: ``per_region``, the most important error of every region that has one; or ``free``, the N most
+            important errors of the whole image.
 
     Returns:
-        At most N errors, the most important first.
+        At most N errors, by falling importance.
 
     Raises:
-        ValueError: for another strategy.
+        ValueError: if the strategy does not exist.
     """
     if strategy not in ALLOCATIONS:
         raise ValueError(f"strategy={strategy!r}: choose one of {', '.join(ALLOCATIONS)}")
@@ -44,20 +44,20 @@ ALLOCATIONS: dict[str, Callable[[Sequence[ErrorRegion], int], list[ErrorRegion]]
 
 
 def spread(errors: Sequence[ErrorRegion], count: int, most: int) -> list[ErrorRegion]:
-    """Choose the errors for the scribbles of several rounds at once, from one prediction, as training needs them.
+    """Choose the errors for the scribbles of several rounds at once, from one prediction: training has no more.
 
-    The most important error is always next, and counts half as much for every scribble it has: so a large error gets
+    The next scribble always goes to the most important error, whose importance it halves. A large error therefore gets
     several scribbles before a tiny one gets its first.
 
     Args:
-        errors: of ``error_regions``, the most important first.
-        count: scribbles in all.
-        most: scribbles of one error.
+        errors: of ``error_regions``, by falling importance.
+        count: number of scribbles in all.
+        most: largest number of scribbles for one error.
 
     Returns:
-        At most ``count`` errors, one a scribble; an error may come several times.
+        At most ``count`` errors, one per scribble; an error may come several times.
     """
-    queue = [(-error.gain, number, 0) for number, error in enumerate(errors)]  # falling gain: a heap already
+    queue = [(-error.gain, number, 0) for number, error in enumerate(errors)]  # a heap, as gains fall
     chosen: list[ErrorRegion] = []
     while queue and len(chosen) < count:
         gain, number, scribbles = queue[0]

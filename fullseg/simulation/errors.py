@@ -1,4 +1,4 @@
-"""Error regions: where a prediction is wrong, and what putting each right is worth (paper, Sec. 4)."""
+"""Error regions: where a prediction is wrong, and what it is worth to correct each error (paper, Sec. 4)."""
 
 from typing import NamedTuple
 
@@ -10,25 +10,25 @@ from fullseg.types import BACKGROUND, VOID
 
 
 class ErrorPixels(NamedTuple):
-    """The pixels of all errors of an image, error by error."""
+    """The pixels of all errors of an image, as runs; ``value`` is the number of the error, in rising order."""
 
-    all: Runs  # ``value``: the number of the error
-    border: Runs  # those beside the correctly labelled part of the error's true region; none where there is none
+    all: Runs  # all pixels of the errors
+    border: Runs  # of these the pixels beside a correctly labelled pixel of the error's true region; maybe none
 
 
 class ErrorRegion(NamedTuple):
     """A connected group of pixels of one true region that the prediction gives to others, or to none."""
 
     region: int  # its true region, in [0, N)
-    gain: float  # in mean IoU of the image if all its pixels were given to their true region, in [0, 1]
-    area: int  # square pixels
+    gain: float  # its importance: gain in the image's mean IoU if all its pixels were corrected, in [0, 1]
+    area: int  # in square pixels
     box: tuple[int, int, int, int]  # (x0, y0, x1, y1) in pixels, x1 and y1 exclusive
-    number: int  # which it is in ``pixels``
-    pixels: ErrorPixels  # shared by all errors of the image, of which most get no scribble
+    number: int  # its number in ``pixels``
+    pixels: ErrorPixels  # of all errors of the image, which share this object
 
     @property
     def mask(self) -> NDArray[np.bool_]:
-        """Its pixels within the box (y1 - y0, x1 - x0)."""
+        """The pixels of the error within its box, (y1 - y0, x1 - x0) bool."""
         x0, y0, x1, y1 = self.box
         mine = self.pixels.all.select(self.pixels.all.value == self.number)
         column = np.arange(x0, x1)
@@ -39,25 +39,26 @@ class ErrorRegion(NamedTuple):
 
 
 def error_regions(truth: NDArray[np.integer], prediction: NDArray[np.integer], num_regions: int) -> list[ErrorRegion]:
-    """Find all error regions, the most important first.
+    """Find all error regions, by falling importance.
 
-    Importance is the gain in the image's mean IoU, in closed form. Given back its ``area`` pixels, the true region r
-    gains ``area / U_r``; each region p loses the n_p false positives that the error gave it and gains
-    ``I_p / (U_p - n_p) - I_p / U_p`` (I, U: intersection and union). The mean is over the regions with true pixels.
-    BACKGROUND that is given to a region widens its union, but is of no error region: no region's scribble corrects it.
+    The importance of an error is the gain in the image's mean IoU if it were corrected. Let I and U be the intersection
+    and the union of a region. The true region r gets ``area`` pixels back and gains ``area / U_r``. Each other region p
+    loses the n_p false positives that the error gave it, and gains ``I_p / (U_p - n_p) - I_p / U_p``. The mean is over
+    the regions with true pixels. A BACKGROUND pixel that is given to a region belongs to its union, but to no error
+    region, as no region's scribble could correct it.
 
     Args:
-        truth: (H, W) int, region in [0, N), VOID or BACKGROUND. VOID pixels are never wrong.
-        prediction: (H, W) int, region in [0, N) or VOID, which belongs to no region.
+        truth: (H, W) int, region in [0, N), VOID or BACKGROUND. A VOID pixel is never wrong.
+        prediction: (H, W) int, region in [0, N), or VOID for a pixel of no region.
         num_regions: N.
 
     Returns:
-        Error regions (8-connected), by falling gain; those that gain the same in reading order.
+        Error regions, 8-connected, by falling gain; those of equal gain in reading order of their first pixels.
 
     Raises:
         ValueError: if the maps differ in shape or hold a region that is not in [0, N).
     """
-    runs, given = _runs_of_both(truth, prediction, num_regions)  # all that follows looks at runs, not at pixels
+    runs, given = _runs_of_both(truth, prediction, num_regions)  # all that follows is computed from runs, not pixels
     wrong = (runs.value != given) & (runs.value >= 0)  # (R,)
     if not wrong.any():
         return []
@@ -67,7 +68,7 @@ def error_regions(truth: NDArray[np.integer], prediction: NDArray[np.integer], n
     number = np.flatnonzero(wrong)
     number = number[np.argsort(error[number], kind="stable")]
     mistakes, error = runs.select(number), error[number]  # error by error
-    lost = np.zeros((count, num_regions + 1), np.int64)  # pixels, to none and to each region
+    lost = np.zeros((count, num_regions + 1), np.int64)  # pixels that each error gave to none (0) and to each region
     np.add.at(lost, (error, given[number] - VOID), mistakes.stop - mistakes.start)
     region, area = mistakes.value[np.searchsorted(error, np.arange(count))], lost.sum(axis=1)  # (K,)
     pixels_of = runs.stop - runs.start  # (R,)
@@ -87,7 +88,10 @@ def error_regions(truth: NDArray[np.integer], prediction: NDArray[np.integer], n
 def _runs_of_both(
     truth: NDArray[np.integer], prediction: NDArray[np.integer], num_regions: int
 ) -> tuple[Runs, NDArray[np.int64]]:
-    """Return the runs of both maps, their ``value`` that of the truth, and the prediction (R,) there.
+    """Cut both maps into runs of one true and one predicted region.
+
+    Returns:
+        R runs, whose ``value`` is the true region, and the predicted region (R,) of each.
 
     Raises:
         ValueError: if the maps differ in shape or hold a region that is not in [0, N).
@@ -103,8 +107,16 @@ def _runs_of_both(
 
 
 def _connect_wrong(wrong: NDArray[np.bool_], pairs: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
-    """Return the error (R,) that every run is of, -1 if it is not wrong (R,), and their number; pairs are touching."""
-    number = np.cumsum(wrong) - 1  # of a wrong run among these
+    """Connect wrong runs to errors.
+
+    Args:
+        wrong: (R,), whether each run is wrong.
+        pairs: (2, P), numbers of touching runs of one true region.
+
+    Returns:
+        The error (R,) in [0, K) of each run, -1 for a run that is right; and K.
+    """
+    number = np.cumsum(wrong) - 1  # number of each wrong run among the wrong ones
     error = np.full(len(wrong), -1)
     error[wrong], count = connect(
         int(number[-1]) + 1, number[pairs.compress(wrong[pairs[0]] & wrong[pairs[1]], axis=1)]
@@ -113,23 +125,26 @@ def _connect_wrong(wrong: NDArray[np.bool_], pairs: NDArray[np.int64]) -> tuple[
 
 
 def _border(runs: Runs, error: NDArray[np.int64], pairs: NDArray[np.int64], size: tuple[int, ...]) -> Runs:
-    """Return the pixels of errors (R,) beside runs that are right, error by error; ``value``: the error.
+    """Return the pixels of errors that touch a run that is right.
 
     Args:
         runs: R of an image.
-        error: (R,) that they are of, or -1.
-        pairs: (2, P) numbers of runs of one region that are touching.
+        error: (R,), the error of each run, or -1.
+        pairs: (2, P), numbers of touching runs of one true region.
         size: (H, W) of the image in pixels.
+
+    Returns:
+        Runs whose ``value`` is the error, in rising order; some may have no pixel.
     """
     wrong = error[pairs] >= 0
     facing = pairs.compress(wrong[0] != wrong[1], axis=1)  # (2, B)
     mistake, right = np.where(error[facing[0]] >= 0, facing, facing[::-1])
     start = np.maximum(runs.start[mistake], runs.start[right] - 1)
     stop = np.minimum(runs.stop[mistake], runs.stop[right] + 1)
-    line = error[mistake] * size[0] + runs.row[mistake]  # of the images of all errors, one below another
+    line = error[mistake] * size[0] + runs.row[mistake]  # row in a stack of images, one per error
     order = np.argsort(line * size[1] + start, kind="stable")
     line, start, stop = line[order], start[order], stop[order]
-    # What lies beside several runs comes once: each part starts where all before it have ended.
+    # A pixel beside several runs must come once: each part starts where all parts before it have ended.
     ended = np.maximum.accumulate(line * size[1] + stop)
     start[1:] = np.maximum(start[1:], ended[:-1] - line[1:] * size[1])
     return Runs(line // size[0], line % size[0], start, np.maximum(start, stop))
@@ -145,14 +160,14 @@ def _gains(
     """Return the gains (K,) of all K errors of an image.
 
     Args:
-        true_area: (N,) pixels of every region.
-        outside: (N,) background pixels that were given to every region.
-        region: (K,) true region of every error.
-        area: (K,) pixels of every error.
-        stolen: (K, N) pixels that every error gave to every region.
+        true_area: (N,), number of true pixels of every region.
+        outside: (N,), number of BACKGROUND pixels that the prediction gives to every region.
+        region: (K,), true region of every error.
+        area: (K,), number of pixels of every error.
+        stolen: (K, N), number of pixels that every error gives to every region.
     """
-    # What a region has and no error took is right; what errors gave to it widens its union.
-    intersection = true_area - np.bincount(region, weights=area, minlength=len(true_area))  # (N,) float64, whole
+    # A region's true pixels that are in no error are right. The pixels that errors give it belong to its union.
+    intersection = true_area - np.bincount(region, weights=area, minlength=len(true_area))  # (N,), whole numbers
     union = true_area + outside + stolen.sum(axis=0)
     error, thief = np.nonzero(stolen)
     kept = intersection[thief]

@@ -11,12 +11,12 @@ def simulate_extreme_points(
 ) -> NDArray[np.float32]:
     """Click the left, top, right and bottom of every region.
 
-    Each point is a random pixel of the region among those at most ``jitter`` px from the extreme column or row.
+    Each point is a random pixel of the region, at most ``jitter`` px from its extreme column or row.
 
     Args:
         region_map: (H, W) int, region in [0, N), VOID or BACKGROUND.
         num_regions: N; every region has at least one pixel.
-        jitter: px, at least 0.
+        jitter: in pixels, at least 0.
         rng: source of all randomness.
 
     Returns:
@@ -35,7 +35,7 @@ def simulate_extreme_points(
     if len(empty):
         raise ValueError(f"region {empty[0]} of {num_regions} has no pixel in the region map")
     reach = int(jitter) + 1
-    strips = np.stack(4 * [boxes])  # (side, edge, N), of the boxes what is in reach of one side
+    strips = np.stack(4 * [boxes])  # (side, edge, N), the part of each box within reach of one of its sides
     for side in range(4):
         if side < 2:
             strips[side, side + 2] = np.minimum(boxes[side + 2], boxes[side] + reach)
@@ -44,7 +44,7 @@ def simulate_extreme_points(
     x0, y0, x1, y1 = strips.take(runs.value, axis=2).swapaxes(0, 1)  # (side, R) each
     start, stop = np.maximum(runs.start, x0), np.minimum(runs.stop, x1)
     stop = np.where((runs.row >= y0) & (runs.row < y1), stop, start)
-    group = np.arange(4)[:, None] * num_regions + runs.value  # side by side, region by region
+    group = np.arange(4)[:, None] * num_regions + runs.value  # first by side, then by region
     clipped = Runs(group.ravel(), np.tile(runs.row, 4), start.ravel(), stop.ravel())
     draws = rng.random((num_regions, 4)).T.ravel()
     points = draw_pixels(clipped, np.arange(4 * num_regions), draws)  # (4 * N, 2)

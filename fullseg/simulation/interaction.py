@@ -1,4 +1,4 @@
-"""The simulated annotator at work: rounds of scribbles against a model's predictions (paper, Sec. 4)."""
+"""The simulated annotator at work: it corrects a model's predictions in rounds of scribbles (paper, Sec. 4)."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -14,10 +14,10 @@ from fullseg.types import Annotations, Scribble
 
 
 class Round(NamedTuple):
-    """The state of one image after a round of corrections."""
+    """The state of one image after a round of scribbles."""
 
-    annotations: Annotations  # all that the model has seen
-    prediction: NDArray[np.int64]  # (H, W), region in [0, N) or VOID
+    annotations: Annotations  # all that were given until now
+    prediction: NDArray[np.int64]  # (H, W), region in [0, N) or VOID, from these annotations
     new_scribbles: list[Scribble]  # of this round; none in round 0
 
 
@@ -31,28 +31,28 @@ def interact(
     noise: Noise,
     rng_of: Callable[[int], np.random.Generator],
 ) -> Iterator[Round]:
-    """Annotate one image: extreme points first, then rounds of corrections, each of at most N scribbles.
+    """Annotate one image: extreme points first, then rounds of at most N scribbles each.
 
     Args:
         truth: (H, W) int, region in [0, N), VOID or BACKGROUND.
-        extreme_points: (N, 4, 2) float32, (x, y) in pixels, exact.
-        predict: returns the region map (H, W) for annotations, and for the number of the round they are of.
-        strategy: of ``allocate``.
-        rounds: of scribbles, at least 0.
-        noise: the annotator's imprecision.
-        rng_of: returns the source of a round's randomness.
+        extreme_points: (N, 4, 2) float32, (x, y) in pixels, without noise.
+        predict: returns the region map (H, W) for annotations and the number of their round.
+        strategy: ``per_region`` or ``free``, see ``allocate``.
+        rounds: number of rounds of scribbles, at least 0.
+        noise: how imprecise the annotator is.
+        rng_of: returns the source of randomness for the round with this number.
 
     Yields:
         The state after the extreme points (round 0) and after every round of scribbles.
     """
-    # A stream of its own: the extreme points themselves were drawn from round 0's.
+    # Noise has its own stream of random numbers: the extreme points were drawn from the stream of round 0.
     points = disturb_points(extreme_points, truth.shape, noise, rng_of(0).spawn(1)[0])
     annotations = Annotations(points, [])
     prediction = predict(annotations, 0)
     yield Round(annotations, prediction, [])
     for number in range(1, rounds + 1):
         scribbles = correct(truth, prediction, len(points), strategy, noise, rng_of(number))
-        if scribbles or number == 1:  # else nothing has changed; round 1 may be another model's than round 0
+        if scribbles or number == 1:  # otherwise nothing has changed, except that round 1 may ask another model
             annotations = Annotations(points, annotations.scribbles + scribbles)
             prediction = predict(annotations, number)
         yield Round(annotations, prediction, scribbles)
@@ -66,7 +66,7 @@ def correct(
     noise: Noise,
     rng: np.random.Generator,
 ) -> list[Scribble]:
-    """Draw one round of scribbles: at most N, one for each error that the strategy chooses."""
+    """Draw one round of scribbles: at most N, one per error that the strategy chooses; arguments as in ``interact``."""
     errors = allocate(error_regions(truth, prediction, num_regions), num_regions, strategy)
     scribbles = simulate_scribbles(truth, errors, rng)
     return [disturb_scribble(scribble, num_regions, truth.shape, noise, rng) for scribble in scribbles]
@@ -79,17 +79,21 @@ def training_scribbles(
     max_scribbles: int,
     rng: np.random.Generator,
 ) -> list[Scribble]:
-    """Draw 0 to ``max_scribbles`` scribbles for every region, from one prediction (paper, Sec. 5.3).
+    """Draw scribbles for training, from one prediction: 0 to ``max_scribbles`` per region on average (Sec. 5.3).
 
-    How far the image has been corrected is drawn first, so that the model sees images without any scribble, nearly
-    finished ones, and all between. Then scribbles go to the largest errors of the whole image, or of every region.
+    A random number says how far the image has been corrected, so that the model sees images without any scribble,
+    nearly finished ones, and all between. Another one says whether the scribbles go to the largest errors of the whole
+    image or of every region by itself.
 
     Args:
         truth: (H, W) int, region in [0, N), VOID or BACKGROUND.
         prediction: (H, W) int, of the counterpart or of the model itself.
         num_regions: N.
-        max_scribbles: per region and per error.
+        max_scribbles: largest number per error, and per region on average.
         rng: source of all randomness.
+
+    Returns:
+        The scribbles; a region may have none.
     """
     errors = error_regions(truth, prediction, num_regions)
     corrected, free = rng.random(), rng.random() < 0.5

@@ -1,4 +1,4 @@
-"""An annotator who is not precise: disturbed extreme points and scribbles (the paper leaves it open, Sec. 6)."""
+"""An annotator who is not precise: extreme points and scribbles with noise (left open by the paper, Sec. 6)."""
 
 from typing import NamedTuple
 
@@ -9,12 +9,12 @@ from fullseg.types import Scribble
 
 
 class Noise(NamedTuple):
-    """How imprecise the simulated annotator is; all zero: not at all."""
+    """How imprecise the simulated annotator is; not at all if everything is 0."""
 
-    points: float  # px: standard deviation of every extreme point in x and in y
-    scribble_offset: float  # px: standard deviation of a whole scribble's shift in x and in y
-    scribble_short: float  # in [0, 1]: a scribble loses up to this part of its length, at its end
-    scribble_misplaced: float  # probability that a scribble is taken for another region's
+    points: float  # standard deviation of every extreme point in x and in y, in pixels
+    scribble_offset: float  # standard deviation of the shift of a whole scribble in x and in y, in pixels
+    scribble_short: float  # in [0, 1]: the end of a scribble is cut off, up to this part of its points
+    scribble_misplaced: float  # probability that a scribble is given to another region
 
 
 NO_NOISE = Noise(0, 0, 0, 0)
@@ -23,7 +23,7 @@ NO_NOISE = Noise(0, 0, 0, 0)
 def disturb_points(
     points: NDArray[np.float32], size: tuple[int, ...], noise: Noise, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Move extreme points (N, 4, 2) at random; they stay in the image of ``size`` (H, W)."""
+    """Move extreme points (N, 4, 2) at random within the image of ``size`` (H, W)."""
     if noise.points == 0:
         return points
     return _inside(points + rng.normal(0, noise.points, points.shape), size)
@@ -32,7 +32,7 @@ def disturb_points(
 def disturb_scribble(
     scribble: Scribble, num_regions: int, size: tuple[int, ...], noise: Noise, rng: np.random.Generator
 ) -> Scribble:
-    """Shorten, shift and misplace a scribble at random; it stays in the image of ``size`` (H, W)."""
+    """Shorten, shift and misplace a scribble of one of N regions at random, within the image of ``size`` (H, W)."""
     region, points = scribble
     if noise.scribble_short:
         left = 1 - noise.scribble_short * rng.random()

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.model.base import Segmenter
 from fullseg.model.predictor import Predictor
+from fullseg.model.segmenter import Segmenter
 from fullseg.study.plan import Model, Predict
 from fullseg.types import Annotations
 

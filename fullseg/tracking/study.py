@@ -1,4 +1,4 @@
-"""A study in W&B: curves with strategies overlaid, tables by size and class, pictures."""
+"""A study in W&B: the curves of all strategies, tables by region size and class, pictures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,14 +23,14 @@ def log_study(
     categories: Sequence[Category],
     pictures: Sequence[Path],
 ) -> None:
-    """Log what one study found.
+    """Log the results of one study.
 
     Args:
         logger: of the run.
-        summary: entries of ``study.json`` by strategy.
-        records: of the same strategies.
-        categories: of the data.
-        pictures: of ``write_figures``.
+        summary: the strategies' entries in ``study.json``, by name.
+        records: of all images, for the same strategies.
+        categories: classes of the data.
+        pictures: files that ``write_figures`` drew.
     """
     run = logger.experiment
     for name, strategy in summary.items():
@@ -55,7 +55,7 @@ def log_study(
 
 
 def by_size(summary: Mapping[str, Mapping[str, Any]], records: Mapping[str, Sequence[ImageRecord]]) -> list[Row]:
-    """Return rows of strategy, size, number of regions, and the IoU after every round."""
+    """Return rows: strategy, size, number of regions, then the mean IoU after each round."""
     rows: list[Row] = []
     for name, images in records.items():
         area = np.concatenate([record.area for record in images])
@@ -66,7 +66,7 @@ def by_size(summary: Mapping[str, Mapping[str, Any]], records: Mapping[str, Sequ
 
 
 def by_class(records: Mapping[str, Sequence[ImageRecord]], categories: Sequence[Category]) -> list[Row]:
-    """Return rows of strategy, class, number of regions, and the IoU after every round; no row without a region."""
+    """Return rows: strategy, class, number of regions, then the mean IoU after each round; none for absent classes."""
     rows: list[Row] = []
     for name, images in records.items():
         classes = np.concatenate([record.classes for record in images])

@@ -1,24 +1,23 @@
-"""Lightning around the region segmenter: loss, optimiser and metrics; no layer and no formula."""
+"""Lightning around a network: which loss, optimiser and metrics. Layers and formulas are in other files."""
 
-import math
 import time
+from functools import partial
 from typing import Any
 
 import lightning as L
 import torch
-import torch.nn.functional as F
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim import Optimizer
 from torchmetrics import MeanMetric
 
-from fullseg.metrics.region_iou import RegionIoU, region_iou
+from fullseg.metrics.region_iou import RegionIoU, independent_iou, region_iou
 from fullseg.model.base import Regions
-from fullseg.model.boxes import box_area
-from fullseg.model.canvas import project_to_canvas, region_map_of
+from fullseg.model.canvas import fill_boxes, project_to_canvas, region_map_of
 from fullseg.model.factory import make_segmenter
-from fullseg.model.losses import LOSSES, PixelwiseLoss
-from fullseg.types import VOID, Batch
+from fullseg.model.losses import LOSSES, PixelwiseLoss, class_loss
+from fullseg.training.schedule import growth_with_batch, warmup_then_cosine
+from fullseg.types import Batch
 
 
 class SegmenterModule(L.LightningModule):
@@ -62,9 +61,9 @@ class SegmenterModule(L.LightningModule):
             loss = torch.stack(losses).mean()
             self._log("train/mask_loss", loss)
             if regions.class_logits is not None:
-                class_loss = _class_loss(regions.class_logits, batch.classes, batch.regions_per_image)
-                self._log("train/class_loss", class_loss)
-                loss = loss + self.options["class_loss_weight"] * class_loss
+                of_classes = class_loss(regions.class_logits, batch.classes, batch.regions_per_image)
+                self._log("train/class_loss", of_classes)
+                loss = loss + self.options["class_loss_weight"] * of_classes
         self._log("train/loss", loss, prog_bar=True)
         return loss
 
@@ -84,9 +83,9 @@ class SegmenterModule(L.LightningModule):
         if self.class_accuracy is not None and regions.class_logits is not None:
             self.class_accuracy.update(regions.class_logits.argmax(dim=1) == batch.classes)
         if self.independent_iou is not None:
-            self.independent_iou.update(_independent_iou(canvas, truth), area)
+            self.independent_iou.update(independent_iou(canvas > 0, truth), area)
         if self.trainer.state.fn == "validate":  # once, before training: what the boxes alone are worth
-            self.filled_iou.update(region_iou(_fill_boxes(regions.boxes, size), truth, count), area)
+            self.filled_iou.update(region_iou(fill_boxes(regions.boxes, size), truth, count), area)
         return prediction
 
     def on_validation_epoch_end(self) -> None:
@@ -112,21 +111,14 @@ class SegmenterModule(L.LightningModule):
         pretrained = [weight for part in parts for weight in part.parameters() if weight.requires_grad]
         ids = {id(parameter) for parameter in pretrained}
         others = [p for p in self.segmenter.parameters() if p.requires_grad and id(p) not in ids]
-        base = self.options["base_batch"] or self.images_per_step
-        growth = math.sqrt(self.images_per_step / base)
+        growth = growth_with_batch(self.images_per_step, self.options["base_batch"])
         groups = [
             {"params": others, "lr": growth * self.options["learning_rate"]},
             {"params": pretrained, "lr": growth * self.options["backbone_learning_rate"]},
         ]
         fused = self.device.type in ("cpu", "cuda")  # all weights are of floating point there
         optimizer = torch.optim.AdamW(groups, weight_decay=self.options["weight_decay"], fused=fused)
-        warmup, total = int(self.options["warmup_steps"]), self.total_steps
-
-        def rate(step: int) -> float:
-            rise = min(1.0, (step + 1) / (warmup + 1))
-            done = min(1.0, max(0, step - warmup) / max(1, total - warmup))
-            return rise * 0.5 * (1 + math.cos(math.pi * done))
-
+        rate = partial(warmup_then_cosine, warmup=int(self.options["warmup_steps"]), total=self.total_steps)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
@@ -148,22 +140,3 @@ class SegmenterModule(L.LightningModule):
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return time.perf_counter()
-
-
-def _class_loss(class_logits: Tensor, classes: Tensor, regions_per_image: Tensor) -> Tensor:
-    """Cross-entropy: mean over the regions of each image, then over images, so that ranks may share them in any way."""
-    weight = (1 / regions_per_image).repeat_interleave(regions_per_image)
-    return (weight * F.cross_entropy(class_logits, classes, reduction="none")).sum() / len(regions_per_image)
-
-
-def _independent_iou(canvas: Tensor, truth: Tensor) -> Tensor:
-    """IoU (N,) of every region's mask alone: logit > 0 in its box, whatever the other regions say."""
-    scored = truth != VOID
-    mask = (canvas > 0) & scored
-    wanted = truth == torch.arange(len(canvas), device=truth.device)[:, None, None]
-    return (mask & wanted).sum(dim=(1, 2)).double() / (mask | wanted).sum(dim=(1, 2)).double()
-
-
-def _fill_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Baseline: every pixel goes to the smallest box that covers it."""
-    return region_map_of(project_to_canvas(-box_area(boxes).log()[:, None, None], boxes, size))

@@ -13,8 +13,8 @@ from fullseg.config.schema import Config
 from fullseg.config.strategies import SINGLE_REGION, STRATEGIES
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.errors import ConfigError
-from fullseg.model.base import Segmenter
 from fullseg.model.predictor import Predictor
+from fullseg.model.segmenter import Segmenter
 from fullseg.runs.find import find_checkpoint
 from fullseg.runs.provenance import provenance
 from fullseg.runs.ranks import end_other_ranks
@@ -23,7 +23,7 @@ from fullseg.runs.trainer import make_trainer, prepare_process
 from fullseg.simulation.noise import Noise
 from fullseg.study.models import network_model
 from fullseg.study.plan import Model, Plan
-from fullseg.tracking.artifacts import make, study_artifact, use
+from fullseg.tracking.artifacts import log_made_artifact, log_used_artifacts, study_artifact
 from fullseg.tracking.wandb_run import finish_wandb, wandb_logger
 from fullseg.training.counterpart import find_counterpart, load_module
 from fullseg.training.module import SegmenterModule
@@ -75,10 +75,12 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
     trainer.loggers = [logger] if logger else []
     used = {"checkpoint": path, "counterpart": counterpart, "single_region": single_region}
     try:
-        use(trainer, config.data.format, data.fingerprint(), {role: file for role, file in used.items() if file})
+        log_used_artifacts(
+            trainer, config.data.format, data.fingerprint(), {role: file for role, file in used.items() if file}
+        )
         content = _annotate(trainer, module, data, callback)
         if content:
-            make(trainer, functools.partial(study_artifact, folder=folder, content=content))
+            log_made_artifact(trainer, functools.partial(study_artifact, folder=folder, content=content))
     finally:
         finish_wandb()
     return folder, content

@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch.loggers import WandbLogger
 
 from fullseg.config.strategies import INTERACTIVE, STRATEGIES
-from fullseg.model.base import Segmenter
+from fullseg.model.segmenter import Segmenter
 from fullseg.runs.provenance import study_provenance
 from fullseg.study.baselines import BASELINES
 from fullseg.study.models import network_model

@@ -124,6 +124,6 @@ def test_an_address_that_is_taken_is_named_with_the_remedy(
         port = str(taken.getsockname()[1])
         assert main(["annotate", str(tmp_path), "--checkpoint", str(tiny_checkpoint), "--port", port]) == 2
     assert f"--port {port}: cannot listen there" in (error := capsys.readouterr().err)
-    assert "choose another with --port" in error
+    assert "choose another --port" in error
     assert main(["annotate", str(tmp_path), "--checkpoint", str(tiny_checkpoint), "--port", "99999"]) == 2
     assert "cannot listen there" in capsys.readouterr().err

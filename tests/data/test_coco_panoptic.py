@@ -1,5 +1,3 @@
-"""TODO."""
-
 import json
 import shutil
 import tempfile

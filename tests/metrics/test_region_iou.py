@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fullseg.metrics.region_iou import RegionIoU, region_iou
+from fullseg.metrics.region_iou import RegionIoU, independent_iou, region_iou
 from fullseg.types import BACKGROUND, VOID
 
 
@@ -160,3 +160,19 @@ def test_no_region_of_a_size_is_nan_and_reset_forgets(images: Images) -> None:
     assert math.isnan(result["iou_medium"])
     assert math.isnan(result["iou_large"])
     assert result["regions"] == 1
+
+
+def test_masks_alone_are_scored_on_background_and_not_on_void() -> None:
+    truth = torch.tensor([[0, 0, 1, BACKGROUND, VOID]])
+    masks = torch.tensor([[[1, 1, 0, 1, 1]], [[1, 0, 1, 0, 1]]], dtype=torch.bool)
+    assert independent_iou(masks, truth).tolist() == [2 / 3, 1 / 2]
+
+
+def test_masks_alone_may_overlap_and_without_a_pixel_there_is_no_iou() -> None:
+    rng = np.random.default_rng(0)
+    truth, masks = rng.integers(BACKGROUND, 3, (9, 11)), rng.random((4, 9, 11)) < 0.5
+    masks[3] = False
+    expected = [plain_iou(np.where(mask, region, VOID), truth, 4)[region] for region, mask in enumerate(masks)]
+    found = independent_iou(torch.from_numpy(masks), torch.from_numpy(truth))
+    np.testing.assert_array_equal(found, expected)
+    assert math.isnan(found[3])

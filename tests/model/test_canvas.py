@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fullseg.model.canvas import OUTSIDE_LOGIT, probabilities_of, project_to_canvas, region_map_of
+from fullseg.model.canvas import OUTSIDE_LOGIT, fill_boxes, probabilities_of, project_to_canvas, region_map_of
 from fullseg.types import VOID
 
 BOX = torch.tensor([[2.0, 1.0, 5.0, 3.0]])  # columns 2-4, rows 1-2
@@ -143,3 +143,16 @@ def test_the_background_wins_where_no_logit_is_positive(boxes: Tensor, size: tup
     torch.testing.assert_close(probabilities, exponentials / (1 + exponentials.sum(dim=0)))
     alone = (canvas > OUTSIDE_LOGIT).sum(dim=0) == 1
     torch.testing.assert_close(probabilities.amax(dim=0)[alone], best.sigmoid()[alone])
+
+
+def test_boxes_are_filled_smallest_first(boxes: Tensor, size: tuple[int, int]) -> None:
+    filled = fill_boxes(boxes, size)
+
+    corners = boxes.int().tolist()
+    area = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in corners]
+    for y in range(size[0]):
+        for x in range(size[1]):
+            here = [k for k, (x0, y0, x1, y1) in enumerate(corners) if x0 <= x < x1 and y0 <= y < y1]
+            region = int(filled[y, x])
+            assert region in here if here else region == VOID
+            assert not here or area[region] == min(area[k] for k in here)

@@ -10,7 +10,7 @@ import torchvision
 from torch import Tensor, nn
 
 from fullseg.model import losses
-from fullseg.model.losses import LOSSES, MaskwiseLoss, PixelwiseLoss
+from fullseg.model.losses import LOSSES, MaskwiseLoss, PixelwiseLoss, class_loss
 from fullseg.types import VOID
 
 both_losses = pytest.mark.parametrize("loss", [PixelwiseLoss(), MaskwiseLoss()], ids=["pixelwise", "maskwise"])
@@ -229,3 +229,12 @@ def test_regions_compete_in_the_pixelwise_loss_only(name: str, compete: bool) ->
         assert (after < before - 1e-4).all()
     else:
         assert torch.equal(after, before)
+
+
+def test_class_loss_is_the_mean_over_images_of_the_means_over_their_regions() -> None:
+    logits, classes = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 2, 1, 1, 0])
+    per_image = [F.cross_entropy(logits[part], classes[part]) for part in (slice(0, 4), slice(4, 5))]
+
+    found = class_loss(logits, classes, torch.tensor([4, 1]))
+
+    torch.testing.assert_close(found, torch.stack(per_image).mean())

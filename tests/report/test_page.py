@@ -1,5 +1,3 @@
-"""TODO."""
-
 import json
 import re
 from pathlib import Path

@@ -72,7 +72,8 @@ def test_holds_every_number_of_metrics_csv(trained: Result) -> None:
 
 
 @pytest.mark.parametrize("job", ["train", "study"])
-def test_charts_have_their_x_axes(trained: Result, studied: tuple[Path, dict[str, Any]], job: str) -> None:
+@pytest.mark.usefixtures("studied")
+def test_charts_have_their_x_axes(trained: Result, job: str) -> None:
     found = {json.dumps(record) for record in read(trained.folder, job)["metric"]}
     for names, x_axis in X_AXES.items():
         assert any(names in record and x_axis in record for record in found), names
@@ -129,11 +130,11 @@ def test_online_the_run_uses_its_artifacts(trained: Result) -> None:
     )
     trainer = SimpleNamespace(is_global_zero=True, loggers=[WandbLogger(experiment=cast("Any", run))])
     best = trained.folder / "checkpoints" / "best.ckpt"
-    artifacts.use(cast("L.Trainer", trainer), "scenes", {"val_hash": "1"}, {"checkpoint": best})
+    artifacts.log_used_artifacts(cast("L.Trainer", trainer), "scenes", {"val_hash": "1"}, {"checkpoint": best})
     assert sorted(used) == ["dataset", "model"]
     assert set(run.config["lineage"]) == {"checkpoint", "data"}
     run.config["tracking"]["artifacts"] = False
-    artifacts.use(cast("L.Trainer", trainer), "scenes", {"val_hash": "1"}, {"checkpoint": best})
+    artifacts.log_used_artifacts(cast("L.Trainer", trainer), "scenes", {"val_hash": "1"}, {"checkpoint": best})
     assert len(used) == 2
 
 

@@ -10,10 +10,9 @@ import torch
 from fullseg.config.load import load_config, plain
 from fullseg.training import run as run_module
 from fullseg.training.model_options import model_arguments
-from fullseg.training.module import SegmenterModule, _independent_iou
+from fullseg.training.module import SegmenterModule
 from fullseg.training.run import train
 from fullseg.training.step_cost import compile_backbone
-from fullseg.types import BACKGROUND, VOID
 
 
 @pytest.fixture
@@ -26,12 +25,6 @@ def trained(options: list[str], data: Path, runs: Path) -> dict[str, torch.Tenso
     result = train(config)
     state: dict[str, torch.Tensor] = torch.load(result.folder / "checkpoints" / "last.ckpt", weights_only=True)
     return state["state_dict"]  # type: ignore[return-value]
-
-
-def test_masks_alone_are_scored_on_background_and_not_on_void() -> None:
-    truth = torch.tensor([[0, 0, 1, BACKGROUND, VOID]])
-    canvas = torch.tensor([[[2.0, 3.0, -1.0, 1.0, 1.0]], [[0.5, -1.0, 2.0, -2.0, 1.0]]])
-    assert _independent_iou(canvas, truth).tolist() == [2 / 3, 1 / 2]
 
 
 class _AskedError(Exception):

@@ -16,16 +16,16 @@ from fullseg.errors import WeightsError
 from fullseg.model.backbone import FrozenNorms, load_imagenet_weights
 
 STRIDE = 8
-BINS = (1, 2, 3, 6)  # sides of the pyramid's levels, in cells
-PARSED = 512  # channels of each level, and of what comes out of the pyramid
-PUBLISHED_THRESHOLD = 0.8  # of the published model's probabilities, above which a pixel is inside
+BINS = (1, 2, 3, 6)  # sides of the levels of the pyramid, in cells
+PARSED = 512  # channels of each level and of the pyramid's output
+PUBLISHED_THRESHOLD = 0.8  # the published model takes a pixel as inside if its probability is above
 
 
 class Pyramid(FrozenNorms):
-    """The scene around every cell at four scales, then one logit a cell.
+    """Adds the scene around every cell at four scales to its features, then computes one logit per cell.
 
     Args:
-        channels: of the map that comes in.
+        channels: of the input.
     """
 
     def __init__(self, channels: int) -> None:
@@ -35,7 +35,7 @@ class Pyramid(FrozenNorms):
         )
         self.bottleneck = nn.Sequential(*_convolution(channels + len(BINS) * PARSED, PARSED))
         self.last = nn.Conv2d(PARSED, 1, 1)
-        self.freeze(self, affine=True)  # a level of one cell has as many values as there are crops: no statistics
+        self.freeze(self, affine=True)  # a level of one cell has one value per crop: too few for statistics
 
     def forward(self, features: Tensor) -> Tensor:
         """Turn (M, channels, s, s) into logits (M, 1, s, s)."""
@@ -54,17 +54,17 @@ def _convolution(before: int, after: int) -> list[nn.Module]:
 
 
 class PyramidNet(FrozenNorms):
-    """Crops with four channels in, logits at stride 8 out.
+    """From crops with four channels to logits at stride 8.
 
     Args:
         name: timm model.
-        pretrained: load ImageNet weights; the fourth channel starts at 0.
-        caffe: as the ResNet that DeepLab-v2 went on from: strides in the first convolution of a block instead of the
-            second, pooling that rounds up, images from 0 to 255 that are not normalised. A ResNet alone.
+        pretrained: load ImageNet weights; the weights of the fourth channel start at 0.
+        caffe: lay the ResNet out as Caffe's, from which DeepLab-v2 started: strides in the first convolution of a block
+            instead of the second, pooling that rounds up, images from 0 to 255 that are not normalised. ResNets only.
 
     Raises:
-        ValueError: for a name that timm does not know.
-        WeightsError: if ImageNet weights can't be had.
+        ValueError: if timm does not know the name.
+        WeightsError: if the weights cannot be loaded.
     """
 
     mean: Tensor
@@ -91,16 +91,16 @@ class PyramidNet(FrozenNorms):
         scale = 1 if caffe else 255
         self.register_buffer("mean", scale * torch.tensor(mean, dtype=torch.float32).view(3, 1, 1), persistent=False)
         self.register_buffer("std", scale * torch.tensor(std, dtype=torch.float32).view(3, 1, 1), persistent=False)
-        self.map_scale = 255.0 if caffe else 1.0  # value of an annotation map's peak
+        self.map_scale = 255.0 if caffe else 1.0  # the largest value of the annotation map, the fourth channel
         self.freeze(body)
 
     def normalised(self, images: Tensor) -> Tensor:
-        """Return images (B, 3, H, W) uint8 RGB as float; what a crop has beyond the image is 0, then: the mean."""
+        """Normalise images (B, 3, H, W) uint8 RGB to float; 0, which crops have beyond the image, is then the mean."""
         return (images - self.mean) / self.std
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Turn crops (M, 4, s, s) into logits (M, 1, ceil(s / 8), ceil(s / 8)), or one cell more as in Caffe."""
-        with torch.autocast("cpu", enabled=False):  # as in Backbone
+        """Turn crops (M, 4, s, s) into logits (M, 1, c, c); c is ceil(s / 8), or one more with Caffe's layout."""
+        with torch.autocast("cpu", enabled=False):  # depthwise convolutions in bf16 are three times slower there
             inputs = crops.float() if crops.device.type == "cpu" else crops
             [features] = self.body(inputs.contiguous(memory_format=torch.channels_last))
         logits: Tensor = self.pyramid(features)
@@ -108,6 +108,7 @@ class PyramidNet(FrozenNorms):
 
 
 def _as_in_caffe(body: Any) -> None:  # noqa: ANN401  timm's feature extractors have no common type
+    """Move the strides, the rounding and the dilations of a timm ResNet to where Caffe's ResNet has them."""
     for module in body.modules():
         if isinstance(module, nn.MaxPool2d):
             module.ceil_mode = True
@@ -115,18 +116,22 @@ def _as_in_caffe(body: Any) -> None:  # noqa: ANN401  timm's feature extractors 
         if isinstance(first, nn.Conv2d) and isinstance(second, nn.Conv2d) and first.kernel_size == (1, 1):
             first.stride, second.stride = second.stride, first.stride
     for stage, dilation in (("layer3", 2), ("layer4", 4)):
-        for block in body[stage]:  # of every block, where timm's first ones have the dilation of the stage before
+        for block in body[stage]:  # timm gives the first block of a stage the dilation of the stage before
             block.conv2.dilation = block.conv2.padding = (dilation, dilation)
 
 
 def load_published(network: PyramidNet, path: str) -> None:
-    """Load the weights that DEXTR's authors published, in the order of the layers: their names are others.
+    """Load the weights that DEXTR's authors published. Their names differ from ours, so the order decides.
 
-    Their masks are where the probability is above 0.8; the last bias is lowered so that this is where logits are
-    above 0, as everywhere in fullseg.
+    Their model takes pixels with a probability above 0.8 as inside. The last bias is lowered so that these pixels have
+    logits above 0, as everywhere in fullseg.
+
+    Args:
+        network: with Caffe's layout.
+        path: of the file.
 
     Raises:
-        WeightsError: if the file is missing, is none, or its tensors don't fit.
+        WeightsError: if the file is missing, holds no weights, or its tensors do not fit.
     """
     option = f"model.dextr.weights={path}"
     if not Path(path).is_file():
@@ -136,11 +141,11 @@ def load_published(network: PyramidNet, path: str) -> None:
         found = {key: value for key, value in content.items() if not key.endswith("num_batches_tracked")}
         shapes = {key: tuple(value.shape) for key, value in found.items()}
     except (RuntimeError, OSError, EOFError, AttributeError, pickle.UnpicklingError) as error:
-        raise WeightsError(f"{option}: is no file of weights ({str(error).splitlines()[0]})") from error
+        raise WeightsError(f"{option}: not a file of weights ({str(error).splitlines()[0]})") from error
     own = {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
     remedy = "it takes dextr_pascal-sbd.pth with model.backbone=resnet101"
     if len(own) != len(found):
-        raise WeightsError(f"{option}: has {len(found)} tensors, this network {len(own)}; {remedy}")
+        raise WeightsError(f"{option}: {len(found)} tensors, but this network has {len(own)}; {remedy}")
     for key, theirs in zip(own, shapes, strict=True):
         if tuple(own[key].shape) != shapes[theirs]:
             raise WeightsError(

@@ -1,9 +1,9 @@
-"""DEXTR (Maninis et al., Deep Extreme Cut, CVPR 2018): one pass of a whole network for every region.
+"""DEXTR (Maninis et al., Deep Extreme Cut, CVPR 2018): one pass of a whole network per region.
 
-Written from its description: the box of the extreme points, grown by 50 px, is cut out of the image and resized to
-512 x 512; a fourth channel has the points as Gaussians; a ResNet-101 as of DeepLab-v2 with a pyramid scene parsing
-head says what is inside. The baseline of Table 1, and the fully convolutional style of Sec. 6. Scribbles, which DEXTR
-does not know, are drawn into the fourth channel, too.
+It is the baseline of Table 1 and the fully convolutional style of Sec. 6. It is written from its description: the box
+of the extreme points, grown by 50 px, is cut out of the image and resized to 512 x 512 px. A fourth channel has the
+points as Gaussians. DeepLab-v2's ResNet-101 with a pyramid scene parsing head says what is inside. DEXTR has no
+scribbles; here they are drawn into the fourth channel, too.
 """
 
 import torch
@@ -11,31 +11,32 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fullseg.model.annotation_maps import draw_points, draw_scribbles
-from fullseg.model.base import Regions, Segmenter, Strokes
+from fullseg.model.base import Regions, Strokes
 from fullseg.model.boxes import region_boxes
 from fullseg.model.dextr.deeplab import PyramidNet, load_published
 from fullseg.model.roi_align import crop
+from fullseg.model.segmenter import Segmenter
 
-CROPS_AT_ONCE = 4  # bounds the memory of a prediction, whatever the number of regions
-PIXELS_PER_CELL = 4  # of the crop, in a region's logits: half the network's stride
+CROPS_AT_ONCE = 4  # in a prediction: limits its memory for any number of regions
+PIXELS_PER_CELL = 4  # pixels of the crop per cell of a region's logits: half the stride of the network
 
 
 class Dextr(Segmenter):
-    """One network on the crop of every region; regions know nothing of one another.
+    """One network that runs on the crop of every region; a region does not see the annotations of others.
 
     Args:
         backbone: timm model; the published one is ``resnet101``.
         pretrained: start it from ImageNet weights.
         input_size: side of the crop in pixels, a multiple of 32.
         relax: pixels of the image by which the crop reaches beyond the box on every side.
-        weights: file of the published weights (``dextr_pascal-sbd.pth``, a ResNet-101's), or None.
-        published: the network is laid out as the published one, whose weights come with a checkpoint or from
-            ``weights``.
-        annotation_encoding: as of Segmenter, like ``background``.
+        weights: file of the published weights (``dextr_pascal-sbd.pth``, of a ResNet-101), or None.
+        published: lay the network out as the published one. Its weights come from ``weights`` or a checkpoint.
+        annotation_encoding: ``gaussian`` for heatmaps, as DEXTR; or ``binary`` for discs.
+        background: a pixel may be of no region.
 
     Raises:
-        ValueError: if the backbone is unknown.
-        WeightsError: if weights can't be had or don't fit.
+        ValueError: if timm does not know the backbone.
+        WeightsError: if the weights cannot be loaded or do not fit.
     """
 
     def __init__(
@@ -64,13 +65,16 @@ class Dextr(Segmenter):
         return [self.backbone.body]
 
     def features(self, images: Tensor) -> Tensor:
-        """Return the images (B, 3, H, W) as the network takes them: there is nothing that regions share."""
+        """Normalise images (B, 3, H, W) uint8 RGB to float; nothing else is computed once per image."""
         return self.backbone.normalised(images)
 
     def region_inputs(
         self, features: Tensor, extreme_points: Tensor, strokes: Strokes, size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """Cut out the crops and draw the annotations, (N, 4, input_size, input_size); boxes are the tight ones."""
+        """Cut the crops (N, 4, input_size, input_size) out of an image (3, H, W) and draw the annotations into them.
+
+        The boxes (N, 4) are those of the annotations, not of the crops.
+        """
         region_of_points = strokes.region_of_points()
         boxes = region_boxes(extreme_points, strokes.points, region_of_points, size)
         frames = self.frames(boxes)
@@ -86,9 +90,9 @@ class Dextr(Segmenter):
     def head(self, rois: Tensor, boxes: Tensor, classes: Tensor | None) -> Regions:  # noqa: ARG002  it has no classes
         """Run the network on every crop (M, 4, input_size, input_size).
 
-        In training the logits are those of the whole crop, at its resolution, and the boxes are the crops', which may
-        reach beyond the image: what the loss of DEXTR is about. Otherwise they are cut to the tight boxes, outside
-        which a region has no say.
+        In training the result is that of the whole crops, which the loss of DEXTR looks at: logits
+        (M, input_size, input_size), and the boxes of the crops, which may reach beyond the image. Otherwise the logits
+        (M, mask_size, mask_size) are cut to the given boxes, because a region has no say outside its box.
         """
         frames = self.frames(boxes)
         if self.training:
@@ -100,15 +104,24 @@ class Dextr(Segmenter):
         return Regions(torch.cat([boxes.new_zeros(0, self.mask_size, self.mask_size), *cut]), boxes, None)
 
     def frames(self, boxes: Tensor) -> Tensor:
-        """Return the crops (M, 4) of boxes (M, 4), in pixels of the image; they may reach beyond it."""
+        """Return the boxes (M, 4) of the crops around boxes (M, 4), in pixels; they may reach beyond the image."""
         return boxes + self.relax * boxes.new_tensor([-1, -1, 1, 1])
 
     def _in_crop(self, points: Tensor, frames: Tensor) -> Tensor:
-        """Return points (..., 2) in pixels of the crops of frames (..., 4)."""
+        """Return points (..., 2) of the image in pixels of the crops, whose boxes are frames (..., 4)."""
         return (points + 0.5 - frames[..., :2]) * (self.input_size / (frames[..., 2:] - frames[..., :2])) - 0.5
 
     def _cut(self, cells: Tensor, boxes: Tensor, frames: Tensor) -> Tensor:
-        """Sample a network's result (M, 1, s, s) in boxes: its outermost cells lie on the crop's outermost pixels."""
+        """Sample the network's result in boxes.
+
+        Args:
+            cells: (M, 1, c, c), logits of the crops; the outermost cells lie on the outermost pixels of the crop.
+            boxes: (M, 4) in pixels of the image.
+            frames: (M, 4), boxes of the crops.
+
+        Returns:
+            (M, mask_size, mask_size) float32.
+        """
         side = self.mask_size
         steps = ((torch.arange(side, device=boxes.device) + 0.5) / side)[:, None]  # (side, 1)
         pixels = boxes[:, None, :2] + steps * (boxes[:, None, 2:] - boxes[:, None, :2]) - 0.5  # (M, side, 2)

@@ -1,6 +1,6 @@
-"""Annotation maps kept as the few pixels that are not 0: a region is drawn anew when its annotations change.
+"""Annotation maps (paper, Sec. 3.2) kept as their few pixels that are not 0, so that nothing has N x H x W values.
 
-Values are those of ``annotation_maps`` (Sec. 3.2); nothing here is as large as N x H x W.
+The values equal those of ``fullseg.model.annotation_maps``.
 """
 
 import math
@@ -15,17 +15,17 @@ from torch import Tensor
 from fullseg.model.annotation_maps import POINT_RADIUS, SCRIBBLE_RADIUS, disc_pixels, draw_points, walk_scribbles
 from fullseg.model.roi_align import align_matrices
 
-LEAST = 1e-8  # of a heatmap, which goes on for ever: less than float32 tells from 0 beside its peak of 1
+LEAST = 1e-8  # smaller values of a heatmap are dropped: beside its peak of 1 float32 cannot tell them from 0
 
 Box = tuple[int, int, int, int]  # (x0, y0, x1, y1) in pixels, x1 and y1 exclusive
 Window = tuple[int, int, int, int]  # (top, bottom, left, right) in cells or pixels, bottom and right exclusive
 
 
 class Drawing(NamedTuple):
-    """A map (H, W) as its pixels that are not 0."""
+    """The pixels of a map (H, W) that are not 0."""
 
-    pixels: NDArray[np.int64]  # (K,), y * W + x, each once, rising
-    values: NDArray[np.float32]  # (K,)
+    pixels: NDArray[np.int64]  # (K,), y * W + x, each once, in rising order
+    values: NDArray[np.float32]  # (K,), in (0, 1]; differences of maps in [-1, 1]
 
 
 class RegionDrawing(NamedTuple):
@@ -51,10 +51,13 @@ def draw_regions(
 
     Args:
         extreme_points: (N, 4, 2), (x, y) in pixels.
-        scribbles: the points (K, 2) of every scribble of every one of these regions.
+        scribbles: N lists with the points (K, 2) of every scribble of a region, (x, y) in pixels.
         size: (H, W) of the image in pixels.
-        encoding: of ``draw_points``.
-        share: ``none``, ``points`` or ``all``.
+        encoding: ``binary`` for discs, ``gaussian`` for heatmaps.
+        share: ``none``, ``points`` or ``all``: what the other regions see.
+
+    Returns:
+        N drawings.
     """
     if not scribbles:
         return []
@@ -62,7 +65,7 @@ def draw_regions(
     lines = _draw_lines(scribbles, size)
     pixels = np.concatenate([lines, points])
     values = np.concatenate([np.ones(len(lines), np.float32), heights])
-    order = np.argsort(pixels, kind="stable")  # a line, which is as high as can be, before the points under it
+    order = np.argsort(pixels, kind="stable")  # a pixel of a line, whose value is 1, comes before a point's there
     first = order[np.diff(pixels[order], prepend=-1) > 0]
     own = _by_region(pixels[first], values[first], len(scribbles), size)
     if share == "none":
@@ -75,7 +78,16 @@ def draw_regions(
 def _draw_points(
     extreme_points: Tensor, size: tuple[int, int], encoding: str
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the pixels (K,) of all points as ``disc_pixels`` does, each once, rising, and their values (K,)."""
+    """Draw the points of N regions into N maps (H, W), one below another.
+
+    Args:
+        extreme_points: (N, 4, 2) float32, (x, y) in pixels.
+        size: (H, W) of the image in pixels.
+        encoding: ``binary`` or ``gaussian``.
+
+    Returns:
+        Pixels (K,), region * H * W + y * W + x, each once, in rising order; and their values (K,).
+    """
     if encoding == "binary":
         regions = torch.arange(len(extreme_points)).repeat_interleave(4)
         pixels = _once(disc_pixels(extreme_points.reshape(-1, 2), regions, POINT_RADIUS, size))
@@ -88,7 +100,11 @@ def _draw_points(
 
 
 def _draw_lines(scribbles: list[list[NDArray[np.float32]]], size: tuple[int, int]) -> NDArray[np.int64]:
-    """Return the pixels (K,) of all scribbles as ``disc_pixels`` does, each once, rising."""
+    """Draw the scribbles of N regions into N maps (H, W), one below another.
+
+    Returns:
+        Pixels (K,), region * H * W + y * W + x, each once, in rising order.
+    """
     paths = [path for mine in scribbles for path in mine]
     if not paths:
         return NOTHING.pixels
@@ -99,8 +115,8 @@ def _draw_lines(scribbles: list[list[NDArray[np.float32]]], size: tuple[int, int
 
 
 def _once(pixels: Tensor) -> NDArray[np.int64]:
-    """Return the result of ``disc_pixels``, each pixel once, rising."""
-    # Neighbouring discs share most pixels, in pieces that rise or fall: np.unique takes four times as long.
+    """Return the pixels (P,) of ``disc_pixels``, each once, in rising order."""
+    # Neighbouring discs share most of their pixels, which come in ordered pieces: np.unique takes four times as long.
     different = pixels.unique_consecutive()  # type: ignore[no-untyped-call]
     rising: NDArray[np.int64] = np.sort(different.numpy(), kind="stable")
     return rising[np.diff(rising, prepend=-1) > 0]
@@ -109,7 +125,7 @@ def _once(pixels: Tensor) -> NDArray[np.int64]:
 def _by_region(
     pixels: NDArray[np.int64], values: NDArray[np.float32], count: int, size: tuple[int, int]
 ) -> list[Drawing]:
-    """Split rising pixels (K,) of ``count`` maps, one below another, and their values (K,) by map."""
+    """Split pixels (K,) in rising order, of ``count`` maps (H, W) one below another, and their values (K,) by map."""
     area = size[0] * size[1]
     edges = np.searchsorted(pixels, area * np.arange(count + 1)).tolist()
     return [
@@ -119,7 +135,7 @@ def _by_region(
 
 
 def difference(old: Drawing, new: Drawing) -> Drawing:
-    """Return new - old."""
+    """Return where a map has changed, and by how much: new - old."""
     pixels = np.concatenate([old.pixels, new.pixels])
     if len(pixels) == 0:
         return NOTHING
@@ -132,7 +148,7 @@ def difference(old: Drawing, new: Drawing) -> Drawing:
 
 
 def bounding_box(drawing: Drawing, width: int) -> Box | None:
-    """Return the box of a drawing in an image of that width, None if nothing is drawn."""
+    """Return the tight box of a drawing in an image of this width; None if nothing is drawn."""
     if len(drawing.pixels) == 0:
         return None
     x = drawing.pixels % width
@@ -141,17 +157,17 @@ def bounding_box(drawing: Drawing, width: int) -> Box | None:
 
 
 def align_window(drawing: RegionDrawing, total: NDArray[np.float32], box: Box, roi_size: int, cells: Window) -> Tensor:
-    """Return F_i (Eq. 2) through the region's box, in a window of its RoI.
+    """Return a window of F_i (Eq. 2) of one region, which is cropped at the region's box.
 
     Args:
         drawing: of region i.
-        total: (H, W), the sum of what all regions share, region i included.
+        total: (H, W), sum over all regions, region i included, of what the others see of them.
         box: of the region.
         roi_size: side of the RoI in cells.
-        cells: the window.
+        cells: the window, in cells of the RoI.
 
     Returns:
-        (2, bottom - top, right - left) float32, equal to that part of ``annotation_maps``.
+        (2, bottom - top, right - left) float32, equal to this window of ``annotation_maps``.
     """
     height, width = total.shape
     (top, bottom), (left, right) = (
@@ -168,13 +184,13 @@ def align_window(drawing: RegionDrawing, total: NDArray[np.float32], box: Box, r
 
 
 def _pixels_under(start: int, end: int, roi_size: int, cells: tuple[int, int], length: int) -> tuple[int, int]:
-    """Return the range of pixels along one axis that RoI cells [first, last) of a box see; a few more do no harm."""
+    """Return a range of pixels along one axis that holds all pixels which RoI cells [first, last) of a box see."""
     cell = (end - start) / roi_size
     return max(0, math.floor(start + cells[0] * cell) - 2), min(length, math.ceil(start + cells[1] * cell) + 2)
 
 
 def _paste(drawing: Drawing, window: Window, width: int) -> NDArray[np.float32]:
-    """Return the window (in pixels) of a drawing in an image of that width."""
+    """Return a window, in pixels, of a drawing in an image of this width: (bottom - top, right - left)."""
     top, bottom, left, right = window
     first, last = np.searchsorted(drawing.pixels, (top * width, bottom * width))
     y, x = np.divmod(drawing.pixels[first:last], width)

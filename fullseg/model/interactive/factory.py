@@ -4,13 +4,12 @@ from typing import Any
 
 from torch import Tensor
 
-from fullseg.model.base import Segmenter
 from fullseg.model.dextr.dextr import Dextr
 from fullseg.model.interactive.batches import BatchCache, TwoStageCache
 from fullseg.model.interactive.crops import CropCache
 from fullseg.model.interactive.region_cache import RegionCache
 from fullseg.model.interactive.windows import WindowCache
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.segmenter import RegionSegmenter, Segmenter
 
 
 def make_region_cache(

@@ -1,4 +1,4 @@
-"""One image between predictions: what of it is known, and what new annotations change."""
+"""What is known of one image between predictions, and how new annotations change it."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -9,39 +9,42 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fullseg.model.annotation_maps import walk_scribbles
-from fullseg.model.base import PREDICTED, Segmenter, Strokes
+from fullseg.model.base import PREDICTED, Strokes
 from fullseg.model.boxes import region_boxes
 from fullseg.model.interactive.drawing import NOTHING, Box, Drawing, Window, bounding_box, difference, draw_regions
 from fullseg.model.interactive.factory import make_region_cache
 from fullseg.model.interactive.region_cache import Region
 from fullseg.model.interactive.tiles import LARGE_TILE, SMALL_TILE, Decided, TiledCanvas
+from fullseg.model.segmenter import Segmenter
 from fullseg.types import VOID, Annotations, Scribble
 
 
 class Key(NamedTuple):
-    """What a region's annotations are, to tell whether they have changed."""
+    """The annotations of a region as bytes, to compare them with later ones."""
 
     extreme_points: bytes
     scribbles: tuple[bytes, ...]
 
 
 class Change(NamedTuple):
-    """Where the annotation maps have changed, in pixels."""
+    """Where the annotation maps have changed because of one region."""
 
-    region: Region | None  # that was annotated; None: it is no more
-    own: Box | None  # of its own map
-    shared: Box | None  # of what the others see of it
+    region: Region | None  # the region; None: it is gone
+    own: Box | None  # where its own map has changed; None: nowhere
+    shared: Box | None  # where the part of its map has changed that the others see; None: nowhere
 
 
 class ImageState:
-    """The regions of one image; an update costs what has changed, be it a new scribble, an undone one, or a deletion.
+    """The regions and the canvas of one image.
+
+    An update costs what has changed, no matter whether a scribble is new or undone, or a region was added or deleted.
 
     Args:
         segmenter: in evaluation mode.
-        features: (C, h, w) of the image.
+        features: (C, h, w) float, of the image.
         size: (H, W) of the image in pixels.
-        hold_scribbles: as of Predictor.
-        batched: compute whole regions and large tiles, all at once: for a GPU.
+        hold_scribbles: every pixel on the line of a scribble belongs to the scribble's region.
+        batched: compute whole regions in one batch, and large tiles: faster on a GPU.
     """
 
     def __init__(
@@ -60,12 +63,18 @@ class ImageState:
         self.regions: list[Region] = []
         self.decided = Decided(np.zeros(0, np.int64), np.zeros(0, np.int64), None, ())
         self._masks: dict[int, NDArray[np.bool_]] = {}  # of the locked regions
-        self._lines: dict[bytes, NDArray[np.int64]] = {}  # pixels of scribbles' lines, by their points
+        self._lines: dict[bytes, NDArray[np.int64]] = {}  # pixels of scribbles' lines, by the bytes of their points
 
     def update(
         self, annotations: Annotations, locked: Mapping[int, NDArray[np.bool_]], classes: Mapping[int, int]
     ) -> None:
-        """Bring everything up to date; arguments as ``Predictor.predict``, float32."""
+        """Bring regions and canvas up to date.
+
+        Args:
+            annotations: float32, checked; extreme points of all N regions, and any scribbles.
+            locked: per locked region its pixels (H, W) bool.
+            classes: per region whose class a person gave, the class.
+        """
         points = annotations.extreme_points
         of_region: list[list[NDArray[np.float32]]] = [[] for _ in points]
         for scribble in annotations.scribbles:
@@ -84,11 +93,11 @@ class ImageState:
         self.canvas.update(self.logits(), self.boxes(), self.decided)
 
     def logits(self) -> list[Tensor]:
-        """Return the logits (mask_size, mask_size) of every region."""
+        """Return the logits (mask_size, mask_size) float32 of every region."""
         return [region.logits for region in self.regions if region.logits is not None]
 
     def classes(self) -> NDArray[np.int64]:
-        """Return the predicted class (N,) of every region."""
+        """Return the class (N,) of every region, the given or the likeliest one; 0 if there is one map for all."""
         return np.array([region.top_class for region in self.regions], np.int64)
 
     def boxes(self) -> NDArray[np.int64]:
@@ -96,7 +105,7 @@ class ImageState:
         return np.array([region.box for region in self.regions], np.int64).reshape(-1, 4)
 
     def probabilities(self) -> NDArray[np.float32]:
-        """Return the probability (N, H, W) of every region at every pixel."""
+        """Return the probability (N, H, W) of every region at every pixel (paper, Eq. 1)."""
         result = np.zeros((len(self.regions), *self.size), np.float32)
         tiles = np.argwhere(np.ones_like(self.canvas.stale))
         for contest in self.canvas.contests(tiles, self.logits(), self.boxes(), self.decided):
@@ -105,7 +114,11 @@ class ImageState:
         return result
 
     def _renumber(self, keys: Sequence[Key]) -> list[Change]:
-        """Find every region among those of before by its extreme points; drop those that are no more."""
+        """Find the regions of these keys among the former ones, by their extreme points; drop those that are gone.
+
+        Returns:
+            The changes of the annotation maps because of the regions that are gone.
+        """
         known: dict[bytes, list[int]] = {}
         for number, key in reversed(list(enumerate(self.keys))):
             known.setdefault(key.extreme_points, []).append(number)
@@ -119,13 +132,14 @@ class ImageState:
         new[old[old >= 0]] = np.flatnonzero(old >= 0)
         self.canvas.renumber(old, new)
         self.decided = self.decided._replace(owners=new[self.decided.owners])
-        if self._masks:  # of regions that have other numbers now
+        if self._masks:  # they are kept under the former numbers of the locked regions
             self._lock({})
         self.regions = [self.regions[number] if number >= 0 else Region() for number in found]
         self.keys = [self.keys[number] if number >= 0 else Key(b"", ()) for number in found]
         return [self._erase(region) for region in gone]
 
     def _erase(self, region: Region) -> Change:
+        """Forget a region that is gone; return where the others see a change."""
         self.cache.forget(region)
         return Change(None, None, self._share(region.drawing.shared, NOTHING))
 
@@ -135,7 +149,7 @@ class ImageState:
         points: NDArray[np.float32],
         scribbles: Sequence[list[NDArray[np.float32]]],
     ) -> list[Change]:
-        """Draw the regions whose annotations have changed."""
+        """Draw the regions with these numbers again; return where the annotation maps have changed."""
         drawings = draw_regions(
             points[list(numbers)],
             [scribbles[number] for number in numbers],
@@ -153,13 +167,13 @@ class ImageState:
         return changes
 
     def _share(self, before: Drawing, after: Drawing) -> Box | None:
-        """Bring the sum of all regions' shared maps up to date; return where it has changed."""
+        """Replace one region's part in the sum of all shared maps; return where the sum has changed."""
         change = difference(before, after)
         self.cache.total.ravel()[change.pixels] += change.values
         return bounding_box(change, self.size[1])
 
     def _fit_boxes(self, points: NDArray[np.float32], scribbles: Sequence[Scribble]) -> None:
-        """Let boxes hold the scribbles; where a box changes, nothing that was computed in it is of use."""
+        """Compute the boxes again. If the box of a region has changed, drop all that was computed in it."""
         strokes = Strokes.pack(scribbles)
         boxes = region_boxes(torch.from_numpy(points), strokes.points, strokes.region_of_points(), self.size)
         for region, box in zip(self.regions, boxes.long().tolist(), strict=True):
@@ -187,12 +201,12 @@ class ImageState:
         self.canvas.mark(self.cache.update(touched))
 
     def _decide(self, scribbles: Sequence[Scribble], locked: Mapping[int, NDArray[np.bool_]]) -> None:
-        """Find the pixels on scribbles' lines and of locked regions, and mark those that were not so before."""
+        """Find the pixels on lines of scribbles and of locked regions, and mark those that have changed."""
         held = [scribble for scribble in scribbles if self.hold_scribbles and scribble.region not in locked]
         lines = [self._line(scribble.points) for scribble in held]
         pixels = np.concatenate([np.zeros(0, np.int64), *lines])
         owners = np.repeat([scribble.region for scribble in held], [len(line) for line in lines]).astype(np.int64)
-        pixels, last = np.unique(pixels[::-1], return_index=True)  # where scribbles cross, the later one holds
+        pixels, last = np.unique(pixels[::-1], return_index=True)  # where scribbles cross, the later one has the pixel
         decided = self.decided._replace(pixels=pixels, owners=owners[::-1][last])
         before, now = (d.pixels * (len(self.regions) + 1) + d.owners - VOID for d in (self.decided, decided))
         self.canvas.mark_pixels(np.setxor1d(before, now) // (len(self.regions) + 1))
@@ -201,7 +215,7 @@ class ImageState:
             self._lock(locked)
 
     def _lock(self, masks: Mapping[int, NDArray[np.bool_]]) -> None:
-        """Lock other regions, or other pixels: all tiles are computed anew."""
+        """Replace the locked regions and their pixels; all tiles are computed again."""
         locked_map = np.full(self.size, VOID, np.int64)
         for number, mask in masks.items():
             locked_map[mask] = number
@@ -227,4 +241,5 @@ def _around(windows: Sequence[Window]) -> Window:
 
 
 def _same_masks(masks: Mapping[int, NDArray[np.bool_]], others: Mapping[int, NDArray[np.bool_]]) -> bool:
+    """Return whether the same regions are locked, in the same order and with the same pixels."""
     return list(masks) == list(others) and all(np.array_equal(masks[number], others[number]) for number in masks)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fullseg.model.base import PREDICTED, Segmenter
+from fullseg.model.base import PREDICTED
 from fullseg.model.interactive.drawing import BLANK, Box, RegionDrawing, Window
+from fullseg.model.segmenter import Segmenter
 
 CACHE_BYTES = 2**30  # limit for the hidden layers of all regions; those used longest ago are dropped first
 

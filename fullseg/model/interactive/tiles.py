@@ -1,6 +1,6 @@
-"""The canvas in tiles: who wins each pixel, without any tensor as large as N x H x W.
+"""The canvas (paper, Eq. 1) in tiles, so that no tensor has N x H x W values.
 
-A tile is computed from the regions whose boxes cover part of it, and again only where something in it has changed.
+A tile is computed from the regions whose boxes cover part of it, and only if something in it has changed.
 """
 
 import math
@@ -16,19 +16,27 @@ from fullseg.model.canvas import OUTSIDE_LOGIT, probabilities_of, project_to_can
 from fullseg.model.interactive.drawing import Box
 from fullseg.types import VOID
 
-SMALL_TILE, LARGE_TILE = 128, 1024  # px: sides of tiles; a GPU waits longer for one to begin than for it to end
+SMALL_TILE, LARGE_TILE = 128, 1024  # px: sides of tiles on a CPU and a GPU, which takes longer to start one than to run
 
 
 class Decided(NamedTuple):
-    """Pixels that are their region's for certain, whatever the network says: on scribbles' lines, or locked."""
+    """The pixels whose region the annotator has decided: those on lines of scribbles, and those of locked regions."""
 
-    pixels: NDArray[np.int64]  # (K,), y * W + x, each once
+    pixels: NDArray[np.int64]  # (K,), y * W + x, each once: on lines of scribbles
     owners: NDArray[np.int64]  # (K,), their regions
-    locked_map: NDArray[np.int64] | None  # (H, W), the locked region that has the pixel or VOID; None: none is locked
-    locked: Sequence[int]  # regions that have these pixels of locked_map and compete for no other
+    locked_map: NDArray[np.int64] | None  # (H, W), the locked region of each pixel, or VOID; None: none is locked
+    locked: Sequence[int]  # the locked regions: they have their pixels in locked_map and compete for no other
 
     def in_tile(self, tile: Box, width: int) -> NDArray[np.int64]:
-        """Return the decided regions of a tile of an image of that width, VOID where the network decides."""
+        """Return the decided region of every pixel in a tile.
+
+        Args:
+            tile: box of the tile, h x w pixels.
+            width: of the image in pixels.
+
+        Returns:
+            (h, w) int64, VOID where the network decides. A locked region wins over a scribble.
+        """
         x0, y0, x1, y1 = tile
         part = np.full((y1 - y0, x1 - x0), VOID, np.int64)
         y, x = np.divmod(self.pixels, width)
@@ -41,12 +49,12 @@ class Decided(NamedTuple):
 
 
 class Contest(NamedTuple):
-    """Who competes in a tile of h x w pixels, and with what probability each wins."""
+    """The regions that compete in a tile of h x w pixels, and the outcome."""
 
     tile: Box
-    regions: NDArray[np.int64]  # (n,), rising
-    probabilities: Tensor  # (n, h, w), all 0 where no box covers the pixel
-    region_map: NDArray[np.int64]  # (h, w)
+    regions: NDArray[np.int64]  # (n,) of the image's N, in rising order
+    probabilities: Tensor  # (n, h, w) float, all 0 where no box covers the pixel
+    region_map: NDArray[np.int64]  # (h, w), the winner in [0, N), or VOID
 
 
 def compete(
@@ -61,12 +69,12 @@ def compete(
     """Let the regions compete for a tile (Eq. 1).
 
     Args:
-        tile: of the canvas.
-        logits: N times (h, w), of all regions of the image.
-        boxes: (N, 4).
-        decided: pixels of the tile that have their region already, else VOID.
-        locked: regions that compete for no other pixel.
-        background: as of ``region_map_of``.
+        tile: box of the tile on the canvas, h x w pixels.
+        logits: N times (s, s), of all regions of the image.
+        boxes: (N, 4) in pixels.
+        decided: (h, w), the region of each pixel that is decided already, else VOID.
+        locked: the locked regions, which compete for no pixel but their decided ones.
+        background: a pixel may be of no region.
     """
     x0, y0, x1, y1 = tile
     covers = (boxes[:, 0] < x1) & (boxes[:, 2] > x0) & (boxes[:, 1] < y1) & (boxes[:, 3] > y0)
@@ -84,35 +92,35 @@ def compete(
         canvas[:, pixels] = OUTSIDE_LOGIT
         canvas[torch.from_numpy(np.searchsorted(regions, decided[fixed])).to(canvas.device), pixels] = -OUTSIDE_LOGIT
     winners = region_map_of(canvas, background=background).cpu().numpy()
-    region_map = np.append(regions, VOID)[winners]  # VOID is -1: the last one
+    region_map = np.append(regions, VOID)[winners]  # a winner of VOID, -1, picks the last entry: VOID
     return Contest(tile, regions, probabilities_of(canvas, background=background), region_map)
 
 
 class TiledCanvas:
-    """The winners of an image's pixels.
+    """The region of every pixel of an image, kept up to date tile by tile.
 
     Args:
-        size: (H, W) in pixels.
+        size: (H, W) of the image in pixels.
         tile: side of the tiles in pixels.
-        background: as of ``region_map_of``.
+        background: a pixel may be of no region.
     """
 
     def __init__(self, size: tuple[int, int], tile: int, *, background: bool) -> None:
         self.size, self.tile, self.background = size, tile, background
         self.region_map = np.full(size, VOID, np.int64)
-        self.certainty = np.zeros(size, np.float32)  # probability of the pixel's region, 0 where it is VOID
+        self.certainty = np.zeros(size, np.float32)  # probability of the pixel's region; 0 where it is VOID
         rows, columns = (math.ceil(length / self.tile) for length in size)
-        self.areas = np.zeros((rows, columns, 0))  # (.., .., N) sum of every region's probabilities in every tile
-        self.stale = np.zeros((rows, columns), bool)
+        self.areas = np.zeros((rows, columns, 0))  # (rows, columns, N), sum of each region's probabilities per tile
+        self.stale = np.zeros((rows, columns), bool)  # tiles in which something has changed
 
     def renumber(self, old: NDArray[np.int64], new: NDArray[np.int64]) -> None:
-        """Give the regions new numbers; the caller marks the boxes of those that are no more, or new.
+        """Give the regions new numbers. The caller marks the boxes of new regions and of those that are gone.
 
         Args:
             old: (N,) former number of every region, VOID for a new one.
-            new: (former N,) new number of every former region, VOID for one that is no more.
+            new: (former N,) new number of every former region, VOID for one that is gone.
         """
-        self.region_map = np.append(new, VOID)[self.region_map]  # VOID is -1: the last one
+        self.region_map = np.append(new, VOID)[self.region_map]  # VOID, -1, picks the last entry: VOID
         kept = np.zeros((*self.stale.shape, len(old)))
         kept[:, :, old >= 0] = self.areas[:, :, old[old >= 0]]
         self.areas = kept
@@ -123,12 +131,18 @@ class TiledCanvas:
             self.stale[y0 // self.tile : -(-y1 // self.tile), x0 // self.tile : -(-x1 // self.tile)] = True
 
     def mark_pixels(self, pixels: NDArray[np.int64]) -> None:
-        """Note that pixels (K,), y * W + x, have changed."""
+        """Note that the pixels y * W + x, (K,), have changed."""
         y, x = np.divmod(pixels, self.size[1])
         self.stale[y // self.tile, x // self.tile] = True
 
     def update(self, logits: Sequence[Tensor], boxes: NDArray[np.int64], decided: Decided) -> None:
-        """Compute the tiles that have changed; arguments as ``contests``."""
+        """Compute the tiles in which something has changed.
+
+        Args:
+            logits: N times (s, s), of all regions.
+            boxes: (N, 4) in pixels.
+            decided: the pixels whose region the annotator has decided.
+        """
         for contest in self.contests(np.argwhere(self.stale), logits, boxes, decided):
             x0, y0, x1, y1 = contest.tile
             self.region_map[y0:y1, x0:x1] = contest.region_map
@@ -142,13 +156,13 @@ class TiledCanvas:
     def contests(
         self, tiles: NDArray[np.int64], logits: Sequence[Tensor], boxes: NDArray[np.int64], decided: Decided
     ) -> Iterator[Contest]:
-        """Yield what happens in some tiles.
+        """Let the regions compete for some tiles, and yield the outcomes.
 
         Args:
-            tiles: (K, 2) row and column of each.
-            logits: N times (h, w).
-            boxes: (N, 4).
-            decided: whatever the network says.
+            tiles: (K, 2), row and column of each tile.
+            logits: N times (s, s), of all regions.
+            boxes: (N, 4) in pixels.
+            decided: the pixels whose region the annotator has decided.
         """
         for row, column in tiles.tolist():
             y, x = self.tile * row, self.tile * column

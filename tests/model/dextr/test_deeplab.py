@@ -96,14 +96,14 @@ def test_wrong_files_are_refused_by_name(tmp_path: Path) -> None:
         load_published(network, "nowhere.pth")
     broken = tmp_path / "broken.pth"
     broken.write_bytes(b"no weights")
-    with pytest.raises(WeightsError, match=f"model.dextr.weights={broken}: is no file of weights"):
+    with pytest.raises(WeightsError, match=f"model.dextr.weights={broken}: not a file of weights"):
         load_published(network, str(broken))
     listed = tmp_path / "list.pth"
     torch.save([1, 2], listed)
-    with pytest.raises(WeightsError, match="is no file of weights"):
+    with pytest.raises(WeightsError, match="not a file of weights"):
         load_published(network, str(listed))
     smaller = published_file(make(name="resnet14t"), tmp_path / "smaller.pth")
-    with pytest.raises(WeightsError, match=r"has \d+ tensors, this network \d+; it takes dextr_pascal-sbd.pth"):
+    with pytest.raises(WeightsError, match=r"\d+ tensors, but this network has \d+; it takes dextr_pascal-sbd.pth"):
         load_published(network, str(smaller))
     state = {key: value for key, value in network.state_dict().items() if "num_batches" not in key}
     state["pyramid.last.bias"] = torch.zeros(2)

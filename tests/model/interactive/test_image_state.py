@@ -7,13 +7,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from fullseg.model.base import PREDICTED, Regions, Segmenter, Strokes
+from fullseg.model.base import PREDICTED, Regions, Strokes
 from fullseg.model.canvas import OUTSIDE_LOGIT, project_to_canvas, region_map_of
 from fullseg.model.dextr.dextr import Dextr
 from fullseg.model.factory import make_segmenter
 from fullseg.model.interactive import region_cache, windows
 from fullseg.model.interactive.image_state import ImageState
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.segmenter import RegionSegmenter, Segmenter
 from fullseg.types import VOID, Annotations, Scribble
 
 SIZE = (150, 290)  # (H, W): more than one tile either way

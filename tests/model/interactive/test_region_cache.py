@@ -7,7 +7,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from fullseg.model.base import Segmenter
 from fullseg.model.factory import make_segmenter
 from fullseg.model.interactive.batches import BatchCache, TwoStageCache
 from fullseg.model.interactive.crops import CropCache
@@ -15,7 +14,7 @@ from fullseg.model.interactive.drawing import bounding_box, difference, draw_reg
 from fullseg.model.interactive.factory import make_region_cache
 from fullseg.model.interactive.region_cache import Region, RegionCache
 from fullseg.model.interactive.windows import WindowCache
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.segmenter import RegionSegmenter, Segmenter
 from fullseg.types import Annotations, Scribble
 from tests.model.interactive.test_image_state import (
     DEXTR,
