@@ -35,7 +35,7 @@ def locked(path: Path, busy: str, *, wait: bool = True) -> Iterator[None]:
             raise DataError(f"{busy}; wait until it is done") from None
         sys.stderr.write(f"{busy}: waiting until it is done\n")
         lock.acquire()
-    except NotImplementedError:  # older versions of filelock, on a network disk without locks: go on without
+    except NotImplementedError:  # an older filelock on a disk without locks: do without one
         yield
         return
     try:

@@ -229,7 +229,7 @@ def test_a_model_can_scribble_on_its_own_errors(runs: Runs) -> None:
         (["scribbles.max_scribbles=2"], "scribbles.predictor=counterpart: name the non-interactive model"),
         (
             ["scribbles.max_scribbles=2", "counterpart=plain", "model.head_channels=9"],
-            "its weights don't fit this model",
+            "its weights do not fit this model",
         ),
     ],
 )
