@@ -1,7 +1,7 @@
-# Everything is one target; `make` lists them. Options: EXPERIMENT=name below experiments/, DATA=folder of the data set,
-# SET="key=value ..." for any option of fullseg/config.py, RUNS="folder ..." for the report,
-# SWEEP=name below sweeps/ (EXPERIMENT= replaces the one in it) and JOBS=cells at once,
-# IMAGES=folder and CHECKPOINT=run for the annotator, COMPARE=1 for the benchmark.
+# One target per task; `make` lists them. Options: EXPERIMENT=name below experiments/, DATA=folder of the data set,
+# SET="key=value ..." for any option (fullseg train --help lists them), RUNS="folder ..." for the report,
+# SWEEP=name below sweeps/ (EXPERIMENT= replaces the experiment in it) and JOBS=cells that run at once,
+# IMAGES=folder and CHECKPOINT=experiment, run folder or file for the annotator, COMPARE=1 for the benchmark.
 EXPERIMENT ?= default
 DATA ?=
 SET ?=
@@ -42,16 +42,16 @@ lint: $(ENV)  ## ruff (lint, format) and mypy --strict
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
-test: $(ENV)  ## run all tests, a file at a time on every core
+test: $(ENV)  ## run all tests, a file per core at a time
 	$(RUN) -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 train: $(ENV)  ## train EXPERIMENT=default [DATA=folder] [SET="key=value ..."]
 	$(RUN) -m fullseg train experiments/$(EXPERIMENT).yaml $(if $(DATA),data.root='$(DATA)') $(SET)
 
-study: $(ENV)  ## annotate the evaluation set of EXPERIMENT's newest run with the simulated annotator [DATA=] [SET=]
+study: $(ENV)  ## let the simulated annotator correct the evaluation set with EXPERIMENT's newest run [DATA=] [SET=]
 	$(RUN) -m fullseg study experiments/$(EXPERIMENT).yaml $(if $(DATA),data.root='$(DATA)') $(SET)
 
-sweep: $(ENV)  ## run all cells of SWEEP=loss_sharing here, or go on with it [EXPERIMENT=] [DATA=] [SET=] [JOBS=cells at once]
+sweep: $(ENV)  ## run all cells of SWEEP=loss_sharing on this machine, or go on [EXPERIMENT=] [DATA=] [SET=] [JOBS=cells at once]
 	$(RUN) -m fullseg sweep $(if $(filter %.yaml,$(SWEEP)),$(SWEEP),sweeps/$(SWEEP).yaml) $(if $(DATA),data.root='$(DATA)') $(SET) \
 		$(if $(filter command environment,$(origin EXPERIMENT)),--experiment experiments/$(EXPERIMENT).yaml) $(if $(JOBS),--jobs $(JOBS))
 
@@ -61,5 +61,5 @@ report: $(ENV)  ## make one HTML page of RUNS="folder ..." (default: the newest 
 annotate: $(ENV)  ## segment IMAGES=folder by hand, in the browser (default: embedded scenes) [CHECKPOINT=run, default: the newest]
 	$(RUN) -m fullseg annotate $(if $(IMAGES),'$(IMAGES)') $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)')
 
-bench: $(ENV)  ## time corrections, ours and others' (pip install -e '.[bench]' for SAM); COMPARE=1: against the last results
+bench: $(ENV)  ## time corrections with fullseg and others (SAM: pip install -e '.[bench]'); COMPARE=1 compares with the last results
 	$(RUN) benchmarks/bench.py $(if $(COMPARE),--compare)

@@ -33,6 +33,7 @@ FILES_OF = {  # a file of these rooms imports files of the same room from the li
         {"predictor"},
     ],
     "data": [
+        {"progress"},
         {"download.archives", "download.http"},
         {"download.manifest", "download.unpack"},
         {"download.coco"},
@@ -43,7 +44,7 @@ FILES_OF = {  # a file of these rooms imports files of the same room from the li
         {"coco_panoptic", "coco_instances"},
         {"scenes", "bsds500", "panoptic_quality"},
         {"prepare", "transforms"},
-        {"dataset"},
+        {"dataset", "workers"},
         {"scribbling"},
         {"datamodule"},
     ],

@@ -1,10 +1,13 @@
+import errno
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from fullseg.__main__ import main
+from fullseg.errors import ConfigError, DataError
 
 
 def test_wrong_options_are_one_message_and_cost_no_time() -> None:
@@ -26,5 +29,30 @@ def test_help_describes_every_option(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     text = capsys.readouterr().out
-    assert "model.roi_size=41\n      Side of the RoI that the head sees, in cells" in text
-    assert "seed=0" in text
+    assert "model.roi_size=41  (at least 2)\n      Cells on each side of the RoI that the head receives" in text
+    assert "model.share=all  (none, points, all)\n" in text
+    assert "data.flip=0.5  (from 0 to 1)\n" in text
+    assert "model.pretrained=True\n" in text
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (DataError("a.json: no such file"), "error: a.json: no such file\n"),
+        (ConfigError("seed=-1: must be at least 0"), "error: seed=-1: must be at least 0\n"),
+        (OSError(errno.ENOSPC, "No space left on device"), "error: [Errno 28] No space left on device\n"),
+    ],
+)
+def test_mistakes_of_the_user_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, said: str
+) -> None:
+    monkeypatch.setattr("fullseg.report.page.write_report", Mock(side_effect=error))
+    assert main(["report", "."]) == 2
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize("error", [ValueError("2 regions but 1 boxes"), PermissionError(13, "no"), KeyError("iou")])
+def test_faults_of_the_program_keep_their_traceback(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    monkeypatch.setattr("fullseg.report.page.write_report", Mock(side_effect=error))
+    with pytest.raises(type(error)):
+        main(["report", "."])

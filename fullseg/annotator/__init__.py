@@ -1,1 +1,1 @@
-"""The annotator: a person segments whole images in the browser. No training code and no data set are needed."""
+"""The annotator: a person segments whole images in the browser. It needs no training code and no data set."""

@@ -1,14 +1,14 @@
-"""What a person can do to one image, as the browser sends it and the journal keeps it."""
+"""The actions that a person can do on one image, in the form that the browser sends and the journal keeps."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-LONGEST_STROKE = 20_000  # points
-MOST_STROKES = 1_000  # of one action
-MOST_REGIONS = 1_000  # of one image
-LONGEST_NAME = 200  # characters
-LONGEST_MASK = 1_000_000  # characters
+LONGEST_STROKE = 20_000  # points of one stroke
+MOST_STROKES = 1_000  # strokes of one action
+MOST_REGIONS = 1_000  # regions of one image
+LONGEST_NAME = 200  # characters of a region's or class's name
+LONGEST_MASK = 1_000_000  # characters of an encoded mask
 
 Coordinate = Annotated[float, Field(allow_inf_nan=False)]
 Point = tuple[Coordinate, Coordinate]  # (x, y) in pixels of the image as the network sees it
@@ -16,15 +16,15 @@ ExtremePoints = tuple[Point, Point, Point, Point]  # left, top, right, bottom
 RegionId = Annotated[int, Field(ge=1, le=2**31)]
 Name = Annotated[str, Field(max_length=LONGEST_NAME)]
 Category = Annotated[int, Field(ge=0, le=2**31)]  # id of a category
-Mask = Annotated[str, Field(max_length=LONGEST_MASK)]  # pixels as ``segmentation.encode_mask`` writes them
+Mask = Annotated[str, Field(max_length=LONGEST_MASK)]  # the text that ``segmentation.encode_mask`` makes of pixels
 
 
 class ActionError(ValueError):
-    """An action that cannot be done: it is malformed, or speaks of a region that is not there."""
+    """An action that cannot be done: it is malformed, or its region does not exist."""
 
 
 def is_text(name: str) -> bool:
-    """Return whether a name can be written as UTF-8: a file's of other bytes, or half a character, cannot."""
+    """Return whether a name can be written as UTF-8. File names of other bytes and lone surrogates cannot."""
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
@@ -57,14 +57,14 @@ class Move(_Action):
 
 
 class Scribbles(_Action):
-    """Correct: one stroke, or several that were collected."""
+    """Correct with one stroke, or with several that were collected."""
 
     kind: Literal["scribbles"] = "scribbles"
     strokes: Annotated[tuple[Stroke, ...], Field(min_length=1, max_length=MOST_STROKES)]
 
 
 class Delete(_Action):
-    """Take a region away."""
+    """Delete a region."""
 
     kind: Literal["delete"] = "delete"
     region: RegionId
@@ -99,38 +99,38 @@ class Lock(_Action):
 
     kind: Literal["lock"] = "lock"
     region: RegionId
-    mask: Mask | None = None  # the server puts in the pixels of that moment; a browser's are not taken
+    mask: Mask | None = None  # the server fills it with the pixels of that moment; what a browser sends is ignored
 
 
 class Unlock(_Action):
-    """Open a locked region again."""
+    """Unlock a region."""
 
     kind: Literal["unlock"] = "unlock"
     region: RegionId
 
 
 class Fill(_Action):
-    """Give pixels that no region's box covers to the nearest region, or stop doing so."""
+    """Give pixels that no region's box covers to the nearest region, or leave them VOID again."""
 
     kind: Literal["fill"] = "fill"
     filled: bool
 
 
 class Finish(_Action):
-    """Call the image done, or not done."""
+    """Mark the image as done, or as not done."""
 
     kind: Literal["finish"] = "finish"
     done: bool
 
 
 class Undo(_Action):
-    """Take the last action back."""
+    """Undo the last action."""
 
     kind: Literal["undo"] = "undo"
 
 
 class Redo(_Action):
-    """Do again what was taken back last."""
+    """Redo the action that was undone last."""
 
     kind: Literal["redo"] = "redo"
 
@@ -145,7 +145,7 @@ class Imported(_Action):
 
 
 class Import(_Action):
-    """Replace all regions by those of a file, locked; the server alone makes one."""
+    """Replace all regions by those of a file, locked. Only the server makes this action."""
 
     kind: Literal["import"] = "import"
     regions: Annotated[tuple[Imported, ...], Field(max_length=MOST_REGIONS)]
@@ -159,13 +159,13 @@ _ACTION: TypeAdapter[Any] = TypeAdapter(Action)
 
 
 def read_action(content: object) -> Action:
-    """Check what a browser sent or the journal kept.
+    """Check an action from a browser or from the journal.
 
     Args:
         content: an action as plain values, ``kind`` and its fields.
 
     Raises:
-        ActionError: names the field that is wrong and why.
+        ActionError: if a field is wrong. The message names it and says why.
     """
     try:
         action: Action = _ACTION.validate_python(content)

@@ -1,4 +1,4 @@
-"""The classes that regions are given: the checkpoint's or a file's, and what a person typed in."""
+"""The classes of regions: those of the checkpoint or of a file, and those that a person typed in."""
 
 import json
 from collections.abc import Sequence
@@ -11,20 +11,21 @@ from numpy.typing import NDArray
 from fullseg.annotator.actions import LONGEST_NAME, ActionError, is_text
 from fullseg.annotator.store import Journal
 from fullseg.annotator.work import Work
+from fullseg.errors import DataError
 
-UNNAMED = "region"  # the category of regions that were given none, where the model has no guess
-UNNAMED_ID = 10_000  # above those of any list in use, so that none of another list ever takes it; typed-in ones follow
+UNNAMED = "region"  # category of regions without a class, if the model does not guess one
+UNNAMED_ID = 10_000  # its id, above all ids in common lists; typed-in categories get the ids after it
 
 Category = dict[str, Any]  # id, name and isthing
 
 
 class Categories:
-    """All categories of one journal; those that a person typed in are kept in it.
+    """All categories of one folder of images. Those that a person typed in are kept in the journal.
 
     Args:
-        given: of a file; None for the model's.
-        of_model: whose index the model's guesses are.
-        journal: of the work.
+        given: categories of a file; None: the model's.
+        of_model: the model's categories. A guessed class is an index into them.
+        journal: of the folder of images.
     """
 
     def __init__(self, given: Sequence[Category] | None, of_model: Sequence[Category], journal: Journal) -> None:
@@ -34,19 +35,19 @@ class Categories:
         self._journal = journal
 
     def known(self) -> list[Category]:
-        """Return all categories, in the order in which the page lists them."""
+        """Return all categories in the order of the page's list."""
         return [*self._given, *self._journal.categories()]
 
     def check(self, category: int) -> None:
-        """Raise ActionError unless there is a category of this id."""
+        """Raise ActionError if no category has this id."""
         if category not in {known["id"] for known in self.known()}:
             raise ActionError(f"category {category}: there is no such category")
 
     def add(self, name: str, *, isthing: bool) -> Category:
-        """Keep a new category.
+        """Add a category.
 
         Raises:
-            ActionError: for a name that is empty, too long, or there already.
+            ActionError: if the name is empty, too long, or taken.
         """
         name = name.strip()
         if not is_text(name):
@@ -61,45 +62,44 @@ class Categories:
         return {"id": number, "name": name, "isthing": int(isthing)}
 
     def ids(self, work: Work, classes: NDArray[np.int64]) -> list[int]:
-        """Return the category of every region: the person's, else the model's guess, else that of unnamed regions."""
+        """Return each region's category id: the person's, else the model's guess, else that of unnamed ones."""
         guesses = [int(self._of_model[index]["id"]) if self._guesses else UNNAMED_ID for index in classes]
         chosen = [region.category for region in work.regions]
         return [guess if own is None else own for own, guess in zip(chosen, guesses, strict=True)]
 
     def classes(self, work: Work) -> dict[int, int]:
-        """Return the regions that the person gave a class of the model, by their place in the work, and that class."""
+        """Return the model's classes that the person gave to regions, by place of the region in the work."""
         of_model = {category["id"]: index for index, category in enumerate(self._of_model)} if self._guesses else {}
         chosen = [of_model.get(region.category) for region in work.regions]
         return {place: index for place, index in enumerate(chosen) if index is not None}
 
     def exported(self) -> list[Category]:
-        """Return all categories, and one for regions without any where the model has no guess."""
+        """Return all categories for an export, with the one for unnamed regions if the model guesses no classes."""
         unnamed = [] if self._guesses else [{"id": UNNAMED_ID, "name": UNNAMED, "isthing": 1}]
         return [*self.known(), *unnamed]
 
 
 def read_categories(path: Path) -> list[Category]:
-    """Read the ``categories`` of a COCO json (panoptic or instances), or a json list of them.
+    """Read the ``categories`` of a COCO json (panoptic or instances), or a json list of categories.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it holds no usable categories; the message names the file.
+        DataError: if the file is missing or holds no usable categories.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"--categories {path}: no such file")
+        raise DataError(f"--categories {path}: no such file")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"--categories {path} is not JSON: {error}") from error
+        raise DataError(f"--categories {path} is not JSON: {error}") from error
     listed = content.get("categories") if isinstance(content, dict) else content
     if not isinstance(listed, list) or not listed:
-        raise ValueError(f'--categories {path}: expected {{"categories": [{{"id": 1, "name": "dog", "isthing": 1}}]}}')
+        raise DataError(f'--categories {path}: expected {{"categories": [{{"id": 1, "name": "dog", "isthing": 1}}]}}')
     categories = [_category(path, entry) for entry in listed]
     for key in ("id", "name"):
         values = [category[key] for category in categories]
         if len(set(values)) < len(values):
             twice = next(value for value in values if values.count(value) > 1)
-            raise ValueError(f"--categories {path}: two categories have the {key} {twice!r}")
+            raise DataError(f"--categories {path}: two categories have the {key} {twice!r}")
     return categories
 
 
@@ -108,8 +108,8 @@ def _category(path: Path, entry: object) -> Category:
     number, name, isthing = fields.get("id"), fields.get("name"), fields.get("isthing", 1)
     whole = type(number) is int and 0 <= number < 1 << 31
     if not whole or not isinstance(name, str) or not name or isthing not in (0, 1):
-        raise ValueError(
+        raise DataError(
             f"--categories {path}: {json.dumps(entry)[:100]}: a category needs a whole number as id, a name, and "
-            "isthing 0 or 1 (1 where it is missing)"
+            "isthing 0 or 1 (1 if it is missing)"
         )
     return {"id": number, "name": name, "isthing": int(isthing)}

@@ -1,7 +1,7 @@
-"""What a person takes away: COCO panoptic, COCO instances and a label png, for every image by itself and together."""
+"""Exports: COCO panoptic, COCO instances and label png, for each image and for all images together."""
 
 import json
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,14 +12,15 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from fullseg.annotator.work import Work
+from fullseg.formats.atomic import replacing, write_json
 from fullseg.formats.panoptic_png import colour_of, segments_info, write_panoptic_png
 
 _PARTS = (("panoptic", "png"), ("labels", "png"), ("parts", "json"))
-MOST_LABELS = 255  # of an 8-bit label png, beside 0 for VOID
+MOST_LABELS = 255  # regions that an 8-bit label png can hold beside 0, which is VOID
 
 
 class Exported(NamedTuple):
-    """What became of one image."""
+    """What the export of one image wrote."""
 
     segments: int
     unassigned: int  # pixels that are VOID
@@ -39,12 +40,12 @@ def export_image(
 
     Args:
         folder: of all exports.
-        name: of the image below its own folder.
-        work: its regions.
-        region_map: (h, w) as the person saw it, index into the work's regions or VOID.
-        size: (H, W) of the image file; the map is enlarged to it, so that every pixel has exactly one region or VOID.
-        category_ids: of the work's regions.
-        things: ids of the categories whose regions are instances.
+        name: of the image, relative to the folder of images.
+        work: the image's regions.
+        region_map: (h, w) int64 as the page shows it: index into the work's regions, or VOID.
+        size: (H, W) of the image file. The map is enlarged to it; each pixel keeps one region or VOID.
+        category_ids: category of each of the work's regions.
+        things: ids of the categories whose regions are written as instances.
     """
     full = cv2.resize(region_map.astype(np.int32), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT).astype(np.int64)
     segments = segments_info(full, category_ids)
@@ -55,18 +56,20 @@ def export_image(
     png, label, described = (folder / kind / f"{name}.{end}" for kind, end in _PARTS)
     for path in (png, label, described):
         path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(png, lambda path: write_panoptic_png(path, full))
-    _replace(label, lambda path: Image.fromarray(_labels(full)).save(path))
-    _replace(described, _json(part))
+    with replacing(png) as partial:
+        write_panoptic_png(partial, full)
+    with replacing(label) as partial:
+        Image.fromarray(_labels(full)).save(partial)
+    write_json(described, part, indent=None)
     return Exported(len(segments), int(np.count_nonzero(full < 0)), [png, label, described])
 
 
 def collect(folder: Path, names: Iterable[str], categories: Sequence[dict[str, Any]]) -> list[Path]:
-    """Write ``panoptic.json`` and ``instances.json`` of all images exported so far.
+    """Write ``panoptic.json`` and ``instances.json`` of all images that were exported so far.
 
     Args:
         folder: of all exports.
-        names: of the images, in order; those never exported are left out.
+        names: of all images, in order. Images that were never exported are left out.
         categories: with ``id``, ``name`` and ``isthing``.
     """
     paths = [path for name in names if (path := folder / "parts" / f"{name}.json").is_file()]
@@ -84,7 +87,7 @@ def collect(folder: Path, names: Iterable[str], categories: Sequence[dict[str, A
     coloured = [{"color": colour_of(index), **category} for index, category in enumerate(categories)]
     written = []
     for file, annotations in (("panoptic.json", panoptic), ("instances.json", numbered)):
-        _replace(folder / file, _json({"images": images, "annotations": annotations, "categories": coloured}))
+        write_json(folder / file, {"images": images, "annotations": annotations, "categories": coloured}, indent=None)
         written.append(folder / file)
     return written
 
@@ -92,12 +95,12 @@ def collect(folder: Path, names: Iterable[str], categories: Sequence[dict[str, A
 def write_times(
     folder: Path, progress: Iterable[tuple[str, int, bool]], seconds: Iterable[tuple[str, str, int, float]]
 ) -> Path:
-    """Write ``times.json``: what annotating really cost, by image, kind of action and region.
+    """Write ``times.json``: the time that the annotation took, by image, kind of action and region.
 
     Args:
         folder: of all exports.
-        progress: name, number of regions and whether it is done of every image.
-        seconds: name, kind of action, their number and the seconds they took.
+        progress: per image: name, number of regions, whether it is done.
+        seconds: per image and kind of action: name, kind, number of actions, seconds.
     """
     actions: dict[str, dict[str, dict[str, float]]] = {}
     for name, kind, count, took in seconds:
@@ -110,7 +113,7 @@ def write_times(
     together = sum(image["regions"] for image in images)
     total = sum(image["seconds"] for image in images)
     content = {"images": images, "seconds_per_region": round(total / together, 2) if together else None}
-    _replace(folder / "times.json", _json(content))
+    write_json(folder / "times.json", content, indent=None)
     return folder / "times.json"
 
 
@@ -123,22 +126,12 @@ def _cost(regions: int, actions: dict[str, dict[str, float]]) -> dict[str, Any]:
 def _instance(region_map: NDArray[np.int64], segment: dict[str, Any]) -> dict[str, Any]:
     pixels = np.asfortranarray(region_map == segment["id"] - 1, np.uint8)
     encoded = coco_mask.encode(pixels)
-    counts = encoded["counts"].decode("ascii")  # json knows no bytes
+    counts = encoded["counts"].decode("ascii")  # JSON has no bytes
     kept = {key: segment[key] for key in ("category_id", "area", "bbox", "iscrowd", "name")}
     return {**kept, "segmentation": {"size": [int(side) for side in encoded["size"]], "counts": counts}}
 
 
 def _labels(region_map: NDArray[np.int64]) -> NDArray[np.uint16] | NDArray[np.uint8]:
-    """Return 0 for VOID and region + 1: 8 bits where they suffice, 16 otherwise."""
+    """Return labels (H, W): 0 for VOID, else region + 1. They are uint8 if that suffices, else uint16."""
     labels = (region_map + 1).astype(np.uint16)
     return labels if labels.max() > MOST_LABELS else labels.astype(np.uint8)
-
-
-def _json(content: object) -> Callable[[Path], object]:
-    return lambda path: path.write_text(json.dumps(content), encoding="utf-8")
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")  # Pillow goes by the suffix
-    write(partial)
-    partial.replace(path)

@@ -12,34 +12,37 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from fullseg.annotator.actions import is_text
+from fullseg.errors import DataError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
-MOST_PIXELS = 100_000_000  # 8000 x 8000 has 64 million
-SIDE = 1024  # px: the network sees, and a region map has, at most this many along the longer side
+MOST_PIXELS = 100_000_000  # an image of 8000 x 8000 has 64 million
+SIDE = 1024  # px: most that the longer side of what the network sees, and of a region map, has
 
 
 class ImageError(ValueError):
-    """An image that cannot be shown, and why."""
+    """An image that cannot be shown. The message says why."""
 
 
 def list_images(folder: Path) -> list[str]:
     """Return the names of all images below a folder, relative to it, sorted.
 
-    Hidden files and folders are left out, and links that lead out of the folder.
+    Hidden files and folders, and links that lead out of the folder, are left out.
 
     Raises:
-        FileNotFoundError: if there is no such folder, or no image in it.
+        DataError: if there is no such folder, or no image in it.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"no folder {folder}")
+        raise DataError(f"no folder {folder}")
     names = []
-    for parent, folders, files in os.walk(folder):  # does not follow links to folders: they may lead out or in circles
+    for parent, folders, files in os.walk(
+        folder
+    ):  # links to folders are not followed: they may lead out, or in circles
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = (Path(parent, name) for name in files)
         names += [path.relative_to(folder).as_posix() for path in paths if _is_image(path, folder.resolve())]
     if not names:
         kinds = ", ".join(sorted(SUFFIXES))
-        raise FileNotFoundError(f"{folder} holds no image ({kinds}; links that lead out of it do not count)")
+        raise DataError(f"{folder} holds no image ({kinds}; links that lead out of the folder are ignored)")
     return sorted(names)
 
 
@@ -52,8 +55,8 @@ def _is_image(path: Path, folder: Path) -> bool:
 def read_image(path: Path) -> NDArray[np.uint8]:
     """Read an image as (H, W, 3) RGB.
 
-    It is turned as its EXIF says; CMYK and palettes become RGB, transparency white, and numbers of more than 8 bits
-    are scaled so that the image's least is black and its largest white. Of several frames the first is read.
+    The image is turned by its EXIF orientation. CMYK and palettes become RGB, transparent pixels white. Values of more
+    than 8 bits are scaled: the smallest of the image becomes black, the largest white. Only the first frame is read.
 
     Raises:
         ImageError: if it cannot be read, or is larger than ``MOST_PIXELS``.
@@ -63,22 +66,21 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def read_thumbnail(path: Path, side: int) -> NDArray[np.uint8]:
-    """Read an image as ``read_image`` does, (h, w, 3) with the longer side at most ``side`` pixels."""
+    """Read a small version of an image: (h, w, 3) RGB, the longer side at most ``side`` pixels."""
     with _opened(path) as image:
-        image.draft("RGB", (4 * side, 4 * side))  # a JPEG is decoded at a part of its size, in a part of the time
+        image.draft("RGB", (4 * side, 4 * side))  # decodes a JPEG at a fraction of its size, in a fraction of the time
         return shrink(_to_rgb(image), side)
 
 
 def for_browser(path: Path) -> tuple[bytes, str]:
-    """Return an image as a browser shows it as ``read_image`` reads it, and its media type; errors as there.
+    """Return (bytes, media type) of an image that a browser shows with the pixels that ``read_image`` returns.
 
-    A JPEG that is upright and RGB or grey goes as it is, all others as PNG: lossless, so that zooming in shows the
-    file's pixels.
+    A JPEG that is upright and RGB or grey is sent as it is. All others are sent as PNG, which keeps every pixel.
     """
     with _opened(path) as image:
         upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
         if image.format == "JPEG" and image.mode in ("RGB", "L") and upright:
-            image.load()  # raises what is wrong with it
+            image.load()  # raises here if the file is damaged
             return path.read_bytes(), "image/jpeg"
         pixels = _to_rgb(image)
     file = io.BytesIO()
@@ -88,7 +90,7 @@ def for_browser(path: Path) -> tuple[bytes, str]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image file; whatever is wrong with it, then or while it is read, is an ImageError."""
+    """Open an image file. Every error, also while it is read inside the block, becomes an ImageError."""
     try:
         with Image.open(path) as image:
             if image.width * image.height > MOST_PIXELS:
@@ -97,7 +99,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
                 )
             yield image
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path.name} is no image that can be read") from error
+        raise ImageError(f"{path.name} is not an image that can be read") from error
     except (OSError, SyntaxError, EOFError, Image.DecompressionBombError, ValueError) as error:
         if isinstance(error, ImageError):
             raise
@@ -106,7 +108,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith(("I", "F")):  # 16 and 32 bits, grey
+    if image.mode.startswith(("I", "F")):  # grey of 16 or 32 bits
         values = np.asarray(image, np.float64)
         finite = values[np.isfinite(values)]
         low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
@@ -119,7 +121,7 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def shrink(image: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.uint8]:
-    """Return (H, W, 3), as the network sees it: the longer side at most ``side`` pixels, at least 1 the other."""
+    """Return the image (h, w, 3) as the network sees it: the longer side at most ``side`` px, the other at least 1."""
     height, width = image.shape[:2]
     scale = side / max(height, width)
     if scale >= 1:

@@ -1,4 +1,4 @@
-"""A COCO panoptic partition made elsewhere, to be corrected here."""
+"""Imports of COCO panoptic partitions made elsewhere, to be corrected here."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from fullseg.annotator.segmentation import encode_mask
 
 
 class ImportedError(ValueError):
-    """Files that cannot be imported, and why."""
+    """Files that cannot be imported. The message says why."""
 
 
 def read_panoptic(
@@ -28,22 +28,22 @@ def read_panoptic(
 ) -> tuple[Import, list[str]]:
     """Read one image's partition.
 
-    A region comes locked, so that it stays as it was until a person opens it; its extreme points are those of its
-    pixels. Crowd segments are VOID.
+    Regions are locked: they keep their pixels until a person unlocks them. Their extreme points are those of their
+    pixels. Crowd segments become VOID.
 
     Args:
         png: the panoptic png, id = R + 256 G + 65536 B.
-        described: the content of the panoptic json, or its annotation of this image alone.
+        described: content of the panoptic json, or only its annotation of this image.
         name: of the image.
-        full_size: (H, W) of the image file, which the png must have.
-        size: (h, w) in which the network sees it.
-        categories: known here; a segment's category is found by its name, or by its id if the json has no names.
+        full_size: (H, W) of the image file. The png must have it, too.
+        size: (h, w) of the image as the network sees it.
+        categories: those of this annotator. A segment's category is found by name, or by id if the json has no names.
 
     Returns:
-        The action, and what had to be left out, in words.
+        The action, and sentences about what was left out.
 
     Raises:
-        ImportedError: if a file is malformed, of another image, or does not agree with the other.
+        ImportedError: if a file is malformed or of another image, or if png and json do not agree.
     """
     ids = _read_ids(png, full_size)
     annotation, names = _find(described, name)
@@ -88,9 +88,9 @@ def _read_ids(png: bytes, size: tuple[int, int]) -> NDArray[np.int32]:
 
 
 def _find(described: object, name: str) -> tuple[Mapping[str, Any], dict[Any, str]]:
-    """Return the image's annotation, and the names of the categories that the json knows."""
+    """Return the image's annotation, and the names of the json's categories by id."""
     if not isinstance(described, dict):
-        raise ImportedError("the json is no object")
+        raise ImportedError("the json is not an object")
     if "annotations" not in described:
         return described, {}
     try:
@@ -125,7 +125,7 @@ def _category(number: object, names: Mapping[Any, str], categories: Sequence[Map
 
 
 def _extremes(pixels: NDArray[np.bool_]) -> ExtremePoints:
-    """Return the middle pixel (x, y) of each of a region's four extreme rows and columns."""
+    """Return (x, y) of the middle pixel in a region's leftmost column, top row, rightmost column and bottom row."""
     rows, columns = np.nonzero(pixels)
     ends = []
     for along, value in ((columns, columns.min()), (rows, rows.min()), (columns, columns.max()), (rows, rows.max())):

@@ -1,4 +1,4 @@
-"""Who may talk to the server, and how much at once: plain ASGI, so that it sees every request first."""
+"""The guard before the server: who may send requests, and how large. It is plain ASGI and sees each request first."""
 
 import hmac
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-LARGEST_BODY = 64 * 1024 * 1024  # bytes: a panoptic png of 8000 x 8000 pixels has a few
+LARGEST_BODY = 64 * 1024 * 1024  # bytes; a panoptic png of 8000 x 8000 pixels has a few MiB
 COOKIE = "fullseg_token"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -27,12 +27,12 @@ HEADERS = (
 
 
 class Guard:
-    """Refuse foreign hosts (DNS rebinding), foreign pages (cross-site posts), missing tokens and huge bodies.
+    """Refuses foreign hosts (DNS rebinding), foreign pages (cross-site posts), missing tokens and huge bodies.
 
     Args:
-        app: what is guarded.
-        hosts: names under which the server may be called, without port; empty for any, which needs a token.
-        token: that the first request must bring as ``?token=``; None if none is needed.
+        app: the application behind the guard.
+        hosts: host names, without port, under which the server answers. Empty: any, which needs a token.
+        token: that the first request must have as ``?token=``; None if no token is needed.
     """
 
     def __init__(self, app: ASGIApp, *, hosts: Sequence[str], token: str | None) -> None:
@@ -43,11 +43,11 @@ class Guard:
         self.token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or refuse it."""
+        """Pass one request on, or refuse it."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
-            return  # no websockets here
+            return  # there are no websockets
         refusal = self._refusal(scope)
         if refusal is not None:
             await refusal(scope, receive, _with_headers(send))
@@ -59,7 +59,9 @@ class Guard:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > LARGEST_BODY:
-                raise HTTPException(413, f"more than {LARGEST_BODY >> 20} MiB")  # the application answers with it
+                raise HTTPException(
+                    413, f"more than {LARGEST_BODY >> 20} MiB"
+                )  # the application turns it into the answer
             return message
 
         await self.app(scope, limited, _with_headers(send))
@@ -71,11 +73,13 @@ class Guard:
             return _refuse(403, "this server does not answer to that host name")
         origin = headers.get("origin")
         foreign = origin is not None and origin.partition("://")[2] != host
-        followed = scope["path"] == "/" and headers.get("sec-fetch-mode") == "navigate"  # a link to the page itself
+        followed = (
+            scope["path"] == "/" and headers.get("sec-fetch-mode") == "navigate"
+        )  # a link on another page to this page is allowed
         if foreign or (headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") and not followed):
-            return _refuse(403, "requests of other pages are refused")
+            return _refuse(403, "requests from other pages are refused")
         if scope["method"] not in ("GET", "HEAD") and headers.get("x-fullseg") is None:
-            return _refuse(403, "the header X-Fullseg is missing")  # no foreign form can send it
+            return _refuse(403, "the header X-Fullseg is missing")  # a form on another page cannot send this header
         declared = headers.get("content-length", "0")
         if not declared.isdecimal() or int(declared) > LARGEST_BODY:
             return _refuse(413, f"more than {LARGEST_BODY >> 20} MiB")
@@ -87,7 +91,7 @@ class Guard:
             return None
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if scope["path"] == "/" and _same(given, token):
-            answer = RedirectResponse("/", status_code=303)  # the token leaves the address bar and the history
+            answer = RedirectResponse("/", status_code=303)  # removes the token from the address bar and the history
             answer.set_cookie(name, token, httponly=True, samesite="strict")
             return answer
         return _refuse(401, "open the address with the token that the server printed")
@@ -99,7 +103,7 @@ def _name(host: str) -> str:
 
 
 def _cookie_name(host: str) -> str:
-    """Cookies do not tell ports apart: two servers on one machine need two names."""
+    """Return the cookie's name. It has the port: cookies ignore ports, and a machine may run two servers."""
     return f"{COOKIE}_{host.rpartition(':')[2]}" if _name(host) != host else COOKIE
 
 

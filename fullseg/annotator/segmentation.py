@@ -1,4 +1,4 @@
-"""From the state of the work to a label for every pixel, and to what the model is least sure of."""
+"""From a state of the work to a label for each pixel, and to the regions that the model is least sure of."""
 
 import base64
 import zlib
@@ -15,25 +15,25 @@ from fullseg.types import VOID
 
 
 class Segmentation(NamedTuple):
-    """One answer of the model to N regions."""
+    """The model's answer for N regions."""
 
     region_map: NDArray[np.int64]  # (H, W), index into the work's regions, or VOID
-    unassigned: int  # pixels that no region's box covers, before any filling
-    uncertainty: NDArray[np.float32]  # (H, W) in [0, 1]: 1 - probability of the pixel's region; 0 where it has none
-    expected_iou: NDArray[np.float32]  # (N,) in [0, 1], of every region by the model's own probabilities
-    classes: NDArray[np.int64]  # (N,), the model's guess, index into its categories
+    unassigned: int  # number of pixels that no region's box covers, before filling
+    uncertainty: NDArray[np.float32]  # (H, W) in [0, 1]: 1 - probability of the pixel's region; 0 for VOID
+    expected_iou: NDArray[np.float32]  # (N,) in [0, 1]: the IoU that the model expects of each region
+    classes: NDArray[np.int64]  # (N,) the model's guess: index into its categories
 
 
 def segment(predictor: Predictor, work: Work, classes: Mapping[int, int]) -> Segmentation:
-    """Ask the model about the image it holds.
+    """Ask the model for the labels of the image that it holds.
 
     Args:
         predictor: after ``set_image`` with the image of this work.
-        work: all regions; a locked one has just its own pixels.
-        classes: of regions, by their place in the work, that the person named as one of the model's classes.
+        work: all regions. Locked regions keep exactly their pixels.
+        classes: the model's classes that the person gave to regions, by place of the region in the work.
 
     Returns:
-        The labels, filled where the work says so.
+        The labels. VOID is filled if the work says so.
 
     Raises:
         ValueError: if a locked region's mask is not of the image's size.
@@ -54,15 +54,15 @@ def segment(predictor: Predictor, work: Work, classes: Mapping[int, int]) -> Seg
 def expected_iou(
     region_map: NDArray[np.int64], certainty: NDArray[np.float32], expected_areas: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Return the IoU (N,) of every region with its own probabilities: what the model expects of itself.
+    """Return the IoU (N,) that the model expects of each region, from its own probabilities.
 
-    It is the quantity that a correction raises (the importance of an error, paper, Sec. 4.2) with the model's
-    probabilities in place of the truth, which a person does not have.
+    A correction raises a region's IoU with the truth (importance of an error, paper, Sec. 4.2). The truth is unknown
+    here, so the model's probabilities take its place.
 
     Args:
         region_map: (H, W) in [0, N) or VOID.
-        certainty: (H, W), probability of every pixel's own region, 0 where it had none before any filling.
-        expected_areas: (N,), sum of every region's probabilities over all pixels.
+        certainty: (H, W) in [0, 1], probability of each pixel's region; 0 for pixels that were VOID before filling.
+        expected_areas: (N,) sum of each region's probabilities over all pixels.
     """
     count = len(expected_areas)
     labels = region_map.ravel() - VOID
@@ -74,11 +74,11 @@ def expected_iou(
 
 
 def fill(region_map: NDArray[np.int64], regions: list[int]) -> NDArray[np.int64]:
-    """Give every VOID pixel to the nearest pixel's region, of those listed; leave it VOID if none of them has a pixel.
+    """Give each VOID pixel to the nearest of some regions. Without any pixel of theirs it stays VOID.
 
     Args:
         region_map: (H, W), region in [0, N) or VOID.
-        regions: that may grow.
+        regions: numbers of the regions that may grow.
     """
     seeds = np.isin(region_map, regions)
     void = region_map == VOID
@@ -89,12 +89,12 @@ def fill(region_map: NDArray[np.int64], regions: list[int]) -> NDArray[np.int64]
 
 
 def encode_mask(pixels: NDArray[np.bool_]) -> str:
-    """Return pixels (H, W) as text: bits, row after row, compressed."""
+    """Return a mask (H, W) as text: its bits row by row, compressed, in base64."""
     return base64.b64encode(zlib.compress(np.packbits(pixels).tobytes())).decode("ascii")
 
 
 def decode_mask(text: str, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return the pixels (H, W) that ``encode_mask`` wrote; raise ValueError if they are not of this size."""
+    """Return the mask (H, W) in a text of ``encode_mask``; raise ValueError if it has another size or is damaged."""
     count = size[0] * size[1]
     try:
         bits = np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), np.uint8)

@@ -1,4 +1,4 @@
-"""The server process: one address, its guard, and an end that loses nothing."""
+"""The server process: one address, the guard, and an end after Ctrl-C that loses nothing."""
 
 import secrets
 import socket
@@ -10,24 +10,25 @@ import uvicorn
 from fullseg.annotator.security import LOOPBACK, Guard
 from fullseg.annotator.server import make_app
 from fullseg.annotator.workspace import Workspace
+from fullseg.errors import ConfigError
 
-SECONDS_TO_END = 5  # for requests that are under way at Ctrl-C
+SECONDS_TO_END = 5  # seconds that running requests have after Ctrl-C
 
 
 def serve(workspace: Workspace, *, host: str, port: int, announce: Callable[[str], object]) -> None:
     """Serve until Ctrl-C.
 
-    Only this machine may call unless ``host`` is an address of it that others reach; then every browser needs the token
-    that is part of the announced address.
+    By default only this machine can connect. If ``host`` is an address that other machines reach, every browser needs
+    the token, which is part of the announced address.
 
     Args:
-        workspace: what is annotated.
+        workspace: the images and their work.
         host: address to listen at.
-        port: likewise; 0 for any that is free.
-        announce: called with the page's address when it answers.
+        port: to listen at; 0 for any that is free.
+        announce: called with the page's address once the server answers.
 
     Raises:
-        ValueError: if nobody may listen there; the message names the remedy.
+        ConfigError: if the address cannot be had. The message names the remedy.
     """
     local = host in ("127.0.0.1", "localhost", "::1")
     token = None if local else secrets.token_urlsafe(24)
@@ -48,8 +49,10 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
-        remedy = "another program (another annotator?) may have it: choose another with --port, 0 for any that is free"
-        raise ValueError(f"--host {host} --port {port}: cannot listen there: {error}; {remedy}") from error
+        remedy = (
+            "another program, perhaps another annotator, may use it: choose another --port, or 0 for any that is free"
+        )
+        raise ConfigError(f"--host {host} --port {port}: cannot listen there: {error}; {remedy}") from error
 
 
 def _address(host: str, port: int, token: str | None) -> str:

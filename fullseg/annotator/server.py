@@ -1,4 +1,4 @@
-"""The annotator's server: a page, and what it asks for. State is the workspace's, and so on disk."""
+"""The annotator's server: the page and its requests. All state is in the workspace, and so on disk."""
 
 import base64
 import io
@@ -25,7 +25,7 @@ from fullseg.annotator.workspace import Open, StaleError, Workspace
 
 STATIC = Path(__file__).parent / "static"
 THUMBNAIL = 160  # px along the longer side
-LONGEST = 24 * 3600.0  # seconds that one action may have taken a person
+LONGEST = 24 * 3600.0  # most seconds that one action may have taken a person
 STATUS: dict[type[Exception], int] = {
     ActionError: 400,
     ImportedError: 400,
@@ -33,16 +33,16 @@ STATUS: dict[type[Exception], int] = {
     StaleError: 410,
     ImageError: 415,
     JournalError: 409,
-    OSError: 507,  # the disk is full, say
+    OSError: 507,  # for example a full disk
 }
 
 
 class RequestError(ValueError):
-    """A request that makes no sense."""
+    """A malformed request."""
 
 
 def make_app(workspace: Workspace) -> Starlette:
-    """Return the server as an ASGI application, without the guard in front of it."""
+    """Return the server as an ASGI application, without its guard."""
     api = _Api(workspace)
     routes = [
         Route("/", _page),
@@ -72,7 +72,7 @@ async def _refuse(_: Request, error: Exception) -> Response:
 
 
 class _Api:
-    """The handlers: they check what came, and leave the work to threads, so that the page never waits for the model."""
+    """The handlers. They check the request and work in threads, so that other requests never wait for the model."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -89,12 +89,12 @@ class _Api:
         return {"images": images, "categories": self.workspace.categories.known()}
 
     async def times(self, _: Request) -> Response:
-        """Return the person's time, by image and kind of action."""
+        """Return the time that the person took, by image and kind of action."""
         rows = await run_in_threadpool(self.workspace.journal.seconds)
         return JSONResponse([dict(zip(("image", "kind", "count", "seconds"), row, strict=True)) for row in rows])
 
     async def add_category(self, request: Request) -> Response:
-        """Keep a category that the person typed in; return all of them and its id."""
+        """Add a category that the person typed in; return its id and all categories."""
         content = await _content(request)
         name, isthing = content.get("name"), content.get("isthing")
         if not isinstance(name, str) or not isinstance(isthing, bool):
@@ -103,20 +103,24 @@ class _Api:
         return JSONResponse({"id": added["id"], "categories": self.workspace.categories.known()})
 
     async def state(self, request: Request) -> Response:
-        """Return one image's newest state."""
+        """Return the newest state of one image."""
         name = self._name(request)
-        return JSONResponse(describe(name, await run_in_threadpool(self.workspace.open, name)))
+        return JSONResponse(state_as_plain(name, await run_in_threadpool(self.workspace.open, name)))
 
     async def pixels(self, request: Request) -> Response:
-        """Return the image as the person sees it, at its own size."""
+        """Return the image at its own size, as the page shows it."""
         return await run_in_threadpool(_pixels, self.workspace.path(self._name(request)))
 
     async def thumbnail(self, request: Request) -> Response:
-        """Return the image, small."""
+        """Return a small version of the image."""
         return await run_in_threadpool(_thumbnail, self.workspace.path(self._name(request)))
 
     async def labels(self, request: Request) -> Response:
-        """Return labels (H, W) uint16, region's place + 1 or 0, then uncertainty (H, W) uint8, row after row."""
+        """Return the labels of one revision.
+
+        The body is, one after another: labels (H, W) uint16 little-endian, the region's place + 1 or 0 for VOID;
+        uncertainty (H, W) uint8; UTF-8 JSON with everything else that the page shows.
+        """
         name, revision = self._name(request), _whole(request.query_params.get("revision"), "revision")
         opened, found = await run_in_threadpool(self.workspace.labels, name, revision)
         places = np.argsort(found.expected_iou, kind="stable")
@@ -129,15 +133,17 @@ class _Api:
             "least_sure": [regions[place].id for place in places if regions[place].mask is None],
             "categories": self.workspace.categories.ids(opened.history.work, found.classes),
         }
-        body = (found.region_map + 1).astype("<u2").tobytes() + np.round(255 * found.uncertainty).astype("u1").tobytes()
-        return Response(body, media_type="application/octet-stream", headers={"X-Fullseg-Labels": json.dumps(about)})
+        labels = (found.region_map + 1).astype("<u2").tobytes()
+        uncertainty = np.round(255 * found.uncertainty).astype("u1").tobytes()
+        body = labels + uncertainty + json.dumps(about).encode()  # not as a header: proxies cut headers at a few kB
+        return Response(body, media_type="application/octet-stream")
 
     async def act(self, request: Request) -> Response:
-        """Do one action; the journal has it before this answers."""
+        """Do one action. It is in the journal before this answers."""
         name, content = self._name(request), await _content(request)
         revision, seconds = _whole(content.get("revision"), "revision"), _seconds(content.get("seconds", 0))
         opened = await run_in_threadpool(self.workspace.act, name, revision, content.get("action"), seconds)
-        return JSONResponse(describe(name, opened))
+        return JSONResponse(state_as_plain(name, opened))
 
     async def replace(self, request: Request) -> Response:
         """Replace an image's regions by those of a COCO panoptic png (base64) and json."""
@@ -148,7 +154,7 @@ class _Api:
             raise RequestError(f"png: {error}") from error
         revision = _whole(content.get("revision"), "revision")
         opened, left_out = await run_in_threadpool(self.workspace.replace, name, revision, png, content.get("json"))
-        return JSONResponse({**describe(name, opened), "left_out": left_out})
+        return JSONResponse({**state_as_plain(name, opened), "left_out": left_out})
 
     async def export(self, request: Request) -> Response:
         """Write one image's files."""
@@ -164,12 +170,12 @@ class _Api:
             raise RequestError(f"image {number}: there are {len(self.workspace.names)} images, counted from 0")
         name, key = self.workspace.names[number], request.query_params.get("key")
         if key is not None and key != self.workspace.key(name):
-            raise ConflictError(f"image {number} is another file than when the page was opened: reload the page")
+            raise ConflictError(f"image {number} is not the file that it was when the page was opened: reload the page")
         return name
 
 
-def describe(name: str, opened: Open) -> dict[str, Any]:
-    """Return the state of one image as the page draws it; points are in pixels of the image as the network sees it."""
+def state_as_plain(name: str, opened: Open) -> dict[str, Any]:
+    """Return the state of one image for the page. Points are in pixels of the image as the network sees it."""
     history, work = opened.history, opened.history.work
     height, width = work.size
     return {
@@ -203,9 +209,9 @@ async def _content(request: Request) -> dict[str, Any]:
     try:
         content = json.loads(await request.body())
     except (ValueError, RecursionError) as error:
-        raise RequestError(f"the body is no json: {error}") from error
+        raise RequestError(f"the body is not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise RequestError("the body is no json object")
+        raise RequestError("the body is not a JSON object")
     return content
 
 

@@ -1,4 +1,4 @@
-"""The journal: every action on disk before it is answered, so that a killed server loses nothing acknowledged."""
+"""The journal: each action is on disk before it is acknowledged, so that a killed server loses nothing."""
 
 import json
 import sqlite3
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from fullseg.annotator.actions import Action, read_action
 
-FORMAT = 1  # of the journal file; kept in it as SQLite's user_version
+FORMAT = 1  # version of the journal's format, kept as SQLite's user_version
 TABLES = """
 CREATE TABLE image (name TEXT PRIMARY KEY, height INTEGER NOT NULL, width INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE action (
@@ -25,15 +25,15 @@ CREATE TABLE category (id INTEGER PRIMARY KEY, name TEXT NOT NULL, isthing INTEG
 
 
 class ConflictError(ValueError):
-    """Somebody else, another tab perhaps, has gone on with this image meanwhile."""
+    """The image has changed meanwhile, for example in another tab."""
 
 
 class JournalError(ValueError):
-    """The journal cannot be used as it is."""
+    """The journal cannot be read or written."""
 
 
 class Entry(NamedTuple):
-    """One action as the journal keeps it."""
+    """One action in the journal."""
 
     action: Action
     seconds: float  # that the person took
@@ -41,13 +41,13 @@ class Entry(NamedTuple):
 
 
 class Journal:
-    """The actions on all images of a folder, in one SQLite file in WAL mode; threads and processes may share it.
+    """The actions on all images of a folder, in one SQLite file. Threads and processes may share it (WAL mode).
 
     Args:
-        path: the file; made, with its folder, if it does not exist.
+        path: of the file. If it does not exist it is made, with its folder.
 
     Raises:
-        JournalError: if the file is no journal of this version.
+        JournalError: if the file is not a journal of this version.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,14 +57,14 @@ class Journal:
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
             self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut, not only kill -9
+            self._connection.execute("PRAGMA synchronous = FULL")  # a commit survives a power cut, not only a kill
             self._make_tables()
         except sqlite3.DatabaseError as error:
             remedy = "move it away, or make it writable"
             raise JournalError(f"{path} cannot be the annotator's journal: {error}; {remedy}") from error
 
     def _make_tables(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")  # two servers that start at once make them once
+        self._connection.execute("BEGIN IMMEDIATE")  # so that two servers that start at once make the tables once
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         empty = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
         if version == 0 and empty:
@@ -80,11 +80,11 @@ class Journal:
         """Return the actions on one image, oldest first.
 
         Args:
-            name: of the image below its folder.
-            size: (H, W) in pixels; points in the journal are of this size.
+            name: of the image, relative to the folder of images.
+            size: (H, W) of the image in pixels as the network sees it; points refer to it.
 
         Raises:
-            JournalError: if the image had another size when it was annotated.
+            JournalError: if the image had another size when it was annotated before.
         """
         with self._lock:
             self._connection.execute("INSERT OR IGNORE INTO image VALUES (?, ?, ?)", (name, *size))
@@ -94,15 +94,15 @@ class Journal:
             ).fetchall()
         if found != size:
             was, now = (f"{width} x {height}" for height, width in (found, size))
-            raise JournalError(f"{name} was annotated at {was} pixels and is {now} now: put the old image back")
+            raise JournalError(f"{name} was annotated at {was} pixels but has {now} now: put the old image back")
         return [Entry(read_action(json.loads(content)), seconds, at) for content, seconds, at in rows]
 
     def append(self, name: str, revision: int, action: Action, seconds: float) -> int:
-        """Write one action, for good: when this returns, it is on disk.
+        """Write one action. When this returns, it is on disk.
 
         Args:
             name: of an image that was opened.
-            revision: that the action was done on, 0 for an untouched image.
+            revision: on which the action was done; 0 for an untouched image.
             action: what was done.
             seconds: that the person took for it.
 
@@ -111,7 +111,7 @@ class Journal:
 
         Raises:
             ConflictError: if the image's newest revision is another one.
-            JournalError: if it cannot be written, on a full disk for example.
+            JournalError: if it cannot be written, for example on a full disk.
         """
         row = (name, revision + 1, action.model_dump_json(), seconds, time.time())
         try:
@@ -122,17 +122,19 @@ class Journal:
                     raise ConflictError(f"{name} is at revision {newest}, the action was done on {revision}: reload it")
                 self._connection.execute("INSERT INTO action VALUES (?, ?, ?, ?, ?)", row)
         except sqlite3.OperationalError as error:
-            raise JournalError(f"{self.path} cannot be written: {error}; the action is not done: make room") from error
+            raise JournalError(
+                f"{self.path} cannot be written: {error}; the action was not done: make room on the disk"
+            ) from error
         return revision + 1
 
     def sizes(self) -> dict[str, tuple[int, int]]:
-        """Return the size (H, W) of every image that was ever opened."""
+        """Return the size (H, W) of each image that was ever opened."""
         with self._lock:
             rows = self._connection.execute("SELECT name, height, width FROM image").fetchall()
         return {name: (height, width) for name, height, width in rows}
 
     def seconds(self) -> list[tuple[str, str, int, float]]:
-        """Return image, kind of action, how many of them there are and the seconds they took together."""
+        """Return per image and kind of action: image, kind, number of actions, their seconds together."""
         query = (
             "SELECT image, json_extract(content, '$.kind') AS kind, count(*), sum(seconds) FROM action "
             "GROUP BY image, kind ORDER BY image, kind"
@@ -141,13 +143,13 @@ class Journal:
             return self._connection.execute(query).fetchall()
 
     def categories(self) -> list[dict[str, Any]]:
-        """Return the categories that were typed in, oldest first: id, name and isthing."""
+        """Return the typed-in categories, oldest first."""
         with self._lock:
             rows = self._connection.execute("SELECT id, name, isthing FROM category ORDER BY id").fetchall()
         return [dict(zip(("id", "name", "isthing"), row, strict=True)) for row in rows]
 
     def add_category(self, number: int, name: str, *, isthing: bool) -> None:
-        """Keep a category; raise ConflictError if one of this id is there already."""
+        """Write a category; raise ConflictError if its id is taken."""
         try:
             with self._lock:
                 self._connection.execute("INSERT INTO category VALUES (?, ?, ?)", (number, name, int(isthing)))

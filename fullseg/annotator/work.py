@@ -1,4 +1,4 @@
-"""The state of one image's annotation: a pure function of the actions in its journal."""
+"""The state of one image's annotation. It is a pure function of the actions in the journal."""
 
 from collections.abc import Sequence
 from functools import singledispatch
@@ -30,21 +30,21 @@ from fullseg.annotator.actions import (
 )
 from fullseg.types import Annotations, Scribble, inside_image
 
-LONGEST_WAY = 1e6  # px of the strokes of one action: every half pixel of it is drawn
+LONGEST_WAY = 1e6  # px: most length of all strokes of one action
 
 
 class Region(NamedTuple):
     """One region as the person made it."""
 
-    id: int  # counts up, so that a deleted region's is not used again
+    id: int  # never used again after the region is deleted
     name: str
-    category: int | None  # id of its category; None: the model's guess, where it has classes
+    category: int | None  # id of the category that the person chose; None: none yet
     points: tuple[Point, ...]  # left, top, right, bottom
-    mask: str | None  # of a locked region: its pixels as ``segmentation.encode_mask`` writes them
+    mask: str | None  # pixels of a locked region, encoded by ``segmentation.encode_mask``; None: open
 
 
 class Work(NamedTuple):
-    """All that was done to one image."""
+    """The state of one image."""
 
     size: tuple[int, int]  # (H, W) of the image in pixels
     regions: tuple[Region, ...] = ()
@@ -54,11 +54,11 @@ class Work(NamedTuple):
     done: bool = False
 
     def region(self, region_id: int) -> Region:
-        """Return one region; raise ActionError where there is none of this id."""
+        """Return the region of this id; raise ActionError if there is none."""
         for region in self.regions:
             if region.id == region_id:
                 return region
-        raise ActionError(f"region {region_id}: there is no such region (any more)")
+        raise ActionError(f"region {region_id}: there is no such region, or it was deleted")
 
     def open_region(self, region_id: int) -> Region:
         """Return a region that may be changed; raise ActionError if it is locked."""
@@ -72,7 +72,7 @@ class Work(NamedTuple):
         return self._replace(regions=tuple(region if other.id == region.id else other for other in self.regions))
 
     def annotations(self) -> Annotations:
-        """Return what the model is asked: region i is ``regions[i]``, scribbles are in drawing order."""
+        """Return the annotations for the model. Region i is ``regions[i]``; scribbles are in drawing order."""
         place = {region.id: index for index, region in enumerate(self.regions)}
         points = np.array([region.points for region in self.regions], np.float32).reshape(-1, 4, 2)
         scribbles = [Scribble(place[stroke.region], np.array(stroke.points, np.float32)) for stroke in self.strokes]
@@ -80,21 +80,21 @@ class Work(NamedTuple):
 
 
 class History(NamedTuple):
-    """Every state of the work that undo and redo can reach."""
+    """All states of the work that undo and redo can reach."""
 
     states: tuple[Work, ...]  # the first is the untouched image
     now: int = 0
 
     @property
     def work(self) -> Work:
-        """The present state."""
+        """The current state."""
         return self.states[self.now]
 
     def after(self, action: Action) -> "History":
-        """Return the history one action later.
+        """Return the history after one more action.
 
         Raises:
-            ActionError: if it cannot be done; nothing has changed then.
+            ActionError: if the action cannot be done. Nothing has changed then.
         """
         if isinstance(action, Undo):
             if self.now == 0:
@@ -104,17 +104,17 @@ class History(NamedTuple):
             if self.now == len(self.states) - 1:
                 raise ActionError("there is nothing to redo")
             return self._replace(now=self.now + 1)
-        # An id that was ever given stays its region's, also after undo: strokes may be on their way to it.
+        # An id is never given twice, also after undo: strokes for it may still be on their way.
         work = apply(action, self.work._replace(next_id=self.states[-1].next_id))
         if not isinstance(action, Finish):
-            work = work._replace(done=False)  # what was exported is not this any more
+            work = work._replace(done=False)  # the export no longer shows this state
         return History((*self.states[: self.now + 1], work), self.now + 1)
 
 
 @singledispatch
 def apply(action: Action, work: Work) -> Work:  # noqa: ARG001
-    """Return the work after an action other than undo and redo; errors as ``History.after``."""
-    raise ActionError(f"{action.kind}: not a change of the work")
+    """Return the work after an action other than undo and redo; raise ActionError if it cannot be done."""
+    raise ActionError(f"{action.kind}: this action does not change the work")
 
 
 @apply.register
@@ -137,7 +137,7 @@ def _(action: Scribbles, work: Work) -> Work:
         _check_inside(stroke.points, work.size)
     length = sum(float(np.linalg.norm(np.diff(stroke.points, axis=0), axis=1).sum()) for stroke in action.strokes)
     if length > LONGEST_WAY:
-        raise ActionError(f"strokes: {length:.0f} px together, more than {LONGEST_WAY:.0f}")
+        raise ActionError(f"strokes: they are {length:.0f} px long together, more than {LONGEST_WAY:.0f}")
     return work._replace(strokes=(*work.strokes, *action.strokes))
 
 
@@ -152,7 +152,7 @@ def _(action: Delete, work: Work) -> Work:
 
 @apply.register
 def _(action: Merge, work: Work) -> Work:
-    """Take the outermost of both regions' extreme points; the four others stay as dots, for they lie inside."""
+    """Take the outermost of both regions' extreme points. The four others lie inside and become dots."""
     if action.region == action.other:
         raise ActionError(f"region {action.region} cannot be merged with itself")
     first, second = work.open_region(action.region), work.open_region(action.other)
@@ -214,7 +214,7 @@ def _(action: Import, work: Work) -> Work:
 
 
 def _extremes(points: Sequence[Point], size: tuple[int, int]) -> tuple[Point, ...]:
-    """Return four clicks, made in any order, as the left, top, right and bottom that they are best."""
+    """Order four clicks as left, top, right and bottom, whatever their order was."""
     _check_inside(points, size)
     return min(permutations(points), key=lambda p: p[0][0] + p[1][1] - p[2][0] - p[3][1])
 

@@ -1,4 +1,4 @@
-"""A folder of images being annotated: their histories, the journal behind them, and the model beside them."""
+"""A folder of images that are annotated: the images' histories, the journal and the model."""
 
 import hashlib
 import threading
@@ -17,13 +17,14 @@ from fullseg.annotator.importing import read_panoptic
 from fullseg.annotator.segmentation import Segmentation, encode_mask, segment
 from fullseg.annotator.store import ConflictError, Journal
 from fullseg.annotator.work import History, Work
+from fullseg.errors import DataError
 from fullseg.model.predictor import Predictor
 
-MOST_OPEN = 8  # images kept in memory; the journal has them all
+MOST_OPEN = 8  # images kept in memory; the journal has all
 
 
 class StaleError(ValueError):
-    """Labels were asked for a state that is not the newest any more."""
+    """Labels were asked for a state that is no longer the newest."""
 
 
 class Open(NamedTuple):
@@ -36,16 +37,16 @@ class Open(NamedTuple):
 
 
 class Workspace:
-    """All that the server knows; its methods may be called from any thread.
+    """All state of the server. Its methods may be called from any thread.
 
     Args:
         folder: of the images.
         out: folder of the journal and the exports.
-        predictor: of a checkpoint.
-        categories: with ``id``, ``name`` and ``isthing``; None for the checkpoint's.
+        predictor: the model.
+        categories: to choose from, each with ``id``, ``name`` and ``isthing``; None: the model's.
 
     Raises:
-        FileNotFoundError: if the folder holds no image.
+        DataError: if the folder holds no image.
         JournalError: if the journal in ``out`` cannot be used.
     """
 
@@ -55,34 +56,37 @@ class Workspace:
         exports = out / "export" if folder.is_relative_to(out) else out
         self.names = [name for name in list_images(folder) if not (folder / name).is_relative_to(exports)]
         if not self.names:
-            raise FileNotFoundError(f"{folder} holds no image but those in {exports}")
+            raise DataError(f"{folder} holds no image but those in {exports}")
         self._known = frozenset(self.names)
         self._predictor = predictor
         self.journal = Journal(out / "journal.sqlite")
-        self.categories = Categories(categories, predictor.categories, self.journal)
+        of_model = [{**category._asdict(), "isthing": int(category.isthing)} for category in predictor.categories]
+        self.categories = Categories(categories, of_model, self.journal)
         self._open: OrderedDict[str, Open] = OrderedDict()
-        self._progress: dict[str, tuple[int, int, bool]] = {}  # revision, number of regions, done
-        self._work = threading.RLock()  # histories
-        self._exports = threading.Lock()  # files; apart from the histories, so that nobody waits for a large image
-        self._model = threading.Lock()  # the predictor: one image at a time
-        self._seen: str | None = None  # the image whose features the predictor holds
+        self._progress: dict[str, tuple[int, int, bool]] = {}  # by image: revision, number of regions, done
+        self._work = threading.RLock()  # guards the histories
+        self._exports = (
+            threading.Lock()
+        )  # guards the files; apart from the histories, so that nobody waits for a large image
+        self._model = threading.Lock()  # guards the predictor, which holds one image at a time
+        self._seen: str | None = None  # image whose features the predictor holds
         self._labels: tuple[str, int, Segmentation] | None = None
 
     def path(self, name: str) -> Path:
-        """Return the file of an image; raise KeyError for a name that is not in the list, however it is written."""
+        """Return the file of an image; raise KeyError if the name is not in the list."""
         if name not in self._known:
             raise KeyError(name)
         return self.folder / name
 
     def key(self, name: str) -> str:
-        """Return what tells a file from any other, and from itself when it has changed."""
+        """Return a key that changes when an image's file is another or has changed."""
         path = self.path(name)
         found = path.stat() if path.is_file() else None
         what = (str(path), found.st_mtime_ns, found.st_size) if found else (str(path),)
         return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
     def progress(self) -> list[tuple[str, int, bool]]:
-        """Return every image's name, number of regions and whether it is done, without opening the images."""
+        """Return per image: name, number of regions, whether it is done. No image is opened."""
         with self._work:
             sizes = self.journal.sizes()
             for name in self._known & sizes.keys():
@@ -106,7 +110,7 @@ class Workspace:
         Raises:
             KeyError: if there is no such image.
             ImageError: if it cannot be read.
-            JournalError: if it had another size when it was annotated.
+            JournalError: if it had another size when it was annotated before.
         """
         path = self.path(name)
         with self._work:
@@ -120,23 +124,23 @@ class Workspace:
             return self._keep(name, Open(pixels, (image.shape[0], image.shape[1]), history, revision))
 
     def act(self, name: str, revision: int, content: object, seconds: float) -> Open:
-        """Do one action; it is in the journal when this returns.
+        """Do one action. It is in the journal when this returns.
 
         Args:
             name: of the image.
-            revision: that the person saw.
+            revision: of the state that the person saw.
             content: the action as plain values.
-            seconds: that the person took.
+            seconds: that the person took for it.
 
         Raises:
             ActionError: if it is malformed or cannot be done.
-            ConflictError: if the image has gone on since.
+            ConflictError: if the image has changed since.
         """
         action = read_action(content)
         if isinstance(action, Add | Describe) and action.category is not None:
             self.categories.check(action.category)
         if isinstance(action, Import):
-            raise ActionError("import: send the file to be imported instead")
+            raise ActionError("import: send the files instead")
         if isinstance(action, Lock):
             action = self._with_pixels(action, name, revision)
         return self._do(name, revision, action, seconds)
@@ -144,7 +148,7 @@ class Workspace:
     def _do(self, name: str, revision: int, action: Action, seconds: float) -> Open:
         with self._work:
             opened = self.open(name)
-            if opened.revision != revision:  # before the action is tried: it may not fit the newer state
+            if opened.revision != revision:  # first: the action may not fit the newer state
                 raise ConflictError(f"{name} is at revision {opened.revision}, the action was done on {revision}")
             history = opened.history.after(action)
             revision = self.journal.append(name, revision, action, seconds)
@@ -153,7 +157,7 @@ class Workspace:
     def _with_pixels(self, action: Lock, name: str, revision: int) -> Lock:
         opened, labels = self.labels(name, revision)
         places = [region.id for region in opened.history.work.regions]
-        opened.history.work.open_region(action.region)  # says why not
+        opened.history.work.open_region(action.region)  # raises with the reason
         pixels = labels.region_map == places.index(action.region)
         return Lock(region=action.region, mask=encode_mask(pixels))
 
@@ -165,10 +169,10 @@ class Workspace:
         return opened
 
     def labels(self, name: str, revision: int) -> tuple[Open, Segmentation]:
-        """Return the model's labels of one state; each state is computed once.
+        """Return the model's labels of one state. Each state is computed once.
 
         Raises:
-            StaleError: if there is a newer state by the time the model is free: nobody waits for this one any more.
+            StaleError: if there is a newer state once the model is free: nobody waits for this one then.
         """
         with self._model:
             opened = self.open(name)
@@ -186,20 +190,20 @@ class Workspace:
             return opened, found
 
     def replace(self, name: str, revision: int, png: bytes, described: object) -> tuple[Open, list[str]]:
-        """Replace an image's regions by those of a COCO panoptic file, locked; undo brings the old ones back.
+        """Replace an image's regions by those of a COCO panoptic file, locked. Undo brings the old ones back.
 
         Args:
             name: of the image.
-            revision: that the person saw.
+            revision: of the state that the person saw.
             png: the panoptic png.
-            described: the content of the panoptic json, or its annotation of this image alone.
+            described: content of the panoptic json, or only its annotation of this image.
 
         Returns:
-            The new state, and what had to be left out, in words.
+            The new state, and sentences about what was left out.
 
         Raises:
             ImportedError: if the files cannot be used.
-            ConflictError: if the image has gone on since.
+            ConflictError: if the image has changed since.
         """
         opened = self.open(name)
         action, left_out = read_panoptic(
@@ -208,7 +212,7 @@ class Workspace:
         return self._do(name, revision, action, 0.0), left_out
 
     def export(self, name: str, revision: int) -> Exported:
-        """Write one image's files, and the json files of all that were exported so far, into ``out/export``."""
+        """Write one image's files and the json files of all images exported so far into ``out/export``."""
         opened, found = self.labels(name, revision)
         ids = self.categories.ids(opened.history.work, found.classes)
         categories = self.categories.exported()

@@ -15,7 +15,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "images", type=Path, nargs="?", metavar="IMAGES_DIR", help="folder of images (default: a few embedded scenes)"
     )
     annotate.add_argument(
-        "--checkpoint", type=Path, help="checkpoint, or a run folder (default: the newest run below runs/)"
+        "--checkpoint", help="experiment, run folder or checkpoint (default: the newest run below runs/)"
     )
     annotate.add_argument(
         "--categories", type=Path, metavar="FILE.json", help="COCO json with the classes (default: the checkpoint's)"
@@ -36,17 +36,20 @@ def run(options: argparse.Namespace) -> int:
     from fullseg.annotator.categories import read_categories
     from fullseg.annotator.serve import serve
     from fullseg.annotator.workspace import Workspace
+    from fullseg.errors import DataError
     from fullseg.model.predictor import Predictor
-    from fullseg.runs.find import newest_checkpoint
+    from fullseg.runs.find import find_checkpoint, newest_checkpoint
 
     given = read_categories(options.categories) if options.categories else None
-    predictor = Predictor.from_checkpoint(options.checkpoint or newest_checkpoint(Path("runs")), options.device)
+    runs, named = Path("runs"), options.checkpoint
+    checkpoint = find_checkpoint("--checkpoint", named, runs) if named else newest_checkpoint(runs)
+    predictor = Predictor.from_checkpoint(checkpoint, options.device)
     images = options.images or _scenes(SCENES_FOLDER)
     out = (options.out or images / "fullseg").resolve()
     try:
         workspace = Workspace(images.resolve(), out, predictor, given)
     except PermissionError as error:
-        raise ValueError(f"{error}: name a folder for the work that may be written, --out DIR") from error
+        raise DataError(f"{error}: name a folder for the work that may be written, --out DIR") from error
 
     def announce(address: str) -> None:
         sys.stderr.write(f"{len(workspace.names)} images of {images}; the work goes to {out}\n")

@@ -1,10 +1,17 @@
 """The list of options that ``fullseg train --help`` and ``fullseg study --help`` end with."""
 
-from fullseg.config.options import describe
+import textwrap
+
+from fullseg.config.documentation import DocumentedOption, documented_options
 from fullseg.config.schema import Config
 
 
 def options_and_defaults() -> str:
-    """Return every option with its default and its description, a paragraph each."""
-    paragraphs = (f"  {key}={value}\n      {text}" for key, value, text in describe(Config))
-    return "options and their defaults:\n" + "\n".join(paragraphs)
+    """Return every option with its default, its allowed values and its description, a paragraph each."""
+    return "options and their defaults:\n" + "\n".join(_paragraph(option) for option in documented_options(Config))
+
+
+def _paragraph(option: DocumentedOption) -> str:
+    allowed = f"  ({option.allowed})" if str(option.allowed) else ""
+    text = textwrap.fill(option.text.replace("``", "`"), 100, initial_indent=6 * " ", subsequent_indent=6 * " ")
+    return f"  {option.name}={option.default}{allowed}\n{text}"

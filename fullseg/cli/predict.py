@@ -8,7 +8,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Add the command's arguments."""
     predict = commands.add_parser("predict", help="segment one image from a file of annotations")
     predict.add_argument("image", type=Path, metavar="IMAGE", help="any image that Pillow reads")
-    predict.add_argument("--checkpoint", type=Path, required=True, help="best.ckpt of a run, or the run's folder")
+    predict.add_argument("--checkpoint", required=True, help="experiment, run folder or checkpoint")
     predict.add_argument(
         "--annotations",
         type=Path,
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
     from fullseg.model.predictor import Predictor
     from fullseg.pictures import overlay, region_colours
-    from fullseg.types import Category
+    from fullseg.runs.find import find_checkpoint
 
     annotations = read_annotations(options.annotations)
     if not options.image.is_file():
@@ -39,15 +39,14 @@ def run(options: argparse.Namespace) -> int:
     pixels = read_image(options.image)
     if options.out.exists():
         raise DataError(f"--out {options.out} exists already: name a new folder")
-    predictor = Predictor.from_checkpoint(options.checkpoint, options.device)
+    predictor = Predictor.from_checkpoint(find_checkpoint("--checkpoint", options.checkpoint, "runs"), options.device)
     predictor.set_image(pixels)
     try:
         region_map = predictor.predict(annotations)
     except DataError as error:
         raise DataError(f"{options.annotations} does not fit {options.image}: {error}") from error
-    categories = [Category(**category) for category in predictor.categories]
     sample = NewSample(f"{options.image.stem}.png", pixels, region_map, predictor.classes())
-    write_coco_panoptic(options.out, categories, [sample])
+    write_coco_panoptic(options.out, predictor.categories, [sample])
     picture = options.out / "overlay.png"
     Image.fromarray(overlay(pixels, region_map, region_colours(len(annotations.extreme_points)))).save(picture)
     print(f"{options.out}: COCO panoptic of {options.image}; picture {picture}")

@@ -11,7 +11,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="train a run again, study it again, and report every difference",
         epilog="exit status: 0 if everything that can be compared is identical, bit for bit; 1 if something differs",
     )
-    reproduce.add_argument("run_folder", type=Path, metavar="RUN", help="run folder, for example runs/default/latest")
+    reproduce.add_argument(
+        "original", metavar="RUN", help="run folder, for example runs/default/latest, or an experiment"
+    )
     reproduce.add_argument(
         "overrides", nargs="*", metavar="key=value", help="options that replace the run's, for example data.root=DIR"
     )
@@ -31,6 +33,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(options: argparse.Namespace) -> int:
     """Reproduce; the status is 1 if something differs."""
     from fullseg.reproduce.run import reproduce
+    from fullseg.runs.find import find_run
 
-    found = reproduce(options.run_folder, options.overrides, runs=options.runs, anyway=options.anyway)
+    found = reproduce(find_run(options.original, "runs"), options.overrides, runs=options.runs, anyway=options.anyway)
     return int(found is not None and not found.identical)

@@ -1,4 +1,4 @@
-"""The table at the end of a run."""
+"""The tables that commands end with."""
 
 import math
 import sys
@@ -12,7 +12,7 @@ from fullseg.config.schema import Config
 from fullseg.data.panoptic_quality import Evaluation, groups_of
 from fullseg.metrics.panoptic import quality_of
 from fullseg.metrics.region_iou import SIZES
-from fullseg.runs.folder import Metrics, Result, relative_to_here
+from fullseg.runs.folder import Metrics, Result, program, relative_to_here
 from fullseg.runs.ranks import is_rank_0
 from fullseg.training.step_parts import PARTS
 
@@ -26,7 +26,7 @@ ROWS = {
 
 
 def print_result(result: Result, config: Config) -> None:
-    """Print IoU before and after training, by region size, the time, where everything is, and what to run next."""
+    """Print IoU before and after training, also by region size, the time, the run folder and a next command."""
     if not is_rank_0():
         return
     console = Console(width=None if sys.stdout.isatty() else 100)
@@ -52,7 +52,7 @@ def print_result(result: Result, config: Config) -> None:
         f"pictures    {folder}/figures (image, extreme points, prediction, truth)", highlight=False, soft_wrap=True
     )
     console.print(
-        f"next        python -m fullseg predict --checkpoint {folder}/checkpoints/best.ckpt "
+        f"next        {program()} predict --checkpoint {folder}/checkpoints/best.ckpt "
         f"--annotations {folder}/example.json {folder}/example.png --out {folder}/prediction",
         highlight=False,
         soft_wrap=True,
@@ -62,7 +62,7 @@ def print_result(result: Result, config: Config) -> None:
 
 
 def print_study(folder: Path, study: dict[str, Any]) -> None:
-    """Print the curves and the interaction metrics of every strategy, and where everything is."""
+    """Print curves and interaction metrics of each strategy, the files, and a next command."""
     console = Console(width=None if sys.stdout.isatty() else 120)
     title = f"{study['experiment']}: {study['regions']} regions, {study['images']} images of {study['dataset']}"
     table = Table(title=f"{title}, {study['split']}; mean IoU at scribbles per region")
@@ -73,9 +73,10 @@ def print_study(folder: Path, study: dict[str, Any]) -> None:
         effort = [f"{strategy['noc'][target]:.2f}" for target in ("0.85", "0.90")]
         table.add_row(name, *curve, f"{100 * strategy['auc']:.1f}", *effort)
     console.print(table)
+    place = relative_to_here(folder)
     for text in (
-        f"written     {relative_to_here(folder)}/study.json, study_*.parquet, figures/fig5.png, fig6.png, worst_regions.png",
-        f"next        python -m fullseg report {relative_to_here(folder)}",
+        f"written     {place}/study.json, study_*.parquet, figures/fig5.png, fig6.png, worst_regions.png",
+        f"next        {program()} report {place}",
     ):
         console.print(text, highlight=False, soft_wrap=True)
 
@@ -84,7 +85,7 @@ def print_evaluation(found: Evaluation, *, classes: bool) -> None:
     """Print panoptic quality of all classes, of things and of stuff.
 
     Args:
-        found: of ``evaluate``.
+        found: result of ``evaluate``.
         classes: print a row per class, too.
     """
     rows = groups_of(found) | ({c.name: {c.id} for c in found.categories} if classes else {})
@@ -101,7 +102,7 @@ def print_evaluation(found: Evaluation, *, classes: bool) -> None:
 
 
 def _step_table(seconds: Metrics) -> Table:
-    table = Table("part of a training step", title="where the time of training steps goes")
+    table = Table("part of a training step", title="time of a training step")
     whole = sum(seconds.values())
     for column in ("ms", "%"):
         table.add_column(column, justify="right")
@@ -114,6 +115,6 @@ def _step_table(seconds: Metrics) -> Table:
 
 
 def _number(key: str, metrics: Metrics) -> str:
-    if key not in metrics or math.isnan(metrics[key]):  # or no region of that size
+    if key not in metrics or math.isnan(metrics[key]):  # NaN: no region of that size
         return ""
     return f"{metrics[key]:.3f}" if key == "seconds_per_image" else f"{100 * metrics[key]:.1f}"

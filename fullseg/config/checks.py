@@ -1,168 +1,91 @@
-"""What the options of fullseg may be: choices, least values, and what must fit together.
-
-It knows options by their names alone, so that ``config.py`` is the one list of them.
-"""
+"""Checks a configuration: the allowed values of every option, and options that must fit together."""
 
 import math
 import re
-from collections.abc import Mapping
-from typing import Any
 
-from fullseg.config.options import nearest
+from fullseg.config.allowed import check_allowed
+from fullseg.config.schema import Config, DataConfig, ModelConfig
 from fullseg.errors import ConfigError
 
-Values = Mapping[str, Any]  # every option by its dotted name
-CHOICES: dict[str, tuple[Any, ...]] = {
-    "loss": ("pixelwise", "maskwise", "class_balanced"),
-    "model.name": ("region", "dextr"),
-    "model.head": ("light", "two_stage"),
-    "model.features": ("c4", "fpn"),
-    "model.stride": (4, 8, 16),
-    "model.share": ("none", "points", "all"),
-    "model.annotation_encoding": ("binary", "gaussian"),
-    "model.class_maps": ("mixed", "picked", "one"),
-    "data.format": ("scenes", "bsds500", "coco_panoptic", "coco_instances"),
-    "scribbles.predictor": ("counterpart", "self"),
-    "trainer.accelerator": ("auto", "cpu", "gpu"),
-    "trainer.precision": ("auto", "32-true", "bf16-mixed"),
-    "tracking.wandb": ("auto", "offline", "online", "disabled"),
-}
-STRATEGIES = ("per_region", "free", "single_region", "watershed", "random_walker", "grabcut")
-LEAST: dict[str, float] = {
-    "model.feature_channels": 1,
-    "model.roi_size": 2,
-    "model.mask_size": 2,
-    "model.head_channels": 1,
-    "model.dextr.input_size": 32,
-    "model.dextr.relax": 0,
-    "data.min_region_area": 1,
-    "data.regions_per_image": 0,
-    "data.max_regions": 1,
-    "data.crop_size": 32,
-    "data.flip": 0,
-    "data.colour": 0,
-    "data.batch_size": 1,
-    "data.workers": 0,
-    "data.max_bad": 0,
-    "extreme_points.jitter": 0,
-    "scribbles.max_scribbles": 0,
-    "scribbles.workers": 0,
-    "study.rounds": 1,
-    "study.every": 0,
-    "study.workers": 0,
-    "study.bootstrap": 1,
-    "study.noise.points": 0,
-    "study.noise.scribble_offset": 0,
-    "study.noise.scribble_short": 0,
-    "study.noise.scribble_misplaced": 0,
-    "optimizer.base_batch": 0,
-    "optimizer.learning_rate": 0,
-    "optimizer.backbone_learning_rate": 0,
-    "optimizer.weight_decay": 0,
-    "optimizer.warmup_steps": 0,
-    "optimizer.gradient_clip": 0,
-    "trainer.epochs": 0,
-    "trainer.validate_every": 1,
-    "trainer.devices": 0,
-    "trainer.num_nodes": 1,
-    "trainer.checkpoint_every": 0,
-    "trainer.threads": 0,
-    "tracking.pictures": 0,
-    "seed": 0,
-}
 
-
-def check(values: Values) -> None:
-    """Check a complete configuration.
-
-    Args:
-        values: every option by its dotted name, each of the type that ``config.py`` says.
+def check(config: Config) -> None:
+    """Check a complete configuration whose values have the right types.
 
     Raises:
-        ConfigError: for the first value that is out of range or does not fit the others.
+        ConfigError: for the first value that is not allowed or does not fit the others.
     """
-    for key, choices in CHOICES.items():
-        if values[key] not in choices:
-            hint = nearest(str(values[key]), map(str, choices))
-            raise ConfigError(f"{key}={values[key]!r}: choose one of {', '.join(map(str, choices))}{hint}")
-    for key, least in LEAST.items():
-        if not least <= values[key] < float("inf"):  # false for NaN, too
-            raise ConfigError(f"{key}={values[key]!r}: must be at least {least:g}")
-    _check_model(values)
-    _check_data(values)
-    _check_study(values)
-    _check_schedule(values)
+    check_allowed(config)
+    _check_model(config.model)
+    _check_data(config.data)
+    if not config.study.strategies:
+        raise ConfigError("study.strategies=[]: name at least one, for example [free]")
+    _check_schedule(config)
 
 
-def _check_model(values: Values) -> None:
-    dilations, features = values["model.head_dilations"], values["model.features"]
-    if not dilations or min(dilations) < 1:
-        raise ConfigError(f"model.head_dilations={dilations}: write at least one positive number, [1, 2, 4, 8]")
-    strides = {"c4": (8, 16), "fpn": (4, 8)}[features]
-    if values["model.stride"] not in strides:
-        remedy = " or ".join(map(str, strides))
-        raise ConfigError(f"model.stride={values['model.stride']}: model.features={features} needs {remedy}")
-    if values["model.head"] == "two_stage" and features != "c4":
-        raise ConfigError("model.head=two_stage: the last stage goes on from stage 4, which model.features=c4 gives")
-    if values["model.name"] == "dextr":
-        _check_dextr(values)
-
-
-def _check_dextr(values: Values) -> None:
-    share, size, weights = values["model.share"], values["model.dextr.input_size"], values["model.dextr.weights"]
-    if share != "none":
-        raise ConfigError(f"model.share={share}: model.name=dextr sees one region at a time, model.share=none")
-    if size % 32:
-        raise ConfigError(f"model.dextr.input_size={size}: choose a multiple of 32")
-    if weights is not None and values["model.backbone"] != "resnet101":
+def _check_model(model: ModelConfig) -> None:
+    if not model.head_dilations or min(model.head_dilations) < 1:
         raise ConfigError(
-            f"model.dextr.weights={weights}: a ResNet-101's, but model.backbone={values['model.backbone']}; "
-            "set model.backbone=resnet101"
+            f"model.head_dilations={model.head_dilations}: write at least one positive number, [1, 2, 4, 8]"
+        )
+    strides = {"c4": (8, 16), "fpn": (4, 8)}[model.features]
+    if model.stride not in strides:
+        remedy = " or ".join(map(str, strides))
+        raise ConfigError(f"model.stride={model.stride}: model.features={model.features} needs {remedy}")
+    if model.head == "two_stage" and model.features != "c4":
+        raise ConfigError("model.head=two_stage needs model.features=c4: its last stage continues from stage 4")
+    if model.name == "dextr":
+        _check_dextr(model)
+
+
+def _check_dextr(model: ModelConfig) -> None:
+    if model.share != "none":
+        raise ConfigError(
+            f"model.share={model.share}: model.name=dextr sees one region at a time; set model.share=none"
+        )
+    if model.dextr.input_size % 32:
+        raise ConfigError(f"model.dextr.input_size={model.dextr.input_size}: choose a multiple of 32")
+    if model.dextr.weights is not None and model.backbone != "resnet101":
+        raise ConfigError(
+            f"model.dextr.weights={model.dextr.weights}: these are weights of a ResNet-101, but "
+            f"model.backbone={model.backbone}; set model.backbone=resnet101"
         )
 
 
-def _check_data(values: Values) -> None:
-    for key in ("data.flip", "data.colour"):
-        if values[key] > 1:
-            raise ConfigError(f"{key}={values[key]}: a probability is at most 1")
-    scale = values["data.scale"]
-    if len(scale) != 2 or not 0 < scale[0] <= scale[1] < math.inf:
-        raise ConfigError(f"data.scale={scale}: write two positive numbers, smaller first: [0.75, 1.25]")
-    for key in ("data.train_annotators", "data.val_annotators"):
-        if values[key] not in ("all", "median") and not values[key].isdecimal():
-            raise ConfigError(f"{key}={values[key]!r}: choose all, median or the number of an annotator from 0")
-    for key in ("data.train_fraction", "data.val_fraction"):
-        parse_fraction(key, values[key])
+def _check_data(data: DataConfig) -> None:
+    if len(data.scale) != 2 or not 0 < data.scale[0] <= data.scale[1] < math.inf:
+        raise ConfigError(f"data.scale={data.scale}: write two positive numbers, smaller first: [0.75, 1.25]")
+    annotators = {"data.train_annotators": data.train_annotators, "data.val_annotators": data.val_annotators}
+    for key, value in annotators.items():
+        if value not in ("all", "median") and not value.isdecimal():
+            raise ConfigError(f"{key}={value!r}: choose all, median or the number of an annotator from 0")
+    parse_fraction("data.train_fraction", data.train_fraction)
+    parse_fraction("data.val_fraction", data.val_fraction)
 
 
-def _check_study(values: Values) -> None:
-    for strategy in values["study.strategies"]:
-        if strategy not in STRATEGIES:
-            hint = nearest(strategy, STRATEGIES)
-            raise ConfigError(f"study.strategies: {strategy!r}: choose among {', '.join(STRATEGIES)}{hint}")
-    if not values["study.strategies"]:
-        raise ConfigError(f"study.strategies=[]: name at least one of {', '.join(STRATEGIES)}")
-    for key in ("study.noise.scribble_short", "study.noise.scribble_misplaced"):
-        if values[key] > 1:
-            raise ConfigError(f"{key}={values[key]}: at most 1")
-
-
-def _check_schedule(values: Values) -> None:
-    run_id, epochs, between = values["run_id"], values["trainer.epochs"], values["trainer.validate_every"]
-    if values["resume"] == "auto" and not run_id:
-        raise ConfigError("resume=auto: name the run that is to go on, run_id=NAME")
-    if run_id is not None and not re.fullmatch(r"[\w.-]+", run_id):
-        raise ConfigError(f"run_id={run_id!r}: letters, digits, '-', '_' and '.' alone: it names a folder")
+def _check_schedule(config: Config) -> None:
+    epochs, between = config.trainer.epochs, config.trainer.validate_every
+    if config.resume == "auto" and not config.run_id:
+        raise ConfigError("resume=auto: name the run to continue, run_id=NAME")
+    if config.run_id is not None and not re.fullmatch(r"[\w.-]+", config.run_id):
+        raise ConfigError(f"run_id={config.run_id!r}: use only letters, digits, '-', '_' and '.': it names a folder")
     evaluations = epochs // between or min(epochs, 1)  # a shorter run is evaluated at its end
-    if values["study.every"] > evaluations:
+    if config.study.every > evaluations:
         raise ConfigError(
-            f"study.every={values['study.every']}: training has {evaluations} evaluations (trainer.epochs={epochs}, "
+            f"study.every={config.study.every}: training has {evaluations} evaluations (trainer.epochs={epochs}, "
             f"trainer.validate_every={between}), so none is studied"
         )
 
 
 def parse_fraction(key: str, value: str) -> tuple[int, int]:
-    """Read ``k/n``, the k-th of n parts, 1 <= k <= n; raise ConfigError otherwise."""
+    """Return (k, n) from the text ``k/n``, which means the k-th of n parts.
+
+    Args:
+        key: name of the option, for the message.
+        value: its text.
+
+    Raises:
+        ConfigError: if it is not such a text, or not 1 <= k <= n.
+    """
     part, _, parts = value.partition("/")
     if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
         raise ConfigError(f"{key}={value!r}: write k/n, the k-th of n parts, for example 1/8")

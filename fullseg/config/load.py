@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from fullseg.config.checks import check
-from fullseg.config.options import leaves, merge, read_experiment
+from fullseg.config.options import merge, read_experiment
 from fullseg.config.schema import Config
 from fullseg.errors import ConfigError
 
@@ -46,7 +46,7 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
             raise ConfigError(f"override {override!r}: the value is not valid YAML: {error}") from error
         config = merge(config, changes, source=f"override {override!r}")
     loaded: Config = OmegaConf.to_object(config)  # type: ignore[assignment]
-    check(dict(leaves(OmegaConf.structured(loaded))))
+    check(loaded)
     return loaded
 
 

@@ -1,12 +1,8 @@
 """Reading options: YAML files, dotlist overrides, and errors that help. What the options are is in config.py."""
 
-import ast
 import difflib
-import inspect
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,20 +80,3 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint at the known word that is most like an unknown one, or nothing."""
     found = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean {found[0]!r}?" if found else ""
-
-
-def describe(schema: type[Any], prefix: str = "") -> Iterator[tuple[str, Any, str]]:
-    """Yield dotted name, default and docstring of every option of a dataclass whose fields have docstrings."""
-    body: list[Any] = ast.parse(inspect.getsource(schema)).body[0].body  # type: ignore[attr-defined]
-    texts = {
-        line.target.id: " ".join(str(text.value.value).split())
-        for line, text in pairwise(body)
-        if hasattr(line, "target") and isinstance(getattr(text, "value", None), ast.Constant)
-    }
-    defaults = schema()
-    for option in fields(schema):
-        value = getattr(defaults, option.name)
-        if is_dataclass(value):
-            yield from describe(type(value), f"{prefix}{option.name}.")
-        else:
-            yield f"{prefix}{option.name}", value, texts[option.name]

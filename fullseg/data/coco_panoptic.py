@@ -72,8 +72,6 @@ class CocoPanoptic(IndexedPartitions):
         row = int(self._selection.rows[index])
         png = self._panoptic / self._index.text("png", row)
         ids = read_ids(png)
-        if ids is None:
-            raise DataError(f"{png} cannot be read (truncated or damaged): download or write it again")
         return _region_map(ids, self._index.numbers("ids", row), self._index.numbers("crowd", row), png)
 
 

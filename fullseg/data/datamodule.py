@@ -1,6 +1,5 @@
 """The data sets of a run and their loaders, for Lightning."""
 
-import signal
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from fullseg.data.index.partitions import IndexedPartitions
 from fullseg.data.prepare import prepare
 from fullseg.data.scribbling import Ahead, ScribbledLoader, Scribbler
 from fullseg.data.transforms import training_transform
+from fullseg.data.workers import ignore_ctrl_c, worker_context
 from fullseg.errors import DataError
 from fullseg.types import Batch, Category
 
@@ -170,7 +170,8 @@ class InteractiveDataModule(L.LightningDataModule):
             num_workers=self.config.workers,
             persistent_workers=self.config.workers > 0,
             pin_memory=torch.cuda.is_available(),
-            worker_init_fn=_leave_ctrl_c_to_the_trainer,
+            multiprocessing_context=worker_context() if self.config.workers else None,
+            worker_init_fn=ignore_ctrl_c,
         )
 
     def _rank(self) -> tuple[int, int]:
@@ -193,8 +194,3 @@ class InteractiveDataModule(L.LightningDataModule):
                 f"mend or remove them, or raise the limit:\n  {listing}"
             )
         return batch
-
-
-def _leave_ctrl_c_to_the_trainer(worker: int) -> None:  # noqa: ARG001  torch's signature
-    """Ignore Ctrl-C, which a terminal sends to the workers, too: the current step of training still needs them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

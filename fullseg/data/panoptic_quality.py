@@ -93,8 +93,6 @@ class _File(NamedTuple):
         annotation = self.annotations[image]
         png = self.path.with_suffix("") / annotation["file_name"]
         ids = read_ids(png)
-        if ids is None:
-            raise DataError(f"{png} is missing or damaged: write it again, or put it there")
         infos = sorted(annotation["segments_info"], key=lambda info: int(info["id"]))
         known = np.array([0, *(info["id"] for info in infos)])
         place = np.searchsorted(known, ids).clip(max=len(known) - 1)

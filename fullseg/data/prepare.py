@@ -2,7 +2,6 @@
 
 import hashlib
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from fullseg.config.schema import DataConfig
 from fullseg.data.bsds500 import import_bsds500
@@ -13,19 +12,18 @@ SCENES = {"train": 400, "val": 60, "seed": 0}  # the embedded data set is the sa
 
 
 def prepare(config: DataConfig) -> Path:
-    """Generate or import the data set where that has not been done yet; return the folder of its COCO panoptic form.
+    """Generate or import the data set if that has not been done yet, and return its folder as COCO panoptic.
+
+    Several processes may call this at once: one of them writes a split, the others wait for it.
 
     Raises:
-        DataError: if ``data.root`` is needed and missing, or its files are not what they should be.
+        DataError: if ``data.root`` is needed and missing, if its files are missing or broken, or if ``data.cache``
+            cannot be written.
     """
     if config.format == "scenes":
         folder = Path(config.cache) / "scenes-{train}-{val}-{seed}".format(**SCENES)
-        if not folder.exists():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(prefix=".scenes-", dir=folder.parent) as partial:  # it appears once it is complete
-                write_scenes(Path(partial) / "new", **SCENES)
-                if not folder.exists():  # another process may have been faster
-                    (Path(partial) / "new").rename(folder)
+        if not all((folder / split).exists() for split in ("train", "val")):
+            write_scenes(folder, **SCENES, exist_ok=True)
         return folder
     if config.root is None:
         raise DataError(f"data.format={config.format} needs data.root=FOLDER (make: DATA=FOLDER)")
@@ -38,5 +36,5 @@ def prepare(config: DataConfig) -> Path:
     folder = Path(config.cache) / f"bsds500-{config.min_region_area}px-{origin}"
     for split in {config.train_split, config.val_split}:
         if not (folder / split).exists():
-            import_bsds500(root, folder, split, min_region_area=config.min_region_area)
+            import_bsds500(root, folder, split, min_region_area=config.min_region_area, exist_ok=True)
     return folder

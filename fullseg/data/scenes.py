@@ -13,9 +13,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import track
 
-from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
+from fullseg.data.progress import with_progress
+from fullseg.formats.coco_writer import NewSample, import_coco_panoptic
 from fullseg.types import VOID, Category
 
 HEIGHTS, WIDTHS = (124, 164), (168, 216)  # px, both ends inclusive
@@ -63,21 +63,22 @@ def generate_scene(rng: np.random.Generator) -> Scene:
             return Scene(_photograph(rng, image), region_map, classes)
 
 
-def write_scenes(out: Path, *, train: int, val: int, seed: int) -> None:
+def write_scenes(out: Path, *, train: int, val: int, seed: int, exist_ok: bool = False) -> None:
     """Generate both splits and write them as COCO panoptic.
 
     Args:
-        out: folder that gets ``train/`` and ``val/``, each with images/, panoptic/ and panoptic.json.
+        out: gets the folders ``train`` and ``val``; DataError if one exists.
         train: number of training scenes.
         val: number of evaluation scenes.
-        seed: scene k of split s (0: train, 1: val) depends on nothing but (seed, s, k).
+        seed: scene k of split s (0: train, 1: val) is a function of (seed, s, k) alone.
+        exist_ok: leave a split that exists as it is.
     """
     for number, (split, count) in enumerate({"train": train, "val": val}.items()):
         samples = (
             NewSample(f"{split}_{k:05d}.png", *generate_scene(np.random.default_rng((seed, number, k))))
-            for k in track(range(count), description=f"scenes, {split}")
+            for k in with_progress(range(count), f"scenes, {split}", count)
         )
-        write_coco_panoptic(out / split, SCENE_CATEGORIES, samples)
+        import_coco_panoptic(out / split, SCENE_CATEGORIES, samples, exist_ok=exist_ok)
 
 
 def _partition_into_stuff(rng: np.random.Generator, size: Size) -> RegionMap:

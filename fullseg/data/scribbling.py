@@ -1,10 +1,8 @@
 """Scribbles for training batches, simulated from a model's errors while another batch is trained on."""
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
 
 import numpy as np
 import torch
@@ -13,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from fullseg.data.dataset import Item
+from fullseg.data.workers import ignore_ctrl_c, worker_context
 from fullseg.model.base import Strokes
 from fullseg.simulation.interaction import training_scribbles
 from fullseg.simulation.randomness import TRAINING, seeded
@@ -45,8 +44,7 @@ class Scribbler:
         self.predicting = 0.0  # seconds spent on predictions, which is not waiting
         self.processes: Executor | None = None
         if workers:
-            spawn = get_context("spawn")  # a forked process would inherit locks that torch's threads hold
-            self.processes = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_leave_ctrl_c_to_the_trainer)
+            self.processes = ProcessPoolExecutor(workers, mp_context=worker_context(), initializer=ignore_ctrl_c)
         self.thread = ThreadPoolExecutor(1)  # waits for predictions and hands them to the processes
 
     def start(self, batch: Batch) -> tuple[Batch, Future[list[list[Scribble]]]]:
@@ -161,8 +159,3 @@ def _scribbles_of(
     """Simulate the scribbles of one sample from its truth (H, W) and prediction (H, W), in any process."""
     rng = seeded(seed, TRAINING, key.epoch, key.index, 1)
     return training_scribbles(truth, prediction, num_regions, max_scribbles, rng)
-
-
-def _leave_ctrl_c_to_the_trainer() -> None:
-    """Ignore Ctrl-C, which a terminal sends to the workers, too."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,8 +1,9 @@
-"""Annotations of one image as a JSON file.
+"""The annotations of one image as a JSON file.
 
-``{"regions": [{"extreme_points": [[x, y], [x, y], [x, y], [x, y]], "scribbles": [[[x, y], ...], ...]}, ...]}``:
-pixels of the image, extreme points in the order left, top, right, bottom; ``scribbles`` may be left out, other keys are
-ignored.
+``{"regions": [{"extreme_points": [[x, y], [x, y], [x, y], [x, y]], "scribbles": [[[x, y], ...], ...]}, ...]}``
+
+Points are in pixels of the image. The extreme points are in the order left, top, right, bottom. ``scribbles`` may be
+missing. Other keys are ignored.
 """
 
 import json
@@ -17,16 +18,19 @@ from fullseg.types import Annotations, Scribble
 
 
 def read_annotations(path: Path) -> Annotations:
-    """Read annotations.
+    """Read the annotations of N regions.
+
+    Returns:
+        Extreme points (N, 4, 2) float32, and the scribbles in the order of the regions.
 
     Raises:
-        DataError: naming the file and the region, if there is no such file or it is not as described above.
+        DataError: if the file is missing or not as described above. The message names the file and the region.
     """
     if not path.is_file():
         raise DataError(f"no annotations file {path}")
     try:
-        content = json.loads(path.read_text())
-    except ValueError as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise DataError(f"{path} is not JSON: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("regions"), list):
         raise DataError(f'{path}: expected {{"regions": [...]}}')
@@ -42,7 +46,7 @@ def read_annotations(path: Path) -> Annotations:
 
 
 def write_annotations(path: Path, annotations: Annotations) -> None:
-    """Write annotations, whole or not at all."""
+    """Write the annotations of one image. After an error there is no file, or the old one."""
     regions = [{"extreme_points": quad.tolist(), "scribbles": []} for quad in annotations.extreme_points]
     for scribble in annotations.scribbles:
         regions[scribble.region]["scribbles"].append(scribble.points.tolist())
@@ -50,6 +54,7 @@ def write_annotations(path: Path, annotations: Annotations) -> None:
 
 
 def _points(value: Any, what: str, count: int | None) -> np.ndarray[Any, np.dtype[np.float32]]:  # noqa: ANN401  JSON
+    """Return ``count`` points, or one or more if that is None, as (K, 2) float32; DataError says ``what`` is wrong."""
     try:
         points = np.array(value, np.float32)
     except (TypeError, ValueError) as error:

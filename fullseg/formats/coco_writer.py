@@ -3,7 +3,8 @@
 import json
 import secrets
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fullseg.errors import DataError
+from fullseg.formats.locks import locked
 from fullseg.formats.panoptic_png import colour_of, segments_info, write_panoptic_png
 from fullseg.types import VOID, Category
 
@@ -29,8 +32,8 @@ class NewSample(NamedTuple):
 def write_coco_panoptic(folder: Path, categories: Sequence[Category], samples: Iterable[NewSample]) -> None:
     """Write ``folder/{images,panoptic,panoptic.json}`` as the official panopticapi accepts it.
 
-    Samples are consumed one by one. A region without a pixel is left out. The folder appears once it is complete:
-    until then everything lies in a hidden one beside it.
+    Samples are consumed one by one. A region without a pixel is left out. The folder appears when it is complete; until
+    then everything lies in a hidden folder beside it.
 
     Args:
         folder: must not exist yet.
@@ -38,22 +41,62 @@ def write_coco_panoptic(folder: Path, categories: Sequence[Category], samples: I
         samples: what to write, in this order.
 
     Raises:
-        FileExistsError: if the folder exists.
+        DataError: if the folder exists or cannot be written.
         ValueError: if sizes or numbers of regions differ within a sample, or two samples have the same png.
     """
     if folder.exists():
-        raise FileExistsError(f"{folder} exists: remove it to write it again")
-    partial = folder.parent / f".{folder.name}.partial-{secrets.token_hex(4)}"  # two processes must not share one
+        raise DataError(f"{folder} exists: remove it to write it again")
+    partial = folder.parent / f"{_partial_name(folder)}{secrets.token_hex(4)}"  # two processes must not share one
     try:
-        for part in ("images", "panoptic"):
-            (partial / part).mkdir(parents=True)
+        with _naming_the_folder(folder):
+            for part in ("images", "panoptic"):
+                (partial / part).mkdir(parents=True)
         content = _write_samples(partial, categories, samples)
         (partial / "panoptic.json").write_text(json.dumps(content), encoding="utf-8")
         if folder.exists():
-            raise FileExistsError(f"{folder} was written by another process meanwhile")
+            raise DataError(f"{folder} was written by another process meanwhile")
         partial.rename(folder)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)  # gone already where all went well
+        shutil.rmtree(partial, ignore_errors=True)  # it is gone already if nothing failed
+
+
+def import_coco_panoptic(
+    folder: Path, categories: Sequence[Category], samples: Iterable[NewSample], *, exist_ok: bool
+) -> None:
+    """Write a data set that several processes may want to write at once: one writes, the others wait for it.
+
+    Args:
+        folder: that gets ``images``, ``panoptic`` and ``panoptic.json``.
+        categories: what the samples' ``classes`` index.
+        samples: what to write, in this order.
+        exist_ok: leave the folder as it is if it exists. No sample is consumed then.
+
+    Raises:
+        DataError: if the folder cannot be written, or if it exists and ``exist_ok`` is false.
+    """
+    with ExitStack() as stack:
+        with _naming_the_folder(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock = folder.parent / f".{folder.name}.lock"
+            stack.enter_context(locked(lock, f"{folder}: another process writes this data set"))
+        if exist_ok and folder.exists():
+            return
+        for interrupted in folder.parent.glob(f"{_partial_name(folder)}*"):  # of a process that was killed
+            shutil.rmtree(interrupted)
+        write_coco_panoptic(folder, categories, samples)
+
+
+def _partial_name(folder: Path) -> str:
+    """Return what the names begin with that a folder has while it is written."""
+    return f".{folder.name}.partial-"
+
+
+@contextmanager
+def _naming_the_folder(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise DataError(f"{folder} cannot be written ({error}): choose another folder") from error
 
 
 def _write_samples(folder: Path, categories: Sequence[Category], samples: Iterable[NewSample]) -> dict[str, Any]:

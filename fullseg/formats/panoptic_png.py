@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from fullseg.errors import DataError
+
 GOLDEN_RATIO = 0.618034  # steps of this part of the colour circle keep the hues of any number of categories apart
 
 
@@ -59,11 +61,18 @@ def segments_info(region_map: NDArray[np.int64], category_ids: Sequence[int]) ->
     return segments
 
 
-def read_ids(path: Path) -> NDArray[np.integer] | None:
-    """Return the ids (H, W) in a png, R + 256 G + 65536 B; None if it is missing or damaged."""
-    # OpenCV, not Pillow: three times as fast, and it notices every damage to a png (150 of 150 flipped bits).
+def read_ids(path: Path) -> NDArray[np.integer]:
+    """Return the segment ids in a png of COCO panoptic.
+
+    Returns:
+        (H, W) int, id = R + 256 G + 65536 B, 0 for VOID.
+
+    Raises:
+        DataError: if the file is missing or damaged.
+    """
+    # OpenCV, not Pillow: it is three times as fast, and it noticed all of 150 flipped bits in a png.
     pixels = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)  # (H, W, 3) BGR
     if pixels is None:
-        return None
+        raise DataError(f"{path} cannot be read (missing or damaged): download or write it again")
     ids: NDArray[np.integer] = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGBA).view("<u4")[..., 0]
     return ids & 0xFFFFFF

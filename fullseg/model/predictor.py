@@ -1,9 +1,8 @@
 """A trained model behind a plain interface: image and annotations in, region map out. It needs no training code."""
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from fullseg.errors import CheckpointError, DataError
 from fullseg.model.factory import make_segmenter, without_initial_weights
 from fullseg.model.interactive.image_state import ImageState
 from fullseg.model.segmenter import Segmenter
-from fullseg.types import Annotations, Scribble, inside_image
+from fullseg.types import Annotations, Category, Scribble, inside_image
 
 
 class Predictor:
@@ -22,17 +21,17 @@ class Predictor:
 
     Args:
         segmenter: trained.
-        categories: the classes it was trained on, each with ``id``, ``name`` and ``isthing``.
+        categories: the classes it was trained on.
         device: torch device to run on.
         hold_scribbles: every pixel on the line of a scribble belongs to the scribble's region, even if the network
             gives it to another.
     """
 
     def __init__(
-        self, segmenter: Segmenter, categories: list[dict[str, Any]], device: str, *, hold_scribbles: bool
+        self, segmenter: Segmenter, categories: Sequence[Category], device: str, *, hold_scribbles: bool
     ) -> None:
         self.segmenter = segmenter.eval().to(device)
-        self.categories = categories
+        self.categories = tuple(categories)
         self.device = torch.device(device)
         self.hold_scribbles = hold_scribbles
         self._features: Tensor | None = None
@@ -60,13 +59,14 @@ class Predictor:
         try:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
             options = checkpoint["hyper_parameters"]
+            categories = [Category(c["id"], c["name"], bool(c["isthing"])) for c in options["categories"]]
             segmenter = make_segmenter(without_initial_weights(options["model"]))
             prefix = "segmenter."
             state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
             segmenter.load_state_dict(state)
         except (RuntimeError, OSError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
             raise CheckpointError(f"{path} is no whole checkpoint of fullseg train: {error}") from error
-        return cls(segmenter, options["categories"], device, hold_scribbles=hold_scribbles)
+        return cls(segmenter, categories, device, hold_scribbles=hold_scribbles)
 
     @torch.inference_mode()
     def set_image(self, image: NDArray[np.uint8]) -> None:

@@ -1,4 +1,4 @@
-"""One self-contained HTML page from run folders: numbers, figures, failures, timing and provenance."""
+"""One self-contained HTML page about one or more runs: numbers, figures, failures, timing and provenance."""
 
 import base64
 import json
@@ -14,16 +14,18 @@ import yaml
 from matplotlib.figure import Figure
 from PIL import Image
 
+from fullseg.config.strategies import STRATEGIES
+from fullseg.errors import DataError
 from fullseg.formats.atomic import write_text
 from fullseg.metrics.interaction import TARGETS
 from fullseg.metrics.region_iou import SIZES
-from fullseg.study.figures import NAMES, curves, noise_curves
+from fullseg.study.figures import curves, noise_curves
 
-WORST = 10  # regions listed a run
+WORST = 10  # regions listed per run
 
 
 class Run(NamedTuple):
-    """What a run folder holds; a part that is not there is empty."""
+    """The content of a run folder. A part that is missing is empty."""
 
     name: str
     folder: Path
@@ -38,14 +40,14 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
     """Write the report of one or more runs, side by side.
 
     Args:
-        folders: of runs, or of studies below them (``<run>/studies/<what differs>``).
+        folders: run folders, or folders of studies below them (``<run>/studies/<what differs>``).
         out: HTML file, or None for ``report.html`` in the first folder.
 
     Returns:
         Path of the page.
 
     Raises:
-        FileNotFoundError: for a folder that is neither.
+        DataError: if a folder is neither.
     """
     runs = _named([read_run(folder) for folder in folders])
     environment = jinja2.Environment(
@@ -57,7 +59,7 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
     page = environment.get_template("page.html.j2").render(
         runs=runs,
         sizes=list(SIZES),
-        names=NAMES,
+        names={name: strategy.title for name, strategy in STRATEGIES.items()},
         curves=_svg(curves(studied)) if studied else None,
         targets=[f"{target:.2f}" for target in TARGETS],
         things_and_stuff=any("iou_things" in s for study in studied.values() for s in study["strategies"].values()),
@@ -71,15 +73,15 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
 
 
 def read_run(folder: Path) -> Run:
-    """Read a run folder, or a study's below it: then the study is that one, and all else the run's.
+    """Read a run folder, or the folder of a study below it. The latter gives the study; all else comes from the run.
 
     Raises:
-        FileNotFoundError: if it is neither.
+        DataError: if it is neither.
     """
     run = _run_of(folder)
     config = run / "config.yaml"
     if not config.is_file():
-        raise FileNotFoundError(f"{folder} is no run folder: there is no {config}")
+        raise DataError(f"{folder} is no run folder: there is no {config}")
     environment = run / "environment.txt"
     main = _json(folder / "study.json")
     others = [_json(path) for path in sorted((folder / "studies").glob("*/study.json"))]
@@ -96,14 +98,14 @@ def read_run(folder: Path) -> Run:
 
 
 def _differ_in_noise(study: dict[str, Any], main: dict[str, Any]) -> bool:
-    """Tell whether an imprecise annotator is all that distinguishes a study from the run's own."""
+    """Return whether a study differs from the run's own study by the annotator's noise alone."""
     same = ("hold_scribbles", "rounds", "seed", "dataset", "split", "images")
     noisy = bool(main) and any(study["noise"].values()) and not any(main["noise"].values())
     return noisy and all(study[key] == main[key] for key in same)
 
 
 def worst_regions(run: Run) -> list[dict[str, Any]]:
-    """Return the regions with the lowest final IoU by free allocation (else the first strategy), as table rows."""
+    """Return the regions with the lowest final IoU of ``free`` (or the first strategy, without it) as table rows."""
     strategies = run.study.get("strategies", {})
     if not strategies:
         return []
@@ -117,7 +119,7 @@ def worst_regions(run: Run) -> list[dict[str, Any]]:
 
 
 def _named(runs: list[Run]) -> list[Run]:
-    """Tell runs of one experiment apart by their folder, and name the plan of a study that has its own."""
+    """Make names unique: runs of one experiment get their folder's name, studies in ``studies/`` theirs."""
     names = [run.name for run in runs]
     named = []
     for run in runs:
@@ -129,7 +131,7 @@ def _named(runs: list[Run]) -> list[Run]:
 
 
 def _run_of(folder: Path) -> Path:
-    """Return the run folder of a study's folder; any other is its own."""
+    """Return the run folder that a study's folder lies in; any other folder is returned as it is."""
     path = folder.resolve()
     return path.parents[1] if path.parent.name == "studies" else folder
 
@@ -144,7 +146,7 @@ def _pictures(folder: Path) -> list[tuple[str, str]]:
 
 
 def _jpeg(path: Path) -> str:
-    """Return a picture in base64, a tenth of its PNG's size."""
+    """Return a picture as base64 of a JPEG, which takes a tenth of the PNG's size."""
     buffer = BytesIO()
     Image.open(path).convert("RGB").save(buffer, format="JPEG", quality=85)
     return base64.b64encode(buffer.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""What two run folders have in common, number by number: their files' values, bit for bit. Times are left out."""
+"""Compares the files of two run folders, number by number and bit for bit. Times are left out."""
 
 import csv
 import json
@@ -16,8 +16,18 @@ from fullseg.errors import ConfigError
 from fullseg.runs.checkpoints import load_checkpoint
 from fullseg.runs.provenance import as_bytes, weights_hash
 
-TIMES = ("seconds", "train/images_per_second", "train/data_wait", "train/counterpart")  # how metrics of time begin
-NO_NUMBERS = ("seconds_per_round", "per_image", "checkpoint", "provenance")  # of a strategy's entry in study.json
+TIMES = (
+    "seconds",
+    "train/images_per_second",
+    "train/data_wait",
+    "train/counterpart",
+)  # beginnings of the names of times
+NO_NUMBERS = (
+    "seconds_per_round",
+    "per_image",
+    "checkpoint",
+    "provenance",
+)  # keys of a strategy in study.json that are not compared
 HEAD = (
     "step",
     "images",
@@ -32,32 +42,32 @@ HEAD = (
     "bootstrap",
 )
 ONLY = "the only value"
-KEY = ("image", "region", "round")  # of a row of study_*.parquet
-Values = Mapping[str, Any]  # by where they are: "step 30", "image 4.jpg, region 2, round 1"
+KEY = ("image", "region", "round")  # columns that identify a row of study_*.parquet
+Values = Mapping[str, Any]  # by their place: "step 30", "image 4.jpg, region 2, round 1"
 
 
 class Comparison(NamedTuple):
-    """One metric of one file."""
+    """The comparison of one metric of one file."""
 
     file: str  # relative to the run folder
     name: str
-    there: Any  # its last value in the run that is reproduced
-    here: Any  # and in its reproduction
-    values: int  # compared
-    different: int  # of them, by as little as a bit; and those that one run alone has
-    largest: float | None = None  # absolute difference; None where nothing differs that is a number in both
-    where: str = ""  # the largest is, or the first that is no number
+    there: Any  # last value in the original run
+    here: Any  # last value in the reproduction
+    values: int  # number of values compared
+    different: int  # how many differ, if only by a bit, or are in one run only
+    largest: float | None = None  # largest absolute difference; None if no two numbers differ
+    where: str = ""  # place of the largest difference, or of the first one that is no number
 
 
 def compare_values(file: str, name: str, there: Values, here: Values, *, whole: bool = True) -> Comparison:
     """Compare one metric.
 
     Args:
-        file: as of Comparison.
-        name: as of Comparison.
-        there: its values in the run.
-        here: its values in the reproduction.
-        whole: False where one of the two has ended early: values that it alone lacks are then no difference.
+        file: that holds the metric, relative to the run folder.
+        name: of the metric.
+        there: values in the original run.
+        here: values in the reproduction.
+        whole: False if one of the runs ended early: values that are missing in it are then no difference.
     """
     common = [where for where in there if where in here]
     alone = [where for where in (*there, *here) if where not in there or where not in here] if whole else []
@@ -78,7 +88,7 @@ def compare_values(file: str, name: str, there: Values, here: Values, *, whole: 
 
 
 def compare_metrics(there: Path, here: Path, *, whole: bool) -> list[Comparison]:
-    """Compare the ``metrics.csv`` of two run folders, a comparison a column; ``whole`` as of ``compare_values``."""
+    """Compare ``metrics.csv`` of two run folders, column by column; ``whole`` is False if one run ended early."""
     theirs, ours = read_metrics(there / "metrics.csv"), read_metrics(here / "metrics.csv")
     columns = [name for name in dict.fromkeys((*theirs, *ours)) if not is_time(name)]
     pairs = ((name, theirs.get(name, {}), ours.get(name, {})) for name in columns)
@@ -87,7 +97,7 @@ def compare_metrics(there: Path, here: Path, *, whole: bool) -> list[Comparison]
 
 
 def read_metrics(path: Path) -> dict[str, dict[str, float]]:
-    """Return the values of every column of ``metrics.csv`` by their step; the last one where a step has several.
+    """Return the values of each column of ``metrics.csv`` by step; of several values of one step the last.
 
     Raises:
         ConfigError: if the file is damaged.
@@ -102,12 +112,12 @@ def read_metrics(path: Path) -> dict[str, dict[str, float]]:
                         columns.setdefault(name, {})[f"step {int(row['step'])}"] = float(text)
         except (ValueError, KeyError, TypeError, csv.Error) as error:
             where = f"{path}, line {rows.line_num}"
-            raise ConfigError(f"{where} is damaged: {error!r}; put the file back as the run has written it") from error
+            raise ConfigError(f"{where} is damaged: {error!r}; restore the file that the run wrote") from error
     return columns
 
 
 def compare_summaries(there: Path, here: Path, *, whole: bool) -> list[Comparison]:
-    """Compare ``summary.json``: the numbers before training and, where both have them, after it."""
+    """Compare ``summary.json``: the metrics before training and, if both runs have them, those after it."""
     theirs, ours = (json.loads((folder / "summary.json").read_text()) for folder in (there, here))
     found = []
     for part in ("before", "after"):
@@ -120,7 +130,7 @@ def compare_summaries(there: Path, here: Path, *, whole: bool) -> list[Compariso
 
 
 def compare_weights(there: Path, here: Path, name: str) -> Comparison:
-    """Compare the weights of a checkpoint of two run folders; nothing else that is in it."""
+    """Compare the weights in a checkpoint of two run folders. Optimiser states are not compared."""
     file = f"checkpoints/{name}"
     theirs, ours = (load_checkpoint(folder / file) for folder in (there, here))
     a, b = theirs["state_dict"], ours["state_dict"]
@@ -137,13 +147,13 @@ def compare_weights(there: Path, here: Path, name: str) -> Comparison:
 
 
 def compare_study(there: Path, here: Path, file: str, strategies: Iterable[str]) -> list[Comparison]:
-    """Compare a study: the curves and numbers of ``study.json``, and the rows of every strategy's table.
+    """Compare two studies: the numbers of ``study.json`` and the rows of each strategy's table.
 
     Args:
-        there: folder with the ``study.json`` of the run.
-        here: folder with that of its reproduction.
-        file: name of the former for the table.
-        strategies: to compare.
+        there: folder of the original's ``study.json``.
+        here: folder of the reproduction's ``study.json``.
+        file: name of the original's file, for the table.
+        strategies: names of the strategies to compare.
     """
     theirs, ours = (json.loads((folder / "study.json").read_text()) for folder in (there, here))
     found = [
@@ -166,7 +176,7 @@ def compare_study(there: Path, here: Path, file: str, strategies: Iterable[str])
 
 
 def is_time(name: str) -> bool:
-    """Tell whether a metric is a time, or what follows from one."""
+    """Return whether a metric is a time, or a rate that follows from one."""
     return name.startswith(TIMES) or name.split("/")[-1].startswith("seconds")
 
 
@@ -175,14 +185,14 @@ def _same(a: Any, b: Any) -> bool:  # noqa: ANN401
 
 
 def _gap(a: Any, b: Any) -> float | None:  # noqa: ANN401
-    """Return how far two values are apart, None where they are not both finite numbers."""
+    """Return the absolute difference of two values, or None unless both are finite numbers."""
     if not all(isinstance(value, int | float) and math.isfinite(value) for value in (a, b)):
         return None
     return float(abs(a - b))
 
 
 def _weights_apart(a: Tensor | None, b: Tensor | None) -> tuple[int, float]:
-    """Return how many weights differ in a bit, and by how much at most; infinite where they can't be compared."""
+    """Return how many weights differ, and the largest difference; infinite if shapes or types differ."""
     if a is None or b is None or a.shape != b.shape or a.dtype != b.dtype:
         return max(weight.numel() for weight in (a, b) if weight is not None), math.inf
     if torch.equal(as_bytes(a), as_bytes(b)):
@@ -193,7 +203,7 @@ def _weights_apart(a: Tensor | None, b: Tensor | None) -> tuple[int, float]:
 
 
 def _numbers(value: Any, where: str = "") -> dict[str, Any]:  # noqa: ANN401
-    """Return the numbers in nested lists and dicts by where they are."""
+    """Return the numbers in nested lists and dicts by their place."""
     if isinstance(value, list):
         value = dict(enumerate(value))
     if not isinstance(value, dict):

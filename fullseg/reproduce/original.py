@@ -1,4 +1,4 @@
-"""The run that is to be reproduced: what its folder says of it, and how this place differs from that one."""
+"""The original of a reproduction: its run folder, and how this machine differs from the one it ran on."""
 
 import json
 from pathlib import Path
@@ -9,29 +9,35 @@ import yaml
 from fullseg.config.options import leaves
 from fullseg.errors import ConfigError
 from fullseg.reproduce.comparison import read_metrics
-from fullseg.runs.checkpoints import problem_of
+from fullseg.runs.checkpoints import why_not_resumable
 from fullseg.runs.provenance import Environment, read_environment
 
 NEEDED = ("config.yaml", "environment.txt", "metrics.csv")
 CHECKPOINTS = ("last.ckpt", "best.ckpt")
-BEFORE = "environment_until_step_"  # how the environments of a resumed run begin
-INPUTS = ("train_samples", "val_samples", "train_hash", "val_hash", "counterpart_weights")  # facts that are no place
+BEFORE = "environment_until_step_"  # beginning of the files that a resumed run keeps of its earlier parts
+INPUTS = (
+    "train_samples",
+    "val_samples",
+    "train_hash",
+    "val_hash",
+    "counterpart_weights",
+)  # facts about the data and the counterpart
 
 
 class Original(NamedTuple):
-    """A run folder, read."""
+    """The content of the original's run folder."""
 
     folder: Path
     options: dict[str, Any]  # content of config.yaml
     environment: Environment
     last_step: int  # in metrics.csv
     finished: bool
-    resumed: bool  # then it may have evaluated a step twice
-    studies: dict[str, dict[str, Any]]  # content of study.json, of studies/*/study.json, by path in the folder
+    resumed: bool  # a resumed run may have evaluated a step twice
+    studies: dict[str, dict[str, Any]]  # content of study.json and studies/*/study.json, by path in the run folder
 
 
 class Change(NamedTuple):
-    """What is otherwise here than it was there."""
+    """One difference between the original's environment and this one."""
 
     name: str
     there: str
@@ -39,21 +45,21 @@ class Change(NamedTuple):
 
 
 def read_original(folder: Path) -> Original:
-    """Read a run folder.
+    """Read the run folder of an original.
 
     Raises:
-        ConfigError: for what is missing or damaged, before anything is trained.
+        ConfigError: if a file is missing or damaged.
     """
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if missing:
         raise ConfigError(
-            f"{folder} can't be reproduced: there is no {', no '.join(missing)} in it; give the whole folder of a run "
-            "of fullseg train, runs/EXPERIMENT/latest"
+            f"{folder} cannot be reproduced: it has no {', no '.join(missing)}; name the whole folder of a run of "
+            "fullseg train, for example runs/EXPERIMENT/latest"
         )
     files = [path for name in CHECKPOINTS if (path := folder / "checkpoints" / name).is_file()]
-    damaged = [f"{path} {problem}" for path in files if (problem := problem_of(path))]
+    damaged = [f"{path} {problem}" for path in files if (problem := why_not_resumable(path))]
     if damaged:
-        raise ConfigError(f"{'; '.join(damaged)}: put it back, or remove it to leave its weights out")
+        raise ConfigError(f"{'; '.join(damaged)}: restore it, or remove it to leave its weights out")
     steps = [int(step.split()[1]) for column in read_metrics(folder / "metrics.csv").values() for step in column]
     summary = _json(folder / "summary.json") if (folder / "summary.json").is_file() else {"after": {}}
     studies = [folder / "study.json", *sorted((folder / "studies").glob("*/study.json"))]
@@ -69,7 +75,7 @@ def read_original(folder: Path) -> Original:
 
 
 def changes(there: Environment, here: Environment) -> list[Change]:
-    """Return how this place differs from that one: commit, machine, precision, ...; then packages. Inputs apart."""
+    """Return the differences of two environments: commit, machine, precision, ..., then packages. Not the data."""
     names = [name for name in dict.fromkeys((*there.facts, *here.facts)) if name not in (*INPUTS, "command")]
     facts = [Change(name, there.facts.get(name, "not recorded"), here.facts.get(name, "none")) for name in names]
     packages = [
@@ -80,7 +86,7 @@ def changes(there: Environment, here: Environment) -> list[Change]:
 
 
 def other_inputs(there: Environment, here: Environment) -> list[Change]:
-    """Return how the data and the counterpart differ, as far as the run has recorded them."""
+    """Return the differences of data and counterpart, as far as the original recorded them."""
     return [
         Change(name, there.facts[name], here.facts.get(name, "none"))
         for name in INPUTS
@@ -89,25 +95,29 @@ def other_inputs(there: Environment, here: Environment) -> list[Change]:
 
 
 def history(original: Original, here: Environment) -> list[str]:
-    """Say what in the course of the run keeps a reproduction from being the same, bit for bit."""
+    """Return reasons, in sentences, why a reproduction may differ in some bits."""
     notes = []
     if not original.finished:
-        notes.append(f"that run did not finish: metrics.csv ends at step {original.last_step}; so far it is compared")
+        notes.append(f"that run did not finish: it is compared up to step {original.last_step}, where metrics.csv ends")
     for path in sorted(original.folder.glob(f"{BEFORE}*.txt")):
         earlier = ", ".join(f"{name} {there}" for name, there, _ in changes(read_environment(path), here))
-        notes.append(f"that run was resumed at step {_step(path)}; before, it had {earlier or 'what is here'}")
+        notes.append(
+            f"that run was resumed at step {_step(path)}; before that it had {earlier or 'the environment of here'}"
+        )
     for path in sorted(original.folder.glob("config_until_step_*.yaml")):
         before, after = (dict(leaves(options)) for options in (_options(path), original.options))
         others = [f"{key} {before.get(key)} -> {value}" for key, value in after.items() if value != before.get(key)]
         others = [text for text in others if not text.startswith(("resume ", "run_id ", "runs "))]
         if others:
-            notes.append(f"its options changed at step {_step(path)}: {', '.join(others)}; here all have the later")
+            notes.append(
+                f"its options changed at step {_step(path)}: {', '.join(others)}; here the later ones hold throughout"
+            )
     changed = original.environment.facts.get("uncommitted", "unknown")
     if original.environment.facts["commit"].endswith("-dirty") and changed != here.facts.get("uncommitted"):
-        notes.append("that run's code had changes that are in no commit, and not here: it can't be had from git")
+        notes.append("that run's code had uncommitted changes that are not here, so its code differs")
     kinds = [environment.facts.get("device", "unknown") for environment in (original.environment, here)]
     if "unknown" not in kinds and kinds[0] != kinds[1]:
-        notes.append(f"that run was on {kinds[0]}, this one is on {kinds[1]}: they round differently, so bits differ")
+        notes.append(f"that run was on {kinds[0]}, this one is on {kinds[1]}: they round differently")
     return notes
 
 
@@ -119,9 +129,9 @@ def _options(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is damaged: {error}; put it back as the run has written it") from error
+        raise ConfigError(f"{path} is damaged: {error}; restore the file that the run wrote") from error
     if not isinstance(content, dict) or "experiment" not in content:
-        raise ConfigError(f"{path} is damaged: it names no experiment; put it back as the run has written it")
+        raise ConfigError(f"{path} is damaged: it names no experiment; restore the file that the run wrote")
     return content
 
 
@@ -129,5 +139,5 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text())
     except ValueError as error:
-        raise ConfigError(f"{path} is damaged: {error}; put it back, or remove it to leave it out") from error
+        raise ConfigError(f"{path} is damaged: {error}; restore it, or remove it to leave it out") from error
     return content

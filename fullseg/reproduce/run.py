@@ -1,4 +1,4 @@
-"""A run again, from what its folder says, and every difference between the two."""
+"""``fullseg reproduce``: trains a run again from its folder, and lists every difference between the two."""
 
 import shlex
 import sys
@@ -26,35 +26,35 @@ from fullseg.training.run import train
 
 
 class Reproduction(NamedTuple):
-    """What came out; ``reproduce.json`` holds the same."""
+    """The result of a reproduction; ``reproduce.json`` has the same content."""
 
     run: Path
     folder: Path  # of the new run
-    changes: list[Change]  # of the environment; they alone are no failure
+    changes: list[Change]  # of the environment; these do not count as differences of the result
     notes: list[str]
     comparisons: list[Comparison]
-    not_compared: list[str]  # and why
+    not_compared: list[str]  # files or metrics, each with its reason
 
     @property
     def identical(self) -> bool:
-        """Whether all that can be compared is the same, bit for bit."""
+        """Whether everything that was compared is the same, bit for bit."""
         return not any(comparison.different for comparison in self.comparisons)
 
 
 def reproduce(run: Path, overrides: Sequence[str], *, runs: Path, anyway: bool) -> Reproduction | None:
-    """Train a run again, study it again, print and write what differs.
+    """Train a run again, study it again, and print and write every difference.
 
     Args:
-        run: its folder.
-        overrides: options that win over the run's, ``key=value``; for example where the data is now.
-        runs: folder for the new run.
-        anyway: whether data or a counterpart that are not the run's are no error.
+        run: folder of the original run.
+        overrides: options that replace the run's, ``key=value``, for example the data's new folder.
+        runs: folder of all run folders for the new run.
+        anyway: go on even if the data or the counterpart differs from the original's.
 
     Returns:
-        The differences; None on all ranks but the first.
+        The differences on rank 0, None on other ranks.
 
     Raises:
-        ConfigError: for a run folder that is damaged, or what the run was made from and is not here.
+        ConfigError: if the run folder is damaged, or data, counterpart or device of the run are missing here.
         Interrupted: after Ctrl-C.
     """
     silence_advice()
@@ -69,7 +69,7 @@ def reproduce(run: Path, overrides: Sequence[str], *, runs: Path, anyway: bool) 
         raise ConfigError(_refusal(original, config, others))
     changed, notes = [*others, *changes(original.environment, here)], history(original, here)
     if kept:
-        notes.append(f"as there, where this command says nothing else: {', '.join(dotlist(kept))}")
+        notes.append(f"taken from that run, unless this command says otherwise: {', '.join(dotlist(kept))}")
     if is_rank_0():
         print_changes(original.folder, changed, notes)
     folder = train(config).folder
@@ -83,7 +83,7 @@ def reproduce(run: Path, overrides: Sequence[str], *, runs: Path, anyway: bool) 
 
 
 def _kept(original: Original, overrides: Sequence[str]) -> dict[str, Any]:
-    """Return what the run's machine chose for options that were left to it."""
+    """Return the values that the run's machine chose for options that were ``auto``."""
     facts, trainer = original.environment.facts, original.options["trainer"]
     kept: dict[str, Any] = {}
     if trainer["precision"] == "auto" and "precision" in facts:
@@ -98,32 +98,32 @@ def _kept(original: Original, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def _check_machine(original: Original, config: Config) -> None:
-    """Raise ConfigError for what the run was made with and is not here, before Lightning waits for it."""
+    """Raise ConfigError if data, counterpart, GPU or machines of the run are missing here."""
     file, trainer = original.folder / "config.yaml", config.trainer
     if config.data.root is not None and not Path(config.data.root).is_dir():
         raise ConfigError(
-            f"{file}: data.root={config.data.root}: no such folder here; give where its data is now, data.root=FOLDER"
+            f"{file}: data.root={config.data.root}: no such folder here; name the folder of the data, data.root=FOLDER"
         )
     counterpart, needed = config.counterpart, config.scribbles.max_scribbles > 0
     moved = counterpart == original.options["counterpart"] and not Path(str(counterpart)).is_file()
     if needed and counterpart is not None and moved:
         raise ConfigError(
-            f"{file}: counterpart={counterpart}: no such checkpoint here; give where it is now, "
+            f"{file}: counterpart={counterpart}: no such checkpoint here; name where it is now, "
             "counterpart=CHECKPOINT or counterpart=RUN_DIR"
         )
     if trainer.accelerator == "gpu" and not torch.cuda.is_available():
         raise ConfigError(
-            f"{file}: trainer.accelerator=gpu: none here; trainer.accelerator=cpu trains it all the same, to other bits"
+            f"{file}: trainer.accelerator=gpu: there is no GPU here; trainer.accelerator=cpu trains with other rounding"
         )
     if trainer.num_nodes > 1 and not launched():
         raise ConfigError(
-            f"{file}: trainer.num_nodes={trainer.num_nodes}: start this command on each of them by srun or torchrun, "
-            "or all ranks here: trainer.num_nodes=1 trainer.devices=RANKS"
+            f"{file}: trainer.num_nodes={trainer.num_nodes}: start this command on each machine by srun or "
+            "torchrun, or all ranks here: trainer.num_nodes=1 trainer.devices=RANKS"
         )
 
 
 def _environment(config: Config) -> Environment:
-    """Return what the run would be made with here."""
+    """Return the environment in which the new run is made."""
     prepare_process(config)
     data = InteractiveDataModule(config.data, jitter=config.extreme_points.jitter, seed=config.seed)
     data.prepare_data()
@@ -138,8 +138,8 @@ def _refusal(original: Original, config: Config, others: Sequence[Change]) -> st
     what = [f"data.root={config.data.root}"] * (not all(of_model))
     what += [f"counterpart={config.counterpart}"] * any(of_model)
     return (
-        f"{' and '.join(what)} is not what {original.folder} was trained on: {differences}; give what it was, or train "
-        "on this all the same, --anyway"
+        f"{' and '.join(what)} is not what {original.folder} was trained on: {differences}; name the original, or go "
+        "on with this one, --anyway"
     )
 
 
@@ -173,14 +173,14 @@ def _compare(original: Original, folder: Path, studies: Sequence[Again]) -> tupl
 def _write(found: Reproduction) -> None:
     """Write ``reproduce.json`` into the new run's folder, whole or not at all."""
     content = {
-        "command": f"python -m fullseg {shlex.join(sys.argv[1:])}",
+        "command": f"fullseg {shlex.join(sys.argv[1:])}",
         "run": str(found.run),
         "identical": found.identical,
         "changes": [change._asdict() for change in found.changes],
         "notes": found.notes,
         "comparisons": [
             {key: value if value == value else None for key, value in comparison._asdict().items()}  # noqa: PLR0124
-            for comparison in found.comparisons  # NaN is no JSON
+            for comparison in found.comparisons  # JSON has no NaN
         ],
         "not_compared": found.not_compared,
     }

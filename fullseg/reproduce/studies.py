@@ -1,4 +1,4 @@
-"""The studies of a run again: the same strategies to the same plan, of the model that was trained again."""
+"""Studies the new run as the original was studied: the same strategies and the same plan."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from fullseg.errors import ConfigError, DataError
 from fullseg.reproduce.original import Original
 from fullseg.training.run_study import study
 
-HEAD_OPTIONS = {  # options of what study.json says in its head
+HEAD_OPTIONS = {  # options by their key in study.json
     "experiment": "experiment",
     "seed": "seed",
     "rounds": "study.rounds",
@@ -23,26 +23,26 @@ HEAD_OPTIONS = {  # options of what study.json says in its head
 
 
 class Again(NamedTuple):
-    """One study that there is twice now."""
+    """One study of the original and the new study that repeats it."""
 
-    file: str  # study.json of the run, relative to its folder
-    folder: Path  # of the new study.json
-    strategies: list[str]  # that both have
-    left_out: list[str]  # what can't be studied again, and why
+    file: str  # study.json of the original, relative to its folder
+    folder: Path  # folder of the new study.json
+    strategies: list[str]  # strategies that both have
+    left_out: list[str]  # strategies that cannot be studied again, each with its reason
 
 
 def study_again(original: Original, folder: Path, own: Sequence[str], overrides: Sequence[str]) -> list[Again]:
-    """Study a new run as the original was.
+    """Study a new run as the original was studied.
 
     Args:
-        original: run.
+        original: the original run.
         folder: of the new run.
-        own: overrides with which it was trained.
-        overrides: of the user, which win over them; the study's plan wins over both, its models' paths over neither.
+        own: overrides that the new run was trained with.
+        overrides: the user's; they replace ``own``. The study's plan replaces both, the paths of its models neither.
     """
     found = []
     for file, content in original.studies.items():
-        if content["checkpoint"].startswith("step "):  # training has written it, and does again
+        if content["checkpoint"].startswith("step "):  # written during training, which writes it again
             found.append(Again(file, folder, list(content["strategies"]), []))
             continue
         models = _single_region(content, overrides)
@@ -54,7 +54,7 @@ def study_again(original: Original, folder: Path, own: Sequence[str], overrides:
         plan = _plan(original, content, folder, strategies, own, overrides)
         try:
             written, _ = study(load_config(original.folder / "config.yaml", plan))
-        except (ConfigError, DataError) as error:  # the training is worth its comparison all the same
+        except (ConfigError, DataError) as error:  # the training can still be compared
             found.append(Again(file, folder, [], [*left_out, f"{file}: {error}"]))
         else:
             found.append(Again(file, written, strategies, left_out))
@@ -62,11 +62,11 @@ def study_again(original: Original, folder: Path, own: Sequence[str], overrides:
 
 
 def _single_region(content: dict[str, Any], overrides: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Return the strategies whose own model is gone: name, path, remedy."""
+    """Return the strategies whose own model is missing: name, path, remedy."""
     if any(override.startswith("study.single_region=") for override in overrides):
         return []
     own = {name: entry["checkpoint"] for name, entry in content["strategies"].items() if "checkpoint" in entry}
-    remedy = "give where it is now, study.single_region=CHECKPOINT"
+    remedy = "name where it is now, study.single_region=CHECKPOINT"
     return [(name, path, remedy) for name, path in own.items() if not Path(path).is_file()]
 
 
@@ -78,7 +78,7 @@ def _plan(
     own: Sequence[str],
     overrides: Sequence[str],
 ) -> list[str]:
-    """Return the overrides of one study, the strongest last."""
+    """Return the overrides of one study. Later ones replace earlier ones."""
     entries = [content["strategies"][name] for name in strategies]
     facts: dict[str, Any] = next((entry["provenance"] for entry in entries if "provenance" in entry), {})
     single_region = next((entry["checkpoint"] for entry in entries if "checkpoint" in entry), None)
@@ -98,7 +98,7 @@ def _plan(
 
 
 def _data(original: Original, facts: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of the evaluation set; its folder only where it is another than the training's."""
+    """Return the options of the evaluation set, with its folder only if it is not the training's."""
     options = {f"data.{key}": value for key, value in facts.get("evaluation_set", {}).items()}
     if options.get("data.root") == original.options["data"]["root"]:
         options.pop("data.root", None)
@@ -106,7 +106,7 @@ def _data(original: Original, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _counterpart(original: Original, content: dict[str, Any]) -> dict[str, Any]:
-    """Return the model of round 0, where it is not the one that the run was trained with."""
+    """Return the counterpart of round 0 as an override, if it is not the one of the training."""
     asked, trained = content.get("counterpart"), original.options.get("counterpart")
     if asked == trained:
         return {}
@@ -114,7 +114,7 @@ def _counterpart(original: Original, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def ended_elsewhere(there: Path, here: Path) -> str | None:
-    """Say where two studies are of models of other steps, None if they are of the same."""
+    """Return a sentence if two studies are of models of different steps, else None."""
     steps = []
     for path in (there, here):
         content = json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""What a reproduction prints."""
+"""The tables that ``fullseg reproduce`` prints."""
 
 import sys
 from collections.abc import Sequence
@@ -11,27 +11,35 @@ from fullseg.reproduce.comparison import Comparison
 from fullseg.reproduce.original import Change
 from fullseg.runs.folder import relative_to_here
 
-SHOWN = ("metrics.csv", "checkpoints/last.ckpt", "checkpoints/best.ckpt")  # of a reproduction, identical or not
+LISTED = (
+    "metrics.csv",
+    "checkpoints/last.ckpt",
+    "checkpoints/best.ckpt",
+)  # files whose metrics are all listed, identical or not
 
 
 def print_changes(run: Path, changes: Sequence[Change], notes: Sequence[str]) -> None:
-    """Print how the place of a reproduction differs from the run's, before it trains."""
+    """Print the differences of the environment, before the training."""
     console = Console(width=None if sys.stdout.isatty() else 120)
     if changes:
-        table = Table("here and there", "that run", "here", title=f"what is otherwise than for {relative_to_here(run)}")
+        table = Table(
+            "here and there", "that run", "here", title=f"differences of the environment from {relative_to_here(run)}"
+        )
         for change in changes:
             table.add_row(*change)
         console.print(table)
     else:
         console.print(
-            f"commit, packages, machine, data: all as for {relative_to_here(run)}", highlight=False, soft_wrap=True
+            f"commit, packages, machine, data: all the same as for {relative_to_here(run)}",
+            highlight=False,
+            soft_wrap=True,
         )
     for note in notes:
         console.print(f"note        {note}", highlight=False, soft_wrap=True)
 
 
 def print_reproduction(folder: Path, comparisons: Sequence[Comparison], not_compared: Sequence[str]) -> None:
-    """Print every metric that differs, those of training, and how many others are identical."""
+    """Print all metrics of training, all others that differ, and how many others are identical."""
     console = Console(width=None if sys.stdout.isatty() else 140)
     table = Table(title="the run and its reproduction, bit for bit; times are left out")
     for column in ("file", "metric", "that run", "here", "different", "largest difference", "where"):
@@ -39,7 +47,7 @@ def print_reproduction(folder: Path, comparisons: Sequence[Comparison], not_comp
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     others: dict[str, int] = {}
     for found in comparisons:
-        if found.different or found.file in SHOWN:
+        if found.different or found.file in LISTED:
             gap = "" if found.largest is None else f"{found.largest:.3g}"
             share = f"{found.different} of {found.values}" if found.different else "identical"
             table.add_row(found.file, found.name, _short(found.there), _short(found.here), share, gap, found.where)

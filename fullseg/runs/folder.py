@@ -1,32 +1,38 @@
-"""The run folder ``runs/<experiment>/<run id>/``: where everything about a run is kept."""
+"""The run folder ``runs/<experiment>/<run id>/``. It holds everything about one run."""
 
 import json
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 from fullseg.config.schema import Config
 from fullseg.errors import ConfigError
-from fullseg.formats.atomic import write_json
+from fullseg.formats.atomic import replacing, write_json
 
 Metrics = dict[str, float]
 
 
 class Result(NamedTuple):
-    """What a run ends with."""
+    """The result of a training run."""
 
     folder: Path
-    before: Metrics  # of the untrained model, by name
+    before: Metrics  # metrics of the untrained model, by name
     after: Metrics
     seconds: float  # of training, evaluations included
-    step_parts: Metrics  # mean seconds of every part of a step, where they were measured
+    step_parts: Metrics  # mean seconds of each part of a step; empty if they were not measured
 
 
 def open_folder(config: Config, checkpoint: Path | None) -> Path:
-    """Return the resumed run's folder, or a new one that ``latest`` then points to.
+    """Return the run's folder: the resumed run's, or a new one. ``latest`` then points to the new one.
+
+    Args:
+        config: of the run.
+        checkpoint: that the run resumes from; None for a new run.
 
     Raises:
-        ConfigError: if there is a run of that ``run_id`` already.
+        ConfigError: if a run with this ``run_id`` exists already.
     """
     if checkpoint is not None:
         return checkpoint.parent.parent
@@ -34,15 +40,15 @@ def open_folder(config: Config, checkpoint: Path | None) -> Path:
     name, number = config.run_id or time.strftime("%Y%m%d-%H%M%S"), 1
     folder = parent / name
     if config.run_id and (folder / "checkpoints").exists():
-        raise ConfigError(f"run_id={config.run_id}: {folder} is there already; go on with it, resume=auto, or rename")
+        raise ConfigError(
+            f"run_id={config.run_id}: {folder} exists already; go on with it, resume=auto, or choose another run_id"
+        )
     while folder.exists() and not config.run_id:
         number += 1
         folder = parent / f"{name}-{number}"
     folder.mkdir(parents=True, exist_ok=True)
-    partial = parent / f".latest-{folder.name}"
-    partial.unlink(missing_ok=True)
-    partial.symlink_to(folder.name)
-    partial.replace(parent / "latest")
+    with replacing(parent / "latest") as link:
+        link.symlink_to(folder.name)
     return folder
 
 
@@ -53,7 +59,7 @@ def write_summary(
     seconds: float | None = None,
     step_parts: Metrics | None = None,
 ) -> None:
-    """Write ``summary.json``: the numbers before training, and those after it when they are there."""
+    """Write ``summary.json``: the metrics before training and, once they are known, those after it."""
     content = {
         "before": before,
         "after": after,
@@ -64,7 +70,7 @@ def write_summary(
 
 
 def read_before(folder: Path) -> Metrics | None:
-    """Return the numbers before training that an earlier part of a resumed run wrote."""
+    """Return the metrics before training from ``summary.json``, or None if there is no such file."""
     summary = folder / "summary.json"
     if not summary.is_file():
         return None
@@ -72,7 +78,16 @@ def read_before(folder: Path) -> Metrics | None:
     return before
 
 
+def program() -> str:
+    """Return the command that starts ``fullseg`` in the user's shell, for messages that name a next command."""
+    script = Path(sys.executable).parent / "fullseg"
+    if script.is_file():
+        found = shutil.which("fullseg")
+        return "fullseg" if found and Path(found).samefile(script) else str(relative_to_here(script))
+    return f"{relative_to_here(Path(sys.executable))} -m fullseg"
+
+
 def relative_to_here(folder: Path) -> Path:
-    """Return a folder as a message shows it: relative to the current folder where it lies below that."""
-    folder, here = folder.absolute(), Path.cwd()  # links are kept: a virtual environment's python is one
+    """Return a folder for a message: relative to the current folder if it lies below it, else absolute."""
+    folder, here = folder.absolute(), Path.cwd()  # not resolved: the python of a virtual environment is a link
     return folder.relative_to(here) if folder.is_relative_to(here) else folder

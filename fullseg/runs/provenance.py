@@ -1,4 +1,7 @@
-"""What a result was made with: command, commit, machine, versions, data. Every result names it, in the same words."""
+"""Provenance: the command, commit, machine, versions and data that a result was made with.
+
+Runs, studies, checkpoints and W&B runs all record it under the same names.
+"""
 
 import functools
 import hashlib
@@ -23,22 +26,29 @@ from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.errors import ConfigError
 from fullseg.model.segmenter import Segmenter
 
-# All packages are in environment.txt; these compute the numbers, and are named wherever a number may end up alone.
+# These packages compute the numbers. They are recorded beside every number; environment.txt has all packages.
 PACKAGES = ("torch", "torchvision", "lightning", "numpy", "opencv-python-headless", "timm", "scipy")
-INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")  # they decide a CPU's last bits
-EVALUATION_SET = ("format", "root", "val_split", "val_annotators", "val_fraction", "min_region_area")  # options of data
+INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")  # they decide how a CPU rounds
+EVALUATION_SET = (
+    "format",
+    "root",
+    "val_split",
+    "val_annotators",
+    "val_fraction",
+    "min_region_area",
+)  # options of ``data``
 
 
 def provenance(trainer: L.Trainer, data: InteractiveDataModule, counterpart: Segmenter | None = None) -> dict[str, Any]:
-    """Return what a result was made with, as plain values that JSON, W&B and a checkpoint can hold.
+    """Return the provenance of a result as plain values, which JSON, W&B and a checkpoint can hold.
 
     Args:
-        trainer: that makes it: device, precision, number of ranks.
-        data: it is made from, set up.
-        counterpart: other model that has a part in it.
+        trainer: gives device, precision and number of ranks.
+        data: the data that the result is made from, after ``setup``.
+        counterpart: the non-interactive model that also took part, or None.
     """
     return {
-        "command": f"python -m fullseg {shlex.join(sys.argv[1:])}",
+        "command": f"fullseg {shlex.join(sys.argv[1:])}",
         "commit": commit(),
         "uncommitted": uncommitted(),
         "machine": machine(),
@@ -56,11 +66,11 @@ def provenance(trainer: L.Trainer, data: InteractiveDataModule, counterpart: Seg
 
 
 def study_provenance(trainer: L.Trainer, counterpart: Segmenter | None) -> dict[str, Any]:
-    """Return it for a strategy's entry in ``study.json``, whose strategies may stem from several calls.
+    """Return the provenance of one strategy in ``study.json``. Strategies of one file may come from several studies.
 
     Args:
         trainer: of the study.
-        counterpart: as of ``provenance``.
+        counterpart: the model that answered in round 0, or None.
     """
     data: InteractiveDataModule = trainer.datamodule  # type: ignore[attr-defined]
     evaluated = {key: getattr(data.config, key) for key in EVALUATION_SET}
@@ -68,7 +78,7 @@ def study_provenance(trainer: L.Trainer, counterpart: Segmenter | None) -> dict[
 
 
 class NamesProvenance(L.Callback):
-    """Writes it into every checkpoint.
+    """Writes the provenance into every checkpoint.
 
     Args:
         facts: of ``provenance``.
@@ -78,25 +88,25 @@ class NamesProvenance(L.Callback):
         self.facts = facts
 
     def on_save_checkpoint(self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
-        """Add the key ``provenance``: plain values, so that the checkpoint still loads by itself."""
+        """Add the key ``provenance``. Its values are plain, so that the checkpoint loads with ``weights_only=True``."""
         checkpoint["provenance"] = self.facts
 
 
-@functools.cache  # the code that runs is what was there when it began
+@functools.cache  # asked once: the code that runs was loaded at the start
 def commit() -> str:
-    """Name the commit of the code that runs."""
+    """Return the commit of the code that runs, ``unknown`` outside a repository."""
     return _git("describe", "--always", "--dirty", "--abbrev=40") or "unknown"
 
 
 @functools.cache
 def uncommitted() -> str:
-    """Return a hash of what is changed in the code's repository and in no commit, ``none`` if nothing is."""
+    """Return a hash of the uncommitted changes to the code, ``none`` if there are none."""
     changes = _git("diff", "HEAD")
     return hashlib.sha256(changes.encode()).hexdigest()[:16] if changes else "none"
 
 
 def machine() -> str:
-    """Name what the run runs on."""
+    """Return the name of the GPUs, or of the CPU with its number of cores."""
     if torch.cuda.is_available():
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
     models = [line for line in _cpuinfo() if "model name" in line]
@@ -105,13 +115,13 @@ def machine() -> str:
 
 
 def instructions() -> str:
-    """Name what torch uses of the CPU, and those of its instructions that decide how sums are rounded."""
+    """Return torch's CPU capability and the CPU's instructions that decide how sums are rounded."""
     flags = next((line.split(":")[1].split() for line in _cpuinfo() if line.startswith("flags")), [])
     return " ".join([torch.backends.cpu.get_cpu_capability(), *(name for name in INSTRUCTIONS if name in flags)])
 
 
 def weights_hash(state: Mapping[str, Tensor]) -> str:
-    """Return a hash of a model's weights, whatever else is in its file."""
+    """Return a hash of a model's weights. It does not depend on anything else in the checkpoint."""
     digest = hashlib.sha256()
     for name, weight in sorted(state.items()):
         digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
@@ -120,7 +130,7 @@ def weights_hash(state: Mapping[str, Tensor]) -> str:
 
 
 def as_bytes(weight: Tensor) -> Tensor:
-    """Return the bytes of a tensor, (B,) uint8 on the CPU: NaN is then equal to NaN, and -0 is not 0."""
+    """Return the bytes of a tensor, (B,) uint8 on the CPU. As bytes NaN equals NaN, and -0 differs from 0."""
     return weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
 
 
@@ -150,7 +160,7 @@ def _git(*arguments: str) -> str:
 
 
 def _output(command: list[str]) -> str:
-    """Return what a program prints, nothing where there is no such program or it fails."""
+    """Return what a program prints, or nothing if the program is missing or fails."""
     try:
         found = subprocess.run(
             command, capture_output=True, text=True, errors="replace", check=False, cwd=Path(__file__).parent
@@ -161,21 +171,21 @@ def _output(command: list[str]) -> str:
 
 
 class Environment(NamedTuple):
-    """Content of ``environment.txt``."""
+    """The content of ``environment.txt``."""
 
-    facts: dict[str, str]  # of ``provenance``, without packages
-    packages: dict[str, str]  # version by name, of all that were installed
+    facts: dict[str, str]  # the result of ``provenance`` as text, without its packages
+    packages: dict[str, str]  # versions of all installed packages, by name
 
 
 def write_provenance(folder: Path, config: Config, facts: dict[str, Any], step: int | None) -> None:
-    """Write ``config.yaml`` and ``environment.txt``: what the run was asked for, and what it is made with.
+    """Write ``config.yaml`` (all options) and ``environment.txt`` (provenance and packages).
 
     Args:
         folder: of the run.
         config: of the run.
-        facts: of ``provenance``.
-        step: from which a resumed run goes on, None for a new one. What the steps before it were made with is kept
-            beside, ``*_until_step_<step>``, where it differs.
+        facts: the result of ``provenance``.
+        step: at which a resumed run goes on; None for a new run. If an earlier file differs, it is kept as
+            ``*_until_step_<step>``: it describes the steps before.
     """
     environment = environment_of(facts)
     lines = [f"{key}: {value}" for key, value in environment.facts.items()]
@@ -188,19 +198,19 @@ def write_provenance(folder: Path, config: Config, facts: dict[str, Any], step: 
         path = folder / name
         if step is not None and path.is_file() and path.read_text() != text:
             before = path.with_stem(f"{path.stem}_until_step_{step}")
-            if not before.exists():  # else this part has added no step
+            if not before.exists():  # if it exists, the part between took no step
                 path.replace(before)
         path.write_text(text)
 
 
 def environment_of(facts: dict[str, Any]) -> Environment:
-    """Return ``provenance`` with all packages that are installed, as it is written."""
+    """Return the content of ``environment.txt``: the result of ``provenance`` and all installed packages."""
     packages = dict(sorted((package.name, package.version) for package in distributions()))
     return Environment({key: str(value) for key, value in facts.items() if key != "packages"}, packages)
 
 
 def read_environment(path: Path) -> Environment:
-    """Read what a run was made with.
+    """Read ``environment.txt``.
 
     Raises:
         ConfigError: if the file is damaged.
@@ -208,10 +218,10 @@ def read_environment(path: Path) -> Environment:
     try:
         head, _, tail = path.read_text().partition("\n\n")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is damaged: {error}; put it back as the run has written it") from error
+        raise ConfigError(f"{path} is damaged: {error}; restore the file that the run wrote") from error
     facts = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
     packages = dict(line.split("==", 1) for line in tail.splitlines() if "==" in line)
     missing = [name for name in ("commit", "val_hash") if name not in facts] + ["packages"] * (not packages)
     if missing:
-        raise ConfigError(f"{path} is damaged: no {', no '.join(missing)} in it; put it back as the run has written it")
+        raise ConfigError(f"{path} is damaged: no {', no '.join(missing)} in it; restore the file that the run wrote")
     return Environment(facts, packages)

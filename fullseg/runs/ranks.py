@@ -1,4 +1,4 @@
-"""What the processes of one run must agree on. Lightning starts them, or torchrun, or Slurm."""
+"""The processes (ranks) of one run, started by Lightning, torchrun or Slurm, and what they must agree on."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 
 def launched() -> tuple[int, int] | None:
-    """Return how many processes a node and how many nodes torchrun or srun has started, None if neither has."""
+    """Return (processes per node, nodes) if torchrun or srun has started this process, else None."""
     if TorchElasticEnvironment.detect():
         return int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["GROUP_WORLD_SIZE"])
     if SLURMEnvironment.detect():
@@ -22,16 +22,18 @@ def launched() -> tuple[int, int] | None:
 
 
 def is_rank_0() -> bool:
-    """Tell whether this process speaks for all."""
+    """Return whether this process is rank 0, which prints and writes for all."""
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def from_rank_0(trainer: L.Trainer, value: Callable[[], str]) -> str:
-    """Return on every rank what ``value`` returns on rank 0; starts the other ranks where it is Lightning's to.
+    """Call a function on rank 0 and return its result on every rank.
+
+    If Lightning starts the other ranks itself, this starts them.
 
     Args:
-        trainer: whose ranks they are.
-        value: called on rank 0 alone.
+        trainer: of the run.
+        value: the function; it is called on rank 0 only.
     """
     if trainer.world_size == 1:
         return value()
@@ -42,6 +44,6 @@ def from_rank_0(trainer: L.Trainer, value: Callable[[], str]) -> str:
 
 
 def end_other_ranks(trainer: L.Trainer) -> None:
-    """Kill the ranks that Lightning has started here: without this one they would wait for ever."""
+    """Kill the ranks that Lightning has started from this process. Without this process they would wait for ever."""
     if isinstance(trainer.strategy.launcher, _SubprocessScriptLauncher):
         trainer.strategy.launcher.kill(signal.SIGKILL)

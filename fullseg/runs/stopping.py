@@ -1,4 +1,4 @@
-"""How training ends before its time: Ctrl-C, SIGTERM of a machine that is taken away, SIGUSR1 of Slurm."""
+"""Training that a signal stops early: Ctrl-C, SIGTERM before a machine is taken away, SIGUSR1 of Slurm."""
 
 import os
 import signal
@@ -16,11 +16,11 @@ from fullseg.runs.ranks import is_rank_0
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was stopped; the message says how to go on.
+    """Raised when a run was stopped. Its message says how to go on.
 
     Args:
         message: for the user.
-        status: of the process, as a shell gives it for the signal.
+        status: exit status of the process: 128 + the signal's number, or 0.
     """
 
     def __init__(self, message: str, status: int = 128 + signal.SIGINT) -> None:
@@ -29,10 +29,10 @@ class Interrupted(KeyboardInterrupt):
 
 
 class StopAfterStep(L.Callback):
-    """A signal ends training after the current step, with a checkpoint from which it resumes exactly.
+    """After a signal, ends training when the current step is done, with a checkpoint to resume from exactly.
 
-    Ctrl-C (a second one: now), SIGTERM, and SIGUSR1 in a Slurm job, which is then put into the queue again. All ranks
-    stop after the same step, whichever of them got the signal.
+    The signals are Ctrl-C, SIGTERM and, in a Slurm job, SIGUSR1; that job is then queued again. A second Ctrl-C stops
+    at once. If one rank gets a signal, all ranks stop after the same step.
 
     Args:
         checkpoint: file to write.
@@ -40,18 +40,18 @@ class StopAfterStep(L.Callback):
 
     def __init__(self, checkpoint: Path) -> None:
         self.checkpoint = checkpoint
-        self.asked = 0  # by which signal
-        if _job():  # SIGUSR1 would end the process: what comes before training is not its end
+        self.asked = 0  # number of the signal that asked to stop; 0: none has
+        if _job():  # before training starts, SIGUSR1's default action would kill the process
             signal.signal(signal.SIGUSR1, self._ask)
 
     def on_train_start(self, *_: Any) -> None:  # noqa: ANN401
-        """Listen; Lightning puts back what was there before when training ends."""
+        """Handle the signals from here on. Lightning restores the earlier handlers when training ends."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self._ask)
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:  # noqa: ANN401
-        """Stop here if asked to; the last step of an epoch is followed by its evaluation first."""
+        """Stop here if asked to. After the last step of an epoch its evaluation comes first."""
         if not trainer.is_last_batch:
             self._stop_if_asked(trainer)
 
@@ -77,9 +77,11 @@ class StopAfterStep(L.Callback):
 
 
 def interrupted(folder: Path, asked: int) -> Interrupted:
-    """Say what is left of a run that a signal has stopped; put its Slurm job into the queue again on SIGUSR1.
+    """Return the exception that ends a stopped run. After SIGUSR1 this queues the Slurm job again.
 
-    Rank 0 speaks for all.
+    Args:
+        folder: of the run.
+        asked: number of the signal; 0 for a Ctrl-C that Lightning handled.
     """
     if not is_rank_0():
         return Interrupted("", 0)
@@ -91,17 +93,17 @@ def interrupted(folder: Path, asked: int) -> Interrupted:
 
 
 def _requeue() -> str | None:
-    """Put this Slurm job into the queue again; return what to tell the user, None if that was refused."""
+    """Queue this Slurm job again. Return a message for the user, or None if Slurm refused."""
     job = _job()
     done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
     if done.returncode:
         sys.stderr.write(f"scontrol requeue {job}: {done.stderr.strip()}\n")
         return None
-    return f"job {job} is in the queue again and goes on from there"
+    return f"job {job} is queued again and will go on from there"
 
 
 def _job() -> str:
-    """Return the id of the Slurm job that this process is of, empty if it is of none."""
+    """Return the id of the Slurm job that this process belongs to, or an empty text."""
     if "SLURM_ARRAY_JOB_ID" in os.environ:
         return f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     return os.environ.get("SLURM_JOB_ID", "")

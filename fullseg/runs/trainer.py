@@ -1,4 +1,4 @@
-"""Lightning's trainer and the process around it, for training and for the study."""
+"""Lightning's trainer, and the settings of the process around it, for training and for the study."""
 
 import ctypes
 import logging
@@ -20,33 +20,33 @@ ADVICE = (
     "The '.*_dataloader' does not have many",
     ".*srun",
     ".*LeafSpec",
-    "You're resuming from a checkpoint that ended before",  # the sampler goes on where it stopped
+    "You're resuming from a checkpoint that ended before",  # our sampler goes on at the epoch's next sample
     "Checkpoint directory .* exists",
-    "Found .* module.* in eval mode",  # BatchNorm, on purpose
+    "Found .* module.* in eval mode",  # BatchNorm is frozen on purpose
     "The number of training batches .* is smaller than the logging interval",
-    "It is recommended to use .self.log.*sync_dist",  # torchmetrics has them over all ranks already
+    "It is recommended to use .self.log.*sync_dist",  # torchmetrics reduces over ranks already
 )
 
 
 class ProgressBar(TQDMProgressBar):
-    """Lightning's, without the last letters of the logger's version."""
+    """Lightning's progress bar without the logger's version number."""
 
     def get_metrics(self, trainer: L.Trainer, module: L.LightningModule) -> dict[str, Any]:
-        """Return what stands beside the bar."""
+        """Return the metrics that are shown beside the bar."""
         metrics = super().get_metrics(trainer, module)
         metrics.pop("v_num", None)
         return metrics
 
 
 def make_trainer(config: Config) -> L.Trainer:
-    """Return the trainer that the configuration describes, without loggers; its only callback is the progress bar."""
+    """Return the trainer that the configuration describes. It has no logger, and no callback but the progress bar."""
     options = config.trainer
     on_gpu = options.accelerator == "gpu" or (options.accelerator == "auto" and torch.cuda.is_available())
     started = launched()
     processes, nodes = started or (1, options.num_nodes)
     plugins: list[Any] = [WholeCheckpoints()]
     if SLURMEnvironment.detect():
-        plugins.append(SLURMEnvironment(auto_requeue=False))  # ours waits for the end of the step
+        plugins.append(SLURMEnvironment(auto_requeue=False))  # StopAfterStep does it, at the end of a step
     bar = [ProgressBar(refresh_rate=1 if sys.stderr.isatty() else 20)] if options.progress_bar else []
     return L.Trainer(
         accelerator="gpu" if on_gpu else "cpu",
@@ -57,31 +57,31 @@ def make_trainer(config: Config) -> L.Trainer:
         max_epochs=options.epochs,
         check_val_every_n_epoch=epochs_between_evaluations(options),
         num_sanity_val_steps=0,
-        inference_mode=False,  # the metrics that are updated before training are updated again in it
+        inference_mode=False,  # metrics updated before training are updated again during training
         gradient_clip_val=config.optimizer.gradient_clip or None,
         use_distributed_sampler=False,  # the data module's samplers see every evaluation image exactly once
         logger=False,
         callbacks=list(bar),
         enable_progress_bar=options.progress_bar,
         enable_model_summary=False,
-        enable_checkpointing=False,  # the run adds its own
+        enable_checkpointing=False,  # training/run.py adds its own
         log_every_n_steps=10,
         default_root_dir=config.runs,
     )
 
 
 def precision_of(wanted: str, *, on_gpu: bool) -> Literal["32-true", "bf16-mixed"]:
-    """Return Lightning's name of the precision wanted."""
+    """Return Lightning's name for the option ``trainer.precision``; ``auto`` depends on the hardware."""
     if wanted == "32-true":
         return "32-true"
     cpuinfo = Path("/proc/cpuinfo")
     flags = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
-    computes_bf16 = on_gpu or bool(flags & {"amx_bf16", "avx512_bf16"})  # elsewhere a CPU emulates it, slowly
+    computes_bf16 = on_gpu or bool(flags & {"amx_bf16", "avx512_bf16"})  # other CPUs emulate bf16, slowly
     return "bf16-mixed" if wanted == "bf16-mixed" or computes_bf16 else "32-true"
 
 
 def prepare_process(config: Config) -> None:
-    """Seed, threads, memory; and silence advice of libraries that does not concern the user."""
+    """Set seed, threads and memory allocation, and silence advice of Lightning that does not concern the user."""
     L.seed_everything(config.seed, verbose=False)
     torch.set_float32_matmul_precision("high")
     if config.trainer.threads:
@@ -92,15 +92,15 @@ def prepare_process(config: Config) -> None:
 
 
 def silence_advice() -> None:
-    """Silence what Lightning says of no concern to the user."""
+    """Silence Lightning's advice that does not apply here."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for advice in ADVICE:
         warnings.filterwarnings("ignore", message=advice)
 
 
 def _keep_memory() -> None:
-    """Let glibc keep freed memory: a step frees and asks for gigabytes, and fresh pages cost a quarter of its time."""
+    """Let glibc keep freed memory: a step allocates and frees gigabytes, and fresh pages cost a quarter of its time."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        trim_threshold, mmap_max = -1, -4  # names of mallopt's parameters in <malloc.h>
+        trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of <malloc.h>
         libc.mallopt(mmap_max, 0)
         libc.mallopt(trim_threshold, 2**31 - 1)

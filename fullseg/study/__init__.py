@@ -1,1 +1,1 @@
-"""The study of free against per-region allocation (paper, Sec. 5.3)."""
+"""The study that compares free with per-region allocation of scribbles (paper, Sec. 5.3)."""

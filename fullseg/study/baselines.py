@@ -1,9 +1,8 @@
-"""What a user has today without a model: classical segmentation from the same strokes, no training.
+"""Classical methods that segment an image from the same points and scribbles, without training.
 
-Each takes an image (H, W, 3) uint8 RGB once and returns what turns annotations into region maps, as the study asks for.
+Each is a model of the study: it takes an image and returns a function that turns annotations into a region map. The
+number of the round plays no part.
 """
-
-from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -14,18 +13,17 @@ from skimage.segmentation import random_walker, watershed
 
 from fullseg.model.base import Strokes
 from fullseg.model.boxes import inside_boxes, region_boxes
+from fullseg.study.plan import Model, Predict
 from fullseg.types import VOID, Annotations
 
-WALKER_BETA = 130.0  # scikit-image's default: how hard an edge is to cross
-WALKER_SIDE = 240  # px: the walk's linear systems are solved on an image reduced to this shorter side
+WALKER_BETA = 130.0  # weight of edges in the image (scikit-image's default)
+WALKER_SIDE = 240  # px: images are reduced to this shorter side, for speed
 GRABCUT_ROUNDS = 5
-UNCLAIMED = 1e-9  # score of a pixel in a box whose region does not claim it: counts where nobody does
-GRABCUT_MARGIN = 10  # px around a box that are background for its region
-
-Segment = Callable[[Annotations, int], NDArray[np.int64]]  # the number of the round plays no part
+UNCLAIMED = 1e-9  # score of a box's pixels that its region does not claim; it decides where no region claims a pixel
+GRABCUT_MARGIN = 10  # px: this frame around a box is background for its region
 
 
-def flood(image: NDArray[np.uint8]) -> Segment:
+def seeded_watershed(image: NDArray[np.uint8]) -> Predict:
     """Seeded watershed of the gradient's magnitude (Meyer 1991; scikit-image)."""
     grey = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (0, 0), 1)
     gradient = sobel(grey)  # type: ignore[no-untyped-call]
@@ -37,8 +35,8 @@ def flood(image: NDArray[np.uint8]) -> Segment:
     return segment
 
 
-def walk(image: NDArray[np.uint8]) -> Segment:
-    """Random walker (Grady 2006; scikit-image); a region has no say outside its box."""
+def walk_randomly(image: NDArray[np.uint8]) -> Predict:
+    """Random walker (Grady 2006; scikit-image). A region cannot win a pixel outside its box."""
     size = image.shape[:2]
     scale = min(1.0, WALKER_SIDE / min(size))
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) / 255
@@ -50,9 +48,9 @@ def walk(image: NDArray[np.uint8]) -> Segment:
             for n, length in zip(small.shape[:2], size, strict=True)
         )
         reduced = seeds[np.ix_(rows, columns)]
-        present = np.unique(reduced[reduced != VOID])  # a stroke may vanish in the reduction
+        present = np.unique(reduced[reduced != VOID])  # a scribble may vanish in the reduced image
         probabilities = np.zeros((len(annotations.extreme_points), *small.shape[:2]))
-        if len(present) > 1 and (reduced == VOID).any():  # else there is nowhere to walk: the seeds say it all
+        if len(present) > 1 and (reduced == VOID).any():  # otherwise the seeds decide alone
             labels = np.searchsorted(present, reduced) + 1
             labels[reduced == VOID] = 0
             probabilities[present] = random_walker(
@@ -64,10 +62,11 @@ def walk(image: NDArray[np.uint8]) -> Segment:
     return segment
 
 
-def cut(image: NDArray[np.uint8]) -> Segment:
-    """GrabCut (Rother et al. 2004; OpenCV) of every region in its box; the smallest box wins a contested pixel.
+def grab_cut(image: NDArray[np.uint8]) -> Predict:
+    """GrabCut (Rother et al. 2004; OpenCV) of every region in its box. The smallest box wins a contested pixel.
 
-    A region's own strokes are foreground, the others' strokes and what lies outside its box are background.
+    For a region, its own points and scribbles are foreground. Those of other regions, and all pixels outside its box,
+    are background.
     """
 
     def segment(annotations: Annotations, _: int) -> NDArray[np.int64]:
@@ -82,7 +81,7 @@ def cut(image: NDArray[np.uint8]) -> Segment:
             mask[y0 - top : y1 - top, x0 - left : x1 - left] = cv2.GC_PR_FGD
             mask[(seeds[frame] != VOID) & (seeds[frame] != region)] = cv2.GC_BGD
             mask[seeds[frame] == region] = cv2.GC_FGD
-            if (mask == cv2.GC_BGD).any() and (mask != cv2.GC_BGD).any():  # its colour models need both
+            if (mask == cv2.GC_BGD).any() and (mask != cv2.GC_BGD).any():  # GrabCut fits a colour model to each
                 cv2.setRNGSeed(0)
                 models = np.zeros((1, 65)), np.zeros((1, 65))
                 pixels = np.ascontiguousarray(image[frame])
@@ -94,18 +93,25 @@ def cut(image: NDArray[np.uint8]) -> Segment:
     return segment
 
 
-BASELINES: dict[str, Callable[[NDArray[np.uint8]], Segment]] = {
-    "watershed": flood,
-    "random_walker": walk,
-    "grabcut": cut,
+BASELINES: dict[str, Model] = {  # by the names in config/strategies.py
+    "watershed": seeded_watershed,
+    "random_walker": walk_randomly,
+    "grabcut": grab_cut,
 }
 
 
 def draw_strokes(annotations: Annotations, size: tuple[int, ...]) -> NDArray[np.int64]:
-    """Return a map (H, W) of the region whose points and scribbles touch each pixel, VOID where there are none.
+    """Draw the points and scribbles of N regions.
 
-    Lines are one pixel wide: what lies beside an extreme point may be another region's. Later scribbles win, and points
-    over all, so that no region is without a seed.
+    Lines are one pixel wide, because the pixel beside an extreme point may belong to another region. Later scribbles
+    overwrite earlier ones. Points overwrite scribbles, so that each region keeps a seed.
+
+    Args:
+        annotations: of N regions.
+        size: (H, W) in pixels.
+
+    Returns:
+        (H, W) int64, region in [0, N), VOID where nothing is drawn.
     """
     seeds = np.full(size[:2], VOID, np.int32)
     for scribble in annotations.scribbles:
@@ -124,7 +130,10 @@ def _boxes(annotations: Annotations, size: tuple[int, ...]) -> torch.Tensor:
 
 
 def _claim(scores: NDArray[np.float64], annotations: Annotations, seeds: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give every pixel to the region with the largest score (N, H, W) > 0 whose box has it, a stroke to its owner."""
+    """Return the region map (H, W) of scores (N, H, W): per pixel the largest positive score among the boxes there.
+
+    Seeds (H, W) keep their region. A pixel in no box is VOID.
+    """
     rows, columns = (inside.numpy() for inside in inside_boxes(_boxes(annotations, seeds.shape), seeds.shape))
     scores = np.where(rows[:, :, None] & columns[:, None, :], scores, 0)
     region_map = np.where(scores.max(axis=0) > 0, scores.argmax(axis=0), VOID)

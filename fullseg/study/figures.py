@@ -1,4 +1,4 @@
-"""Figures of the study: IoU against scribbles (paper, Fig. 5) and noise, how images were annotated (Fig. 6)."""
+"""Figures of the study: IoU against scribbles (paper, Fig. 5), against noise, and annotated images (Fig. 6)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,52 +9,43 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from fullseg.config.strategies import STRATEGIES
 from fullseg.pictures import MARGIN, draw_interaction, stacked, titled
 from fullseg.simulation.interaction import Round
 from fullseg.types import Sample
 
-NAMES = {
-    "free": "full image, free allocation",
-    "per_region": "full image, per region",
-    "single_region": "single region",
-    "watershed": "watershed (no training)",
-    "random_walker": "random walker (no training)",
-    "grabcut": "GrabCut (no training)",
-}
-COLOURS = dict(zip(NAMES, ("#1b7837", "#2166ac", "#b2182b", "#777777", "#c2a5cf", "#e08214"), strict=True))
-PAPER = {
-    "free": (79.1, 90),
-    "per_region": (79.1, 88),
-    "single_region": (75.8, 85),
-}  # COCO: 0 and 4 scribbles per region
 PANEL_TITLES = ("extreme points", "first prediction", "first scribbles", "next prediction", "final", "truth")
 
 
 def curves(studies: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Draw mean IoU against scribbles per region with 95 % bands, the paper's numbers dotted in (Fig. 5).
+    """Draw mean IoU against scribbles per region (paper, Fig. 5).
+
+    Bands are 95 % confidence intervals. The paper's numbers are dotted lines.
 
     Args:
-        studies: contents of ``study.json`` by the run's name; one run's curves are solid, the next one's dashed, ...
+        studies: contents of ``study.json`` by the run's name. Each run has its own line style.
     """
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
     for (run, study), style in zip(studies.items(), _styles(len(studies)), strict=True):
         for name, strategy in study["strategies"].items():
             x, y = np.array(strategy["scribbles_per_region"]), 100 * np.array(strategy["iou"])
-            label = NAMES[name] if len(studies) == 1 else f"{run}: {NAMES[name]}"
-            axes.plot(x, y, style, marker="o", markersize=3.5, color=COLOURS[name], label=label)
+            title, colour = STRATEGIES[name].title, STRATEGIES[name].colour
+            label = title if len(studies) == 1 else f"{run}: {title}"
+            axes.plot(x, y, style, marker="o", markersize=3.5, color=colour, label=label)
             low, high = 100 * np.array(strategy["iou_ci95"]).T
-            axes.fill_between(x, low, high, color=COLOURS[name], alpha=0.15, linewidth=0)
-    shown = {name for study in studies.values() for name in study["strategies"]}
-    for name in [name for name in PAPER if name in shown]:
-        axes.plot((0, 4), PAPER[name], ":", marker="x", color=COLOURS[name], linewidth=1)
+            axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    drawn = {name for study in studies.values() for name in study["strategies"]}
+    for name, known in STRATEGIES.items():
+        if name in drawn and known.paper:
+            axes.plot((0, 4), known.paper, ":", marker="x", color=known.colour, linewidth=1)
     axes.plot([], [], ":x", color="black", linewidth=1, label="paper, COCO (0 and 4 scribbles)")
     label_curves(axes)
     return figure
 
 
 def label_curves(axes: Axes) -> None:
-    """Say what curves of IoU against scribbles are."""
+    """Label the axes of curves of IoU against scribbles per region."""
     axes.set_xlabel("scribbles per region (average over the images)")
     axes.set_ylabel("mean IoU of all regions, %")
     axes.set_xlim(left=0)
@@ -67,10 +58,12 @@ def _styles(count: int) -> list[str]:
 
 
 def noise_curves(studies: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw the final IoU of every strategy against each kind of the annotator's noise.
+    """Draw the final IoU of every strategy against the annotator's noise: one panel per kind of noise.
+
+    A panel shows the studies in which all other kinds of noise are zero.
 
     Args:
-        studies: contents of ``study.json``, one of them without noise.
+        studies: contents of ``study.json``; one of them is without noise.
     """
     clean = next(study for study in studies if not any(study["noise"].values()))
     kinds = [kind for kind in clean["noise"] if any(study["noise"][kind] for study in studies)]
@@ -85,7 +78,8 @@ def noise_curves(studies: Sequence[Mapping[str, Any]]) -> Figure:
                 for study in alone
                 if name in study["strategies"]
             ]
-            axes.plot(*zip(*points, strict=True), marker="o", markersize=3.5, color=COLOURS[name], label=NAMES[name])
+            title, colour = STRATEGIES[name].title, STRATEGIES[name].colour
+            axes.plot(*zip(*points, strict=True), marker="o", markersize=3.5, color=colour, label=title)
         axes.set_xlabel(NOISE_LABELS[kind])
         axes.grid(alpha=0.3)
     panels[0].set_ylabel(f"mean IoU after {clean['rounds']} rounds, %")
@@ -94,18 +88,18 @@ def noise_curves(studies: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 NOISE_LABELS = {
-    "points": "extreme points off by, px (std)",
-    "scribble_offset": "scribbles off by, px (std)",
-    "scribble_short": "scribbles lose up to (part of length)",
-    "scribble_misplaced": "scribbles taken for another region (probability)",
+    "points": "offset of extreme points, px (std)",
+    "scribble_offset": "offset of scribbles, px (std)",
+    "scribble_short": "largest part that a scribble loses",
+    "scribble_misplaced": "probability of a wrong region",
 }
 
 
 def interaction_grid(rows: Sequence[tuple[str, Sample, Sequence[Round]]]) -> Image.Image:
-    """Draw how images were annotated, a row each (Fig. 6).
+    """Draw how images were annotated, one row per image (paper, Fig. 6).
 
     Args:
-        rows: title, sample, and its states after rounds 0 to R, R at least 1.
+        rows: of each image the title, the sample, and its states after rounds 0 to R, R at least 1.
     """
     pictures = []
     for title, sample, rounds in rows:
@@ -117,7 +111,15 @@ def interaction_grid(rows: Sequence[tuple[str, Sample, Sequence[Round]]]) -> Ima
 
 
 def choose_images(names: Sequence[str], iou: NDArray[np.float64]) -> list[tuple[str, int]]:
-    """Return the best, median and worst image of I by a score (I,): what to call each, and its position."""
+    """Choose the best, the median and the worst of I images.
+
+    Args:
+        names: of the images.
+        iou: (I,) final IoU of the images, in [0, 1].
+
+    Returns:
+        Title and position of each of the three.
+    """
     order = np.argsort(-iou, kind="stable")
     picked = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
     return [(f"{kind}: {names[at]}, final IoU {100 * iou[at]:.1f} %", int(at)) for kind, at in picked.items()]

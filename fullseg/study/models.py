@@ -1,4 +1,4 @@
-"""A network as the study asks it: annotations in, region map out."""
+"""A network as a model of the study: it takes annotations and returns a region map."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -9,35 +9,43 @@ from numpy.typing import NDArray
 
 from fullseg.model.predictor import Predictor
 from fullseg.model.segmenter import Segmenter
-from fullseg.study.plan import Predict
+from fullseg.study.plan import Model, Predict
 from fullseg.types import Annotations
 
 
-def model_of(
+def network_model(
     segmenter: Segmenter,
     counterpart: Segmenter | None,
     device: str,
     precision: Callable[[], AbstractContextManager[Any]],
     *,
     hold_scribbles: bool,
-) -> Callable[[NDArray[np.uint8]], Predict]:
-    """Return what makes a ``Predict`` for an image: the counterpart, where there is one, answers in round 0."""
+) -> Model:
+    """Return a network, or two, as a model of the study.
 
-    def on_image(image: NDArray[np.uint8]) -> Predict:
-        ready: dict[bool, Predictor] = {}
+    Args:
+        segmenter: predicts all rounds, or all but round 0 if there is a counterpart.
+        counterpart: predicts round 0 if it is not None.
+        device: torch device to run on.
+        precision: returns a context manager in which the networks run, for example torch's autocast.
+        hold_scribbles: give every pixel on a scribble's line to its region, whatever the network predicts.
+    """
+
+    def model(image: NDArray[np.uint8]) -> Predict:
+        predictors: dict[bool, Predictor] = {}  # by whether it is the counterpart's
 
         def predict(annotations: Annotations, number: int) -> NDArray[np.int64]:
-            first = number == 0 and counterpart is not None
+            network = counterpart if number == 0 and counterpart is not None else segmenter
+            key = network is counterpart
             with precision():
-                if first not in ready:
-                    model = counterpart if first and counterpart else segmenter
-                    ready[first] = Predictor(model, [], device, hold_scribbles=hold_scribbles)
-                    ready[first].set_image(image)
-                if number == 0:  # the same bits whatever was annotated before
-                    for predictor in ready.values():
+                if key not in predictors:
+                    predictors[key] = Predictor(network, (), device, hold_scribbles=hold_scribbles)
+                    predictors[key].set_image(image)
+                if number == 0:  # an earlier strategy's state would change the last bits of the result
+                    for predictor in predictors.values():
                         predictor.forget()
-                return ready[first].predict(annotations)
+                return predictors[key].predict(annotations)
 
         return predict
 
-    return on_image
+    return model

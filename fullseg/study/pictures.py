@@ -1,6 +1,5 @@
-"""Pictures of a finished study."""
+"""The pictures of a finished study: Fig. 5, Fig. 6, and the worst regions."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,13 +7,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fullseg.formats.atomic import replacing
 from fullseg.pictures import draw_failures
 from fullseg.simulation.interaction import Round
 from fullseg.study.figures import choose_images, curves, interaction_grid
 from fullseg.study.records import ImageRecord
 from fullseg.types import Sample
 
-WORST = 8  # regions drawn
+WORST = 8  # regions that are drawn
 FIGURES = ("fig5", "fig6", "worst_regions")
 
 
@@ -22,44 +22,43 @@ def write_figures(
     folder: Path,
     study: Mapping[str, Any],
     records: Mapping[str, Sequence[ImageRecord]],
-    again: Callable[[int, str], tuple[Sample, Sequence[Round]]],
+    annotate: Callable[[int, str], tuple[Sample, Sequence[Round]]],
 ) -> list[Path]:
-    """Draw Fig. 5, Fig. 6 of the best, median and worst image, and the worst regions.
+    """Draw Fig. 5 of all strategies; Fig. 6 and the worst regions of one strategy.
+
+    That strategy is ``free`` if the study has it, or else its first. If it was studied earlier and not now, its
+    pictures stay as they are.
 
     Args:
         folder: for the pictures.
         study: content of ``study.json``.
-        records: of the strategies that were studied now. Fig. 6 and the worst regions are of ``free`` where the study
-            has it, else of its first strategy; they stay as they are where that was studied earlier.
-        again: annotates the image of an index anew by a strategy: pictures of all would be too many to keep.
+        records: of the strategies that were studied now.
+        annotate: annotates the image of an index once more, by the strategy of a name, and returns the states after
+            all rounds. A study keeps no states, because those of all images would fill the memory.
 
     Returns:
         Paths of the pictures that were drawn.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.png" for name in FIGURES]
-    _save(paths[0], lambda partial: curves({study["experiment"]: study}).savefig(partial, dpi=150))
-    shown = "free" if "free" in study["strategies"] else next(iter(study["strategies"]))
-    if shown not in records:
+    paths = [folder / f"{figure}.png" for figure in FIGURES]
+    with replacing(paths[0]) as partial:
+        curves({study["experiment"]: study}).savefig(partial, dpi=150)
+    name = "free" if "free" in study["strategies"] else next(iter(study["strategies"]))
+    if name not in records:
         return paths[:1]
-    images = records[shown]
+    images = records[name]
     final = np.array([np.nanmean(record.iou[-1]) for record in images])
     chosen = choose_images([record.name for record in images], final)
-    rows = [(title, *again(images[at].index, shown)) for title, at in chosen]
-    _save(paths[1], interaction_grid(rows).save)
-    _save(paths[2], _worst_regions(images, lambda index: again(index, shown)).save)
+    rows = [(title, *annotate(images[at].index, name)) for title, at in chosen]
+    with replacing(paths[1]) as partial:
+        interaction_grid(rows).save(partial)
+    with replacing(paths[2]) as partial:
+        _worst_regions(images, lambda index: annotate(index, name)).save(partial)
     return paths
 
 
-def _save(path: Path, save: Callable[[Path], None]) -> None:
-    """Write a picture whole or not at all: other cells of a sweep may draw theirs to the same path."""
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
-    save(partial)
-    partial.replace(path)
-
-
 def _worst_regions(
-    images: Sequence[ImageRecord], again: Callable[[int], tuple[Sample, Sequence[Round]]]
+    images: Sequence[ImageRecord], annotate: Callable[[int], tuple[Sample, Sequence[Round]]]
 ) -> Image.Image:
     scores = np.concatenate([record.iou[-1] for record in images])
     owner = np.concatenate([np.full(len(record.classes), at) for at, record in enumerate(images)])
@@ -67,7 +66,7 @@ def _worst_regions(
     cases = []
     for at in np.argsort(np.where(np.isnan(scores), np.inf, scores), kind="stable")[:WORST]:
         record, region = images[owner[at]], int(number[at])
-        sample, rounds = again(record.index)
+        sample, rounds = annotate(record.index)
         title = (
             f"{record.name}, region {region}: IoU {100 * record.iou[0, region]:.0f} -> {100 * scores[at]:.0f} % "
             f"after {record.scribbles[-1, region]} scribbles, {record.area[region]} px"

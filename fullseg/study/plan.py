@@ -1,7 +1,7 @@
-"""What is studied: strategies, and what the simulated annotator does on every image."""
+"""The plan of a study: what the simulated annotator does with every image."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,36 +11,29 @@ from fullseg.simulation.noise import Noise
 from fullseg.simulation.randomness import EVALUATION, seeded
 from fullseg.types import Annotations, Sample
 
-Predict = Callable[[Annotations, int], NDArray[np.int64]]  # annotations and the round they are of -> region map (H, W)
-Categories = Sequence[dict[str, Any]]  # id, name and isthing of every class
-
-
-class Strategy(NamedTuple):
-    """One curve of Fig. 5: how scribbles are allocated, and what they are given to."""
-
-    allocation: str  # of ``allocate``
-    model: str  # ``interactive``, ``single_region``, or a classical baseline
-
-
-STRATEGIES = {
-    "per_region": Strategy("per_region", "interactive"),
-    "free": Strategy("free", "interactive"),
-    "single_region": Strategy("per_region", "single_region"),
-    "watershed": Strategy("free", "watershed"),
-    "random_walker": Strategy("free", "random_walker"),
-    "grabcut": Strategy("free", "grabcut"),
-}
+Predict = Callable[[Annotations, int], NDArray[np.int64]]  # annotations and number of the round -> region map (H, W)
+Model = Callable[[NDArray[np.uint8]], Predict]  # takes an image (H, W, 3) RGB and returns what segments it
 
 
 class Plan(NamedTuple):
-    """What the simulated annotator does on every image."""
+    """What the simulated annotator does with every image."""
 
-    rounds: int  # R, of scribbles
+    rounds: int  # R: rounds of scribbles
     noise: Noise
     seed: int
 
     def annotate(self, sample: Sample, predict: Predict, allocation: str) -> Iterator[Round]:
-        """Return an iterator over the R + 1 states of one image; a function of the sample and the seed alone."""
+        """Annotate one image.
+
+        Args:
+            sample: the image, its true regions and its extreme points.
+            predict: of the model that is corrected.
+            allocation: ``per_region`` or ``free``.
+
+        Returns:
+            An iterator over R + 1 states: after the extreme points, and after every round. They depend on nothing but
+            the sample, the model and the plan.
+        """
         return interact(
             sample.region_map,
             sample.extreme_points,

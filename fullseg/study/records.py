@@ -1,4 +1,4 @@
-"""What happened on every image: annotated by the simulated annotator, recorded, written as a table."""
+"""The record of every studied image: its quality and its scribbles after every round, written as a table."""
 
 import time
 from collections.abc import Sequence
@@ -10,29 +10,37 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from fullseg.formats.atomic import replacing
 from fullseg.metrics.boundary import boundary_iou
 from fullseg.metrics.panoptic import PanopticCounts, panoptic_counts
 from fullseg.metrics.region_iou import region_iou
-from fullseg.study.plan import Categories, Plan, Predict
-from fullseg.types import Sample
+from fullseg.study.plan import Plan, Predict
+from fullseg.types import Category, Sample
 
 
 class ImageRecord(NamedTuple):
-    """What happened on one image of N regions in R rounds."""
+    """The course of one image with N regions over R rounds. Row 0 of an array is the state after the extreme points."""
 
-    index: int  # type: ignore[assignment]  # of the image in its split; hides tuple.index
+    index: int  # type: ignore[assignment]  # of the image in its split; it hides tuple.index
     name: str
     classes: NDArray[np.int64]  # (N,)
-    area: NDArray[np.int64]  # (N,) true area in square pixels
-    iou: NDArray[np.float64]  # (R + 1, N) in [0, 1], NaN where there is no pixel
-    boundary_iou: NDArray[np.float64]  # (R + 1, N)
-    scribbles: NDArray[np.int64]  # (R + 1, N), got so far
-    panoptic: list[PanopticCounts]  # R + 1
-    seconds: NDArray[np.float64]  # (R + 1,) of simulating and predicting
+    area: NDArray[np.int64]  # (N,), of the true regions, in square pixels
+    iou: NDArray[np.float64]  # (R + 1, N), in [0, 1]; NaN for a region without a scored pixel
+    boundary_iou: NDArray[np.float64]  # (R + 1, N), in [0, 1]; NaN for a region without a scored pixel
+    scribbles: NDArray[np.int64]  # (R + 1, N), number of scribbles that each region has so far
+    panoptic: list[PanopticCounts]  # R + 1 of them
+    seconds: NDArray[np.float64]  # (R + 1,), time to simulate and predict each round
 
 
 def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -> ImageRecord:
-    """Annotate one image and record its quality after every round."""
+    """Annotate one image and record its quality after every round.
+
+    Args:
+        sample: the image, its true regions and its extreme points.
+        predict: of the model that is corrected.
+        allocation: ``per_region`` or ``free``.
+        plan: rounds, noise and seed.
+    """
     truth, count = sample.region_map, len(sample.classes)
     iou, boundary, given, panoptic, seconds = [], [], [], [], []
     mark = time.perf_counter()
@@ -58,13 +66,19 @@ def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -
     )
 
 
-def write_records(path: Path, records: Sequence[ImageRecord], categories: Categories) -> None:
-    """Write a table with one row an image, region and round, whole or not at all."""
+def write_records(path: Path, records: Sequence[ImageRecord], categories: Sequence[Category]) -> None:
+    """Write a Parquet table with one row per image, region and round. After an error there is no file, or the old one.
+
+    Args:
+        path: of the table.
+        records: of all images.
+        categories: of the data set.
+    """
     parts = []
     for record in records:
         rounds, count = record.iou.shape
         number, region = (grid.ravel() for grid in np.indices((rounds, count)))
-        names = np.array([category["name"] for category in categories], dtype=object)[record.classes]
+        names = np.array([category.name for category in categories], dtype=object)[record.classes]
         columns = {
             "image": np.full(rounds * count, record.index),
             "name": [record.name] * (rounds * count),
@@ -77,6 +91,5 @@ def write_records(path: Path, records: Sequence[ImageRecord], categories: Catego
             "boundary_iou": record.boundary_iou.ravel(),
         }
         parts.append(pa.table(columns))
-    partial = path.with_suffix(".partial")
-    pq.write_table(pa.concat_tables(parts), partial)
-    partial.replace(path)
+    with replacing(path) as partial:
+        pq.write_table(pa.concat_tables(parts), partial)

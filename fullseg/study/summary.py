@@ -1,9 +1,7 @@
-"""The study of Sec. 5.3: images annotated by the simulated annotator, their records, and the numbers of study.json."""
+"""The numbers of ``study.json``: curves over rounds and interaction metrics, computed from the images' records."""
 
-import fcntl
 import functools
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,23 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fullseg.formats.atomic import write_json
+from fullseg.formats.locks import locked
 from fullseg.metrics.interaction import TARGETS, area_under_curve, bootstrap_band, effort, scribbles_to
 from fullseg.metrics.panoptic import PanopticCounts
 from fullseg.metrics.region_iou import SIZES
-from fullseg.study.plan import Categories
 from fullseg.study.records import ImageRecord
+from fullseg.types import Category
 
 
 def summarise(
-    records: Sequence[ImageRecord], categories: Categories, *, rounds: int, resamplings: int, seed: int
+    records: Sequence[ImageRecord], categories: Sequence[Category], *, rounds: int, resamplings: int, seed: int
 ) -> dict[str, Any]:
-    """Return one strategy's entry of ``study.json``: curves over rounds, their bands, and the interaction metrics.
+    """Return the entry of one strategy in ``study.json``: plain lists and numbers.
+
+    Curves are lists of R + 1 values: after the extreme points, and after every round.
 
     Args:
-        records: of all images, at least one region among them.
-        categories: of the data set; things and stuff are told apart where there is both.
-        rounds: R, the budget of scribbles per region.
-        resamplings: of the bootstrap.
+        records: of all images; they have at least one region.
+        categories: of the data set. If it has both things and stuff, each gets a curve of its own.
+        rounds: R, also the budget of scribbles per region.
+        resamplings: of the images, for the 95 % bands (bootstrap).
         seed: of the bootstrap.
     """
     regions = sum(record.iou.shape[1] for record in records)
@@ -57,13 +58,13 @@ def summarise(
     }
 
 
-def _groups(records: Sequence[ImageRecord], categories: Categories) -> dict[str, list[float | None]]:
-    """Return the curve of every group of regions: by size, and of things and stuff where there are both."""
+def _groups(records: Sequence[ImageRecord], categories: Sequence[Category]) -> dict[str, list[float | None]]:
+    """Return the IoU curve of every group of regions: by size, and things and stuff if there are both."""
     groups = {
         name: [record.iou[:, (record.area >= low) & (record.area < high)] for record in records]
         for name, (low, high) in SIZES.items()
     }
-    isthing = np.array([bool(category["isthing"]) for category in categories])
+    isthing = np.array([category.isthing for category in categories])
     if isthing.any() and not isthing.all():
         groups["things"] = [record.iou[:, isthing[record.classes]] for record in records]
         groups["stuff"] = [record.iou[:, ~isthing[record.classes]] for record in records]
@@ -71,7 +72,14 @@ def _groups(records: Sequence[ImageRecord], categories: Categories) -> dict[str,
 
 
 def _mean(parts: Sequence[NDArray[np.float64]]) -> list[float | None]:
-    """Return the mean over all regions of arrays (R + 1, n), without NaN; None where there is no region."""
+    """Return the R + 1 means over the regions of several images.
+
+    Args:
+        parts: of each image (R + 1, n); NaN is left out.
+
+    Returns:
+        One mean per round; None if no region counts.
+    """
     values = np.concatenate(parts, axis=1)
     scored = ~np.isnan(values)
     counts = np.count_nonzero(scored, axis=1)
@@ -79,19 +87,25 @@ def _mean(parts: Sequence[NDArray[np.float64]]) -> list[float | None]:
     return [float(total / count) if count else None for total, count in zip(sums, counts, strict=True)]
 
 
-def write_study(path: Path, head: dict[str, Any], strategies: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Write ``study.json``, keeping the strategies of an earlier study of the same model, data and plan."""
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # two cells of a sweep may study one model by two strategies at once
+def write_study(path: Path, header: dict[str, Any], strategies: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Write ``study.json``. Strategies of an earlier study stay in it if that study has the same header.
+
+    Args:
+        path: of the file.
+        header: what the file says of the model, the data and the plan.
+        strategies: entries of the strategies that were studied now.
+
+    Returns:
+        The content of the file.
+    """
+    # Two cells of a sweep may study one model at once, each by another strategy.
+    with locked(path.with_name(f".{path.stem}.lock"), f"{path}: another study writes it"):
         kept: dict[str, Any] = {}
         if path.is_file():
             earlier = json.loads(path.read_text())
             kept = earlier.pop("strategies")
-            if earlier != json.loads(json.dumps(head)):
+            if earlier != json.loads(json.dumps(header)):
                 kept = {}
-        content = {**head, "strategies": {**kept, **strategies}}
+        content = {**header, "strategies": {**kept, **strategies}}
         write_json(path, content)
-    finally:
-        os.close(folder)
     return content

@@ -1,1 +1,1 @@
-"""Sweeps: the cells of a W&B sweep file, run on this machine."""
+"""Sweeps: the files of W&B sweeps, whose cells run on this machine."""

@@ -1,4 +1,4 @@
-"""The cells of a sweep: one command line each, checked before any of them runs."""
+"""The cells of a sweep: one command line per cell, all checked before any of them runs."""
 
 import hashlib
 import json
@@ -16,37 +16,40 @@ from fullseg.runs.find import find_checkpoint
 from fullseg.sweeps.command import expand_command
 from fullseg.sweeps.file import Sweep
 
-LONGEST_NAME = 100  # characters, of a folder
-OWN = {"train": ("experiment", "resume", "runs"), "study": ("resume", "runs")}  # options that a sweep sets itself
+LONGEST_NAME = 100  # characters of a folder's name
+OWN = {
+    "train": ("experiment", "resume", "runs"),
+    "study": ("resume", "runs"),
+}  # options that the sweep sets itself, by command
 
 
 class Cell(NamedTuple):
     """One run of a sweep."""
 
-    name: str  # of its folder: what varies, and its key
+    name: str  # of its folder: the parameters that vary, then the key
     key: str  # hash of its command
     parameters: dict[str, Any]
     command: list[str]  # with W&B's macros expanded
-    job: str  # "train", "study", or "" where it is another program's
-    config: Config | None  # what the command's options amount to, for train and study
-    pins: list[str]  # the models that it uses, found when the sweep starts, so that it is one table of one model
-    missing: str  # why one of them was not found
+    job: str  # "train" or "study"; "" for another program
+    config: Config | None  # the complete configuration, for train and study
+    pins: list[str]  # overrides that fix the models it uses, so that a whole table is of the same models
+    missing: str  # why one of these models was not found; empty: all were
 
 
 def make_cells(sweep: Sweep, overrides: Sequence[str], experiment: Path | None, runs: Path) -> list[Cell]:
     """Expand and check every cell.
 
     Args:
-        sweep: of ``read_sweep``.
-        overrides: ``key=value`` each, appended to every cell's command.
-        experiment: YAML to run instead of the command's, or None.
+        sweep: the checked sweep file.
+        overrides: ``key=value`` each; they are appended to every cell's command.
+        experiment: YAML that replaces the one in the command, or None.
         runs: folder of all run folders.
 
     Returns:
-        The cells in W&B's order; of two with the same command, the first.
+        The cells in W&B's order. Of two cells with the same command only the first.
 
     Raises:
-        ConfigError: if a cell's options are wrong: its name is in the message.
+        ConfigError: if a cell's options are wrong. The message names the cell.
     """
     cells: dict[str, Cell] = {}
     for parameters in sweep.combinations:
@@ -67,7 +70,7 @@ def _make_cell(
         sweep.program,
         parameters,
         interpreter=sys.executable,
-        args_json_file="${args_json_file}",  # its path holds the key: see ``launch_command``
+        args_json_file="${args_json_file}",  # its path depends on the cell's key, which launch_command knows
         environ=os.environ,
     )
     job, at = fullseg_job(command)
@@ -84,14 +87,16 @@ def _make_cell(
             missing = str(error)
     elif overrides or experiment is not None:
         raise ConfigError("key=value and --experiment are for commands of `-m fullseg train` and `-m fullseg study`")
-    same = ["python" if word == sys.executable else word for word in command]  # whatever the environment's folder
+    same = [
+        "python" if word == sys.executable else word for word in command
+    ]  # so that the key does not depend on the environment's folder
     key = hashlib.sha256(json.dumps([same, pins]).encode()).hexdigest()[:8]
     name = f"{label[:LONGEST_NAME]}-{key}" if label else key
     return Cell(name, key, parameters, command, job, config, pins, missing)
 
 
 def fullseg_job(command: Sequence[str]) -> tuple[str, int]:
-    """Return which of fullseg's commands that take options a command line is, and where its experiment stands."""
+    """Return ``train`` or ``study`` and where the experiment stands in the words; ("", 0) for another program."""
     for at in range(len(command) - 3):
         if list(command[at : at + 2]) == ["-m", "fullseg"] and command[at + 2] in ("train", "study"):
             return command[at + 2], at + 3
@@ -108,7 +113,7 @@ def _configuration(job: str, words: Sequence[str]) -> Config:
 
 
 def _pins(job: str, config: Config) -> list[str]:
-    """Return the overrides that name the checkpoints which a cell uses: newer ones must not get into the same table."""
+    """Return overrides that fix the checkpoints which a cell uses. Newer ones must not enter the same table."""
     if job == "study":
         return [f"checkpoint={_find('checkpoint', config.checkpoint or config.experiment, config)}"]
     if config.scribbles.max_scribbles and config.counterpart is not None:
@@ -123,13 +128,13 @@ def _find(option: str, value: str, config: Config) -> str:
 
 
 def launch_command(cell: Cell, experiment: str, runs: Path, *, go_on: bool) -> list[str]:
-    """Return what is run: a cell's command, its place, and where it goes on from.
+    """Return the command line that runs a cell in its folder, or resumes it.
 
     Args:
         cell: to run.
-        experiment: name of the cell's folder below ``runs``.
+        experiment: the cell's folder, relative to ``runs``.
         runs: folder of all run folders.
-        go_on: from the last checkpoint, if there is one.
+        go_on: resume from the last checkpoint, if there is one.
     """
     folder = runs / experiment
     words = [str(folder / "args.json") if word == "${args_json_file}" else word for word in cell.command]
@@ -143,17 +148,17 @@ def launch_command(cell: Cell, experiment: str, runs: Path, *, go_on: bool) -> l
 
 
 def label_of(varied: dict[str, Any]) -> str:
-    """Name a cell after the parameters that vary, in characters that any file system takes."""
+    """Return a cell's name: the parameters that vary, in characters that every file system allows."""
     titles = short_names(list(varied))
-    return ",".join(f"{titles[name]}={shown(value)}" for name, value in varied.items())
+    return ",".join(f"{titles[name]}={value_in_name(value)}" for name, value in varied.items())
 
 
-def shown(value: Any) -> str:  # noqa: ANN401  a value of YAML
-    """Return a parameter's value in characters that any file system takes."""
+def value_in_name(value: Any) -> str:  # noqa: ANN401  a value of YAML
+    """Return a parameter's value in characters that every file system allows."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", str(value)).strip("-") or "none"
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
-    """Return the last part of every dotted name, the whole where two end alike."""
+    """Return the last part of each dotted name, or the whole name if two have the same last part."""
     ends = [name.rsplit(".", 1)[-1] for name in names]
     return {name: end if ends.count(end) == 1 else name for name, end in zip(names, ends, strict=True)}

@@ -1,4 +1,4 @@
-"""A cell's command line, expanded by W&B's own rules (those of ``wandb agent``, wandb 0.31)."""
+"""A cell's command line, expanded by the rules of ``wandb agent`` (wandb 0.31)."""
 
 import json
 import re
@@ -21,12 +21,12 @@ def expand_command(
     """Put a cell's parameters into a sweep's command.
 
     Args:
-        command: words; ``${...}`` as a whole word is a macro, and an unknown macro vanishes. Empty: W&B's default.
-        program: of the sweep.
-        parameters: of the cell, by name.
-        interpreter: what ``${interpreter}`` stands for. W&B's agent writes ``python``, whichever is first in the PATH.
-        args_json_file: path that ``${args_json_file}`` stands for; ``args_json(parameters)`` is to be written there.
-        environ: environment variables; ``${envvar:NAME}`` of one that is not set is its name.
+        command: words. A whole word ``${...}`` is a macro; unknown macros are dropped. Empty: W&B's default command.
+        program: the sweep's ``program``.
+        parameters: the cell's values, by name.
+        interpreter: replaces ``${interpreter}``. W&B's agent uses the first ``python`` on the PATH.
+        args_json_file: path that replaces ``${args_json_file}``; the caller writes ``args_json(parameters)`` there.
+        environ: environment variables. ``${envvar:NAME}`` of a variable that is not set becomes its name.
 
     Returns:
         The words of the command line.
@@ -49,7 +49,7 @@ def expand_command(
 
 
 def args_json(parameters: Mapping[str, Any]) -> str:
-    """Return the parameters as W&B writes them for ``${args_json}`` and ``${args_json_file}``."""
+    """Return the parameters in the JSON that W&B writes for ``${args_json}`` and ``${args_json_file}``."""
     return json.dumps(dict(parameters))
 
 

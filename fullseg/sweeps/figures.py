@@ -1,4 +1,4 @@
-"""The picture of a sweep: which one follows from what varies in it."""
+"""The picture of a sweep. Which kind it is depends on the parameters that vary."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,13 +8,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fullseg.study.figures import NAMES, label_curves
+from fullseg.config.strategies import STRATEGIES
+from fullseg.study.figures import label_curves
 from fullseg.sweeps.results import Group
 
+TITLES = {name: strategy.title for name, strategy in STRATEGIES.items()}
 COLOURS = ("#2166ac", "#b2182b", "#1b7837", "#e08214", "#762a83", "#35978f", "#c51b7d", "#777777")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 COST = {"seconds_per_round": "time of a round of scribbles, ms", "seconds_per_image": "time of an image, ms"}
-# Options of the model that change what it costs.
+# Options that change what the model costs.
 COSTLY = ("backbone", "features", "stride", "feature_channels")
 COSTLY_HEAD = ("roi_size", "mask_size", "head_channels", "head_dilations")
 ACCURACY = {
@@ -23,11 +25,11 @@ ACCURACY = {
     "iou": "mean IoU of extreme points alone, %",
 }
 MOST_CURVES = 8
-LONG = 12  # characters, of a tick's label
+LONG = 12  # characters of a tick's label; longer ones are turned
 
 
 def draw(title: str, groups: Sequence[Group]) -> Figure:
-    """Draw accuracy against cost where the model's size varies, few studies as curves, anything else as points."""
+    """Draw accuracy against cost if the model's size varies, curves for a few studies, else points."""
     accuracy = next(key for key in ACCURACY if all(one.values_of(key) for one in groups))
     cost = next((key for key in COST if all(one.values_of(key) for one in groups)), None)
     names = list(groups[0].values)
@@ -42,7 +44,7 @@ def draw(title: str, groups: Sequence[Group]) -> Figure:
 
 
 def _curves(groups: Sequence[Group]) -> Figure:
-    """Draw IoU against scribbles per region: means over the seeds, with bands of one standard deviation."""
+    """Draw IoU against scribbles per region: the mean over seeds, with a band of one standard deviation."""
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
     for number, one in enumerate(groups):
@@ -58,7 +60,7 @@ def _curves(groups: Sequence[Group]) -> Figure:
 
 
 def _accuracy_against_cost(groups: Sequence[Group], accuracy: str, cost: str) -> Figure:
-    """Draw every model as a point, coloured by its memory; a line and numbers mark those that nothing beats in both."""
+    """Draw each model as a point coloured by its memory. A line and numbers mark models that no other beats in both."""
     figure = Figure(figsize=(8, 6.5), layout="constrained")
     axes = figure.subplots()
     x, y = np.array([[1e3 * one.mean(cost), 100 * one.mean(accuracy)] for one in groups]).T
@@ -96,12 +98,12 @@ def _accuracy_against_cost(groups: Sequence[Group], accuracy: str, cost: str) ->
     axes.set_ylabel(ACCURACY[accuracy])
     axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize=8, loc="lower right")
-    figure.colorbar(points, ax=axes, label="memory of the run at its peak, GB")
+    figure.colorbar(points, ax=axes, label="peak memory of the run, GB")
     return figure
 
 
 def _front(x: Sequence[float], y: Sequence[float]) -> list[int]:
-    """Return the points that no other beats in both: the smallest x first."""
+    """Return the points that no other point beats in both x (less) and y (more), by rising x."""
     front: list[int] = []
     for at in np.lexsort((-np.asarray(y), np.asarray(x))):
         if not front or y[at] > y[front[-1]]:
@@ -110,7 +112,7 @@ def _front(x: Sequence[float], y: Sequence[float]) -> list[int]:
 
 
 def _points(groups: Sequence[Group], accuracy: str) -> Figure:
-    """Draw accuracy against one parameter: others as colours, and a panel for every value of one."""
+    """Draw accuracy against one parameter. A second parameter gives colours, a third one panels."""
     names = list(groups[0].values)
     along = max(
         names, key=lambda name: (_numbers(groups, name) is not None, len(_distinct(groups, name))), default=None
@@ -118,7 +120,7 @@ def _points(groups: Sequence[Group], accuracy: str) -> Figure:
     others = [name for name in names if name != along]
     panel = min(others, key=lambda name: len(_distinct(groups, name))) if len(others) > 1 else None
     panels = _distinct(groups, panel)
-    longest = max(map(len, _distinct(groups, along)))  # written upright where it is long
+    longest = max(map(len, _distinct(groups, along)))  # long labels are written upright
     figure = Figure(figsize=(2.2 + 3.4 * len(panels), 4.2 + 0.07 * longest * (longest > LONG)), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     hues = list(dict.fromkeys(_hue(one, along, panel) for one in groups))
@@ -140,7 +142,7 @@ def _panel(axes: Axes, groups: Sequence[Group], accuracy: str, along: str | None
     positions = numbers or {value: float(at) for at, value in enumerate(ticks)}
     step = min((b - a for a, b in pairwise(sorted(positions.values()))), default=1.0)
     for number, (hue, chosen) in enumerate(hues.items()):
-        shift = 0.08 * step * (number - (len(hues) - 1) / 2)  # so that error bars don't cover each other
+        shift = 0.08 * step * (number - (len(hues) - 1) / 2)  # so that error bars do not cover each other
         colour = COLOURS[number % len(COLOURS)]
         x = np.array([positions[one.values.get(along or "", "")] + shift for one in chosen])
         order = np.argsort(x)
@@ -157,7 +159,7 @@ def _panel(axes: Axes, groups: Sequence[Group], accuracy: str, along: str | None
             elinewidth=1.2,
             label=hue or None,
         )
-        for at, one in zip(x, chosen, strict=True):  # every seed
+        for at, one in zip(x, chosen, strict=True):  # a point per seed
             values = 100 * np.array(one.values_of(accuracy))
             axes.plot(np.full(len(values), at), values, ".", color=colour, alpha=0.4, markersize=5)
     rotation = 90 if max(map(len, ticks)) > LONG else 0
@@ -173,17 +175,17 @@ def _hue(one: Group, along: str | None, panel: str | None) -> str:
 
 def _name(values: dict[str, str]) -> str:
     return ", ".join(
-        NAMES.get(value, value) if name == "strategy" else f"{name}={value}" for name, value in values.items()
+        TITLES.get(value, value) if name == "strategy" else f"{name}={value}" for name, value in values.items()
     )
 
 
 def _distinct(groups: Sequence[Group], name: str | None) -> list[str]:
-    """Return the values of a parameter; one empty value where there is no parameter."""
+    """Return the distinct values of a parameter; one empty value if there is no parameter."""
     return list(dict.fromkeys(one.values.get(name or "", "") for one in groups))
 
 
 def _numbers(groups: Sequence[Group], name: str | None) -> dict[str, float] | None:
-    """Return a parameter's values as numbers, None if they are none."""
+    """Return a parameter's values as numbers, or None if one is no number."""
     try:
         return {value: float(value) for value in _distinct(groups, name)}
     except ValueError:

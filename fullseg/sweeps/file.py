@@ -1,4 +1,4 @@
-"""A sweep's YAML, as ``wandb sweep`` takes it: its check, and the combinations of parameters that it asks for."""
+"""A sweep's YAML, the file that ``wandb sweep`` takes: checked, and expanded to combinations of parameters."""
 
 import itertools
 import re
@@ -12,7 +12,7 @@ import yaml
 from fullseg.config.options import nearest
 from fullseg.errors import ConfigError
 
-KEYS = (  # W&B's schema (PyPI's sweeps 0.3.0)
+KEYS = (  # of W&B's schema (PyPI's sweeps 0.3.0)
     *("apiVersion", "command", "controller", "description", "early_terminate", "entity", "image_uri", "job", "kind"),
     *("method", "metric", "metrics", "name", "parameters", "program", "project", "run_cap", "scheduler"),
 )
@@ -21,9 +21,9 @@ ELSEWHERE = {
     "image_uri": "W&B Launch runs images; a sweep here has a command",
     "job": "W&B Launch runs jobs; a sweep here has a command",
     "metrics": "several metrics are for W&B's custom schedulers",
-    "scheduler": "custom schedulers run at W&B's server",
+    "scheduler": "custom schedulers run on W&B's server",
 }
-DISTRIBUTIONS = {  # what may stand beside the distribution's name
+DISTRIBUTIONS = {  # keys that each distribution needs
     "constant": {"value"},
     "categorical": {"values"},
     "categorical_w_probabilities": {"values", "probabilities"},
@@ -31,26 +31,26 @@ DISTRIBUTIONS = {  # what may stand beside the distribution's name
     "uniform": {"min", "max"},
     "log_uniform_values": {"min", "max"},
 }
-DRAWS_PER_CELL = 100  # until a random sweep gives up to find a combination that it has not had yet
+DRAWS_PER_CELL = 100  # after so many draws a random sweep stops to look for a new combination
 
 
 class Parameter(NamedTuple):
-    """What one parameter may be."""
+    """The values that one parameter may have."""
 
     distribution: str
-    values: list[Any]  # of the first three distributions
+    values: list[Any]  # for the distributions constant, categorical and categorical_w_probabilities
     probabilities: list[float] | None
     low: float
     high: float
 
 
 class Sweep(NamedTuple):
-    """What a sweep's file says."""
+    """A checked sweep file."""
 
     name: str
     program: str
-    command: list[str]  # before W&B's macros are expanded; empty: W&B's default
-    combinations: list[dict[str, Any]]  # one a cell, parameters by name in W&B's order: sorted
+    command: list[str]  # words with W&B's macros; empty: W&B's default command
+    combinations: list[dict[str, Any]]  # one per cell: value by parameter, in W&B's (sorted) order
     varied: list[str]  # parameters with more than one value
 
 
@@ -58,7 +58,7 @@ def read_sweep(path: Path) -> Sweep:
     """Read and check a sweep.
 
     Raises:
-        ConfigError: for what W&B would not take either, and for what needs its server.
+        ConfigError: if W&B would refuse the file, too, or if it needs W&B's server.
     """
     content = _read(path)
     parameters = {name: _parameter(path, name, content["parameters"][name]) for name in sorted(content["parameters"])}
@@ -105,7 +105,9 @@ def _check(path: Path, content: dict[str, Any]) -> None:
     if not isinstance(content.get("parameters"), dict) or not content["parameters"]:
         raise ConfigError(f"{path}: parameters: name at least one")
     if not isinstance(content.get("command", []), list):
-        raise ConfigError(f"{path}: command={content['command']!r}: write a list, a word of the command line each")
+        raise ConfigError(
+            f"{path}: command={content['command']!r}: write a list with one word of the command line per item"
+        )
     if not content.get("command") and not content.get("program"):
         raise ConfigError(f"{path}: write a command or a program")
     cap = content.get("run_cap", 1)
@@ -142,7 +144,7 @@ def _parameter(path: Path, name: str, options: Any) -> Parameter:  # noqa: ANN40
         raise ConfigError(f"{where}: values={values!r}: write a list of at least one")
     chances = options.get("probabilities")
     if chances is not None and not (_numbers(chances) and len(chances) == len(values) and sum(chances) > 0):
-        raise ConfigError(f"{where}: probabilities={chances!r}: write one number a value")
+        raise ConfigError(f"{where}: probabilities={chances!r}: write one number per value")
     if distribution == "int_uniform":
         values = list(range(low, high + 1)) if high - low < 1000 else []
     return Parameter(distribution, values, chances, low, high)
@@ -157,7 +159,7 @@ def _positive(distribution: str, low: float) -> bool:
 
 
 def _grid(path: Path, parameters: dict[str, Parameter]) -> Iterable[dict[str, Any]]:
-    """Yield all combinations in W&B's order: parameters by name, the last one changing fastest."""
+    """Yield all combinations in W&B's order: parameters sorted by name, the last one changes fastest."""
     for name, parameter in parameters.items():
         if parameter.distribution not in ("constant", "categorical", "int_uniform") or not parameter.values:
             raise ConfigError(f"{path}: parameter {name}: a grid needs value or values, not {parameter.distribution}")
@@ -166,9 +168,9 @@ def _grid(path: Path, parameters: dict[str, Parameter]) -> Iterable[dict[str, An
 
 
 def _random(path: Path, parameters: dict[str, Parameter], cap: int | None) -> list[dict[str, Any]]:
-    """Draw ``cap`` different combinations: the same ones every time, so that a sweep can go on."""
+    """Draw ``cap`` different combinations. They are the same every time, so that a sweep can go on."""
     if cap is None:
-        raise ConfigError(f"{path}: method=random has no end: say how many cells with run_cap")
+        raise ConfigError(f"{path}: method=random never ends by itself: set run_cap to the number of cells")
     rng = np.random.default_rng(0)
     found: list[dict[str, Any]] = []
     for _ in range(DRAWS_PER_CELL * cap):

@@ -1,4 +1,4 @@
-"""What a sweep ends with: results.csv, a table with the seeds taken together, and a picture."""
+"""Results of a sweep: results.csv with a row per cell, and a table with the mean over seeds."""
 
 import csv
 import json
@@ -11,65 +11,70 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from fullseg.formats.atomic import replacing
 from fullseg.sweeps.cell_folder import read_state
 from fullseg.sweeps.cells import Cell, short_names
 from fullseg.sweeps.file import Sweep
 
-METRICS = {  # in results.csv: title in the table, factor, digits
+METRICS = {  # name in results.csv: (title in the table, factor, digits)
     "iou": ("IoU", 100, 1),  # extreme points alone, after training
     "iou_best": ("best", 100, 1),  # of all evaluations
     "iou_at_4": ("IoU at 4", 100, 1),  # scribbles per region
     "iou_at_end": ("at the end", 100, 1),  # of the study
     "auc": ("AUC", 100, 1),
     "noc_85": ("NoC@85", 1, 2),
-    "seconds_per_image": ("ms an image", 1000, 0),  # extreme points to region map
-    "seconds_per_round": ("ms a round", 1000, 0),  # of the study's annotator and the model
-    "memory": ("memory, GB", 1e-9, 2),  # at the run's peak: the GPU's, or all of the process
+    "seconds_per_image": ("ms per image", 1000, 0),  # extreme points to region map
+    "seconds_per_round": ("ms per round", 1000, 0),  # simulated annotator and model
+    "memory": ("memory, GB", 1e-9, 2),  # peak of the run: of the GPU, else of the process
     "seconds": ("minutes", 1 / 60, 1),
 }
-SPARED = {"iou_best": "iou", "iou_at_end": "iou_at_4", "seconds_per_image": "seconds_per_round"}  # the table is wide
-TOGETHER = ("seed", "study.strategies")  # not told apart by: seeds are repetitions, and a strategy has its own column
+SPARED = {
+    "iou_best": "iou",
+    "iou_at_end": "iou_at_4",
+    "seconds_per_image": "seconds_per_round",
+}  # left out of the table if the other is there: it is wide
+TOGETHER = ("seed", "study.strategies")  # they separate no groups: seeds are repetitions, strategies have a column
 
 
 class Row(NamedTuple):
-    """A finished cell's numbers, by one strategy where it was studied."""
+    """The numbers of a finished cell; of a study, those of one strategy."""
 
     cell: str
     parameters: dict[str, Any]
-    strategy: str  # empty: not studied
+    strategy: str  # empty if the cell was not studied
     metrics: dict[str, float]
     curve: NDArray[np.float64] | None  # (R + 1, 2): scribbles per region, IoU
 
 
 class Group(NamedTuple):
-    """Rows that differ in the seed alone."""
+    """Rows that differ only in the seed."""
 
-    values: dict[str, str]  # what tells it from the others, by short name
+    values: dict[str, str]  # values that distinguish this group, by short name
     rows: list[Row]
 
     def values_of(self, metric: str) -> list[float]:
-        """Return one number a row that has it."""
+        """Return a metric of all rows that have it."""
         return [row.metrics[metric] for row in self.rows if metric in row.metrics]
 
     def mean(self, metric: str) -> float:
-        """Return the mean over the rows, NaN where there is none."""
+        """Return the mean of a metric over the rows, NaN without any."""
         values = self.values_of(metric)
         return float(np.mean(values)) if values else float("nan")
 
     def deviation(self, metric: str) -> float:
-        """Return the sample standard deviation over the rows, NaN for fewer than two."""
+        """Return the sample standard deviation of a metric over the rows, NaN for fewer than two."""
         values = self.values_of(metric)
         return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
 
 def write_results(folder: Path, plan: Sweep, cells: Sequence[Cell], console: Console) -> list[Group]:
-    """Write results.csv, print the table.
+    """Write results.csv and print the table.
 
     Args:
         folder: of the sweep.
-        plan: of ``read_sweep``.
-        cells: in their order; those that left no result are only listed.
-        console: for the table.
+        plan: the checked sweep file.
+        cells: in the sweep's order. In results.csv a cell without a result has its name and status only.
+        console: where the table is printed.
 
     Returns:
         The groups of the table.
@@ -84,7 +89,7 @@ def write_results(folder: Path, plan: Sweep, cells: Sequence[Cell], console: Con
 
 
 def read_rows(cell: Cell, folder: Path) -> list[Row]:
-    """Read what a cell left: a row a strategy if it was studied, else one; none if it is not done."""
+    """Read the result of a cell: one row per strategy after a study, else one row; none if the cell is not done."""
     state, path = read_state(folder), folder / "result.json"
     if state.status != "done" or not path.is_file():
         return []
@@ -122,7 +127,7 @@ def _known(metrics: dict[str, float | None]) -> dict[str, float]:
 
 
 def group(rows: Iterable[Row], varied: Sequence[str]) -> list[Group]:
-    """Take together the rows that differ in the seed alone, in the order of the first of each."""
+    """Group the rows that differ only in the seed. Groups are in the order of their first rows."""
     rows = list(rows)
     names = [name for name in varied if name not in TOGETHER]
     titles = short_names(names)
@@ -135,8 +140,8 @@ def group(rows: Iterable[Row], varied: Sequence[str]) -> list[Group]:
     return list(groups.values())
 
 
-def shown_metrics(groups: Sequence[Group]) -> list[str]:
-    """Return the metrics that any row has, in the table's order, but for those that others stand in for."""
+def metrics_in_table(groups: Sequence[Group]) -> list[str]:
+    """Return the metrics for the table, in its order: those that a row has and that no other metric replaces."""
     there = [key for key in METRICS if any(one.values_of(key) for one in groups)]
     stood_in_for = {key for key, other in SPARED.items() if other in there}
     if any(one.values_of("iou_best") != one.values_of("iou") for one in groups):
@@ -146,13 +151,11 @@ def shown_metrics(groups: Sequence[Group]) -> list[str]:
 
 def _table(title: str, groups: Sequence[Group]) -> Table:
     several = max(len(one.rows) for one in groups) > 1
-    table = Table(
-        title=title, caption="mean ± standard deviation over the runs; IoU and AUC in percent" if several else ""
-    )
+    table = Table(title=title, caption="mean ± standard deviation over runs; IoU and AUC in percent" if several else "")
     for name in groups[0].values:
         table.add_column(name)
     table.add_column("runs", justify="right")
-    metrics = shown_metrics(groups)
+    metrics = metrics_in_table(groups)
     for key in metrics:
         table.add_column(METRICS[key][0], justify="right")
     for one in groups:
@@ -169,7 +172,7 @@ def _number(one: Group, key: str) -> str:
 
 
 def _write_csv(path: Path, rows: Sequence[Row], cells: Sequence[Cell], folder: Path) -> None:
-    """Write a line a row, and one for every cell that left none, whole or not at all."""
+    """Write results.csv: a line per row, and one per cell without a row."""
     lines: list[dict[str, Any]] = [
         {"cell": row.cell, "status": "done", **row.parameters, "strategy": row.strategy, **row.metrics} for row in rows
     ]
@@ -187,9 +190,7 @@ def _write_csv(path: Path, rows: Sequence[Row], cells: Sequence[Cell], folder: P
         "strategy",
         *METRICS,
     ]
-    partial = path.with_suffix(".partial")
-    with partial.open("w", newline="") as file:
+    with replacing(path) as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(lines)
-    partial.replace(path)

@@ -1,4 +1,4 @@
-"""``python -m fullseg sweep``: a sweep of W&B run here, without its server."""
+"""``fullseg sweep``: runs the cells of a W&B sweep on this machine, without W&B's server."""
 
 import shlex
 import shutil
@@ -17,9 +17,9 @@ from fullseg.sweeps.figures import draw
 from fullseg.sweeps.file import read_sweep
 from fullseg.sweeps.results import write_results
 from fullseg.sweeps.runner import Runner, alone, visible_gpus
-from fullseg.sweeps.tracking import track
+from fullseg.sweeps.tracking import log_sweep
 
-TAIL = 8  # lines of a failed cell's log that are shown
+TAIL = 8  # last lines of a failed cell's log that are printed
 
 
 def sweep(
@@ -31,14 +31,14 @@ def sweep(
     jobs: int | None,
     dry_run: bool,
 ) -> int:
-    """Run all cells of a sweep that are not done yet; then print, write and draw their results.
+    """Run all cells of a sweep that are not done yet; then print, write and draw the results.
 
     Args:
-        path: YAML that ``wandb sweep`` takes.
-        overrides: ``key=value`` each, for every cell.
-        experiment: YAML to run instead of the one in the sweep's command.
-        runs: folder of all run folders; the sweep's is ``sweeps/<name>/`` in it.
-        jobs: cells at once; None: one a GPU, or one.
+        path: the sweep's YAML.
+        overrides: ``key=value`` each; they are appended to every cell's command.
+        experiment: YAML that replaces the one in the sweep's command, or None.
+        runs: folder of all run folders. The sweep's folder is ``sweeps/<name>/`` in it.
+        jobs: cells that run at once; None: one per GPU, one on a CPU.
         dry_run: list the cells and run none.
 
     Returns:
@@ -46,12 +46,12 @@ def sweep(
 
     Raises:
         ConfigError: for a wrong file or option or a missing model, before any cell runs.
-        DataError: for bad data, likewise.
+        DataError: for bad data, before any cell runs.
         Interrupted: after Ctrl-C, when the cells have stopped.
     """
     console = Console(width=None if sys.stdout.isatty() else 160)
     plan = read_sweep(path)
-    if experiment is not None:  # other data, another table
+    if experiment is not None:  # another experiment gets another table
         plan = plan._replace(name=f"{plan.name}-{_experiment_name(experiment)}")
     cells = make_cells(plan, overrides, experiment, runs)
     folder = runs / "sweeps" / plan.name
@@ -67,7 +67,7 @@ def sweep(
     if groups:
         draw(plan.name, groups).savefig(folder / "results.png", dpi=150)
         tracking = next((cell.config.tracking for cell in cells if cell.config is not None), TrackingConfig())
-        track(folder, groups, folder / "results.png", tracking)
+        log_sweep(folder, groups, folder / "results.png", tracking)
         console.print(f"            {folder}/results.png", soft_wrap=True, highlight=False)
     return _print_failures(console, folder, cells)
 
@@ -87,7 +87,7 @@ def _list(console: Console, folder: Path, cells: Sequence[Cell]) -> None:
 
 
 def _check(cells: Sequence[Cell]) -> None:
-    """Find out before any cell runs whether what they need is there; prepare the data once, not in all at once."""
+    """Check before any cell runs that models and data are there. The data is prepared here, once for all cells."""
     one_gpu = bool(visible_gpus())
     prepared = []
     for cell in cells:
@@ -107,12 +107,14 @@ def _print_failures(console: Console, folder: Path, cells: Sequence[Cell]) -> in
     for cell in failed:
         state, log = read_state(folder / cell.name), folder / cell.name / "log.txt"
         lines = log.read_text(errors="replace").splitlines()
-        lines = [line for line in lines if not line.startswith("$ ")][-TAIL:]  # the command is in cell.json, too
+        lines = [line for line in lines if not line.startswith("$ ")][
+            -TAIL:
+        ]  # without the command, which cell.json has
         text = "\n".join(
             [f"{state.status}, exit status {state.exit_status}: {log}", *(f"  | {line}" for line in lines)]
         )
         console.print(text, soft_wrap=True, markup=False, highlight=False)
     if failed:
-        text = f"{len(failed)} of {len(cells)} cells failed; the same command runs them again"
+        text = f"{len(failed)} of {len(cells)} cells failed; run the same command to try them again"
         console.print(text, soft_wrap=True, highlight=False)
     return len(failed)

@@ -1,4 +1,4 @@
-"""The processes of a sweep: several cells at once on the devices there are, stopped and gone on with."""
+"""The processes of a sweep: several cells at once on the GPUs or the CPU, stopped and resumed."""
 
 import fcntl
 import os
@@ -21,11 +21,11 @@ from fullseg.sweeps.cell_folder import RESULT_VARIABLE, State, read_state, write
 from fullseg.sweeps.cells import Cell, launch_command
 
 NOT_FOR_CELLS = ("WANDB_SWEEP_ID", "WANDB_RUN_ID", "WANDB_NAME", "WANDB_RESUME", "WANDB_SERVICE")
-PAUSE = 0.2  # seconds between looks at the cells' processes
+PAUSE = 0.2  # seconds between two checks of the cells' processes
 
 
 class Running(NamedTuple):
-    """A cell at work."""
+    """A cell whose process runs."""
 
     cell: Cell
     state: State
@@ -35,15 +35,15 @@ class Running(NamedTuple):
 
 
 class Runner:
-    """Keeps some cells at work until all have ended. One that fails does not stop the others.
+    """Runs cells, some at once, until all have ended. A cell that fails does not stop the others.
 
     Args:
-        cells: to run; those that are done are passed over.
+        cells: to run. Cells that are done are skipped.
         folder: of the sweep, ``<runs>/sweeps/<name>``.
         runs: folder of all run folders.
-        jobs: cells at once; None: one a GPU, or one.
-        lock: that the cells hold with this process.
-        console: for what happens.
+        jobs: cells that run at once; None: one per GPU, one on a CPU.
+        lock: file that holds the sweep's lock. The cells' processes inherit it.
+        console: where progress is printed.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Runner:
         self.start = time.monotonic()
 
     def run(self) -> None:
-        """Run them.
+        """Run the cells.
 
         Raises:
             Interrupted: after Ctrl-C, when all cells have stopped.
@@ -85,17 +85,17 @@ class Runner:
         if self.asked:
             done = sum(read_state(self.folder / cell.name).status == "done" for cell in self.cells)
             raise Interrupted(
-                f"Stopped: {done} of {len(self.cells)} cells are done. The same command goes on from here, interrupted "
-                "cells from their last checkpoint"
+                f"Stopped: {done} of {len(self.cells)} cells are done. The same command goes on; interrupted "
+                "cells resume from their last checkpoint"
             )
 
     def _start(self, cell: Cell) -> None:
         folder = self.folder / cell.name
         state = read_state(folder)
-        # A cell that was "running" went down with the sweep or the machine.
+        # A cell that is still marked "running" was killed with the sweep or the machine.
         go_on = cell.job == "train" and state.status in ("interrupted", "running")
         state.command = launch_command(cell, str(folder.relative_to(self.runs)), self.runs, go_on=go_on)
-        go_on = any(word.startswith("resume=") for word in state.command)  # false where there is no checkpoint yet
+        go_on = any(word.startswith("resume=") for word in state.command)  # false if there is no checkpoint yet
         if not go_on:
             state.attempts, state.seconds = state.attempts + 1, 0.0
         state.status, state.exit_status, state.parameters = "running", None, cell.parameters
@@ -124,13 +124,13 @@ class Runner:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            process_group=0,  # Ctrl-C reaches the cells through this process alone
-            pass_fds=[self.lock.fileno()],  # held as long as a cell lives, even when this process was killed
+            process_group=0,  # a group of its own: only this process gets Ctrl-C, and it stops the cells
+            pass_fds=[self.lock.fileno()],  # the lock is held while a cell lives, even if this process was killed
         )
 
     def _environment(self, cell: Cell, state: State, slot: int) -> dict[str, str]:
         environment = {key: value for key, value in os.environ.items() if key not in NOT_FOR_CELLS}
-        environment["WANDB_RUN_GROUP"] = f"sweeps/{self.folder.name}"  # WANDB_SWEEP_ID is for sweeps of W&B's server
+        environment["WANDB_RUN_GROUP"] = f"sweeps/{self.folder.name}"  # WANDB_SWEEP_ID is for sweeps on W&B's server
         environment["WANDB_RUN_ID"] = f"{self.folder.name[:80]}-{cell.key}-{state.attempts}"
         environment[RESULT_VARIABLE] = str((self.folder / cell.name / "result.json").resolve())
         if self.gpus:
@@ -141,7 +141,7 @@ class Runner:
 
     def _end(self, running: Running) -> None:
         status = running.process.returncode
-        stopped = status < 0 or status == 130 or self.asked  # by a signal, or as Ctrl-C ends a run
+        stopped = status < 0 or status == 130 or self.asked  # by a signal, or with the status after Ctrl-C
         running.state.seconds += time.monotonic() - running.since
         self.running.remove(running)
         self.slots.append(running.slot)
@@ -161,7 +161,7 @@ class Runner:
             try:
                 os.killpg(running.process.pid, signal.SIGINT if self.asked < 3 else signal.SIGKILL)
             except ProcessLookupError:
-                continue  # it has just ended
+                continue  # it ended since the last check
 
     def _ended(self) -> int:
         return len(self.cells) - len(self.waiting) - len(self.running)
@@ -173,10 +173,10 @@ class Runner:
         self.console.print(text, soft_wrap=True, markup=False, highlight=False)
 
     def _progress(self) -> str:
-        """Return what a terminal shows in its last line."""
+        """Return the status line: cells at work, and the time that is left."""
         now, ended = time.monotonic(), self._ended() - self.before
         oldest = max((now - running.since for running in self.running), default=0.0)
-        text = f"{len(self.running)} at work, the longest for {oldest / 60:.0f} minutes"
+        text = f"{len(self.running)} running, the longest for {oldest / 60:.0f} minutes"
         if ended:
             left = (now - self.start) / ended * (len(self.waiting) + len(self.running))
             text += f"; about {left / 60:.0f} minutes left"
@@ -184,7 +184,7 @@ class Runner:
 
 
 def visible_gpus() -> list[str]:
-    """Return the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    """Return the GPUs that this process may use, by their names in CUDA_VISIBLE_DEVICES."""
     count = torch.cuda.device_count()
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     return [part.strip() for part in named.split(",")][:count] if named else [str(number) for number in range(count)]
@@ -192,15 +192,18 @@ def visible_gpus() -> list[str]:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[IO[str]]:
-    """Hold a sweep's lock; raise ConfigError where another process does."""
+    """Hold a sweep's lock; raise ConfigError if another process holds it.
+
+    This is no ``filelock``: the cells' processes must inherit the open file, and with it the lock.
+    """
     with (folder / "lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             lock.seek(0)
             raise ConfigError(
-                f"{folder}: this sweep is at work already (process {lock.read()}, or cells that it left behind when it "
-                "was killed): wait for it or stop it"
+                f"{folder}: this sweep runs already (process {lock.read()}, or cells that it left when it was killed): "
+                "wait for it or stop it"
             ) from error
         lock.truncate(0)
         lock.write(str(os.getpid()))

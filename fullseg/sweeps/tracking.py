@@ -1,4 +1,4 @@
-"""A sweep's table and picture as a W&B run of their own, in the group of its cells."""
+"""A sweep's table and picture in W&B: a run of its own, in the group of the cells."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,20 +6,20 @@ from pathlib import Path
 import wandb
 
 from fullseg.config.schema import TrackingConfig
-from fullseg.sweeps.results import METRICS, Group, shown_metrics
+from fullseg.sweeps.results import METRICS, Group, metrics_in_table
 from fullseg.tracking.wandb_run import finish_wandb, wandb_logger
 
 Row = list[str | int | float]
 
 
-def track(folder: Path, groups: Sequence[Group], picture: Path, tracking: TrackingConfig) -> None:
-    """Log them.
+def log_sweep(folder: Path, groups: Sequence[Group], picture: Path, tracking: TrackingConfig) -> None:
+    """Log the table and the picture.
 
     Args:
         folder: of the sweep.
-        groups: of ``write_results``.
-        picture: that was drawn of them.
-        tracking: options of the cells.
+        groups: rows of the table.
+        picture: file of the picture.
+        tracking: the cells' tracking options.
     """
     logger = wandb_logger(tracking, folder, {"experiment": f"sweeps/{folder.name}"}, job="sweep")
     if logger is None:
@@ -31,8 +31,8 @@ def track(folder: Path, groups: Sequence[Group], picture: Path, tracking: Tracki
 
 
 def results_table(groups: Sequence[Group]) -> tuple[list[str | int], list[Row]]:
-    """Return columns and rows: what tells a group from the others, its number of runs, and mean and deviation."""
-    metrics = shown_metrics(groups)
+    """Return columns and rows: the values that distinguish a group, its number of runs, means and deviations."""
+    metrics = metrics_in_table(groups)
     titles = [title for key in metrics for title in (METRICS[key][0], f"{METRICS[key][0]}, deviation")]
     rows: list[Row] = [
         [

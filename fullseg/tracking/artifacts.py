@@ -1,6 +1,7 @@
 """Checkpoints, studies and data sets as W&B artifacts: study -> checkpoint -> counterpart -> data.
 
-Offline W&B records what a run makes, but not what it uses; so every run's configuration holds its ``lineage``, too.
+Each points to what it was made from. Offline W&B does not record which artifacts a run uses, so the configuration of
+every run also holds them as ``lineage``.
 """
 
 import json
@@ -19,11 +20,11 @@ Fingerprint = Mapping[str, str | int]
 
 
 def data_artifact(dataset: str, fingerprint: Fingerprint) -> wandb.Artifact:
-    """Return what stands for a data set: its fingerprint, no image; the same for every run on the same data.
+    """Return a data set as an artifact. It holds the fingerprint only, and is the same for every run on the same data.
 
     Args:
-        dataset: its format.
-        fingerprint: of the data module.
+        dataset: format of the data, ``data.format``.
+        fingerprint: the data module's: number of samples and hash of each split.
     """
     artifact = wandb.Artifact(f"data-{dataset}", type="dataset", metadata=dict(fingerprint))
     with artifact.new_file("fingerprint.json") as file:
@@ -32,12 +33,12 @@ def data_artifact(dataset: str, fingerprint: Fingerprint) -> wandb.Artifact:
 
 
 def checkpoint_artifact(path: Path) -> wandb.Artifact:
-    """Return a checkpoint as an artifact, the same in the run that makes it and in those that use it."""
+    """Return a checkpoint as an artifact: the same one in the run that makes it and in runs that use it."""
     checkpoint = load_checkpoint(path)
     config = checkpoint["hyper_parameters"]["config"]
     name = f"{config['experiment']}-{path.resolve().parent.parent.name}".translate(NO_NAME)
     artifact = wandb.Artifact(name, type="model", metadata={"step": checkpoint["global_step"], "config": config})
-    artifact.add_file(str(path), policy="immutable")  # W&B then reads it where it is, instead of copying it first
+    artifact.add_file(str(path), policy="immutable")  # W&B reads it in place instead of copying it first
     return artifact
 
 
@@ -55,14 +56,14 @@ def study_artifact(name: str, folder: Path, content: Mapping[str, Any]) -> wandb
     return artifact
 
 
-def use(trainer: L.Trainer, dataset: str, fingerprint: Fingerprint, models: Mapping[str, Path]) -> None:
-    """Say what a run uses, where there is a W&B run.
+def log_used_artifacts(trainer: L.Trainer, dataset: str, fingerprint: Fingerprint, models: Mapping[str, Path]) -> None:
+    """Record in W&B which artifacts a run uses. Without a W&B run this does nothing.
 
     Args:
-        trainer: whose loggers hold it.
-        dataset: as of ``data_artifact``.
-        fingerprint: as of ``data_artifact``.
-        models: checkpoints by what they are to it: ``checkpoint``, ``counterpart``, ...
+        trainer: its loggers hold the W&B run.
+        dataset: format of the data, ``data.format``.
+        fingerprint: the data module's.
+        models: checkpoints that the run uses, by role: ``checkpoint``, ``counterpart``, ``single_region``.
     """
     for run in _runs(trainer):
         artifacts = {role: checkpoint_artifact(path) for role, path in models.items()}
@@ -74,19 +75,19 @@ def use(trainer: L.Trainer, dataset: str, fingerprint: Fingerprint, models: Mapp
                 run.use_artifact(artifact)
 
 
-def make(trainer: L.Trainer, artifact: Callable[[str], wandb.Artifact]) -> None:
-    """Say what a run has made, where there is a W&B run.
+def log_made_artifact(trainer: L.Trainer, artifact: Callable[[str], wandb.Artifact]) -> None:
+    """Record in W&B an artifact that a run has made. Without a W&B run this does nothing.
 
     Args:
-        trainer: whose loggers hold it.
-        artifact: makes it from the run's name.
+        trainer: its loggers hold the W&B run.
+        artifact: returns the artifact, given the run's name.
     """
     for run in _runs(trainer):
         run.log_artifact(artifact(str(run.name)))
 
 
 def _runs(trainer: L.Trainer) -> list[Any]:
-    """Return the W&B run of the process that has one, where its ``tracking.artifacts`` wants them."""
+    """Return this process's W&B run in a list, empty if there is none or ``tracking.artifacts`` is off."""
     if not trainer.is_global_zero:
         return []
     runs = [logger.experiment for logger in trainer.loggers if isinstance(logger, WandbLogger)]

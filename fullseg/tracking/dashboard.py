@@ -1,4 +1,4 @@
-"""The project's W&B workspace, as code: what a team looks at without having to click it together."""
+"""The project's W&B workspace, defined in code: all panels are there without clicking."""
 
 import json
 from pathlib import Path
@@ -9,8 +9,8 @@ import wandb_workspaces.reports.v2.interface as panels
 from wandb.errors import CommError, UsageError
 from wandb_workspaces import workspaces
 
-from fullseg.config.checks import STRATEGIES
 from fullseg.config.schema import TrackingConfig
+from fullseg.config.strategies import STRATEGIES
 from fullseg.errors import ConfigError
 from fullseg.formats.atomic import write_json
 from fullseg.metrics.region_iou import SIZES
@@ -18,16 +18,16 @@ from fullseg.study.pictures import FIGURES
 from fullseg.tracking.wandb_run import PICTURES
 
 NAME = "fullseg"
-STEP = "trainer/global_step"  # W&B's own step begins at 0 again in a resumed run
+STEP = "trainer/global_step"  # W&B's own step starts at 0 again when an offline run is resumed
 SCRIBBLES = "study/scribbles_per_region"
 
 
 def make_workspace(entity: str, project: str) -> workspaces.Workspace:
-    """Return the workspace: quality, corrections, Table 2, pictures, training, system.
+    """Return the workspace with its sections: quality, corrections, Table 2, pictures, training, system.
 
     Args:
         entity: W&B user or team.
-        project: of the runs, ``tracking.project``.
+        project: W&B project, the option ``tracking.project``.
     """
     sections = {**_of_studies(), **_of_training()}
     return workspaces.Workspace(
@@ -111,13 +111,13 @@ def create(entity: str | None, project: str, record: Path, *, again: bool) -> st
     """Create the workspace in W&B, once.
 
     Args:
-        entity: W&B user or team; None: the key's own.
-        project: of the runs.
-        record: JSON file that keeps where workspaces were created.
-        again: create another where there is one.
+        entity: W&B user or team; None: the owner of the key.
+        project: W&B project of the runs.
+        record: JSON file that keeps the addresses of created workspaces.
+        again: create another workspace even if there is one.
 
     Returns:
-        Its address.
+        The address of the workspace.
 
     Raises:
         ConfigError: without a key or a network.
@@ -133,7 +133,7 @@ def create(entity: str | None, project: str, record: Path, *, again: bool) -> st
     except (UsageError, CommError, ValueError) as error:
         reason = str(error).rstrip(".")
         raise ConfigError(
-            f"W&B can't be asked to create the workspace: {reason}. It needs a key (wandb login, or WANDB_API_KEY) and "
+            f"W&B cannot create the workspace: {reason}. This needs a key (wandb login, or WANDB_API_KEY) and "
             "a network; --show prints the definition without either"
         ) from error
     record.parent.mkdir(parents=True, exist_ok=True)
@@ -142,6 +142,6 @@ def create(entity: str | None, project: str, record: Path, *, again: bool) -> st
 
 
 def as_json(entity: str, project: str) -> str:
-    """Return the definition as W&B's server gets it."""
+    """Return the definition in the JSON that W&B's server receives."""
     spec: dict[str, Any] = json.loads(make_workspace(entity, project)._to_model().model_dump_json(by_alias=True))
     return json.dumps(spec, indent=1)

@@ -1,4 +1,4 @@
-"""metrics.csv: every logged number, without W&B."""
+"""``metrics.csv``: every logged number in a file, whether W&B is used or not."""
 
 import csv
 from argparse import Namespace
@@ -9,14 +9,16 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from fullseg.formats.atomic import replacing
+
 
 class MetricsFile(Logger):
-    """``metrics.csv``: one row a logged step, a column a metric.
+    """Writes ``metrics.csv``: one row per logged step, one column per metric.
 
     Lightning's own CSVLogger deletes the file when a run is resumed.
 
     Args:
-        path: of the file; rows that are there stay.
+        path: of the file. Rows that it has already are kept.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,12 +35,12 @@ class MetricsFile(Logger):
 
     @property
     def name(self) -> str:
-        """Lightning asks for it."""
+        """Empty: Lightning requires this property."""
         return ""
 
     @property
     def version(self) -> str:
-        """Lightning asks for it."""
+        """Empty: Lightning requires this property."""
         return ""
 
     def forget_after(self, step: int) -> None:
@@ -48,37 +50,36 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Keep a row until the next ``save``."""
+        """Add a row; the next ``save`` writes it."""
         row = {**metrics, "step": step}
         if (
             self.rows
             and str(self.rows[-1]["step"]) == str(step)
             and not set(row) & set(self.rows[-1]) - {"step", "epoch"}
         ):
-            self.rows[-1].update(row)  # what is logged of one step belongs in one row
+            self.rows[-1].update(row)  # all metrics of one step go into one row
             self.written = -1
         else:
             self.rows.append(row)
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        """config.yaml has them."""
+        """Do nothing: config.yaml has the options."""
 
     @rank_zero_only
     def save(self) -> None:
-        """Write what is new; the whole file, under another name first, when a column or an old row has changed."""
+        """Append new rows. If a column is new or an old row has changed, write the whole file again."""
         new = sorted({key for row in self.rows for key in row} - set(self.columns))
         if new or self.written <= 0:
             self.columns += new
-            partial = self.path.with_suffix(".partial")
-            self._write(partial, self.rows, header=True, mode="w")
-            partial.replace(self.path)
+            with replacing(self.path) as partial:
+                self._write(partial, self.rows, header=True, mode="w")
         else:
             self._write(self.path, self.rows[self.written :], header=False, mode="a")
         self.written = len(self.rows)
 
     def finalize(self, status: str) -> None:  # noqa: ARG002  Lightning's signature
-        """Write the rest."""
+        """Write the last rows."""
         self.save()
 
     def _write(self, path: Path, rows: list[dict[str, Any]], *, header: bool, mode: str) -> None:

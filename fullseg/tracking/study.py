@@ -1,4 +1,4 @@
-"""A study in W&B: curves with strategies overlaid, tables by size and class, pictures."""
+"""A study in W&B: the curves of all strategies, tables by region size and class, pictures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,8 +9,8 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 
 from fullseg.metrics.region_iou import SIZES
-from fullseg.study.plan import Categories
 from fullseg.study.records import ImageRecord
+from fullseg.types import Category
 
 CURVES = ("iou", "boundary_iou", "panoptic_quality")
 Row = list[str | int | float | None]
@@ -20,20 +20,19 @@ def log_study(
     logger: WandbLogger,
     summary: Mapping[str, Mapping[str, Any]],
     records: Mapping[str, Sequence[ImageRecord]],
-    categories: Categories,
+    categories: Sequence[Category],
     pictures: Sequence[Path],
 ) -> None:
-    """Log what one study found.
+    """Log the results of one study.
 
     Args:
         logger: of the run.
-        summary: entries of ``study.json`` by strategy.
-        records: of the same strategies.
-        categories: of the data.
-        pictures: of ``write_figures``.
+        summary: the strategies' entries in ``study.json``, by name.
+        records: of all images, for the same strategies.
+        categories: classes of the data.
+        pictures: files that ``write_figures`` drew.
     """
     run = logger.experiment
-    run.define_metric("study/*", step_metric="study/scribbles_per_region")
     for name, strategy in summary.items():
         for number, x in enumerate(strategy["scribbles_per_region"]):
             values = {f"study/{name}/{key}": strategy[key][number] for key in CURVES}
@@ -56,7 +55,7 @@ def log_study(
 
 
 def by_size(summary: Mapping[str, Mapping[str, Any]], records: Mapping[str, Sequence[ImageRecord]]) -> list[Row]:
-    """Return rows of strategy, size, number of regions, and the IoU after every round."""
+    """Return rows: strategy, size, number of regions, then the mean IoU after each round."""
     rows: list[Row] = []
     for name, images in records.items():
         area = np.concatenate([record.area for record in images])
@@ -66,8 +65,8 @@ def by_size(summary: Mapping[str, Mapping[str, Any]], records: Mapping[str, Sequ
     return rows
 
 
-def by_class(records: Mapping[str, Sequence[ImageRecord]], categories: Categories) -> list[Row]:
-    """Return rows of strategy, class, number of regions, and the IoU after every round; no row without a region."""
+def by_class(records: Mapping[str, Sequence[ImageRecord]], categories: Sequence[Category]) -> list[Row]:
+    """Return rows: strategy, class, number of regions, then the mean IoU after each round; none for absent classes."""
     rows: list[Row] = []
     for name, images in records.items():
         classes = np.concatenate([record.classes for record in images])
@@ -76,7 +75,7 @@ def by_class(records: Mapping[str, Sequence[ImageRecord]], categories: Categorie
             mine = iou[:, classes == number]
             scored = ~np.isnan(mine)
             means = np.where(scored, mine, 0).sum(axis=1) / np.maximum(1, scored.sum(axis=1))
-            rows.append([name, categories[number]["name"], mine.shape[1], *means.tolist()])
+            rows.append([name, categories[number].name, mine.shape[1], *means.tolist()])
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Where a run's numbers go: metrics.csv always, W&B beside it. Nothing here ever waits for a network."""
+"""W&B runs: opened and closed, with the x-axes of their charts. Without a key nothing waits for a network."""
 
 import os
 import warnings
@@ -11,22 +11,28 @@ from lightning.pytorch.loggers import WandbLogger
 from fullseg.config.schema import TrackingConfig
 from fullseg.runs.ranks import is_rank_0
 
-PICTURES = "val/picture_"  # W&B's names of the evaluation images; a number follows
-CONNECT_SECONDS = 20.0  # to W&B
-NO_NAME = str.maketrans(dict.fromkeys("=,/:#?%", "-"))  # what W&B's ids must not hold
+PICTURES = "val/picture_"  # key of an evaluation image in W&B; its number follows
+X_AXES = {  # of the charts, by the keys they show; Lightning sets axes only for runs that it opens itself
+    "train/*": "trainer/global_step",
+    "val/*": "trainer/global_step",
+    "lr-*": "trainer/global_step",
+    "study/*": "study/scribbles_per_region",
+}
+CONNECT_SECONDS = 20.0  # most that connecting to W&B may take
+NO_NAME = str.maketrans(dict.fromkeys("=,/:#?%", "-"))  # characters that W&B's ids must not have
 
 
 def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, Any], job: str) -> WandbLogger | None:
     """Open one W&B run in the run folder, or return None where tracking is disabled.
 
-    ``auto`` is online where a key is set, as an environment variable or by ``wandb login``, and offline otherwise, so
-    that neither a prompt nor a missing network stops training.
+    ``tracking.wandb=auto`` is online if a key is set (as an environment variable or by ``wandb login``), else offline.
+    So neither a prompt nor a missing network stops training.
 
     Args:
         tracking: options.
-        run_folder: what W&B writes goes to ``wandb/`` in it.
+        run_folder: W&B writes into ``wandb/`` in it.
         config: the complete configuration as plain values.
-        job: ``train``, or ``study``: another W&B run than the training in the same folder.
+        job: ``train`` or ``study``. The study of a run is a W&B run of its own in the same folder.
     """
     mode = tracking.wandb
     if mode == "auto":
@@ -35,40 +41,47 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
         return None
     os.environ["WANDB_MODE"] = mode
     os.environ.setdefault("WANDB_SILENT", "true")
-    os.environ.setdefault("WANDB_DATA_DIR", str(run_folder.resolve() / "wandb"))  # artifacts are staged there
-    os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", "1")  # seconds: a kill loses no more than that
-    if not is_rank_0():  # one run a job
+    os.environ.setdefault("WANDB_DATA_DIR", str(run_folder.resolve() / "wandb"))  # else artifacts are staged elsewhere
+    os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", "1")  # seconds of logging that a kill can lose
+    if not is_rank_0():  # one W&B run for all ranks
         return WandbLogger(save_dir=run_folder)
-    name = f"{config['experiment']}-{run_folder.name}".translate(NO_NAME)
-    if job != "train":  # what is below the run's folder names it, too
-        place = run_folder.resolve().parts
-        names = place[place.index("studies") - 1 :] if "studies" in place else place[-1:]
-        name = "-".join([config["experiment"].replace("/", "-"), *names, job]).translate(NO_NAME)
-    options: dict[str, Any] = {
-        "dir": run_folder,
-        "project": tracking.project,
-        "name": name,
-        "group": os.environ.get("WANDB_RUN_GROUP", config["experiment"]),  # a sweep's cells are one group
-        "id": os.environ.get("WANDB_RUN_ID", name),
-        "job_type": job,
-        "config": config,
-        "mode": mode,
-    }
-    try:
-        resume: Any = "allow" if mode == "online" else None
-        run = wandb.init(**options, resume=resume, settings=wandb.Settings(init_timeout=CONNECT_SECONDS))
-    except wandb.Error as error:
-        warnings.warn(
-            f"W&B is out of reach, so this run is logged offline; wandb sync uploads it: {error}", stacklevel=1
-        )
-        run = wandb.init(
-            **{**options, "id": f"{options['id']}-offline", "mode": "offline"}
-        )  # the first id is taken now
+    name = _run_name(config["experiment"], run_folder, job)
+    run = _open(
+        mode=mode,
+        dir=run_folder,
+        project=tracking.project,
+        name=name,
+        group=os.environ.get("WANDB_RUN_GROUP", config["experiment"]),  # the cells of a sweep are one group
+        id=os.environ.get("WANDB_RUN_ID", name),
+        job_type=job,
+        config=config,
+    )
+    for keys, x_axis in X_AXES.items():
+        run.define_metric(keys, step_metric=x_axis)
     return WandbLogger(save_dir=run_folder, experiment=run)
 
 
+def _run_name(experiment: str, run_folder: Path, job: str) -> str:
+    if job == "train":
+        return f"{experiment}-{run_folder.name}".translate(NO_NAME)
+    place = run_folder.resolve().parts  # a study's folder may lie below the run's: both are part of the name
+    names = place[place.index("studies") - 1 :] if "studies" in place else place[-1:]
+    return "-".join([experiment.replace("/", "-"), *names, job]).translate(NO_NAME)
+
+
+def _open(**options: Any) -> wandb.Run:  # noqa: ANN401  arguments of wandb.init
+    """Open a run; offline if W&B cannot be reached."""
+    try:
+        resume: Any = "allow" if options["mode"] == "online" else None
+        return wandb.init(**options, resume=resume, settings=wandb.Settings(init_timeout=CONNECT_SECONDS))
+    except wandb.Error as error:
+        text = f"W&B cannot be reached, so this run is logged offline; `wandb sync` uploads it later: {error}"
+        warnings.warn(text, stacklevel=1)
+        return wandb.init(**{**options, "id": f"{options['id']}-offline", "mode": "offline"})  # the id is in use now
+
+
 def finish_wandb() -> None:
-    """Close this process's W&B run, if there is one: the next run in it is another."""
+    """Close this process's W&B run, if there is one, so that the next run opens its own."""
     wandb.finish()
 
 

@@ -1,4 +1,4 @@
-"""What happens beside the steps: speed, pictures."""
+"""Callbacks of training: the speed of steps, and pictures of evaluation images."""
 
 import time
 from pathlib import Path
@@ -16,26 +16,26 @@ from fullseg.types import VOID, Annotations, Batch
 
 
 class Throughput(L.Callback):
-    """Logs images/s, and which fraction of the time steps wait for data and the counterpart predicts."""
+    """Logs images per second, and the fractions of time that steps wait for data and that the counterpart predicts."""
 
     def __init__(self) -> None:
         self.waited, self.images = 0.0, 0
-        self.predicted = 0.0  # what the scribbler's clock showed when the epoch began
+        self.predicted = 0.0  # seconds of the counterpart before this epoch
         self.first = self.mark = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:  # noqa: ANN401
-        """Start the clocks: what came before was evaluation."""
+        """Start the clocks. Evaluation before this does not count."""
         self.waited, self.images = 0.0, 0
         self.predicted = _predicting(trainer)
         self.first = self.mark = time.perf_counter()
 
     def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
-        """The batch is here: what passed since the last one was waiting."""
+        """Count the time since the last step as waiting."""
         self.waited += time.perf_counter() - self.mark
         self.images += len(batch.images)
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:  # noqa: ANN401
-        """Log with the other metrics."""
+        """Log speed and fractions."""
         self.mark = time.perf_counter()
         seconds = self.mark - self.first
         module.log("train/images_per_second", trainer.world_size * self.images / seconds, batch_size=1)
@@ -46,17 +46,17 @@ class Throughput(L.Callback):
 
 
 def _predicting(trainer: L.Trainer) -> float:
-    """Seconds in which the counterpart has predicted: a part of getting a batch, but work and not waiting."""
+    """Return the seconds that the counterpart has predicted so far: work, although it is part of getting a batch."""
     scribbler = getattr(trainer.datamodule, "scribbler", None)  # type: ignore[attr-defined]
     return scribbler.predicting if scribbler else 0.0
 
 
 class Pictures(L.Callback):
-    """Draws the first evaluation images after every evaluation, always the same ones, and keeps one as an example.
+    """Draws the first evaluation images after each evaluation, and keeps one with its annotations as an example.
 
     Args:
-        folder: of the run; pictures go to ``figures/``, the newest evaluation's stay; ``example.png`` and
-            ``example.json`` are an image and its annotations as ``fullseg predict`` takes them.
+        folder: of the run. ``figures/`` has the pictures of the newest evaluation. ``example.png`` and ``example.json``
+            are an image and its annotations for ``fullseg predict``.
         count: number of images.
     """
 
@@ -84,8 +84,8 @@ class Pictures(L.Callback):
             Image.fromarray(image).save(self.folder / "example.png")
             write_annotations(self.folder / "example.json", Annotations(points, []))
         both = (("prediction", prediction), ("truth", truth))
-        masks = {key: {"mask_data": np.maximum(regions, VOID) - VOID} for key, regions in both}  # 0: of no region
+        masks = {key: {"mask_data": np.maximum(regions, VOID) - VOID} for key, regions in both}  # 0: VOID
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                key = f"{PICTURES}{batch_idx}"  # one each: W&B shows images of other sizes wrongly under one
+                key = f"{PICTURES}{batch_idx}"  # a key per image: under one key W&B shows other sizes wrongly
                 logger.log_image(key, [image], step=trainer.global_step, masks=[masks], caption=[name])

@@ -1,4 +1,4 @@
-"""Other models that a run needs: the counterpart whose errors are scribbled on, and models to study."""
+"""The other models of a run: the non-interactive counterpart, whose errors are scribbled on, and models to study."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,21 +18,13 @@ from fullseg.training.module import SegmenterModule
 from fullseg.types import Batch
 
 
-def load_predictor(path: Path) -> Predictor:
-    """Load a checkpoint; raise ConfigError if the file is none of fullseg."""
-    try:
-        return Predictor.from_checkpoint(path)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-
-
 def load_module(path: Path) -> tuple[SegmenterModule, int]:
-    """Return the Lightning module of a checkpoint, without ImageNet weights having been asked for, and its step.
+    """Return the Lightning module of a checkpoint and its step. No ImageNet weights are asked for.
 
     Raises:
-        ConfigError: if the file is no checkpoint of fullseg.
+        CheckpointError: if the file is not a checkpoint of fullseg.
     """
-    load_predictor(path)  # names what is wrong with the file
+    Predictor.from_checkpoint(path)  # raises if something is wrong with the file
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     options = checkpoint["hyper_parameters"]
     module = SegmenterModule(without_initial_weights(options["model"]), options["config"], options["categories"])
@@ -41,12 +33,12 @@ def load_module(path: Path) -> tuple[SegmenterModule, int]:
 
 
 def find_counterpart(named: str | None, runs: str, checkpoint: Path, module: SegmenterModule) -> Path | None:
-    """Return the model to ask in round 0: the one that is named, else the one that the checkpoint was trained with.
+    """Return the checkpoint that answers in round 0: the named one, else the one that the model was trained with.
 
-    Of a named experiment's runs it is the one that the checkpoint was trained with, if that is one of them.
+    If an experiment is named and the model was trained with one of its runs, that run is taken, not the newest.
 
     Raises:
-        ConfigError: if it is not there.
+        ConfigError: if it is missing.
     """
     if named == "none":
         return None
@@ -59,19 +51,19 @@ def find_counterpart(named: str | None, runs: str, checkpoint: Path, module: Seg
         return Path(trained_with) if of_experiment else find_checkpoint("counterpart", named, runs)
     if not known:
         raise ConfigError(
-            f"{checkpoint} was trained with counterpart={trained_with}, which is not there: put it back, name another, "
+            f"{checkpoint} was trained with counterpart={trained_with}, which is missing: put it back, name another, "
             "counterpart=CHECKPOINT, or leave round 0 to the model itself, counterpart=none"
         )
     return Path(trained_with)
 
 
 def load_counterpart(config: Config) -> Segmenter | None:
-    """Return the non-interactive model that training needs, or None if it needs none.
+    """Return the non-interactive model for training, or None if training needs none.
 
-    Its resolved path replaces the option, so that the run's files say which model it was.
+    Its path replaces the option in ``config``, so that the run's files name the model.
 
     Raises:
-        ConfigError: if it is not named or not there.
+        ConfigError: if it is not named or missing.
     """
     options = config.scribbles
     if options.max_scribbles == 0 or (options.predictor == "self" and config.counterpart is None):
@@ -83,20 +75,20 @@ def load_counterpart(config: Config) -> Segmenter | None:
         )
     path = find_checkpoint("counterpart", config.counterpart, config.runs)
     config.counterpart = str(path)
-    return load_predictor(path).segmenter
+    return Predictor.from_checkpoint(path).segmenter
 
 
 def start_from(module: SegmenterModule, counterpart: Segmenter, path: str) -> None:
-    """Give the model its counterpart's weights.
+    """Start the model from its counterpart's weights.
 
     Raises:
-        ConfigError: if they don't fit.
+        ConfigError: if they do not fit.
     """
     try:
         module.segmenter.load_state_dict(counterpart.state_dict())
     except RuntimeError as error:
         raise ConfigError(
-            f"counterpart={path}: its weights don't fit this model; train it with the same model options, or set "
+            f"counterpart={path}: its weights do not fit this model; train it with the same model options, or set "
             f"scribbles.start_from_counterpart=false: {str(error).splitlines()[1].strip()}"
         ) from error
 

@@ -1,20 +1,20 @@
-"""From the configuration to the arguments of a network."""
+"""Turns the configuration into the arguments of a network."""
 
 from typing import Any
 
 from fullseg.config.load import plain
 from fullseg.config.schema import Config
 
-OF_DEXTR = ("name", "backbone", "pretrained", "annotation_encoding")  # options that DEXTR shares with the others
+OF_DEXTR = ("name", "backbone", "pretrained", "annotation_encoding")  # options that DEXTR shares with the region model
 
 
 def model_arguments(config: Config, num_classes: int, *, background: bool) -> dict[str, Any]:
-    """Return what ``make_segmenter`` makes an experiment's network from, as plain values.
+    """Return the arguments of ``make_segmenter`` for an experiment, as plain values.
 
     Args:
         config: of the experiment.
-        num_classes: of the data.
-        background: whether pixels may be of no region in the data.
+        num_classes: number of classes in the data.
+        background: whether pixels of the data may belong to no region.
     """
     model = {**plain(config)["model"], "background": background}
     dextr = model.pop("dextr")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fullseg.config.load import plain
 from fullseg.config.schema import Config, epochs_between_evaluations
+from fullseg.config.strategies import INTERACTIVE, STRATEGIES
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.errors import ConfigError
 from fullseg.model.factory import without_initial_weights
@@ -22,8 +23,7 @@ from fullseg.runs.provenance import NamesProvenance, provenance, write_provenanc
 from fullseg.runs.ranks import end_other_ranks, from_rank_0
 from fullseg.runs.stopping import StopAfterStep, interrupted
 from fullseg.runs.trainer import make_trainer, prepare_process
-from fullseg.study.plan import STRATEGIES
-from fullseg.tracking.artifacts import checkpoint_artifact, make, use
+from fullseg.tracking.artifacts import checkpoint_artifact, log_made_artifact, log_used_artifacts
 from fullseg.tracking.metrics_file import MetricsFile
 from fullseg.tracking.wandb_run import finish_wandb, wandb_logger
 from fullseg.training.callbacks import Pictures, Throughput
@@ -39,17 +39,17 @@ def train(config: Config) -> Result:
     """Train one experiment.
 
     Args:
-        config: of ``load_config``.
+        config: the complete configuration.
 
     Returns:
         The run's folder and its metrics before and after training.
 
     Raises:
-        ConfigError: if there is nothing to resume, or not from there.
-        CheckpointError: if a checkpoint can't be written; the last one is as it was.
+        ConfigError: if an option is wrong, or there is no good checkpoint to resume from.
+        CheckpointError: if a checkpoint cannot be written. The one before is still there.
         DataError: for bad data.
-        WeightsError: if ImageNet weights can't be had.
-        Interrupted: after Ctrl-C or SIGTERM, when the checkpoint to resume from is written.
+        WeightsError: if ImageNet weights cannot be had.
+        Interrupted: after Ctrl-C or SIGTERM. The checkpoint to resume from is written then.
     """
     prepare_process(config)
     checkpoint = checkpoint_to_resume(config)
@@ -72,7 +72,7 @@ def train(config: Config) -> Result:
             write_provenance(folder, config, facts, step)
         trainer.loggers = _loggers(config, folder, facts, data, step)
         return _train_in(folder, config, trainer, module, data, counterpart, checkpoint)
-    except SystemExit as stop:  # how Lightning ends after Ctrl-C
+    except SystemExit as stop:  # Lightning raises it after Ctrl-C
         finish_wandb()
         raise interrupted(folder, stopper.asked) from stop
     except BaseException:
@@ -97,7 +97,7 @@ def _train_in(
         if trainer.is_global_zero:
             write_summary(folder, before)
     models = {"counterpart": Path(str(config.counterpart))} if counterpart is not None else {}
-    use(trainer, config.data.format, data.fingerprint(), models)
+    log_used_artifacts(trainer, config.data.format, data.fingerprint(), models)
     module.total_steps = config.trainer.epochs * data.steps_per_epoch(trainer.world_size)
     module.images_per_step = config.data.batch_size * trainer.world_size
     if config.scribbles.max_scribbles:
@@ -113,12 +113,12 @@ def _train_in(
         for name in ("best", "last"):
             trainer.save_checkpoint(folder / "checkpoints" / f"{name}.ckpt")
     after = _metrics(trainer.callback_metrics)
-    if "iou" not in after:  # the resumed run was finished already
+    if "iou" not in after:  # the resumed run had finished already
         after = _evaluate(trainer, module, data)
     result = Result(folder, before, after, time.perf_counter() - start, _step_parts(trainer))
     if trainer.is_global_zero:
         write_summary(*result)
-    make(trainer, lambda _: checkpoint_artifact(folder / "checkpoints" / "best.ckpt"))
+    log_made_artifact(trainer, lambda _: checkpoint_artifact(folder / "checkpoints" / "best.ckpt"))
     return result
 
 
@@ -138,7 +138,7 @@ def _module(config: Config, data: InteractiveDataModule, counterpart: Segmenter 
 
 def _callbacks(config: Config, folder: Path, counterpart: Segmenter | None, stopper: StopAfterStep) -> list[Callback]:
     checkpoints = folder / "checkpoints"
-    strategies = [name for name in config.study.strategies if STRATEGIES[name].model == "interactive"]
+    strategies = [name for name in config.study.strategies if STRATEGIES[name].model == INTERACTIVE]
     studied = config.study.every > 0 and len(strategies) > 0
     best = ModelCheckpoint(
         dirpath=checkpoints,

@@ -1,4 +1,4 @@
-"""Options that change what a training step costs, and nothing about its result."""
+"""Options that change the time and memory of a training step, and not its result."""
 
 import os
 import shutil
@@ -14,19 +14,18 @@ from fullseg.model.segmenter import Segmenter
 
 
 def compile_backbone(segmenter: Segmenter, backend: str) -> None:
-    """Let torch.compile fuse the backbone in training; names in the ``state_dict`` stay.
+    """Let torch.compile fuse the backbone in training. Names in the ``state_dict`` do not change.
 
-    Training crops are all of one size, and the number of regions is not seen there, so there is one graph (and one for
-    a smaller last batch). What needs no gradient runs as before: evaluation has images of all sizes. With dynamic
-    shapes the padding of an EfficientNet makes expressions that take a quarter of an hour to compile. The head is left
-    alone: it is four large convolutions, which gain nothing.
+    Training crops have one size and the backbone does not see the number of regions, so one graph is enough. Without
+    gradients the plain code runs: evaluation images have all sizes, and with dynamic shapes the padding of an
+    EfficientNet takes a quarter of an hour to compile. The head is not compiled: its large convolutions gain nothing.
 
     Args:
         segmenter: to change in place.
-        backend: of torch.compile.
+        backend: of torch.compile, for example ``inductor``.
 
     Raises:
-        ConfigError: where the CPU's code can't be compiled.
+        ConfigError: if there is no C++ compiler.
     """
     compilers = (os.environ.get("CXX"), "g++", "c++", "clang++")
     if backend == "inductor" and not any(name and shutil.which(name) for name in compilers):
@@ -45,10 +44,10 @@ def compile_backbone(segmenter: Segmenter, backend: str) -> None:
 
 
 def checkpoint_activations(segmenter: Segmenter) -> None:
-    """Keep only the inputs of the backbone's stages and of the head; the backward pass computes the rest again.
+    """Keep only the inputs of the backbone's stages and of the head. The backward pass computes the rest again.
 
     Args:
-        segmenter: to change in place; names in its ``state_dict`` stay.
+        segmenter: to change in place. Names in its ``state_dict`` do not change.
     """
     changed: Any = segmenter
     for stage in (stage for part in segmenter.backbone_parts() for stage in _stages(part)):

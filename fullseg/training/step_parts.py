@@ -1,4 +1,4 @@
-"""Where the time of training steps goes, part by part."""
+"""Measures where the time of a training step goes, part by part."""
 
 import time
 from collections.abc import Callable
@@ -20,22 +20,22 @@ PARTS = {  # in the order of a step
     "backward": "backward",
     "optimizer": "clipping and optimiser",
 }
-OUTSIDE = "outside"  # between epochs
+OUTSIDE = "outside"  # between epochs: counts for no part
 
 
 class Mark(NamedTuple):
-    """Here one part ends and the next begins."""
+    """The end of one part and the beginning of the next."""
 
     ended: str
-    time: float | torch.cuda.Event  # in seconds where there is no GPU
+    time: float | torch.cuda.Event  # in seconds on a CPU
 
 
 class StepParts(L.Callback):
-    """Breaks the time of a step down, logged as ``train/seconds_<part>``: means since they were last logged.
+    """Logs the mean time of each part of a step as ``train/seconds_<part>``, over the steps since the last log.
 
-    Every moment of training belongs to one part, so that they add up to the step. On a GPU the parts are cut by CUDA
-    events on its own timeline, where ``data`` is the time in which it had nothing to do; only logging waits for them.
-    ``data`` has Lightning's bookkeeping between two steps, too. The first step of a run is left out: it warms up.
+    Each moment of training belongs to one part, so the parts add up to the step. On a GPU, CUDA events on the GPU's
+    timeline separate them; ``data`` is then the time that the GPU was idle, and only logging waits for the GPU.
+    ``data`` includes Lightning's work between two steps. The first step of a run is a warm-up and does not count.
     """
 
     def __init__(self) -> None:
@@ -47,11 +47,11 @@ class StepParts(L.Callback):
         self.undo: list[Callable[[], None]] = []
 
     def seconds_per_step(self) -> dict[str, float]:
-        """Return the mean seconds of every part over all steps measured; none without a step."""
+        """Return the mean seconds of each part over all measured steps; empty without a step."""
         return {part: total / self.all_steps for part, total in self.all_seconds.items() if self.all_steps}
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Watch where regions, head and scribbles begin and end."""
+        """Begin to time the methods that are parts of a step."""
         segmenter: Any = module.segmenter
         self.on_gpu = module.device.type == "cuda"
         self._watch(segmenter, "region_inputs", "regions", "regions")
@@ -62,20 +62,20 @@ class StepParts(L.Callback):
             self._watch(scribbler, "finish", "scribbles", "data")
 
     def on_train_epoch_start(self, *_: Any) -> None:  # noqa: ANN401
-        """Begin to wait for data: what came before was evaluation."""
+        """Begin to wait for data. Evaluation before this does not count."""
         self.part = OUTSIDE
         self._begin("data")
 
     def on_train_batch_start(self, *_: Any) -> None:  # noqa: ANN401
-        """The batch is here."""
+        """The batch is there: the forward pass begins."""
         self._begin("backbone")
 
     def on_before_backward(self, *_: Any) -> None:  # noqa: ANN401
-        """The loss is there."""
+        """The loss is there: the backward pass begins."""
         self._begin("backward")
 
     def on_after_backward(self, *_: Any) -> None:  # noqa: ANN401
-        """The gradients are there."""
+        """The gradients are there: the optimiser begins."""
         self._begin("optimizer")
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:  # noqa: ANN401
@@ -89,13 +89,13 @@ class StepParts(L.Callback):
                 module.log(f"train/seconds_{part}", seconds, batch_size=1)
 
     def on_train_end(self, *_: Any) -> None:  # noqa: ANN401
-        """Add up what is left, and watch no more."""
+        """Add up the rest, and stop timing."""
         if self.steps > 0:
             self._add_up()
         self._unwatch()
 
     def on_exception(self, *_: Any) -> None:  # noqa: ANN401
-        """Watch no more."""
+        """Stop timing."""
         self._unwatch()
 
     def _begin(self, part: str) -> None:
@@ -111,7 +111,7 @@ class StepParts(L.Callback):
         self.part = part
 
     def _add_up(self) -> dict[str, float]:
-        """Return the mean seconds of every part since the last time."""
+        """Return the mean seconds of each part since the last call."""
         last = self.marks[-1].time
         if isinstance(last, torch.cuda.Event):
             last.synchronize()
@@ -126,7 +126,7 @@ class StepParts(L.Callback):
         return {part: total / steps for part, total in seconds.items()}
 
     def _watch(self, owner: Any, method: str, inside: str, after: str) -> None:  # noqa: ANN401
-        """Begin a part where a method is called and another where it returns; not within evaluation or a prediction."""
+        """Let a method begin a part when it is called and another when it returns, but not in evaluation."""
         original = getattr(owner, method)
 
         @wraps(original)

@@ -1,87 +1,93 @@
-"""The study of free against per-region allocation as a callback: the simulated annotator on every evaluation image."""
+"""The study as a Lightning callback: the simulated annotator annotates every evaluation image."""
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
 from lightning.pytorch.loggers import WandbLogger
-from numpy.typing import NDArray
 
+from fullseg.config.strategies import INTERACTIVE, STRATEGIES
 from fullseg.model.segmenter import Segmenter
 from fullseg.runs.provenance import study_provenance
 from fullseg.study.baselines import BASELINES
-from fullseg.study.models import model_of
+from fullseg.study.models import network_model
 from fullseg.study.pictures import write_figures
-from fullseg.study.plan import STRATEGIES, Plan, Predict
+from fullseg.study.plan import Model, Plan
 from fullseg.study.records import ImageRecord, study_image, write_records
 from fullseg.study.summary import summarise, write_study
 from fullseg.tracking.study import log_study
-from fullseg.types import Batch, Sample, SampleKey
+from fullseg.types import Batch, Category, Sample, SampleKey
 
 Records = dict[str, list[ImageRecord]]  # by strategy
 
 
 class Study(L.Callback):
-    """Annotates every evaluation image by every strategy, several images at once, each image on one rank.
+    """Annotates every evaluation image by every strategy, several images at once.
 
-    Writes ``study.json``, ``study_<strategy>.parquet`` and ``figures/``, and logs the curves. What an image gets is a
-    function of the image, the seed and the weights alone.
+    It writes ``study.json``, ``study_<strategy>.parquet`` and ``figures/``, and logs the curves. The annotations of an
+    image depend on nothing but the image, the plan and the weights.
 
     Args:
-        folder: for what is written.
-        head: what study.json says of the model and the data, beside the number of images and regions.
+        folder: for these files.
+        header: what study.json says of the model, the data and the plan, before the numbers of images and regions.
         plan: of the simulated annotator.
-        strategies: of ``STRATEGIES``, in the order of the curves.
-        models: of the strategies, by name; ``interactive`` is the trained module itself where it is not given.
-        checkpoints: of those models, by strategy, for study.json.
-        counterpart: non-interactive model that is asked in round 0 beside that module, or None.
-        every: evaluations of training between studies; 1 also studies outside training.
-        workers: images annotated at once; 0: one a CPU core.
-        hold_scribbles: as of Predictor.
+        strategies: names in ``STRATEGIES``, in the order of the curves.
+        models: by name, those that ``STRATEGIES`` refers to beside the Lightning module and the classical methods.
+        checkpoints: of strategies with a checkpoint of their own, by strategy; ``study.json`` names them.
+        counterpart: model that predicts round 0 in place of the Lightning module, or None.
+        in_training: whether the Lightning module is being trained. Then every ``every``-th evaluation is studied, and
+            the evaluation before training is not. Otherwise every evaluation is studied.
+        every: evaluations of the training per study, at least 1.
+        resamplings: of the images, for the 95 % bands.
+        workers: images that are annotated at once; 0: one per CPU core.
+        hold_scribbles: give every pixel on a scribble's line to its region, whatever the network predicts.
     """
 
     def __init__(  # noqa: PLR0913
         self,
         folder: Path,
         *,
-        head: dict[str, Any],
+        header: dict[str, Any],
         plan: Plan,
         strategies: Sequence[str],
-        models: dict[str, Callable[[NDArray[np.uint8]], Predict]],
+        models: dict[str, Model],
         checkpoints: dict[str, str],
         counterpart: Segmenter | None,
+        in_training: bool,
         every: int,
+        resamplings: int,
         workers: int,
         hold_scribbles: bool,
     ) -> None:
-        self.folder, self.head, self.plan, self.strategies = folder, head, plan, strategies
+        self.folder, self.header, self.plan, self.strategies = folder, header, plan, strategies
         self.models, self.checkpoints, self.counterpart = models, checkpoints, counterpart
-        self.every, self.workers = every, workers or len(os.sched_getaffinity(0))
+        self.in_training, self.every, self.resamplings = in_training, every, resamplings
+        self.workers = workers or len(os.sched_getaffinity(0))
         self.hold_scribbles = hold_scribbles
         self.result: dict[str, Any] | None = None  # content of study.json
         self._threads = torch.get_num_threads()
         self._pool: ThreadPoolExecutor | None = None
-        self._slots = BoundedSemaphore(self.workers + 1)  # so that images are read when they are needed
+        self._slots = BoundedSemaphore(self.workers + 1)  # no image is read long before it is annotated
         self._pending: list[Future[dict[str, ImageRecord]]] = []
 
     def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Decide whether this evaluation is studied."""
-        if trainer.state.fn == "fit":
-            evaluations = (trainer.current_epoch + 1) // (trainer.check_val_every_n_epoch or 1)  # a resumed run's, too
+        """Start the workers if this evaluation is studied."""
+        if self.in_training:
+            if trainer.state.fn != "fit":  # the evaluation before training
+                return
+            # Counted from the first epoch, so that a resumed run studies the same evaluations.
+            evaluations = (trainer.current_epoch + 1) // (trainer.check_val_every_n_epoch or 1)
             if evaluations % self.every:
                 return
-        elif "checkpoint" not in self.head:  # the evaluation before training
-            return
         self._threads = torch.get_num_threads()
         on_cpu = module.device.type == "cpu"
-        self._pool = ThreadPoolExecutor(self.workers, initializer=_compute_alone if on_cpu else None)
+        self._pool = ThreadPoolExecutor(self.workers, initializer=_use_one_thread if on_cpu else None)
 
     def on_validation_batch_end(
         self,
@@ -91,29 +97,29 @@ class Study(L.Callback):
         batch: Batch,
         *_: Any,  # noqa: ANN401
     ) -> None:
-        """Begin to annotate one image; wait while as many are under way as there are workers."""
+        """Start to annotate one image. Wait first if all workers have one."""
         if self._pool is None or len(batch.classes) == 0:
             return
         for future in self._pending:
             if future.done():
-                future.result()  # an error ends the study now
+                future.result()  # raise an error now, not at the end
         self._slots.acquire()
         future = self._pool.submit(self._annotate, sample_of(batch), self._models(trainer, module))
         future.add_done_callback(lambda _: self._slots.release())
         self._pending.append(future)
 
     def on_validation_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Put the images of all ranks together; log and write."""
+        """Collect the images of all ranks, log the curves, write the files."""
         if self._pool is None:
             return
         done = [future.result() for future in self._pending]
         self._close()
         records = {name: [image[name] for image in done] for name in self.strategies}
-        records = gather(records, trainer.world_size)
+        records = gather_records(records, trainer.world_size)
         if not records[self.strategies[0]]:
             return
         categories = categories_of(trainer)
-        options = {"rounds": self.plan.rounds, "resamplings": self.head["bootstrap"], "seed": self.plan.seed}
+        options = {"rounds": self.plan.rounds, "resamplings": self.resamplings, "seed": self.plan.seed}
         summary = {name: summarise(images, categories, **options) for name, images in records.items()}
         for name, curve in summary.items():
             module.log(f"val/{name}_auc", curve["auc"], batch_size=1)
@@ -122,16 +128,16 @@ class Study(L.Callback):
             self._write(trainer, module, records, summary)
 
     def on_exception(self, *_: Any) -> None:  # noqa: ANN401
-        """Stop the images that are under way."""
+        """Stop the workers."""
         self._close()
 
     def _write(
         self, trainer: L.Trainer, module: L.LightningModule, records: Records, summary: dict[str, dict[str, Any]]
     ) -> None:
         first = records[self.strategies[0]]
-        head = {
-            "checkpoint": f"step {trainer.global_step}",
-            **self.head,
+        header = {
+            **({"checkpoint": f"step {trainer.global_step}"} if self.in_training else {}),
+            **self.header,
             "images": len(first),
             "regions": sum(len(record.classes) for record in first),
         }
@@ -143,45 +149,41 @@ class Study(L.Callback):
             if name in self.checkpoints:
                 summary[name]["checkpoint"] = self.checkpoints[name]
             write_records(self.folder / f"study_{name}.parquet", images, categories)
-        self.result = write_study(self.folder / "study.json", head, summary)
+        self.result = write_study(self.folder / "study.json", header, summary)
 
-        @functools.cache  # the same image may be the worst and hold the worst regions
-        def again(index: int, name: str) -> tuple[Sample, list[Any]]:
+        @functools.cache  # the worst image may also hold the worst regions
+        def annotate(index: int, name: str) -> tuple[Sample, list[Any]]:
             sample = trainer.datamodule.evaluation_set()[index].sample  # type: ignore[attr-defined]
             predict = self._models(trainer, module)[STRATEGIES[name].model](sample.image)
             return sample, list(self.plan.annotate(sample, predict, STRATEGIES[name].allocation))
 
-        pictures = write_figures(self.folder / "figures", self.result, records, again)
+        pictures = write_figures(self.folder / "figures", self.result, records, annotate)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 log_study(logger, summary, records, categories, pictures)
 
-    def _models(
-        self, trainer: L.Trainer, module: L.LightningModule
-    ) -> dict[str, Callable[[NDArray[np.uint8]], Predict]]:
-        own = model_of(
+    def _models(self, trainer: L.Trainer, module: L.LightningModule) -> dict[str, Model]:
+        own = network_model(
             module.segmenter,  # type: ignore[arg-type]
             self.counterpart,
             str(module.device),
             trainer.precision_plugin.forward_context,
             hold_scribbles=self.hold_scribbles,
         )
-        return {**BASELINES, "interactive": own, **self.models}
+        return {**BASELINES, INTERACTIVE: own, **self.models}
 
-    def _annotate(
-        self, sample: Sample, models: dict[str, Callable[[NDArray[np.uint8]], Predict]]
-    ) -> dict[str, ImageRecord]:
+    def _annotate(self, sample: Sample, models: dict[str, Model]) -> dict[str, ImageRecord]:
         chosen = [STRATEGIES[name] for name in self.strategies]
-        on_image = {name: models[name](sample.image) for name in dict.fromkeys(strategy.model for strategy in chosen)}
+        predict = {name: models[name](sample.image) for name in dict.fromkeys(strategy.model for strategy in chosen)}
         return {
-            name: study_image(sample, on_image[strategy.model], strategy.allocation, self.plan)
+            name: study_image(sample, predict[strategy.model], strategy.allocation, self.plan)
             for name, strategy in zip(self.strategies, chosen, strict=True)
         }
 
     def _close(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(self._threads)  # of threads to come: the workers have set it to one
+            torch.set_num_threads(self._threads)  # each worker has set the number for threads that start later, too
         self._pool, self._pending = None, []
 
 
@@ -198,13 +200,14 @@ def sample_of(batch: Batch) -> Sample:
     )
 
 
-def categories_of(trainer: L.Trainer) -> list[dict[str, Any]]:
-    """Return id, name and isthing of the data's classes, which a class-agnostic model knows nothing of."""
-    return [category._asdict() for category in trainer.datamodule.categories]  # type: ignore[attr-defined]
+def categories_of(trainer: L.Trainer) -> tuple[Category, ...]:
+    """Return the data's classes. They are not the model's: a class-agnostic model has none."""
+    categories: tuple[Category, ...] = trainer.datamodule.categories  # type: ignore[attr-defined]
+    return categories
 
 
-def gather(records: Records, ranks: int) -> Records:
-    """Return the records of all ranks in the order of the images."""
+def gather_records(records: Records, ranks: int) -> Records:
+    """Return the records of all ranks, on each rank, in the order of the images."""
     parts: list[Any] = [records]
     if ranks > 1:
         parts = [None for _ in range(ranks)]
@@ -215,6 +218,6 @@ def gather(records: Records, ranks: int) -> Records:
     }
 
 
-def _compute_alone() -> None:
-    """On the CPU images share the cores; and one thread each gives the same bits whatever the number of images."""
+def _use_one_thread() -> None:
+    """Use one thread per image: images share the cores, and the results have the same bits for any number of them."""
     torch.set_num_threads(1)

@@ -11,6 +11,7 @@ from fullseg.annotator.actions import ActionError
 from fullseg.annotator.categories import Categories, read_categories
 from fullseg.annotator.store import Journal
 from fullseg.annotator.work import Region, Work
+from fullseg.errors import DataError
 from tests.annotator.conftest import CATEGORIES
 
 POINTS = ((0.0, 0.0),) * 4
@@ -103,8 +104,8 @@ def test_reads_coco_jsons_and_lists(tmp_path: Path, wrap: bool) -> None:
 )
 def test_names_the_file_and_what_is_wrong_with_it(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "c.json").write_text(content)
-    with pytest.raises(ValueError, match=r"--categories .*c.json") as caught:
+    with pytest.raises(DataError, match=r"--categories .*c.json") as caught:
         read_categories(tmp_path / "c.json")
     assert message in str(caught.value)
-    with pytest.raises(FileNotFoundError, match="no such file"):
+    with pytest.raises(DataError, match="no such file"):
         read_categories(tmp_path / "none.json")

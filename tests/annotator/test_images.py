@@ -10,6 +10,7 @@ from PIL import Image
 
 from fullseg.annotator import images
 from fullseg.annotator.images import ImageError, for_browser, list_images, read_image, read_thumbnail, shrink
+from fullseg.errors import DataError
 
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[255, 255, 255], [0, 0, 0], [255, 255, 0]]], np.uint8)
 
@@ -121,9 +122,9 @@ def test_a_folder_is_listed_without_what_is_hidden(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"\xff.png")).touch()
     assert list_images(tmp_path) == ["a.png", "b.JPG", "deep/er/c.tiff"]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match="holds no image"):
+    with pytest.raises(DataError, match="holds no image"):
         list_images(tmp_path / "empty")
-    with pytest.raises(FileNotFoundError, match="no folder"):
+    with pytest.raises(DataError, match="no folder"):
         list_images(tmp_path / "nowhere")
 
 

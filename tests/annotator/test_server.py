@@ -3,6 +3,7 @@
 import base64
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -36,12 +37,30 @@ def labels(client: TestClient, revision: int) -> tuple[NDArray[np.int64], NDArra
     answer = client.get("/api/images/0/labels", params={"revision": revision})
     assert answer.status_code == 200, answer.text
     count = HEIGHT * WIDTH
-    map_, uncertainty = answer.content[: 2 * count], answer.content[2 * count :]
+    map_, uncertainty, about = (
+        answer.content[slice(*ends)] for ends in ((0, 2 * count), (2 * count, 3 * count), (3 * count, None))
+    )
     return (
         np.frombuffer(map_, "<u2").reshape(HEIGHT, WIDTH).astype(np.int64) - 1,
         np.frombuffer(uncertainty, np.uint8).reshape(HEIGHT, WIDTH),
-        json.loads(answer.headers["X-Fullseg-Labels"]),
+        json.loads(about),
     )
+
+
+def test_an_answer_about_ten_thousand_regions_has_short_headers(
+    client: TestClient, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_all(client)
+    opened, found = workspace.labels("a.png", 3)
+    count = 10_000
+    regions = [opened.history.work.regions[0]._replace(id=number + 1) for number in range(count)]
+    work = opened.history.work._replace(regions=regions)
+    many = found._replace(expected_iou=np.linspace(0, 1, count), classes=np.zeros(count, np.int64))
+    history = SimpleNamespace(work=work)
+    monkeypatch.setattr(workspace, "labels", lambda *_: (SimpleNamespace(history=history), many))
+    answer = client.get("/api/images/0/labels", params={"revision": 3})
+    assert sum(len(key) + len(value) for key, value in answer.headers.items()) < 1000
+    assert labels(client, 3)[2]["regions"] == list(range(1, count + 1))
 
 
 def test_an_image_from_first_click_to_export(client: TestClient, workspace: Workspace, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import fullseg.annotator.serve
 import fullseg.runs.find
 from fullseg.__main__ import main
+from fullseg.errors import ConfigError
 from fullseg.runs.find import newest_checkpoint
 
 
@@ -46,6 +47,14 @@ def test_without_arguments_it_takes_scenes_and_the_newest_checkpoint(
     assert (tmp_path / "datasets/annotator/scene_0.png").read_bytes() == first
 
 
+def test_a_checkpoint_may_be_an_experiment(served: list[dict[str, Any]], tiny_checkpoint: Path, tmp_path: Path) -> None:
+    path = tmp_path / "runs" / "scribble" / "1" / "checkpoints" / "best.ckpt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(tiny_checkpoint.read_bytes())
+    assert main(["annotate", "--checkpoint", "scribble"]) == 0
+    assert len(served) == 1
+
+
 def test_exports_among_the_images_are_no_images(
     served: list[dict[str, Any]], tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
@@ -72,7 +81,7 @@ def test_the_work_may_go_to_a_folder_above_the_images(
     [
         (["nowhere"], "no folder"),
         (["empty"], "holds no image"),
-        (["empty", "--checkpoint", "none.ckpt"], "no checkpoint none.ckpt"),
+        (["empty", "--checkpoint", "none.ckpt"], "--checkpoint=none.ckpt: no such checkpoint"),
         (["empty", "--categories", "none.json"], "--categories none.json: no such file"),
     ],
 )
@@ -103,7 +112,7 @@ def test_ctrl_c_while_it_starts_is_no_traceback(
 
 
 def test_says_how_to_get_a_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"--checkpoint PATH, or train one, make train"):
+    with pytest.raises(ConfigError, match=r"--checkpoint PATH, or train one, make train"):
         newest_checkpoint(tmp_path)
 
 
@@ -115,6 +124,6 @@ def test_an_address_that_is_taken_is_named_with_the_remedy(
         port = str(taken.getsockname()[1])
         assert main(["annotate", str(tmp_path), "--checkpoint", str(tiny_checkpoint), "--port", port]) == 2
     assert f"--port {port}: cannot listen there" in (error := capsys.readouterr().err)
-    assert "choose another with --port" in error
+    assert "choose another --port" in error
     assert main(["annotate", str(tmp_path), "--checkpoint", str(tiny_checkpoint), "--port", "99999"]) == 2
     assert "cannot listen there" in capsys.readouterr().err

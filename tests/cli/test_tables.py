@@ -1,5 +1,3 @@
-"""TODO."""
-
 import math
 from pathlib import Path
 

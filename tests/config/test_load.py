@@ -2,6 +2,8 @@
 
 import ast
 import io
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,16 @@ import torch
 import yaml
 
 from fullseg.config import schema
-from fullseg.config.checks import CHOICES, LEAST, parse_fraction
+from fullseg.config.checks import parse_fraction
+from fullseg.config.documentation import documented_options
 from fullseg.config.load import load_config, plain
-from fullseg.config.options import describe
 from fullseg.config.schema import Config
+from fullseg.config.strategies import STRATEGIES
 from fullseg.errors import ConfigError
 
+ALLOWED = {option.name: option.allowed for option in documented_options(Config)}
+WITH_CHOICES = [name for name, allowed in ALLOWED.items() if allowed.choices]
+WITH_LEAST = [name for name, allowed in ALLOWED.items() if allowed.least is not None]
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 FILES = sorted(EXPERIMENTS.rglob("*.yaml"))
 
@@ -64,24 +70,27 @@ def test_every_option_has_a_docstring_below_it() -> None:
 
 
 def test_described_are_all_options_with_their_defaults_and_docstrings() -> None:
-    described = {key: (default, text) for key, default, text in describe(Config)}
+    documented = {option.name: option for option in documented_options(Config)}
 
-    assert {key: default for key, (default, _) in described.items()} == flat(plain(Config()))
-    assert described["model.pretrained"] == (True, "Start from ImageNet weights.")
-    assert described["seed"][1].startswith("Everything random follows")
-
-
-def test_restrictions_name_options_that_exist() -> None:
-    keys = set(flat(plain(Config())))
-    assert set(CHOICES) <= keys
-    assert set(LEAST) <= keys
+    assert {name: option.default for name, option in documented.items()} == flat(plain(Config()))
+    assert documented["model.pretrained"].text == "Start from ImageNet weights."
+    assert documented["seed"].text.startswith("Seed of everything random")
+    assert str(documented["model.share"].allowed) == "none, points, all"
+    assert str(documented["seed"].allowed) == "at least 0"
+    assert str(documented["data.flip"].allowed) == "from 0 to 1"
+    assert str(documented["model.pretrained"].allowed) == ""
 
 
 def test_every_number_is_restricted() -> None:
     """A new numeric option must say its least value or its choices (a weight may be anything)."""
     defaults = flat(plain(Config()))
     numbers = {key for key, value in defaults.items() if type(value) in (int, float)}
-    assert numbers - set(LEAST) - set(CHOICES) <= {"optimizer.class_loss_weight"}
+    assert numbers - {*WITH_LEAST, *WITH_CHOICES} <= {"optimizer.class_loss_weight"}
+
+
+def test_the_lists_of_a_configuration_are_its_own() -> None:
+    Config().model.head_dilations.append(16)
+    assert Config().model.head_dilations == [1, 2, 4, 8]
 
 
 def test_defaults_alone_are_the_dataclass() -> None:
@@ -231,14 +240,15 @@ def test_error_in_a_base_names_the_base(tmp_path: Path) -> None:
         ("tracking.step_parts=often", "option 'tracking.step_parts': Value 'often' is not a valid bool"),
         ("trainer.epochs=-1", "trainer.epochs=-1: must be at least 0"),
         ("model.name=dexter", "model.name='dexter': choose one of region, dextr; did you mean 'dextr'?"),
-        ("model.name=dextr", "model.share=all: model.name=dextr sees one region at a time, model.share=none"),
+        ("model.name=dextr", "model.share=all: model.name=dextr sees one region at a time; set model.share=none"),
         (
             "model.head=two_stage",
-            "model.head=two_stage: the last stage goes on from stage 4, which model.features=c4 gives",
+            "model.head=two_stage needs model.features=c4: its last stage continues from stage 4",
         ),
-        ("data.flip=1.01", "data.flip=1.01: a probability is at most 1"),
-        ("data.colour=2", "data.colour=2.0: a probability is at most 1"),
-        ("data.flip=nan", "data.flip=nan: must be at least 0"),
+        ("data.flip=1.01", "data.flip=1.01: must be from 0 to 1"),
+        ("data.colour=2", "data.colour=2.0: must be from 0 to 1"),
+        ("data.flip=nan", "data.flip=nan: must be from 0 to 1"),
+        ("optimizer.learning_rate=inf", "optimizer.learning_rate=inf: must be at least 0"),
         ("data.train_annotators=-1", "data.train_annotators='-1': choose all, median or the number of an annotator"),
         ("data.val_annotators=most", "data.val_annotators='most': choose all, median or the number of an annotator"),
     ],
@@ -251,7 +261,10 @@ def test_bad_override_is_named_with_the_remedy(override: str, expected: str) -> 
     ("override", "expected"),
     [
         ("model.dextr.input_size=100", "model.dextr.input_size=100: choose a multiple of 32"),
-        ("model.dextr.weights=w.pth", "model.dextr.weights=w.pth: a ResNet-101's, but model.backbone=tf_efficientnet"),
+        (
+            "model.dextr.weights=w.pth",
+            "model.dextr.weights=w.pth: these are weights of a ResNet-101, but model.backbone=",
+        ),
         ("model.dextr.relaxed=3", "unknown option 'model.dextr.relaxed' (value 3); did you mean 'model.dextr.relax'?"),
     ],
 )
@@ -282,16 +295,44 @@ def test_fraction_is_read_as_part_and_parts() -> None:
     assert parse_fraction("data.train_fraction", "8/8") == (8, 8)
 
 
-@pytest.mark.parametrize("key", LEAST)
-def test_least_value_is_accepted_and_nothing_below_it(key: str) -> None:
-    assert message_of(None, f"{key}={LEAST[key] - 1}").startswith(f"{key}={LEAST[key] - 1}")
-    assert flat(plain(load_config(None, [f"{key}={LEAST[key]}"])))[key] == LEAST[key]
+@pytest.mark.parametrize("key", WITH_LEAST)
+def test_least_and_most_value_are_accepted_and_nothing_beyond_them(key: str) -> None:
+    least, most = ALLOWED[key].least, ALLOWED[key].most
+    assert least is not None
+    assert message_of(None, f"{key}={least - 1}").startswith(f"{key}={least - 1}")
+    assert flat(plain(load_config(None, [f"{key}={least}"])))[key] == least
+    if most is not None:
+        assert message_of(None, f"{key}={most + 1}").startswith(f"{key}={most + 1}")
+        assert flat(plain(load_config(None, [f"{key}={most}"])))[key] == most
 
 
-@pytest.mark.parametrize("key", CHOICES)
+@pytest.mark.parametrize("key", WITH_CHOICES)
 def test_every_choice_is_listed(key: str) -> None:
-    wrong = "12345"
-    assert f"choose one of {', '.join(map(str, CHOICES[key]))}" in message_of(None, f"{key}={wrong}")
+    wrong = "[12345]" if key == "study.strategies" else "12345"
+    assert f"choose one of {', '.join(map(str, ALLOWED[key].choices))}" in message_of(None, f"{key}={wrong}")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("[free,fre]", "study.strategies: 'fre': choose one of per_region, free, "),
+        ("[grabkut]", "; did you mean 'grabcut'?"),
+        ("[]", "study.strategies=[]: name at least one, for example [free]"),
+    ],
+)
+def test_wrong_strategies_are_named(value: str, expected: str) -> None:
+    assert expected in message_of(None, f"study.strategies={value}")
+
+
+def test_every_strategy_can_be_chosen() -> None:
+    assert load_config(None, [f"study.strategies=[{','.join(STRATEGIES)}]"]).study.strategies == list(STRATEGIES)
+
+
+def test_experiments_load_without_torch_and_numpy() -> None:
+    """Command lines are checked at once; torch alone takes seconds to import."""
+    code = "import sys, fullseg.config.load; print([name for name in ('torch', 'numpy') if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
 
 
 def only_plain(value: Any) -> bool:

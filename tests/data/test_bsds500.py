@@ -1,10 +1,18 @@
-"""TODO."""
+"""The import of BSDS500: regions, annotators, broken files, and several processes at once."""
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
@@ -20,6 +28,11 @@ def read(root: Path, split: str = "val", annotators: str = "all") -> CocoPanopti
     return CocoPanoptic(
         root, split, cache=root, annotators=annotators, fraction=(1, 1), max_regions=1000, skip_bad=False
     )
+
+
+def visible(folder: Path) -> list[str]:
+    """Return the names in a folder that are not hidden, as lock files are."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def write_original(root: Path, name: str, partitions: list[NDArray[np.uint16]]) -> None:
@@ -62,6 +75,52 @@ def test_labels_are_split_into_4_connected_regions_and_small_ones_become_void() 
     region_map, num_regions = connected_regions(labels, min_region_area=6)
     assert num_regions == 0
     assert (region_map == VOID).all()
+
+
+def regions_by_flooding(labels: NDArray[np.integer], min_region_area: int) -> NDArray[np.int64]:
+    """Number the regions of a map (H, W) by their first pixel, each flooded from there; small ones are VOID."""
+    region_map = np.full(labels.shape, VOID - 1)
+    number = 0
+    for first in np.ndindex(labels.shape):
+        if region_map[first] != VOID - 1:
+            continue
+        pixels, waiting = {first}, [first]
+        while waiting:
+            y, x = waiting.pop()
+            near = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
+            new = [
+                at
+                for at in near
+                if 0 <= at[0] < labels.shape[0]
+                and 0 <= at[1] < labels.shape[1]
+                and labels[at] == labels[first]
+                and at not in pixels
+            ]
+            pixels.update(new)
+            waiting += new
+        large = len(pixels) >= min_region_area
+        for at in pixels:
+            region_map[at] = number if large else VOID
+        number += large
+    return region_map
+
+
+@given(
+    arrays(
+        st.sampled_from([np.uint8, np.uint16, np.int32, np.int64]),
+        st.tuples(st.integers(1, 12), st.integers(1, 12)),
+        elements=st.integers(0, 3),
+    ),
+    st.integers(1, 5),
+    st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_regions_are_those_found_by_flooding(labels: NDArray[np.integer], min_region_area: int, negative: bool) -> None:
+    if negative and labels.dtype.kind == "i":
+        labels = labels - 2
+    region_map, num_regions = connected_regions(labels, min_region_area)
+    np.testing.assert_array_equal(region_map, regions_by_flooding(labels, min_region_area))
+    assert num_regions == region_map.max() + 1
 
 
 @pytest.mark.parametrize("base", ["", "BSDS500/data"])
@@ -185,11 +244,86 @@ def test_bad_file_is_named_with_the_remedy_and_nothing_is_left_behind(
     with pytest.raises(DataError, match=message) as caught:
         import_bsds500(tmp_path / "in", tmp_path / "out", "val")
     assert "fetch BSR_bsds500.tgz" in str(caught.value)
-    assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists() or visible(tmp_path / "out") == []
 
 
 def test_existing_import_is_not_overwritten(tmp_path: Path) -> None:
     write_original(tmp_path / "in", "a", [stripes(2)])
     import_bsds500(tmp_path / "in", tmp_path / "out", "val")
-    with pytest.raises(FileExistsError, match="out/val exists"):
+    with pytest.raises(DataError, match="out/val exists"):
+        import_bsds500(tmp_path / "in", tmp_path / "out", "val")
+
+
+def start_import(source: Path, cache: Path) -> "subprocess.Popen[str]":
+    """Import as a run does that finds no imported data, in a process of its own."""
+    code = (
+        "import sys; from pathlib import Path; from fullseg.config.schema import DataConfig; "
+        "from fullseg.data.prepare import prepare; "
+        "print(prepare(DataConfig(format='bsds500', root=sys.argv[1], cache=sys.argv[2], train_split='val')))"
+    )
+    command = [sys.executable, "-c", code, str(source), str(cache)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_until_written(cache: Path, count: int) -> Path:
+    """Wait until an import has written some images; return its hidden folder."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if len(found := list(cache.glob("bsds500-*/.val.partial-*/images/*.jpg"))) >= count:
+            return found[0].parents[1]
+        time.sleep(0.01)
+    raise TimeoutError("nothing is written")
+
+
+@pytest.fixture
+def many_photographs(tmp_path: Path) -> Path:
+    for number in range(200):  # enough to be killed or met in the middle
+        write_original(tmp_path / "in", f"{number:03}", [stripes(2), stripes(3)])
+    return tmp_path / "in"
+
+
+@pytest.mark.slow
+def test_two_runs_that_import_at_once_both_go_on_with_the_whole_data_set(
+    many_photographs: Path, tmp_path: Path
+) -> None:
+    first = start_import(many_photographs, tmp_path / "cache")
+    wait_until_written(tmp_path / "cache", 1)
+    first.send_signal(signal.SIGSTOP)  # for as long as the second needs to start and to wait
+    second = start_import(many_photographs, tmp_path / "cache")
+    assert second.stderr is not None
+    assert second.stderr.readline().endswith("another process writes this data set: waiting until it is done\n")
+    first.send_signal(signal.SIGCONT)
+    results = [process.communicate(timeout=120) for process in (first, second)]
+    assert [process.returncode for process in (first, second)] == [0, 0], results
+    [folder] = {Path(output.strip()) for output, _ in results}
+    assert len(read(folder)) == 400
+    assert visible(folder) == ["index", "val"]
+
+
+@pytest.mark.slow
+def test_a_killed_import_leaves_no_data_set_and_the_next_one_removes_its_parts(
+    many_photographs: Path, tmp_path: Path
+) -> None:
+    killed = start_import(many_photographs, tmp_path / "cache")
+    partial = wait_until_written(tmp_path / "cache", 10)
+    killed.kill()
+    killed.communicate()
+    assert partial.is_dir()
+    assert visible(partial.parent) == []
+    again = start_import(many_photographs, tmp_path / "cache")
+    output, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
+    assert "waiting" not in errors  # the killed process holds no lock
+    assert len(read(Path(output.strip()))) == 400
+    assert list(partial.parent.glob(".val.partial-*")) == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_original(tmp_path / "in", "a", [stripes(2)])
+
+    def refuse(path: Path, **_: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(DataError, match=r"out/val cannot be written .*choose another folder"):
         import_bsds500(tmp_path / "in", tmp_path / "out", "val")

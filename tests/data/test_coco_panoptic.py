@@ -1,5 +1,3 @@
-"""TODO."""
-
 import json
 import shutil
 import tempfile
@@ -385,7 +383,7 @@ def test_truncated_png_of_the_regions_is_an_error_when_it_is_read(tmp_path: Path
     new = NewSample("a.png", np.zeros((40, 60, 3), np.uint8), region_map, np.zeros(50, dtype=np.int64))
     write_coco_panoptic(tmp_path / "val", CATEGORIES, [new])
     truncate(tmp_path / "val" / "panoptic" / "a.png", kept)
-    with pytest.raises(DataError, match=r"panoptic/a.png cannot be read \(truncated or damaged\)"):
+    with pytest.raises(DataError, match=r"panoptic/a.png cannot be read \(missing or damaged\)"):
         read(tmp_path)[0]
 
 
@@ -417,7 +415,7 @@ def test_interrupted_writing_leaves_nothing_that_could_be_taken_for_complete(tmp
 
 def test_existing_folder_is_never_overwritten(root: Path) -> None:
     before = (root / "val" / "panoptic.json").read_bytes()
-    with pytest.raises(FileExistsError, match="val exists: remove it"):
+    with pytest.raises(DataError, match="val exists: remove it"):
         write_coco_panoptic(root / "val", CATEGORIES, [sample("new.png")])
     assert (root / "val" / "panoptic.json").read_bytes() == before
 

@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fullseg.config.schema import DataConfig
-from fullseg.data import datamodule
 from fullseg.data.datamodule import InteractiveDataModule
-from fullseg.data.prepare import prepare
 from fullseg.errors import DataError
 from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
 from fullseg.types import BACKGROUND, VOID, Batch, Category
@@ -315,113 +313,6 @@ def test_setting_up_twice_reads_the_files_once(root: Path) -> None:
     partitions = data.train_partitions
     data.setup("validate")
     assert data.train_partitions is partitions
-
-
-@pytest.fixture
-def few_scenes(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Make the embedded data set tiny; return the folders it was written to, filled as it happens."""
-    written = []
-    original = datamodule.write_scenes
-
-    def recorded(out: Path, **options: int) -> None:
-        written.append(out)
-        original(out, **options)
-
-    monkeypatch.setattr(datamodule, "SCENES", {"train": 2, "val": 1, "seed": 3})
-    monkeypatch.setattr(datamodule, "write_scenes", recorded)
-    return written
-
-
-def test_scenes_are_generated_once_and_used_again(tmp_path: Path, few_scenes: list[Path]) -> None:
-    config = DataConfig(cache=str(tmp_path / "new" / "cache"), batch_size=1, workers=0, crop_size=64)
-    data = InteractiveDataModule(config, jitter=0, seed=0)
-    data.prepare_data()
-    data.setup("fit")
-
-    assert [len(batch.names) for batch in epoch_of(data)] == [1, 1]
-    assert len(evaluation_of(data)) == 1
-    folder = prepare(config)
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    again = InteractiveDataModule(config, jitter=0, seed=0)
-    again.prepare_data()
-    again.setup("fit")
-    assert len(few_scenes) == 1
-    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
-    assert again.fingerprint() == data.fingerprint()
-    assert {path.name for path in (tmp_path / "new" / "cache").iterdir()} == {folder.name, "index"}
-
-
-def test_other_scenes_get_another_folder(
-    tmp_path: Path, few_scenes: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = prepare(DataConfig(cache=str(tmp_path)))
-    monkeypatch.setattr(datamodule, "SCENES", {"train": 2, "val": 1, "seed": 4})
-    assert prepare(DataConfig(cache=str(tmp_path))) != first
-    assert len(few_scenes) == 2
-
-
-@pytest.mark.parametrize("complete", [[], ["train"]])
-def test_interrupted_generation_is_done_again(
-    tmp_path: Path, few_scenes: list[Path], monkeypatch: pytest.MonkeyPatch, complete: list[str]
-) -> None:
-    whole = datamodule.write_scenes
-
-    def interrupted(out: Path, **_: int) -> None:
-        out.mkdir(parents=True)
-        for split in complete:
-            write_coco_panoptic(out / split, CATEGORIES, [sample("a.png")])
-        raise KeyboardInterrupt
-
-    config = DataConfig(cache=str(tmp_path), batch_size=1, workers=0)
-    with monkeypatch.context() as patch:
-        patch.setattr(datamodule, "write_scenes", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            prepare(config)
-    assert datamodule.write_scenes is whole
-    data = InteractiveDataModule(config, jitter=0, seed=0)
-    data.prepare_data()
-    data.setup("fit")
-    assert len(data.train_partitions) == 2
-    assert len(few_scenes) == 1
-    assert {path.name for path in tmp_path.iterdir()} == {prepare(config).name, "index"}
-
-
-def test_bsds500_is_imported_once_for_each_least_area_and_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    imports = []
-
-    def recorded(root: Path, out: Path, split: str, *, min_region_area: int) -> None:
-        imports.append((root.name, split, min_region_area))
-        write_coco_panoptic(out / split, CATEGORIES, [sample(f"{split}.png")])
-
-    monkeypatch.setattr(datamodule, "import_bsds500", recorded)
-    for place in ("a", "b"):
-        (tmp_path / place).mkdir()
-    folders = set()
-    for place, area in (("a", 25), ("a", 25), ("a", 9), ("b", 9)):
-        options = {"root": str(tmp_path / place), "cache": str(tmp_path / "cache"), "min_region_area": area}
-        folder = prepare(DataConfig(format="bsds500", **options))  # type: ignore[arg-type]
-        assert (folder / "train" / "panoptic.json").is_file()
-        assert (folder / "val" / "panoptic.json").is_file()
-        folders.add(folder)
-    splits = [(place, split, area) for place, area in (("a", 25), ("a", 9), ("b", 9)) for split in ("train", "val")]
-    assert sorted(imports) == sorted(splits)
-    assert len(folders) == 3
-
-
-@pytest.mark.parametrize("name", ["bsds500", "coco_panoptic"])
-def test_data_root_is_asked_for(name: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError) as caught:
-        prepare(DataConfig(format=name))
-    assert str(caught.value) == f"data.format={name} needs data.root=FOLDER (make: DATA=FOLDER)"
-    gone = tmp_path / "gone"
-    with pytest.raises(DataError) as caught:
-        prepare(DataConfig(format=name, root=str(gone)))
-    assert str(caught.value) == f"data.root={gone}: no such folder"
-    (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="no such folder"):
-        prepare(DataConfig(format=name, root=str(tmp_path / "file")))
 
 
 def test_folder_without_data_says_where_it_looked(tmp_path: Path) -> None:

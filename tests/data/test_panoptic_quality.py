@@ -178,7 +178,7 @@ def test_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"p.json: 1 of the 2 images of .*t.json are missing: 1.jpg"):
         evaluate(less, truth)
     (tmp_path / "t" / "1.png").unlink()
-    with pytest.raises(DataError, match=r"t/1.png is missing or damaged"):
+    with pytest.raises(DataError, match=r"t/1.png cannot be read \(missing or damaged\)"):
         evaluate(truth, truth)
     write_panoptic_png(tmp_path / "t" / "1.png", np.array([[0, 0, 1, 5]]))
     with pytest.raises(DataError, match=r"1.png: id 6 is not in segments_info of .*t.json"):

@@ -12,9 +12,9 @@ from fullseg.errors import DataError
 from fullseg.model.base import Strokes
 from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.model.segmenter import RegionSegmenter
-from fullseg.types import Sample, SampleKey
+from fullseg.types import Category, Sample, SampleKey
 
-CATEGORIES = [{"id": number, "name": f"class {number}", "isthing": True} for number in (1, 2, 3)]
+CATEGORIES = tuple(Category(number, f"class {number}", isthing=True) for number in (1, 2, 3))
 IMAGE = np.random.default_rng(0).integers(0, 256, (49, 67, 3)).astype(np.uint8)
 POINTS = np.array(
     [[[0, 20], [10, 0], [30, 20], [10, 48]], [[20, 30], [40, 10], [60, 30], [40, 47]], [[5, 5]] * 4], np.float32
@@ -208,7 +208,8 @@ def test_reads_a_checkpoint_and_refuses_other_files(
     tmp_path: Path, segmenter: RegionSegmenter, options: dict[str, Any]
 ) -> None:
     state = {f"segmenter.{key}": value for key, value in segmenter.state_dict().items()}
-    hyperparameters = {"model": {"name": "region", **options, "pretrained": True}, "categories": CATEGORIES}
+    categories = [category._asdict() for category in CATEGORIES]
+    hyperparameters = {"model": {"name": "region", **options, "pretrained": True}, "categories": categories}
     torch.save({"hyper_parameters": hyperparameters, "state_dict": state}, tmp_path / "whole.ckpt")
     (tmp_path / "half.ckpt").write_bytes((tmp_path / "whole.ckpt").read_bytes()[:20000])
     torch.save({"weights": 1}, tmp_path / "foreign.ckpt")

@@ -1,5 +1,3 @@
-"""TODO."""
-
 import json
 import re
 from pathlib import Path
@@ -12,6 +10,7 @@ from PIL import Image
 
 from fullseg.config.load import plain
 from fullseg.config.schema import Config
+from fullseg.errors import DataError
 from fullseg.report.page import write_report
 
 
@@ -97,7 +96,7 @@ def test_a_study_to_another_plan_has_a_page_of_its_own_and_stands_beside_its_run
 
 
 def test_names_a_folder_that_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"is no run folder: there is no .*config\.yaml"):
+    with pytest.raises(DataError, match=r"is no run folder: there is no .*config\.yaml"):
         write_report([tmp_path], None)
-    with pytest.raises(FileNotFoundError, match=r"rounds=2 is no run folder: there is no .*config\.yaml"):
+    with pytest.raises(DataError, match=r"rounds=2 is no run folder: there is no .*config\.yaml"):
         write_report([tmp_path / "studies" / "rounds=2"], None)

@@ -76,7 +76,7 @@ def test_metrics_are_compared_by_step_without_times(tmp_path: Path) -> None:
 def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "metrics.csv"
     path.write_text(f"epoch,step,val/iou\n0,0,0.1\n{line}\n")
-    with pytest.raises(ConfigError, match=r"metrics.csv, line 3 is damaged: .*; put the file back"):
+    with pytest.raises(ConfigError, match=r"metrics.csv, line 3 is damaged: .*; restore the file"):
         read_metrics(path)
 
 

@@ -52,7 +52,7 @@ def test_a_run_and_its_studies_come_out_bit_for_bit(
 ) -> None:
     assert main(["reproduce", str(original), "--runs", str(tmp_path), "trainer.progress_bar=false"]) == 0
     output = capsys.readouterr().out
-    assert "commit, packages, machine, data: all as for" in output
+    assert "commit, packages, machine, data: all the same as for" in output
     assert "result      identical, bit for bit" in output
     folder = (tmp_path / "interactive" / "latest").resolve()
     found = json.loads((folder / "reproduce.json").read_text())
@@ -144,7 +144,7 @@ def test_a_run_that_was_stopped_is_compared_as_far_as_it_went(runs: Runs, tmp_pa
     found = reproduce(folder, [], runs=tmp_path / "again", anyway=False)
     assert found is not None
     assert found.identical
-    assert "that run did not finish: metrics.csv ends at step 0; so far it is compared" in found.notes
+    assert "that run did not finish: it is compared up to step 0, where metrics.csv ends" in found.notes
     assert "checkpoints/last.ckpt: that run did not finish" in found.not_compared
     assert {each.file for each in found.comparisons} == {"metrics.csv", "summary.json"}
 
@@ -185,9 +185,9 @@ def test_another_counterpart_is_refused(original: Path, runs: Runs) -> None:
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("data.root=/moved/data", "data.root=/moved/data: no such folder here; give where its data is now"),
-        ("trainer.accelerator=gpu", "trainer.accelerator=gpu: none here; trainer.accelerator=cpu trains it"),
-        ("trainer.num_nodes=2", "trainer.num_nodes=2: start this command on each of them by srun or torchrun"),
+        ("data.root=/moved/data", "data.root=/moved/data: no such folder here; name the folder of the data"),
+        ("trainer.accelerator=gpu", "trainer.accelerator=gpu: there is no GPU here; trainer.accelerator=cpu trains"),
+        ("trainer.num_nodes=2", "trainer.num_nodes=2: start this command on each machine by srun"),
     ],
 )
 def test_what_is_not_here_is_named_before_training(original: Path, runs: Runs, option: str, message: str) -> None:
@@ -201,7 +201,7 @@ def test_what_is_not_here_is_named_before_training(original: Path, runs: Runs, o
 def test_a_counterpart_that_has_moved_is_named(copied: Path, runs: Runs) -> None:
     options = yaml.safe_load((copied / "config.yaml").read_text())
     change(copied / "config.yaml", options["counterpart"], "/moved/best.ckpt")
-    with pytest.raises(ConfigError, match=r"counterpart=/moved/best.ckpt: no such checkpoint here; give where it is"):
+    with pytest.raises(ConfigError, match=r"counterpart=/moved/best.ckpt: no such checkpoint here; name where it is"):
         reproduce(copied, [], runs=runs.runs, anyway=False)
     with pytest.raises(RuntimeError, match="trains"):
         reproduce(copied, [f"counterpart={options['counterpart']}"], runs=runs.runs, anyway=False)
@@ -210,15 +210,15 @@ def test_a_counterpart_that_has_moved_is_named(copied: Path, runs: Runs) -> None
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("config.yaml", None, r"can't be reproduced: there is no config.yaml in it; give the whole folder"),
-        ("environment.txt", None, r"there is no environment.txt in it"),
+        ("config.yaml", None, r"cannot be reproduced: it has no config.yaml; name the whole folder"),
+        ("environment.txt", None, r"it has no environment.txt"),
         ("config.yaml", "experiment: [", r"config.yaml is damaged"),
         ("config.yaml", "seed: 1", r"config.yaml is damaged: it names no experiment"),
         ("environment.txt", "torch==2", r"environment.txt is damaged: no commit, no val_hash, no packages"),
         ("metrics.csv", "epoch,step\n0,x\n", r"metrics.csv, line 2 is damaged"),
         ("summary.json", "{", r"summary.json is damaged"),
         ("study.json", "{", r"study.json is damaged"),
-        ("checkpoints/last.ckpt", "x", r"last.ckpt is no whole checkpoint .*: put it back, or remove it"),
+        ("checkpoints/last.ckpt", "x", r"last.ckpt is damaged or no checkpoint .*: restore it, or remove it"),
     ],
 )
 def test_a_damaged_folder_is_named(copied: Path, name: str, content: str | None, message: str) -> None:
@@ -237,7 +237,7 @@ def test_a_study_whose_model_is_gone_is_left_out_with_a_remedy(copied: Path, tmp
     gone = read_original(copied)._replace(studies={"study.json": content})
     [found] = study_again(gone, tmp_path, [], [])
     assert found.left_out == [
-        "study.json, single_region: its model /gone.ckpt is not there; give where it is now, "
+        "study.json, single_region: its model /gone.ckpt is not there; name where it is now, "
         "study.single_region=CHECKPOINT"
     ]
     no_counterpart = {**gone.studies["study.json"], "counterpart": "/gone.ckpt"}
@@ -272,10 +272,10 @@ def test_what_changed_when_a_run_was_resumed_is_said(copied: Path) -> None:
     change(copied / "environment.txt", "uncommitted: ", "uncommitted: f")
     gpu = here._replace(facts={**here.facts, "device": "cuda"})
     notes = "\n".join(history(read_original(copied), gpu))
-    assert "that run was resumed at step 4; before, it had " in notes
+    assert "that run was resumed at step 4; before that it had " in notes
     assert "precision bf16-mixed" in notes
-    assert "its options changed at step 4: trainer.epochs 5 -> 1; here all have the later" in notes
-    assert "that run's code had changes that are in no commit, and not here" in notes
+    assert "its options changed at step 4: trainer.epochs 5 -> 1; here the later ones hold" in notes
+    assert "that run's code had uncommitted changes that are not here" in notes
     assert "that run was on cpu, this one is on cuda: they round differently" in notes
 
 

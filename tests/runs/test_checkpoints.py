@@ -11,7 +11,6 @@ import torch
 
 from fullseg.config.schema import Config
 from fullseg.errors import CheckpointError, ConfigError
-from fullseg.runs import checkpoints
 from fullseg.runs.checkpoints import RESUMED, WholeCheckpoints, check_model, checkpoint_to_resume
 
 GOOD = dict.fromkeys(RESUMED, 1)
@@ -32,7 +31,7 @@ def test_a_truncated_checkpoint_is_refused_and_the_newest_good_one_named(folder:
     assert checkpoint_to_resume(Config(resume=str(folder.parent))) == last.resolve()
     last.write_bytes(last.read_bytes()[:-100])
     with pytest.raises(
-        ConfigError, match=rf"resume={folder.parent}: {last} is no whole checkpoint .*resume={folder}/older.ckpt$"
+        ConfigError, match=rf"resume={folder.parent}: {last} is damaged or no checkpoint .*resume={folder}/older.ckpt$"
     ):
         checkpoint_to_resume(Config(resume=str(folder.parent)))
 
@@ -40,18 +39,18 @@ def test_a_truncated_checkpoint_is_refused_and_the_newest_good_one_named(folder:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ({"state_dict": 1, "epoch": 3}, "has no optimizer_states, lr_schedulers, loops"),
+        ({"state_dict": 1, "epoch": 3}, "it lacks optimizer_states, lr_schedulers, loops"),
         ([1, 2], "no checkpoint of fullseg"),
-        ({**GOOD, "loops": Path("x")}, "no whole checkpoint"),  # more than plain values: never unpickled
+        ({**GOOD, "loops": Path("x")}, "is damaged or no checkpoint"),  # more than plain values: never unpickled
     ],
 )
 def test_a_foreign_checkpoint_is_refused(folder: Path, content: object, problem: str) -> None:
     torch.save(content, folder / "last.ckpt")
     (folder / "older.ckpt").write_text("no checkpoint at all")
-    with pytest.raises(ConfigError, match=rf"{problem}.*there is resume={folder}/best.ckpt"):
+    with pytest.raises(ConfigError, match=rf"{problem}.*beside it is resume={folder}/best.ckpt"):
         checkpoint_to_resume(Config(resume=str(folder / "last.ckpt")))
     (folder / "best.ckpt").unlink()
-    with pytest.raises(ConfigError, match="leave resume out to start anew"):
+    with pytest.raises(ConfigError, match="leave resume out to start a new run"):
         checkpoint_to_resume(Config(resume=str(folder / "last.ckpt")))
 
 
@@ -60,7 +59,7 @@ def test_a_checkpoint_of_another_model_is_refused(folder: Path) -> None:
     path = folder / "last.ckpt"
     torch.save({"hyper_parameters": {"model": {**model, "pretrained": False}}}, path)
     check_model(path, model)
-    with pytest.raises(ConfigError, match=rf"{path} is of another model: roi_size=9; .*{folder.parent}/config.yaml"):
+    with pytest.raises(ConfigError, match=rf"{path} holds another model: roi_size=9; .*{folder.parent}/config.yaml"):
         check_model(path, {**model, "roi_size": 14})
 
 
@@ -77,8 +76,8 @@ def test_what_breaks_off_leaves_the_last_one(folder: Path, broken: str, monkeypa
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(*{"fsync": (checkpoints.os, "fsync", full), "save": (torch, "save", full)}[broken])
-    with pytest.raises(CheckpointError, match=rf"the disk is full .*as it was.*resume={folder.parent}$"):
+    monkeypatch.setattr(*{"fsync": (os, "fsync", full), "save": (torch, "save", full)}[broken])
+    with pytest.raises(CheckpointError, match=rf"the disk is full .*still the one before.*resume={folder.parent}$"):
         WholeCheckpoints().save_checkpoint(GOOD, folder / "last.ckpt")
     assert (folder / "last.ckpt").read_bytes() == before
     assert sorted(path.name for path in folder.iterdir()) == ["best.ckpt", "last.ckpt", "older.ckpt"]
@@ -98,7 +97,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_is_really_full(small_disk: Path) -> None:
     path = small_disk / "run" / "checkpoints" / "last.ckpt"
     WholeCheckpoints().save_checkpoint({"weights": torch.zeros(100_000)}, path)
-    with pytest.raises(CheckpointError, match=rf"checkpoint {path} can't be written: the disk is full \(1 MiB free\)"):
+    with pytest.raises(CheckpointError, match=rf"checkpoint {path} cannot be written: the disk is full \(1 MiB free\)"):
         WholeCheckpoints().save_checkpoint({"weights": torch.ones(200_000)}, path)
     assert torch.load(path)["weights"].sum() == 0
     assert list(path.parent.iterdir()) == [path]

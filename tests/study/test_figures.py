@@ -3,8 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fullseg.config.strategies import STRATEGIES
 from fullseg.simulation.interaction import Round
-from fullseg.study.figures import NAMES, choose_images, curves, interaction_grid, noise_curves
+from fullseg.study.figures import choose_images, curves, interaction_grid, noise_curves
 from fullseg.types import Annotations, Sample, SampleKey, Scribble
 
 
@@ -21,8 +22,8 @@ def study(last: float = 0.9, **noise: float) -> dict[str, Any]:
 def test_curves_show_every_strategy_and_the_papers_numbers() -> None:
     [axes] = curves({"a": study()}).axes
     lines = {line.get_label(): line for line in axes.lines}
-    np.testing.assert_allclose(lines[NAMES["free"]].get_ydata(), [70, 80, 90])
-    np.testing.assert_allclose(lines[NAMES["free"]].get_xdata(), [0, 0.9, 1.8])
+    np.testing.assert_allclose(lines[STRATEGIES["free"].title].get_ydata(), [70, 80, 90])
+    np.testing.assert_allclose(lines[STRATEGIES["free"].title].get_xdata(), [0, 0.9, 1.8])
     dotted = [list(line.get_ydata()) for line in axes.lines if line.get_linestyle() == ":" and len(line.get_ydata())]
     assert sorted(dotted) == [[79.1, 88], [79.1, 90]]
     assert len(axes.collections) == 2  # bands
@@ -31,8 +32,8 @@ def test_curves_show_every_strategy_and_the_papers_numbers() -> None:
 def test_curves_of_two_runs_are_named_and_told_apart() -> None:
     [axes] = curves({"a": study(), "b": study(0.95)}).axes
     labelled = {line.get_label(): line.get_linestyle() for line in axes.lines}
-    assert labelled[f"a: {NAMES['free']}"] == "-"
-    assert labelled[f"b: {NAMES['free']}"] == "--"
+    assert labelled[f"a: {STRATEGIES['free'].title}"] == "-"
+    assert labelled[f"b: {STRATEGIES['free'].title}"] == "--"
 
 
 def test_noise_curves_hold_all_other_kinds_at_zero() -> None:

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Records of the study, their summary, and study.json when several studies write it."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -10,19 +10,20 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from fullseg.config import checks as config_checks
+from fullseg.config.strategies import INTERACTIVE, SINGLE_REGION, STRATEGIES
 from fullseg.metrics.boundary import boundary_iou
 from fullseg.metrics.region_iou import region_iou
 from fullseg.simulation import simulate_extreme_points
+from fullseg.simulation.allocation import ALLOCATIONS
 from fullseg.simulation.noise import NO_NOISE
 from fullseg.study.baselines import BASELINES
-from fullseg.study.plan import STRATEGIES, Plan
+from fullseg.study.plan import Plan
 from fullseg.study.records import ImageRecord, study_image, write_records
 from fullseg.study.summary import summarise, write_study
-from fullseg.types import VOID, Annotations, Sample, SampleKey
+from fullseg.types import VOID, Annotations, Category, Sample, SampleKey
 
 PLAN = Plan(3, NO_NOISE, 0)
-CATEGORIES = [{"id": 1, "name": "cup", "isthing": True}, {"id": 2, "name": "sky", "isthing": False}]
+CATEGORIES = [Category(1, "cup", isthing=True), Category(2, "sky", isthing=False)]
 
 
 def sample(index: int) -> Sample:
@@ -87,7 +88,7 @@ def test_summary_is_over_all_regions_of_all_images(records: list[ImageRecord]) -
 
 
 def test_things_and_stuff_are_told_apart_only_where_there_are_both(records: list[ImageRecord]) -> None:
-    only_things = [{**category, "isthing": True} for category in CATEGORIES]
+    only_things = [category._replace(isthing=True) for category in CATEGORIES]
     assert "iou_things" not in summarise(records, only_things, rounds=3, resamplings=10, seed=0)
 
 
@@ -134,6 +135,7 @@ def test_a_region_without_any_pixel_is_left_out() -> None:
     assert summary["auc"] == 1
 
 
-def test_the_configuration_knows_every_strategy() -> None:
-    assert tuple(STRATEGIES) == config_checks.STRATEGIES
-    assert {strategy.model for strategy in STRATEGIES.values()} - set(BASELINES) == {"interactive", "single_region"}
+def test_the_study_knows_the_model_and_the_allocation_of_every_strategy() -> None:
+    assert {strategy.model for strategy in STRATEGIES.values()} == {INTERACTIVE, SINGLE_REGION, *BASELINES}
+    assert {strategy.allocation for strategy in STRATEGIES.values()} == set(ALLOCATIONS)
+    assert len({(strategy.title, strategy.colour) for strategy in STRATEGIES.values()}) == len(STRATEGIES)

@@ -1,5 +1,3 @@
-"""TODO."""
-
 import sys
 from pathlib import Path
 from typing import Any

@@ -92,7 +92,7 @@ def test_models_of_different_size_are_accuracy_against_cost() -> None:
         collection.get_offsets().data.tolist() for collection in axes.collections if collection.get_label()[:1] == "b"
     ]
     np.testing.assert_allclose(marked, [[[10, 60], [30, 65]], [[40, 63], [60, 70]]])  # by backbone
-    assert figure.axes[1].get_ylabel() == "memory of the run at its peak, GB"
+    assert figure.axes[1].get_ylabel() == "peak memory of the run, GB"
     assert "3: backbone=res, stride=4" in figure.get_supxlabel()
 
 

@@ -1,5 +1,3 @@
-"""TODO."""
-
 from pathlib import Path
 
 import pytest
@@ -72,7 +70,7 @@ def test_a_random_sweep_ends_when_there_are_no_more_combinations(tmp_path: Path)
         (HEAD + "early_terminate: {type: hyperband}\nparameters: {a: {value: 1}}", "early_terminate: W&B's server"),
         ("method: bayes\nprogram: p\nparameters: {a: {value: 1}}", "method='bayes' needs W&B's server: wandb sweep"),
         ("method: gird\nprogram: p\nparameters: {a: {value: 1}}", "method='gird' is no method; here: grid or random"),
-        ("method: random\nprogram: p\nparameters: {a: {value: 1}}", "say how many cells with run_cap"),
+        ("method: random\nprogram: p\nparameters: {a: {value: 1}}", "set run_cap to the number of cells"),
         ("method: grid\nparameters: {a: {value: 1}}", "write a command or a program"),
         ("method: [", "s.yaml is not valid YAML"),
         ("- 1", "expected 'key: value' lines, found list"),

@@ -1,5 +1,3 @@
-"""TODO."""
-
 import csv
 import json
 import math
@@ -14,7 +12,7 @@ from fullseg.config.load import load_config
 from fullseg.sweeps.cell_folder import RESULT_VARIABLE, State, leave_result, write_state
 from fullseg.sweeps.cells import Cell
 from fullseg.sweeps.file import Sweep
-from fullseg.sweeps.results import Group, Row, group, read_rows, shown_metrics, write_results
+from fullseg.sweeps.results import Group, Row, group, metrics_in_table, read_rows, write_results
 
 STUDY = {
     "scribbles_per_region": [0.0, 2.0, 6.0],
@@ -72,7 +70,7 @@ def test_seeds_are_one_line_of_the_table(results: Any) -> None:
 
 def test_the_table_spares_what_another_column_tells_as_well() -> None:
     def shown(**metrics: float) -> list[str]:
-        return shown_metrics([Group({}, [Row("", {}, "", metrics, None)])])
+        return metrics_in_table([Group({}, [Row("", {}, "", metrics, None)])])
 
     assert shown(iou=0.5, iou_best=0.5, seconds_per_image=1) == ["iou", "seconds_per_image"]
     assert shown(iou=0.5, iou_best=0.6, iou_at_end=0.7) == ["iou", "iou_best", "iou_at_end"]

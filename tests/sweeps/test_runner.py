@@ -94,7 +94,7 @@ def test_a_failing_cell_stops_no_other_and_runs_again(folder: Folder, capsys: py
     output = capsys.readouterr().out
     assert "failed, exit status 1: " in output
     assert "/log.txt\n  | this is cell 2\n  | this one fails\n" in output
-    assert "1 of 3 cells failed; the same command runs them again" in output
+    assert "1 of 3 cells failed; run the same command to try them again" in output
 
     (folder.path / "fail-2").unlink()
     folder.ran()
@@ -153,7 +153,7 @@ def test_ctrl_c_stops_the_cells_and_the_same_command_goes_on(
     assert folder.run("--jobs", "2") == 130
     error = capsys.readouterr().err
     assert "press Ctrl-C again to stop at once" in error
-    assert "Stopped: 0 of 3 cells are done. The same command goes on from here" in error
+    assert "Stopped: 0 of 3 cells are done. The same command goes on" in error
     assert folder.states() == {"1": "interrupted", "2": "interrupted"}
     assert sorted(value for value, _, _ in folder.ran()) == ["1", "2"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -177,11 +177,11 @@ def test_one_process_a_sweep_even_when_it_was_killed_and_a_cell_lives_on(folder:
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.DEVNULL)
     _wait_for(folder.path, 1)
     place = folder.path / "runs" / "sweeps" / "s"
-    with pytest.raises(ConfigError, match=f"this sweep is at work already .process {process.pid}"), alone(place):
+    with pytest.raises(ConfigError, match=f"this sweep runs already .process {process.pid}"), alone(place):
         pass
     process.kill()
     process.wait()
-    with pytest.raises(ConfigError, match="or cells that it left behind"), alone(place):
+    with pytest.raises(ConfigError, match="or cells that it left"), alone(place):
         pass
 
     (folder.path / "wait").unlink()
@@ -201,7 +201,8 @@ def test_a_dry_run_lists_the_cells_and_runs_none(folder: Folder, capsys: pytest.
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [(["--jobs", "0"], "'0': a number from 1"), (["--jobs", "2", "--no"], "unrecognized")]
+    ("options", "message"),
+    [(["--jobs", "0"], "'0': write a whole number of at least 1"), (["--jobs", "2", "--no"], "unrecognized")],
 )
 def test_wrong_options(folder: Folder, capsys: pytest.CaptureFixture[str], options: list[str], message: str) -> None:
     with pytest.raises(SystemExit):

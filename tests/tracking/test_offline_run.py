@@ -17,6 +17,8 @@ from fullseg.runs.folder import Result
 from fullseg.study.records import ImageRecord
 from fullseg.tracking import artifacts
 from fullseg.tracking.study import by_class, by_size
+from fullseg.tracking.wandb_run import X_AXES
+from fullseg.types import Category
 from tests.tiny_runs import Runs
 from tests.tracking.test_dashboard import keys_of
 from tests.training.test_run import rows
@@ -67,6 +69,14 @@ def test_holds_every_number_of_metrics_csv(trained: Result) -> None:
     for section in ("Quality", "Training"):
         shown = {key for key in keys_of(section) if "_auc" not in key and "independent" not in key}
         assert shown - {"lr-AdamW/pg2", "train/class_loss"} <= set(rows(trained.folder)[0]), section
+
+
+@pytest.mark.parametrize("job", ["train", "study"])
+@pytest.mark.usefixtures("studied")
+def test_charts_have_their_x_axes(trained: Result, job: str) -> None:
+    found = {json.dumps(record) for record in read(trained.folder, job)["metric"]}
+    for names, x_axis in X_AXES.items():
+        assert any(names in record and x_axis in record for record in found), names
 
 
 def test_holds_the_same_images_with_masks_after_every_evaluation(trained: Result) -> None:
@@ -120,11 +130,11 @@ def test_online_the_run_uses_its_artifacts(trained: Result) -> None:
     )
     trainer = SimpleNamespace(is_global_zero=True, loggers=[WandbLogger(experiment=cast("Any", run))])
     best = trained.folder / "checkpoints" / "best.ckpt"
-    artifacts.use(cast("L.Trainer", trainer), "scenes", {"val_hash": "1"}, {"checkpoint": best})
+    artifacts.log_used_artifacts(cast("L.Trainer", trainer), "scenes", {"val_hash": "1"}, {"checkpoint": best})
     assert sorted(used) == ["dataset", "model"]
     assert set(run.config["lineage"]) == {"checkpoint", "data"}
     run.config["tracking"]["artifacts"] = False
-    artifacts.use(cast("L.Trainer", trainer), "scenes", {"val_hash": "1"}, {"checkpoint": best})
+    artifacts.log_used_artifacts(cast("L.Trainer", trainer), "scenes", {"val_hash": "1"}, {"checkpoint": best})
     assert len(used) == 2
 
 
@@ -144,7 +154,7 @@ def test_tables_by_size_and_class() -> None:
         record([0, 1], [10, 5000], [[0.2, 0.4], [0.3, 0.6]]),
         record([1], [20000], [[0.8], [np.nan]]),
     ]
-    rows = by_class({"free": images}, [{"name": name} for name in ("cat", "sky", "sea")])
+    rows = by_class({"free": images}, [Category(0, name, isthing=True) for name in ("cat", "sky", "sea")])
     assert rows == [["free", "cat", 1, 0.2, 0.3], ["free", "sky", 2, pytest.approx(0.6), 0.6]]
     summary = {"free": {f"iou_{size}": [1, 2] for size in ("small", "medium", "large")}}
     assert [row[1:3] for row in by_size(summary, {"free": images})] == [["small", 1], ["medium", 1], ["large", 1]]

@@ -1,62 +1,28 @@
-"""TODO."""
+"""W&B runs: offline without a key, one per job, each with an id of its own."""
 
-import csv
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from fullseg.config.schema import TrackingConfig
 from fullseg.tracking import wandb_run as tracking
-from fullseg.tracking.metrics_file import MetricsFile
 from fullseg.tracking.wandb_run import wandb_logger
 
 CONFIG = {"experiment": "bsds500/full_image", "seed": 0}
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def test_one_row_a_step_and_a_column_a_metric(tmp_path: Path) -> None:
-    file = MetricsFile(tmp_path / "metrics.csv")
-    file.log_metrics({"epoch": 0, "loss": 0.5}, step=9)
-    file.save()
-    file.log_metrics({"epoch": 0, "rate": 0.1}, step=9)  # of the same step: the same row
-    file.log_metrics({"epoch": 0, "loss": 0.25, "rate": 0.2}, step=19)
-    file.save()
-    file.log_metrics({"epoch": 0, "loss": 0.125}, step=29)
-    file.finalize("success")
-
-    assert read(tmp_path / "metrics.csv") == [
-        {"epoch": "0", "step": "9", "loss": "0.5", "rate": "0.1"},
-        {"epoch": "0", "step": "19", "loss": "0.25", "rate": "0.2"},
-        {"epoch": "0", "step": "29", "loss": "0.125", "rate": ""},
-    ]
-    assert [path.name for path in tmp_path.iterdir()] == ["metrics.csv"]
-
-
-def test_a_resumed_run_keeps_what_was_and_forgets_what_it_repeats(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.csv"
-    first = MetricsFile(path)
-    for step in (9, 19, 29):
-        first.log_metrics({"epoch": 0, "loss": step / 100}, step=step)
-    first.save()
-
-    second = MetricsFile(path)
-    second.forget_after(20)
-    second.log_metrics({"epoch": 0, "loss": 0.5}, step=29)
-    second.save()
-
-    assert [(row["step"], row["loss"]) for row in read(path)] == [("9", "0.09"), ("19", "0.19"), ("29", "0.5")]
 
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
     """Return the arguments of every run that is opened; no key is to be found."""
     calls: list[dict[str, Any]] = []
-    monkeypatch.setattr(tracking.wandb, "init", lambda **arguments: calls.append(arguments))
+
+    def init(**arguments: Any) -> Mock:
+        calls.append(arguments)
+        return Mock()
+
+    monkeypatch.setattr(tracking.wandb, "init", init)
     for variable in ("WANDB_API_KEY", "WANDB_MODE"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
@@ -92,14 +58,15 @@ def test_online_with_a_key(
 def test_offline_when_the_network_is_out_of_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     modes: list[str | None] = []
 
-    def init(mode: str | None = None, **_: Any) -> None:
+    def init(mode: str | None = None, **_: Any) -> Mock:
         modes.append(mode)
         if mode != "offline":
             raise tracking.wandb.errors.CommError("no route to host")
+        return Mock()
 
     monkeypatch.setattr(tracking.wandb, "init", init)
     monkeypatch.setenv("WANDB_MODE", "online")
-    with pytest.warns(UserWarning, match="logged offline; wandb sync uploads it: no route to host"):
+    with pytest.warns(UserWarning, match="logged offline; `wandb sync` uploads it later: no route to host"):
         wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG, job="train")
     assert modes == ["online", "offline"]
 

@@ -11,7 +11,7 @@ import pytest
 
 from fullseg.__main__ import main
 from fullseg.cli.tables import print_study
-from fullseg.errors import ConfigError
+from fullseg.errors import UserError
 from fullseg.report.page import write_report
 from tests.tiny_runs import Runs
 
@@ -70,11 +70,12 @@ def test_a_study_to_another_plan_has_a_folder_of_its_own(
     before = (studied[0] / "study.json").read_text()
     folder, content = runs.study("experiment=interactive", "study.strategies=[watershed]", override)
     assert folder == studied[0] / "studies" / name
-    assert list(content["strategies"]) == ["watershed"]
+    assert "watershed" in content["strategies"]
     assert (studied[0] / "study.json").read_text() == before
     print_study(folder, content)
     [command] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("next")]
-    assert main(shlex.split(command)[4:]) == 0  # next python -m fullseg report FOLDER
+    words = shlex.split(command)
+    assert main(words[words.index("report") :]) == 0
     assert (folder / "report.html").is_file()
 
 
@@ -121,5 +122,5 @@ def test_single_region_is_left_out_with_a_message_where_no_model_is_named(
     ],
 )
 def test_names_a_missing_model(runs: Runs, overrides: list[str], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(UserError, match=message):
         runs.study(*overrides)

@@ -128,21 +128,35 @@ def test_training_studies_every_kth_evaluation_and_keeps_the_best_by_it(runs: Ru
     assert sum("study/free/iou" in line for line in history) == 2 * 3
 
 
-@pytest.mark.parametrize(("epoch", "begins"), [(0, False), (1, True), (2, False), (3, True)])
-def test_a_resumed_run_studies_the_same_evaluations(tmp_path: Path, epoch: int, begins: bool) -> None:
+@pytest.mark.parametrize(
+    ("in_training", "during", "epoch", "begins"),
+    [
+        (True, "fit", 0, False),
+        (True, "fit", 1, True),
+        (True, "fit", 2, False),
+        (True, "fit", 3, True),
+        (True, "validate", 1, False),  # the evaluation before training
+        (False, "validate", 0, True),
+    ],
+)
+def test_every_kth_evaluation_of_training_is_studied_whenever_it_was_resumed(
+    tmp_path: Path, in_training: bool, during: str, epoch: int, begins: bool
+) -> None:
     callback = Study(
         tmp_path,
-        head={},
+        header={},
         plan=Plan(1, NO_NOISE, 0),
         strategies=["free"],
         models={},
         checkpoints={},
         counterpart=None,
+        in_training=in_training,
         every=2,
+        resamplings=10,
         workers=1,
         hold_scribbles=True,
     )
-    trainer = SimpleNamespace(state=SimpleNamespace(fn="fit"), current_epoch=epoch, check_val_every_n_epoch=1)
+    trainer = SimpleNamespace(state=SimpleNamespace(fn=during), current_epoch=epoch, check_val_every_n_epoch=1)
     callback.on_validation_start(trainer, SimpleNamespace(device=torch.device("meta")))  # type: ignore[arg-type]
     assert (callback._pool is not None) == begins
 

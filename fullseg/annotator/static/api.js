@@ -1,4 +1,4 @@
-// What the page asks of the server. Every answer is whole or an ApiError that says why.
+// The requests to the server. Each returns a whole answer or throws an ApiError that says why.
 
 export class ApiError extends Error {
   constructor(status, message) {
@@ -21,7 +21,7 @@ async function request(path, options = {}) {
   try {
     message = JSON.parse(text).error;
   } catch {
-    // plain text already
+    // it is plain text
   }
   throw new ApiError(answer.status, message);
 }
@@ -31,7 +31,7 @@ const post = async (path, content) => {
   return (await request(path, { method: "POST", headers, body: JSON.stringify(content) })).json();
 };
 
-const keys = new Map(); // of the images: the server refuses a number that has become another file's
+const keys = new Map(); // of the images' files: the server refuses a request if the number now means another file
 
 const at = (image, what = "") => `/api/images/${image}${what}?key=${keys.get(image)}`;
 
@@ -52,11 +52,11 @@ export async function pixels(image) {
   return createImageBitmap(await (await request(at(image, "/pixels"))).blob());
 }
 
-// Labels of one revision: {map: place + 1 of every pixel or 0, uncertainty: 0..255, and what the server says of them}.
+// Labels of one revision: {map: region's place + 1 per pixel, or 0; uncertainty: 0 to 255 per pixel; and the JSON's fields}.
 export async function labels(image, state, signal) {
   const answer = await request(`${at(image, "/labels")}&revision=${state.revision}`, { signal });
-  const about = JSON.parse(answer.headers.get("X-Fullseg-Labels"));
   const buffer = await answer.arrayBuffer();
   const count = state.width * state.height;
+  const about = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 3 * count)));
   return { ...about, map: new Uint16Array(buffer, 0, count), uncertainty: new Uint8Array(buffer, 2 * count, count) };
 }

@@ -9,7 +9,7 @@ export class Fields {
   constructor(page) {
     this.page = page;
     this.categories = [];
-    this.shown = ""; // the chosen region's class as the field shows it
+    this.shown = ""; // class of the chosen region as the field shows it
     for (const id of ["name", "category"]) {
       $(id).addEventListener("change", () => this.describe());
       $(id).addEventListener("keydown", (event) => ["Enter", "Escape"].includes(event.key) && this.leave(id, event));
@@ -29,7 +29,7 @@ export class Fields {
     );
   }
 
-  // Show what the chosen region has; without one, the class stays: it is the next region's.
+  // Show name and class of the chosen region. Without one the class stays, for the next region.
   show() {
     const { region } = this;
     $("name").disabled = !region;
@@ -46,7 +46,7 @@ export class Fields {
     return (same ?? this.categories.find(({ name }) => name.toLowerCase() === wanted.toLowerCase()))?.id ?? null;
   }
 
-  // Whether the class that was typed in is none yet: then two buttons offer to make one of it.
+  // Whether the typed class does not exist yet: then two buttons offer to add it.
   get unknown() {
     const text = $("category").value.trim();
     return text !== "" && text !== this.shown && this.category() === null;
@@ -72,7 +72,7 @@ export class Fields {
     this.page.session.do({ kind: "describe", region: region.id, name: $("name").value, category });
   }
 
-  // Enter takes what was typed, Escape drops it; a class that is none yet is asked about.
+  // Enter takes what was typed, Escape drops it. For a class that does not exist yet the page asks.
   leave(id, event) {
     event.preventDefault();
     if (event.key === "Escape") {

@@ -1,4 +1,4 @@
-// What leaves the page and comes into it as files: exports, and partitions made elsewhere.
+// Files: exports, and imports of partitions made elsewhere.
 
 import * as api from "./api.js";
 
@@ -12,7 +12,7 @@ export class Files {
   }
 
   async export() {
-    const { image, state } = this.page.session; // now: the next image may be on its way
+    const { image, state } = this.page.session; // read now: the next image may be on its way
     try {
       const { segments, unassigned, files } = await api.exportImage(image, state.revision);
       const count = `${segments} segment${segments === 1 ? "" : "s"}`;

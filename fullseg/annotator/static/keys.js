@@ -1,4 +1,4 @@
-// Every key, once: what it is called in the help and what it does.
+// All keys: each with its text in the help and what it does.
 
 export function makeKeys(page) {
   const { view, tools } = page;
@@ -49,10 +49,10 @@ export function makeKeys(page) {
   ];
 }
 
-// The name of a pressed key as the list writes it.
+// The name of a pressed key, as the list above writes it.
 export function nameOf(event) {
   const key = event.key === " " ? "Space" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const plain = event.key.length === 1 && !/[a-z]/i.test(event.key); // shift made another sign of it
+  const plain = event.key.length === 1 && !/[a-z]/i.test(event.key); // shift has made it another character
   const modifiers = [
     (event.ctrlKey || event.metaKey) && "Ctrl",
     event.altKey && "Alt",

@@ -1,4 +1,4 @@
-// The page: everything that can be done, once, whether by a button, a key or a pointer.
+// The page: everything that can be done on it, by button, key or pointer.
 
 import * as api from "./api.js";
 import { Fields } from "./fields.js";
@@ -20,7 +20,7 @@ class Page {
     this.selected = null;
     this.collected = [];
     this.on = { collect: false, snap: false, heat: false, outline: false };
-    this.wanted = 0; // the image that was picked last
+    this.wanted = 0; // image that was picked last
     this.merging = false;
     this.remarking = null; // id of the region whose extreme points are marked anew
     this.view = new View($("canvas"));
@@ -58,17 +58,17 @@ class Page {
   }
 
   async open(number) {
-    this.wanted = number; // at once: the key may be pressed again before the image is there
-    await this.session.settled(); // what is refused comes back to be sent again
+    this.wanted = number; // set now: the key may be pressed again before the image is there
+    await this.session.settled(); // refused actions come back, to be sent again
     if (!(await this.tools.update())) {
-      this.wanted = this.session.image; // what was drawn is not to be lost; Escape drops it
+      this.wanted = this.session.image; // keeps what was drawn; Escape drops it
       return;
     }
     this.select(null);
     this.say(OPENING);
     try {
       await this.session.open(number);
-      if ($("message").textContent === OPENING) this.say(""); // else the export of the image before was told meanwhile
+      if ($("message").textContent === OPENING) this.say(""); // else it is the message of the last image's export
     } catch (error) {
       this.say(error.message, true);
     }
@@ -84,7 +84,7 @@ class Page {
     const { session, view } = this;
     if (what === "image") {
       view.show(session.bitmap, session.state);
-      this.tools.escape(); // what was begun, and what was refused at the last moment, is the image's before
+      this.tools.escape(); // drops what was begun on the image before
     }
     view.state = session.state;
     if (what === "labels") view.setLabels(session.labels);
@@ -98,7 +98,7 @@ class Page {
     this.redraw();
   }
 
-  // Draw the canvas alone: what a moving pointer changes.
+  // Draw only the canvas, which a moving pointer changes.
   sketch() {
     const { tools, view } = this;
     view.drawing = { points: tools.clicks, strokes: [...this.collected, ...(tools.stroke ? [tools.stroke] : [])] };
@@ -109,7 +109,7 @@ class Page {
     const { session, tools } = this;
     const { state } = session;
     this.sketch();
-    this.figures(); // now, not with the next frame: a page in the background draws none
+    this.figures(); // now, since a page in the background draws no frames
     for (const tool of BUTTONS) $(tool).setAttribute("aria-checked", String(tools.tool === tool));
     for (const [name, on] of Object.entries(this.on)) $(name).setAttribute("aria-pressed", String(on));
     $("fill").setAttribute("aria-pressed", String(Boolean(state?.filled)));
@@ -125,7 +125,7 @@ class Page {
     if (focused) $("regions").querySelector(`[data-region="${focused}"]`)?.focus();
   }
 
-  // What the last update took, what is left to do, and how large the image is shown.
+  // The time of the last update, what is left to do, and the zoom.
   figures() {
     const { busy, labels, state, took } = this.session;
     const parts = [
@@ -269,7 +269,7 @@ class Page {
     this.session.do({ kind: "fill", filled });
   }
 
-  // What is done is exported, so that nobody has to remember it.
+  // An image that is done is exported at once.
   async finish() {
     const done = !this.session.state.done;
     if ((await this.session.do({ kind: "finish", done })) && done) this.files.export();

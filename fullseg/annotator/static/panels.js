@@ -1,4 +1,4 @@
-// The lists beside the canvas: images with their progress, regions with what the model thinks of them.
+// The lists beside the canvas: images with their progress, regions with the IoU that the model expects.
 
 import { thumbnail } from "./api.js";
 import { colourOf } from "./view.js";
@@ -9,7 +9,7 @@ const make = (tag, attributes = {}, ...children) => {
   return element;
 };
 
-// Enter on an item of a list is the item's, not the page's.
+// Enter on an item of a list must not reach the page's keys.
 function onEnter(event, what) {
   if (event.key !== "Enter" || event.target !== event.currentTarget) return;
   event.stopPropagation();

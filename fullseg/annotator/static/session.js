@@ -1,8 +1,8 @@
-// One image in work: actions go to the server one after another, and only the newest labels are waited for.
+// The open image: actions go to the server one after another, and only the newest labels are waited for.
 
 import * as api from "./api.js";
 
-const IDLE = 120; // seconds: a longer pause is no work on a region
+const IDLE = 120; // seconds; a longer pause does not count as work
 
 export class Session {
   // `changed(what)` is called with "state", "labels" or "image"; `say(text, isError)` shows a message.
@@ -18,20 +18,20 @@ export class Session {
     this.since = performance.now();
   }
 
-  // What was done so far belongs to the image before, and is sent first.
+  // Open an image. Actions on the image before are sent first.
   async open(image) {
     await this.settled();
     this.waiting?.abort();
     Object.assign(this, { image, state: null, bitmap: null, labels: null });
     this.changed("image");
     const [state, bitmap] = await Promise.all([api.state(image), api.pixels(image)]);
-    if (image !== this.image) return; // another one was picked meanwhile
+    if (image !== this.image) return; // another image was picked meanwhile
     Object.assign(this, { state, bitmap, labels: null, since: performance.now() });
     this.changed("image");
     await this.refresh();
   }
 
-  // Wait until all that was done is acknowledged or refused.
+  // Wait until all actions are acknowledged or refused.
   async settled() {
     let queue;
     do {
@@ -44,7 +44,7 @@ export class Session {
     return this.state?.regions.find((region) => region.id === id) ?? null;
   }
 
-  // Do one action on the newest state; returns whether it was done.
+  // Do one action on the newest state. Returns whether it was done.
   do(action) {
     if (!this.state) return Promise.resolve(false);
     const image = this.image;
@@ -86,7 +86,7 @@ export class Session {
     }
   }
 
-  // Ask for the labels of the newest state; an older question is dropped.
+  // Ask for the labels of the newest state. An older request is dropped.
   async refresh(start = performance.now()) {
     this.waiting?.abort();
     const waiting = (this.waiting = new AbortController());

@@ -1,4 +1,4 @@
-// Pointers on the canvas: mark, correct, choose; wheel, drag and two fingers to zoom and pan.
+// Pointers on the canvas: mark, correct and choose regions; zoom and pan by wheel, drag or two fingers.
 
 export class Tools {
   // `page` offers view, session, selected, select(id), collecting, collected, say(text), sketch() and redraw().
@@ -25,7 +25,7 @@ export class Tools {
     this.page.redraw();
   }
 
-  // Forget what was begun.
+  // Drop what was begun.
   drop() {
     this.clicks = [];
     this.stroke = null;
@@ -37,7 +37,7 @@ export class Tools {
     return this.clicks.length + this.page.collected.length > 0;
   }
 
-  // What the person is asked to do now.
+  // The text that says what to do next.
   hint() {
     const strokes = this.page.collected.length === 1 ? "1 stroke" : `${this.page.collected.length} strokes`;
     if (this.clicks.length === 4) return "Enter marks the region, Backspace takes a point back";
@@ -55,13 +55,13 @@ export class Tools {
   down(event) {
     const { view } = this.page;
     if (!this.page.session.state) return;
-    if (event.pointerType === "touch" && this.pen) return; // the palm of the hand that draws
+    if (event.pointerType === "touch" && this.pen) return; // the palm of the drawing hand
     this.pen = event.pointerType === "pen";
     view.canvas.focus({ preventScroll: true });
     view.canvas.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, this.position(event));
     if (this.pointers.size > 1) {
-      this.stroke = null; // a second finger: zoom, neither a stroke nor a click
+      this.stroke = null; // a second finger means zoom, not a stroke or a click
       this.pinched = true;
       return;
     }
@@ -142,7 +142,7 @@ export class Tools {
     else this.update();
   }
 
-  // Send what was drawn, or marked; what is refused stays to be sent again. Returns whether nothing is left.
+  // Send what was drawn or marked. Refused strokes stay, to be sent again. Returns whether nothing is left.
   async update() {
     const { page } = this;
     if (this.clicks.length === 4) return this.mark();

@@ -4,7 +4,7 @@
 const MOST_ZOOM = 64; // screen pixels per image pixel
 const BESIDE = 20; // screen pixels
 
-// Hues a golden ratio apart: any number of regions stays distinguishable.
+// Hues are a golden ratio apart, so that any number of regions can be told apart.
 export function colourOf(id, alpha = 1) {
   return `hsl(${((id * 222.492) % 360).toFixed(1)} 80% 58% / ${alpha})`;
 }
@@ -68,7 +68,7 @@ export class View {
     this.redraw();
   }
 
-  // Bring a box (x0, y0, x1, y1) into sight with some ground around it, never smaller than the whole image would be.
+  // Zoom to a box (x0, y0, x1, y1) with a margin, but never out further than the whole image.
   focus([x0, y0, x1, y1]) {
     this.fit();
     const { clientWidth, clientHeight } = this.canvas;
@@ -102,7 +102,7 @@ export class View {
     return this.state && x >= -0.5 && y >= -0.5 && x < this.state.width - 0.5 && y < this.state.height - 0.5;
   }
 
-  // Whether a point is in the image or just beside it: who marks a region at the border aims at the border.
+  // Whether a point is in the image or just beside it: clicks at the border may miss it a little.
   nearly([x, y]) {
     const reach = BESIDE / this.scale;
     return this.state && x >= -0.5 - reach && y >= -0.5 - reach && x < this.state.width - 0.5 + reach && y < this.state.height - 0.5 + reach;
@@ -125,13 +125,13 @@ export class View {
     this.paint();
   }
 
-  // Colour every pixel of the overlay once; panning and zooming then only moves it.
+  // Colour the overlay once. Panning and zooming only move it.
   paint() {
     if (!this.labels) return this.redraw();
     const { width, height } = this.state;
     const { map, uncertainty, regions } = this.labels;
     const data = new ImageData(width, height);
-    const pixels = new Uint32Array(data.data.buffer); // alpha, blue, green, red from the highest byte on
+    const pixels = new Uint32Array(data.data.buffer); // bytes from high to low: alpha, blue, green, red
     const colours = regions.map(rgbOf).map(([red, green, blue]) => packed(red, green, blue, 255));
     const { outline, heat, selected } = this.options;
     const chosen = regions.indexOf(selected) + 1;
@@ -175,7 +175,7 @@ export class View {
       context.drawImage(this.overlay, 0, 0);
       context.globalAlpha = 1;
     }
-    context.translate(0.5, 0.5); // from here on a pixel's centre is a whole number
+    context.translate(0.5, 0.5); // from here on whole numbers are pixel centres
     for (const region of this.state.regions) this.drawRegion(region);
     for (const stroke of this.state.strokes) this.drawStroke(stroke, 2);
     for (const stroke of this.drawing.strokes) this.drawStroke(stroke, 3);

@@ -1,9 +1,7 @@
 """Downloads COCO, checks it, and unpacks it to where CocoPanoptic reads it: ``fullseg data coco``."""
 
 import contextlib
-import fcntl
 import hashlib
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,7 +15,8 @@ from fullseg.data.download.archives import SERVER, Archive
 from fullseg.data.download.http import ask, fetch, note_path
 from fullseg.data.download.manifest import Manifest
 from fullseg.data.download.unpack import problem_of, staging_of, unpack
-from fullseg.errors import DataError
+from fullseg.errors import ConfigError, DataError
+from fullseg.formats.locks import locked
 
 CHUNK = 1 << 22  # bytes
 OTHER_ADDRESS = "https://s3.amazonaws.com/images.cocodataset.org"  # of the same files
@@ -40,14 +39,16 @@ def download_coco(
         A line on each archive.
 
     Raises:
+        ConfigError: if ``mirror`` is no address.
         DataError: if the disk is too small, nothing can be fetched, or what is there is not what it should be.
         KeyboardInterrupt: with a message on how to go on.
     """
     if mirror and not mirror.startswith(("http://", "https://")):
-        raise DataError(f"--mirror {mirror}: write http://... or https://...; for a folder, link its zips into {root}")
+        remedy = f"write http://... or https://...; for a folder, link its zips into {root}"
+        raise ConfigError(f"--mirror {mirror}: {remedy}")
     root.mkdir(parents=True, exist_ok=True)
     server = (mirror or SERVER).rstrip("/")
-    with _alone(root):
+    with _only_process(root):
         manifest = Manifest(root, archives, expect)
         missing = [archive for archive in archives if not _is_there(archive, root, manifest)]
         _check_disk(root, {archive: archive.size for archive in missing})
@@ -60,21 +61,12 @@ def download_coco(
 
 
 @contextlib.contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    folder = os.open(root, os.O_RDONLY)
+def _only_process(root: Path) -> Iterator[None]:
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(folder)
-        raise DataError(f"{root}: another process downloads COCO there; wait until it is done") from None
-    except OSError:  # some network disks know no locks
-        pass
-    try:
-        yield
+        with locked(root / ".coco.lock", f"{root}: another process downloads COCO there", wait=False):
+            yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"Stopped; what was fetched stays in {root}: the same command goes on.") from None
-    finally:
-        os.close(folder)
 
 
 def _is_there(archive: Archive, root: Path, manifest: Manifest) -> bool:

@@ -4,13 +4,11 @@ Opening it takes no longer for 100,000 samples than for ten, and all processes t
 object is kept for a sample.
 """
 
-import fcntl
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fullseg.errors import DataError
+from fullseg.formats.locks import locked
 from fullseg.types import Category
 
 VERSION = "1"  # of what is in the file: another one is built anew
@@ -148,15 +147,15 @@ def open_index(cache: Path, sources: Sources, build: Callable[[], pa.RecordBatch
     if index is not None:
         return index
     partial = path.with_suffix(".partial")
-    with _naming_the_option(folder, sources.json):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder, os.O_RDONLY)
-    try:
+    with ExitStack() as stack:
         with _naming_the_option(folder, sources.json):
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            folder.mkdir(parents=True, exist_ok=True)
+            busy = f"{sources.json}: another process reads it and writes its index to {folder}"
+            stack.enter_context(locked(folder / f".{place}.lock", busy))
             index = _open(path)
             if index is not None:  # another process was faster
                 return index
+            stack.callback(partial.unlink, missing_ok=True)
             partial.touch()  # it fails before the work, not after
         batch = build()
         with _naming_the_option(folder, sources.json):
@@ -167,9 +166,6 @@ def open_index(cache: Path, sources: Sources, build: Callable[[], pa.RecordBatch
                     old.unlink()
             partial.replace(path)
             return Index(path)
-    finally:
-        partial.unlink(missing_ok=True)
-        os.close(lock)
 
 
 def _open(path: Path) -> Index | None:

@@ -12,8 +12,9 @@ from pycocotools import mask as run_lengths
 
 from fullseg.data.index.files import Entry, by_image, header_problems, read_json
 from fullseg.data.index.index_file import make_batch
-from fullseg.data.index.panoptic import shown
+from fullseg.data.index.panoptic import LONG
 from fullseg.data.index.parts import name_hash
+from fullseg.data.progress import with_progress
 from fullseg.errors import DataError
 from fullseg.types import Category
 
@@ -80,7 +81,8 @@ def _rows(
     samples: Sequence[tuple[Entry, list[Entry]]], files: InstanceFiles, class_of: Mapping[int, int]
 ) -> Iterator[dict[str, Any]]:
     headers = header_problems((files.images / e["file_name"], e["width"], e["height"]) for e, _ in samples)
-    for (entry, found), wrong in zip(shown(samples, len(samples), files.json), headers, strict=True):
+    rows = with_progress(samples, f"indexing {files.json}, once", len(samples), at_least=LONG)
+    for (entry, found), wrong in zip(rows, headers, strict=True):
         size = {"height": entry["height"], "width": entry["width"]}
         common = {"file_name": entry["file_name"], "median": True, "name_hash": name_hash(entry["file_name"]), **size}
         problems = [*wrong, *_unknown(found, class_of)]

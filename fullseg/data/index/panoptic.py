@@ -3,17 +3,16 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from rich.console import Console
-from rich.progress import track
 
 from fullseg.data.index.files import Entry, Files, by_image, check_list, header_problems, read_json
 from fullseg.data.index.index_file import make_batch
 from fullseg.data.index.parts import name_hash
+from fullseg.data.progress import with_progress
 from fullseg.types import Category
 
 ID_LIMIT = 1 << 24  # the png has three bytes for an id
@@ -28,7 +27,7 @@ COLUMNS = {
     "classes": pa.list_(pa.int32()),  # of the regions
     "crowd": pa.list_(pa.int32()),  # ids of the crowd segments
 }
-LONG = 5_000  # samples from which on progress is shown
+LONG = 5_000  # samples: fewer are read before a progress bar could be of use
 
 
 def read_panoptic_json(path: Path) -> dict[str, list[dict[str, Any]]]:
@@ -57,12 +56,6 @@ def build_index(files: Files) -> pa.RecordBatch:
     return make_batch(_rows(samples, files, class_of), COLUMNS, categories, files.json)
 
 
-def shown(rows: Iterable[Any], total: int, source: object) -> Iterable[Any]:
-    """Return an iterable that shows its progress where there are many rows."""
-    console = Console(stderr=True)
-    return track(rows, f"indexing {source}, once", total=total, console=console, disable=total < LONG)
-
-
 def _rows(
     samples: Sequence[tuple[Entry, list[Entry]]], files: Files, class_of: Mapping[int, int]
 ) -> Iterator[dict[str, Any]]:
@@ -72,7 +65,7 @@ def _rows(
         if len(found) == 1
         for path in (files.images / entry["file_name"], files.panoptic / found[0]["file_name"])
     )
-    for entry, found in shown(samples, len(samples), files.json):
+    for entry, found in with_progress(samples, f"indexing {files.json}, once", len(samples), at_least=LONG):
         row = {
             "file_name": entry["file_name"],
             "number": entry.get("annotator"),

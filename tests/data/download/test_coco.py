@@ -1,4 +1,4 @@
-"""TODO."""
+"""The download of COCO: what is fetched, checked, unpacked and continued, from servers that misbehave."""
 
 import hashlib
 import http.server
@@ -6,6 +6,8 @@ import io
 import json
 import shutil
 import struct
+import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -24,7 +26,7 @@ from fullseg.data.download import unpack as coco_unpack
 from fullseg.data.download.archives import PARTS, Archive, archives_of
 from fullseg.data.download.coco import download_coco
 from fullseg.data.scenes import write_scenes
-from fullseg.errors import DataError
+from fullseg.errors import ConfigError, DataError
 
 COUNTS = {"train": 3, "val": 2}
 
@@ -104,6 +106,11 @@ def _archive(path: str, content: bytes, *outputs: tuple[str, int]) -> Archive:
     return Archive(path, len(content), hashlib.sha256(content).hexdigest(), 3 * len(content), outputs)
 
 
+def visible(folder: Path) -> list[str]:
+    """Return the names in a folder, but not the lock file's."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
+
+
 @pytest.fixture(scope="module")
 def zips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, tuple[tuple[str, int], ...]]]:
     """Return archives shaped like COCO's, of scenes, and what they unpack to."""
@@ -160,8 +167,8 @@ def test_what_is_downloaded_is_what_the_reader_takes(
         assert len(partitions) == count
         assert all(np.unique(partition.region_map).size > 1 for partition in partitions)  # type: ignore[attr-defined]
     assert lines == [f"{archive.name}: unpacked" for archive in coco.archives]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["annotations", "coco.json", "train2017", "val2017"]
-    assert sorted(path.name for path in (tmp_path / "annotations").iterdir()) == [
+    assert visible(tmp_path) == ["annotations", "coco.json", "train2017", "val2017"]
+    assert visible(tmp_path / "annotations") == [
         "panoptic_train2017",
         "panoptic_train2017.json",
         "panoptic_val2017",
@@ -230,7 +237,7 @@ def _interrupted(coco: Coco, root: Path) -> int:
             KeyboardInterrupt, match=r"^Stopped; what was fetched stays in .*: the same command goes on"
         ):
             download_coco(root, coco.archives[:1], mirror=coco.url)
-    assert sorted(path.name for path in root.iterdir()) == ["train2017.zip.partial", "train2017.zip.partial.json"]
+    assert visible(root) == ["train2017.zip.partial", "train2017.zip.partial.json"]
     coco.web.requests.clear()
     return (root / "train2017.zip.partial").stat().st_size
 
@@ -262,7 +269,7 @@ def test_a_file_that_changed_meanwhile_is_fetched_anew(
     download_coco(tmp_path, [_changed(coco.archives[0], content)], mirror=coco.url)
 
     assert [part for _, part in coco.web.gets()] == [f"bytes={done}-", None][:ranges]
-    assert {name: data for name, data in _files(tmp_path).items() if name != "coco.json"} == members
+    assert {name: data for name, data in _files(tmp_path).items() if name not in ("coco.json", ".coco.lock")} == members
 
 
 def test_an_archive_put_by_hand_is_used_without_a_request(coco: Coco, tmp_path: Path) -> None:
@@ -381,7 +388,7 @@ def test_a_damaged_zip_leaves_nothing_under_a_final_name(coco: Coco, tmp_path: P
     with pytest.raises(DataError, match=message):
         download_coco(tmp_path, [_changed(coco.archives[1], content)], mirror=coco.url)
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["coco.json", "val2017.zip"]
+    assert visible(tmp_path) == ["coco.json", "val2017.zip"]
 
 
 @pytest.mark.parametrize("name", ["val2017/../../evil", "/evil", "..\\evil"])
@@ -402,7 +409,7 @@ def test_an_interrupted_unpacking_is_repeated(coco: Coco, tmp_path: Path) -> Non
         _stop_after(patch, 1, coco_unpack.shutil, "copyfileobj")
         with pytest.raises(KeyboardInterrupt):
             download_coco(tmp_path, coco.archives[:1], mirror=coco.url)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["coco.json", "train2017.zip"]
+    assert visible(tmp_path) == ["coco.json", "train2017.zip"]
     left = tmp_path / ".train2017.zip.unpacking" / "train2017" / "left_by_a_kill.jpg"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"half")
@@ -414,7 +421,7 @@ def test_an_interrupted_unpacking_is_repeated(coco: Coco, tmp_path: Path) -> Non
     source = json.loads((tmp_path / "coco.json").read_text())["archives"]["train2017.zip"]["source"]
     assert source == f"{coco.url}/zips/train2017.zip"  # not the folder, where it was found this time
     assert sorted(path.name for path in (tmp_path / "train2017").iterdir()) == [f"train_{k:05d}.png" for k in range(3)]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["coco.json", "train2017"]
+    assert visible(tmp_path) == ["coco.json", "train2017"]
 
 
 def test_what_was_placed_before_a_kill_is_kept(coco: Coco, tmp_path: Path) -> None:
@@ -499,7 +506,7 @@ def test_without_network_it_says_what_to_put_where(
         assert f"to {tmp_path / archive.name}\n" in error
     assert f"  {tmp_path}/annotations/panoptic_train2017/  (118287 files)\n" in error
     assert f"  {tmp_path}/annotations/panoptic_train2017.json\n" in error
-    assert list(tmp_path.iterdir()) == []
+    assert visible(tmp_path) == []
 
 
 def test_a_network_that_swallows_everything_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -512,8 +519,20 @@ def test_a_network_that_swallows_everything_is_given_up_soon(monkeypatch: pytest
 
 
 def test_two_processes_do_not_download_to_one_folder(coco: Coco, tmp_path: Path) -> None:
-    with coco_download._alone(tmp_path), pytest.raises(DataError, match="another process downloads COCO there"):
-        download_coco(tmp_path, coco.archives, mirror=coco.url)
+    code = (
+        "import sys, time; from pathlib import Path; from fullseg.data.download.coco import _only_process\n"
+        "with _only_process(Path(sys.argv[1])): print(flush=True); time.sleep(60)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
+    try:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(DataError, match="another process downloads COCO there; wait until it is done"):
+            download_coco(tmp_path, coco.archives, mirror=coco.url)
+    finally:
+        other.kill()
+        other.communicate()
+    download_coco(tmp_path, coco.archives, mirror=coco.url)  # a killed process holds no lock
 
 
 def test_the_command_says_where_the_data_is(
@@ -529,5 +548,5 @@ def test_the_command_says_where_the_data_is(
 
 
 def test_the_mirror_must_be_an_address(coco: Coco, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="--mirror /data/zips: write http"):
+    with pytest.raises(ConfigError, match="--mirror /data/zips: write http"):
         download_coco(tmp_path, coco.archives, mirror="/data/zips")

@@ -1,0 +1,25 @@
+"""The strategies of the study, one curve each (paper, Sec. 5.3, Fig. 5). A new strategy is a new line here."""
+
+from typing import NamedTuple
+
+
+class Strategy(NamedTuple):
+    """How scribbles are allocated, which model they correct, and how its curve is drawn."""
+
+    allocation: str  # ``per_region`` or ``free``, see simulation/allocation.py
+    model: str  # INTERACTIVE, SINGLE_REGION, or a classical method of study/baselines.py
+    title: str  # in figures, tables and reports
+    colour: str  # of the curve, #rrggbb
+    paper: tuple[float, float] | None = None  # the paper's mean IoU in % on COCO, at 0 and at 4 scribbles per region
+
+
+INTERACTIVE = "interactive"  # the model that is studied
+SINGLE_REGION = "single_region"  # the model that the option study.single_region names
+STRATEGIES = {
+    "per_region": Strategy("per_region", INTERACTIVE, "full image, per region", "#2166ac", (79.1, 88)),
+    "free": Strategy("free", INTERACTIVE, "full image, free allocation", "#1b7837", (79.1, 90)),
+    "single_region": Strategy("per_region", SINGLE_REGION, "single region", "#b2182b", (75.8, 85)),
+    "watershed": Strategy("free", "watershed", "watershed (no training)", "#777777"),
+    "random_walker": Strategy("free", "random_walker", "random walker (no training)", "#c2a5cf"),
+    "grabcut": Strategy("free", "grabcut", "GrabCut (no training)", "#e08214"),
+}
