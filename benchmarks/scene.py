@@ -50,9 +50,14 @@ def make_scene(count: int, size: tuple[int, int], rounds: int) -> Scene:
     errors = allocate(error_regions(truth, prediction, count), count, "per_region")
     scale = np.array([size[1] / DRAWN[1], size[0] / DRAWN[0]], np.float32)
     scribbles = [simulate_scribble(truth, prediction, error, rng) for _ in range(rounds) for error in errors]
-    scribbles = [scribble._replace(points=scribble.points * scale) for scribble in scribbles]
-    points = simulate_extreme_points(truth, count, 0, rng) * scale
+    scribbles = [scribble._replace(points=_scaled(scribble.points, scale)) for scribble in scribbles]
+    points = _scaled(simulate_extreme_points(truth, count, 0, rng), scale)
     return Scene(rng.integers(0, 256, (*size, 3), dtype=np.uint8), points, scribbles)
+
+
+def _scaled(points: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return points (..., 2) in an image that is so many times as wide and high: whole numbers are pixel centres."""
+    return (points + np.float32(0.5)) * scale - np.float32(0.5)
 
 
 def corrections(scene: Scene, step: int) -> Iterator[Annotations]:
