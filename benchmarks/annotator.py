@@ -1,7 +1,7 @@
-"""From a stroke to new labels: ``python benchmarks/annotator.py [CHECKPOINT]``.
+"""The time from a stroke to new labels: ``python benchmarks/annotator.py [CHECKPOINT]``.
 
-A real server process on an image of 640 x 480 pixels with 15 regions; every stroke is sent as the page sends it and its
-labels are fetched. Without a checkpoint: an untrained model of experiments/default.yaml, which takes the same time.
+It starts a real server on an image of 640 x 480 px with 15 regions, sends strokes as the page does, and fetches the
+labels after each. Without a checkpoint it uses an untrained model of experiments/default.yaml: the time is the same.
 """
 
 import re
@@ -37,7 +37,7 @@ def untrained(path: Path) -> Path:
 
 
 def quads(rng: np.random.Generator) -> list[list[list[int]]]:
-    """Return left, top, right and bottom of 15 overlapping boxes, three rows of five, each a third of the image."""
+    """Return the extreme points of 15 overlapping boxes in three rows, each a third of the image wide and high."""
     found = []
     for number in range(REGIONS):
         x, y = 110 * (number % 5) + int(rng.integers(0, 20)), 130 * (number // 5) + int(rng.integers(0, 20))
@@ -47,7 +47,7 @@ def quads(rng: np.random.Generator) -> list[list[list[int]]]:
 
 
 def measure(client: httpx.Client) -> tuple[list[float], list[float]]:
-    """Return the milliseconds of every stroke until it is acknowledged, and until its labels are there."""
+    """Return the milliseconds from every stroke until it is acknowledged, and until its labels have arrived."""
     rng = np.random.default_rng(0)
     revision = 0
     for quad in quads(rng):
@@ -84,8 +84,8 @@ def main() -> None:
             times = measure(client)
         server.terminate()
         server.wait()
-    print(f"{machine()}; {WIDTH} x {HEIGHT} px, {REGIONS} regions, {STROKES} strokes one after another")
-    for what, values in zip(("acknowledged (on disk)", "new labels there"), times, strict=True):
+    print(f"{machine()}; {WIDTH} x {HEIGHT} px, {REGIONS} regions, {STROKES} strokes in turn")
+    for what, values in zip(("acknowledged (on disk)", "new labels"), times, strict=True):
         print(f"{what:24} median {statistics.median(values):5.0f} ms, 95 % {np.percentile(values, 95):5.0f} ms")
 
 

@@ -1,9 +1,10 @@
-"""How long a correction takes, ours and others, side by side in one run: ``make bench``.
+"""How long a correction takes with fullseg and with others, in one run: ``make bench``.
 
 python benchmarks/bench.py [--device DEVICE] [--compare]
-    One image of 640 x 480 pixels and 15 regions: the image once, one scribble more, 15 scribbles more. Prints the
-    table, and writes it to benchmarks/RESULTS.md and the plot of the cost against N to benchmarks/cost.png.
-    --compare writes nothing: it fails where a ratio is more than 20 % worse than in benchmarks/RESULTS.md.
+    On one image of 640 x 480 px with 15 regions it times the first look at the image, one scribble more, and 15
+    scribbles more. It prints the table, writes it to benchmarks/RESULTS.md, and plots the cost against N to
+    benchmarks/cost.png. --compare writes nothing; it fails if a ratio is more than 20 % worse than in
+    benchmarks/RESULTS.md.
 """
 
 import argparse
@@ -28,27 +29,27 @@ from fullseg.runs.provenance import commit, machine
 
 REGIONS, SIZE = 15, (480, 640)
 SCRIBBLES, ROUNDS = 15, 5
-SLOW, FEW = 0.5, 2  # of a peer whose update takes more seconds, fewer scribbles are timed
-VERY_SLOW = 5.0  # and what takes more seconds is timed in two rounds only
-WORSE = 1.2
+SLOW, FEW = 0.5, 2  # of a peer whose update takes longer than this many seconds, only so many scribbles are timed
+VERY_SLOW = 5.0  # seconds: a peer that takes longer is timed in two rounds only
+WORSE = 1.2  # factor by which a ratio may get worse
 RESULTS = Path(__file__).parent / "RESULTS.md"
 COLUMNS = ("", "image once, ms", "one scribble, ms", "15 scribbles, ms", "x fullseg", "GFLOP", "at peak, ms")
 COLUMNS += ("moved, MB", "at peak, ms", "memory, MB")
 
 
 class Row(NamedTuple):
-    """One peer's times, in ms, and what it needs."""
+    """The times of one peer in ms, its work and its memory."""
 
     name: str
-    image: list[float]
-    scribble: list[float]
-    together: list[float]
-    work: Work  # of 15 scribbles
-    memory: float  # MB, the whole process at its peak
+    image: list[float]  # of the first look at the image
+    scribble: list[float]  # of one scribble more
+    together: list[float]  # of 15 scribbles more
+    work: Work  # for 15 scribbles
+    memory: float  # of the whole process at its peak, in MB
 
 
 def measure(device: str) -> list[Row]:
-    """Time all peers in turn, again and again, so that whatever slows the machine slows all of them."""
+    """Time all peers in turn, round after round, so that a slow minute of the machine affects them all."""
     scene = make_scene(REGIONS, SIZE, ROUNDS + 1)
     known = available(device)
     made = {name: make() for name, make in known.items()}
@@ -71,7 +72,7 @@ def measure(device: str) -> list[Row]:
 
 
 def time_peer(peer: Peer, scene: Scene) -> tuple[list[float], list[float], list[float]]:
-    """Return the seconds of one image, of scribbles one by one, and of one round of them, after a first round."""
+    """Return the seconds for the image, for single scribbles after a first round, and for a whole round."""
     image = [seconds(lambda: peer.set_image(scene.image))]
     states = list(corrections(scene, 1))
     peer.update(states[0])
@@ -83,7 +84,7 @@ def time_peer(peer: Peer, scene: Scene) -> tuple[list[float], list[float], list[
 
 
 def available(device: str) -> dict[str, Callable[[], Peer]]:
-    """Return the peers that are installed; say which are not."""
+    """Return the peers that are installed, and print which are not."""
     found = peers(device)
     if importlib.util.find_spec("transformers") is None:
         print("SAM is left out: it needs transformers, pip install -e '.[bench]'", file=sys.stderr)
@@ -92,13 +93,13 @@ def available(device: str) -> dict[str, Callable[[], Peer]]:
 
 
 def memory_of(name: str, device: str) -> float:
-    """Return the most memory that a process needs which does nothing else, in MB."""
+    """Return the peak memory of a process that only runs this peer, in MB."""
     command = [sys.executable, __file__, "--device", device, "--memory", name]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
 def use_memory(name: str, device: str) -> float:
-    """Run one peer and return this process's peak, in MB."""
+    """Run one peer and return the peak memory of this process, in MB."""
     scene = make_scene(REGIONS, SIZE, 1)
     peer = peers(device)[name]()
     peer.set_image(scene.image)
@@ -108,7 +109,7 @@ def use_memory(name: str, device: str) -> float:
 
 
 def table(rows: list[Row], peaks: Peaks) -> list[str]:
-    """Return the lines of the table, in Markdown: medians, with the middle half of the values in brackets."""
+    """Return the lines of the table in Markdown: medians, and quartiles in brackets."""
     ours = statistics.median(rows[0].scribble)
     lines = [f"| {' | '.join(COLUMNS)} |", "| --- |" + 9 * " ---: |"]
     for row in rows:
@@ -121,7 +122,7 @@ def table(rows: list[Row], peaks: Peaks) -> list[str]:
 
 
 def spread(values: list[float]) -> str:
-    """Return median and quartiles as text."""
+    """Return median and quartiles as text, or the median alone of fewer than four values."""
     if len(values) < 4:
         return f"{statistics.median(values):.0f}"
     low, middle, high = statistics.quantiles(values, n=4)
@@ -129,13 +130,13 @@ def spread(values: list[float]) -> str:
 
 
 def ratios(lines: list[str]) -> dict[str, float]:
-    """Return what a table in Markdown says in the column of ratios, by peer."""
+    """Read the ratio of every peer from the lines of a table in Markdown."""
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")]
     return {row[0]: float(row[4]) for row in rows if len(row) == 10 and row[4].replace(".", "").isdigit()}
 
 
 def worse(before: dict[str, float], now: dict[str, float]) -> list[str]:
-    """Say which peers fullseg is more than 20 % slower against than before: ratios are of their time to ours."""
+    """Return a line per peer whose ratio, its time to fullseg's, has fallen by more than 20 %."""
     return [
         f"{name}: {before[name]:.2f} x fullseg's time before, {now[name]:.2f} x now"
         for name in before.keys() & now.keys()
@@ -183,17 +184,18 @@ TEXT = """# Benchmarks: the last results
 
 ## One image of 640 x 480 px with 15 regions
 
-Medians (quartiles) of runs in turn; random weights. 'x fullseg': the time after one scribble as a multiple of fullseg's
-in the same run. GFLOP and MB: counted in one update with 15 new scribbles; what they would take at the measured peaks
-beside them (MB: inputs and outputs of all operations, so caches can make it faster than that). Memory: the whole
-process at its peak. Mask R-CNN takes no scribbles: its mask branch runs on the same boxes. SAM's prompts
-are the same points.
+Medians and (quartiles) over runs in turn, with random weights. 'x fullseg' is the time for one scribble as a multiple
+of fullseg's in the same run. GFLOP and MB are counted in one update with 15 new scribbles; the columns beside them say
+how long these would take at the measured peaks. MB counts inputs and outputs of all operations, so an update can be
+faster where caches hold them. Memory is that of the whole process at its peak. Mask R-CNN takes no scribbles; its mask
+branch runs on the same boxes. SAM's prompts are the same points.
 
 {table}
 
 ## Cost against the number of regions and the size of the image
 
-fullseg, one scribble more; everything anew; memory of a process that does only that.
+The time of fullseg for one scribble more, the time to compute everything anew, and the memory of a process that does
+only the former.
 
 {scaling}
 

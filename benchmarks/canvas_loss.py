@@ -1,7 +1,7 @@
 """The pixel-wise loss against a loop over regions: ``python benchmarks/canvas_loss.py``.
 
-Prints the median milliseconds of forward and backward pass over 4 images of 640 x 480 px, in turns, and the memory that
-the forward pass keeps.
+Prints the median milliseconds of forward and backward pass over 4 images of 640 x 480 px, both losses in turn, and the
+memory that the forward pass keeps for the backward pass.
 """
 
 import statistics
@@ -29,7 +29,7 @@ Image = tuple[Tensor, Tensor, Tensor]  # (N, 41, 41) logits, (N, 4) boxes, (H, W
 
 
 def random_image(regions: int, rng: np.random.Generator) -> Image:
-    """Return Voronoi cells; the first region's box is the whole image, as a background's is."""
+    """Return an image whose regions are Voronoi cells; the box of the first is the whole image, as of a background."""
     pixels = np.stack(np.indices((HEIGHT, WIDTH)), axis=-1)[:, :, None]
     truth = ((pixels - rng.random((regions, 2)) * (HEIGHT, WIDTH)) ** 2).sum(axis=-1).argmin(axis=-1)
     boxes = [[0, 0, WIDTH, HEIGHT]]
@@ -43,7 +43,7 @@ def random_image(regions: int, rng: np.random.Generator) -> Image:
 
 
 def region_by_region(region_logits: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
-    """Return Eq. 3 as one writes it down first."""
+    """Return Eq. 3 in its most direct form."""
     canvas = region_logits.new_full((len(boxes), *region_map.shape), OUTSIDE_LOGIT)
     area = torch.full(region_map.shape, torch.inf, device=boxes.device)
     for region, (x0, y0, x1, y1) in enumerate(boxes.int().tolist()):
@@ -56,7 +56,7 @@ def region_by_region(region_logits: Tensor, boxes: Tensor, region_map: Tensor) -
 
 
 def kept_bytes(loss: Loss, image: Image) -> int:
-    """Return what the forward pass keeps for the backward pass."""
+    """Return how many bytes the forward pass keeps for the backward pass."""
     kept: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ def kept_bytes(loss: Loss, image: Image) -> int:
 
 
 def canvas_loss_seconds(regions: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
-    """Return forward and backward seconds of every round, ours and the loop's in turns."""
+    """Return the seconds of forward and backward pass in every round, of both losses in turn."""
     images = [random_image(regions, np.random.default_rng(number)) for number in range(IMAGES)]
     seconds: dict[str, list[tuple[float, float]]] = {"ours": [], "region by region": []}
     for _ in range(WARM_UP + rounds):
@@ -87,7 +87,7 @@ def main() -> None:
     """Print the table."""
     prepare_process(load_config())
     title = f"{machine()}, {torch.get_num_threads()} threads; {IMAGES} images of {WIDTH} x {HEIGHT} px"
-    table = Table("regions", "loss", "forward, ms", "backward, ms", "both, ms", "an image keeps, MiB", title=title)
+    table = Table("regions", "loss", "forward, ms", "backward, ms", "both, ms", "kept per image, MiB", title=title)
     for regions in (15, 60):
         image = random_image(regions, np.random.default_rng(0))
         for name, pairs in canvas_loss_seconds(regions, ROUNDS).items():

@@ -1,4 +1,4 @@
-"""What the machine allows: the work of a call, counted, against its measured peaks."""
+"""The limits of the machine: the work of a call is counted, and the peaks of the machine are measured."""
 
 import resource
 import time
@@ -15,17 +15,17 @@ REPETITIONS = 5
 
 
 class Work(NamedTuple):
-    """What one call computes and moves."""
+    """The work of one call."""
 
-    flops: float
-    bytes: float  # of all operations' inputs and outputs, views left out: more than goes to memory where caches hold
+    flops: float  # floating-point operations
+    bytes: float  # inputs and outputs of all operations but views; more than is moved if caches hold some of them
 
 
 class Peaks(NamedTuple):
-    """What the machine can do at best, in fp32."""
+    """The best rates of the machine in fp32."""
 
-    flops: float  # a second, by a matrix product of 2048 x 2048
-    bytes: float  # a second, by a copy of 256 MiB, read and written
+    flops: float  # per second, in a matrix product of 2048 x 2048
+    bytes: float  # per second, read and written in a copy of 256 MiB
 
 
 class _ByteCounter(TorchDispatchMode):
@@ -44,14 +44,14 @@ class _ByteCounter(TorchDispatchMode):
 
 
 def count_work(call: Callable[[], object]) -> Work:
-    """Count one call."""
+    """Run a call and count its work."""
     with FlopCounterMode(display=False) as flops, _ByteCounter() as moved:
         call()
     return Work(flops.get_total_flops(), moved.bytes)
 
 
 def measure_peaks(device: str) -> Peaks:
-    """Measure the machine."""
+    """Measure the best rates of the machine."""
     square = torch.ones(2048, 2048, device=device)
     long = torch.ones(2**26, device=device)
     other = torch.empty_like(long)
@@ -62,30 +62,30 @@ def measure_peaks(device: str) -> Peaks:
 
 
 def fastest(call: Callable[[], object]) -> float:
-    """Return the shortest of some calls, in seconds."""
+    """Return the seconds of the fastest of some calls."""
     return min(seconds(call) for _ in range(REPETITIONS))
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """Return how long a call takes until its result is there."""
+    """Return how many seconds a call takes until its result has been computed."""
     start = now()
     call()
     return now() - start
 
 
 def now() -> float:
-    """Return the time when all that was asked for is done, in seconds."""
+    """Wait until the GPU has finished all work, and return the time in seconds."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
 def peak_memory(device: str) -> float:
-    """Return the most memory that this process has needed so far, in MB: the GPU's, or all of it."""
+    """Return the peak memory of this process so far, in MB: of the GPU, or on a CPU of the whole process."""
     if device != "cpu":
         return torch.cuda.max_memory_allocated() / 1e6
     status = Path("/proc/self/status")
-    if status.is_file():  # getrusage would tell of the process that started this one, too
+    if status.is_file():  # getrusage would include the process that started this one
         [peak] = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")]
         return float(peak) / 1e3
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3

@@ -1,4 +1,4 @@
-"""What is timed side by side: fullseg, fullseg without its accelerations, and what pip can install instead of it."""
+"""What the benchmark times: fullseg, fullseg that computes everything anew, and other packages that pip can install."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -18,31 +18,27 @@ from fullseg.model.segmenter import Segmenter
 from fullseg.types import Annotations
 
 PAPER = ("model.backbone=resnet50", "model.features=c4", "model.stride=16", "model.feature_channels=256")
-
-
 PAPER += ("model.head_dilations=[1,1,1,1]", "model.box_maps=false")
-
-
-REGIONS_AT_ONCE = 32  # bounds the head's memory whatever N
+REGIONS_AT_ONCE = 32  # limits the memory of the head for any number of regions
 
 
 class Peer(Protocol):
     """Something that segments an image from annotations."""
 
     def set_image(self, image: NDArray[np.uint8]) -> None:
-        """Do what is done once an image."""
+        """Do what is done once per image."""
 
     def update(self, annotations: Annotations) -> None:
-        """Bring the whole image up to date."""
+        """Segment the image from these annotations."""
 
 
 def segmenter(*options: str) -> Segmenter:
-    """Return an untrained model: the defaults of config.py, but for some options; it knows one class."""
+    """Return an untrained model with the default options, except for those given."""
     return untrained(load_config(None, options)).eval()
 
 
 class Ours:
-    """The Predictor."""
+    """The predictor of fullseg."""
 
     def __init__(self, device: str, precision: torch.dtype, *options: str) -> None:
         self.predictor = Predictor(segmenter(*options), [], device, hold_scribbles=True)
@@ -60,7 +56,7 @@ class Ours:
 
 
 class Straightforward:
-    """The same model; every region and the whole canvas are computed anew."""
+    """The same model, computing every region and the whole canvas anew."""
 
     def __init__(self, device: str, *options: str) -> None:
         self.segmenter, self.device = segmenter(*options).to(device), device
@@ -84,9 +80,9 @@ class Straightforward:
 
 
 class SegmentAnything:
-    """SAM ViT-B of transformers with random weights; the prompts of a region are its extreme points and a scribble.
+    """SAM ViT-B of transformers with random weights. A region's prompts are its extreme points and a scribble's middle.
 
-    Its masks are enlarged to the image and the largest logit wins, as it has no canvas of its own.
+    SAM has no canvas: its masks are enlarged to the image, and the largest logit wins.
     """
 
     def __init__(self, device: str) -> None:
@@ -116,7 +112,7 @@ class SegmentAnything:
 
 
 class MaskRCNN:
-    """The mask branch of torchvision's Mask R-CNN (ResNet-50 FPN, random weights) on the same boxes; no scribbles."""
+    """The mask branch of torchvision's Mask R-CNN (ResNet-50 FPN, random weights) on the same boxes, no scribbles."""
 
     def __init__(self, device: str) -> None:
         from torchvision.models.detection import maskrcnn_resnet50_fpn
@@ -144,7 +140,7 @@ class MaskRCNN:
 
 
 def peers(device: str) -> dict[str, Callable[[], Peer]]:
-    """Return what is timed, ours first, by the name that the table gives it."""
+    """Return what is timed, fullseg first, by its name in the table."""
     half = torch.bfloat16 if device == "cpu" else torch.float16
     name = str(half).removeprefix("torch.")
     found: dict[str, Callable[[], Peer]] = {

@@ -1,12 +1,13 @@
-"""What a region costs: one pass an image against one pass a region (paper, Sec. 6).
+"""The cost of a region: one pass per image against one pass per region (paper, Sec. 6).
 
 python benchmarks/per_region.py [--device DEVICE] [--most 60] [--memory 8] [--seconds 150]
-    One image of 640 x 480 pixels with 1 to 60 regions, random weights, fp32: what a training step keeps for its
-    backward pass, and how long a round of corrections takes in which every region gets a scribble. Ours with the light
-    head and with the two-stage head on a ResNet-101 (Table 1's), and DEXTR in its own size. Prints a table of each, and
-    writes one of all to benchmarks/PER_REGION.md and the plot to benchmarks/per_region.png. A step that would keep more
-    than --memory GB is not run, nor a round that would take more than --seconds: they follow from those of fewer
-    regions, along a line, and are in brackets.
+    On one image of 640 x 480 px with 1 to 60 regions, with random weights in fp32, it measures how much a training step
+    keeps for its backward pass, and how long a round of corrections takes in which every region gets a scribble. The
+    networks are those of Table 1: ours with the light head and with the two-stage head on a ResNet-101, and DEXTR with
+    crops of its own size. It prints a table per network, and writes one of all to benchmarks/PER_REGION.md and a plot
+    to benchmarks/per_region.png. A step that would keep more than --memory GB is not run, and neither is a round that
+    would take more than --seconds. Their numbers are in brackets: they are extrapolated along a line from those with
+    fewer regions.
 """
 
 import argparse
@@ -48,19 +49,19 @@ EXPERIMENTS = {
 
 
 class Value(NamedTuple):
-    """What was found."""
+    """A number that was measured or extrapolated."""
 
     number: float
-    measured: bool = True  # or extrapolated
+    measured: bool = True
 
 
 class Cost(NamedTuple):
-    """What one network needs at one number of regions."""
+    """The cost of one network for one number of regions."""
 
     regions: int
-    kept: Value  # bytes for the backward pass of one image
-    image: float  # seconds, once an image
-    round: Value  # seconds, every region with one scribble more
+    kept: Value  # for the backward pass of one image, in bytes
+    image: float  # once per image, in seconds
+    round: Value  # every region with one scribble more, in seconds
 
 
 def one_image(count: int) -> Sample:
@@ -73,7 +74,7 @@ def one_image(count: int) -> Sample:
 
 
 def rounds_of(sample: Sample) -> Iterator[Annotations]:
-    """Yield its annotations without scribbles, then with a line of 30 px more in every region, round by round."""
+    """Yield annotations without scribbles, then round by round with one line of 30 px more in every region."""
     rng, scribbles = np.random.default_rng(1), list[Scribble]()
     yield Annotations(sample.extreme_points, [])
     for _ in range(ROUNDS):
@@ -85,7 +86,7 @@ def rounds_of(sample: Sample) -> Iterator[Annotations]:
 
 
 def kept_bytes(segmenter: Segmenter, config: Config, count: int, device: str) -> int:
-    """Return what one training step keeps for its backward pass, beside the weights, in bytes; runs that, too."""
+    """Run a training step and return how many bytes it keeps for its backward pass, the weights not counted."""
     batch = collate([Item(one_image(count), ())])
     batch = Batch(*[part.to(device) if isinstance(part, Tensor) else part for part in batch])
     weights = {weight.untyped_storage().data_ptr() for weight in segmenter.parameters()}
@@ -94,7 +95,7 @@ def kept_bytes(segmenter: Segmenter, config: Config, count: int, device: str) ->
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()  # once, however many operations need it
+            kept[storage.data_ptr()] = storage.nbytes()  # once, even if several operations need it
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
@@ -106,7 +107,7 @@ def kept_bytes(segmenter: Segmenter, config: Config, count: int, device: str) ->
 
 
 def round_time(predictor: Predictor, sample: Sample) -> float:
-    """Return the median seconds of a round, after the first prediction."""
+    """Return the median seconds of a round of scribbles, without the first prediction."""
     times: list[float] = []
     for annotations in rounds_of(sample):
         times.append(seconds(partial(predictor.predict, annotations)))
@@ -116,7 +117,7 @@ def round_time(predictor: Predictor, sample: Sample) -> float:
 
 
 def measure(name: str, config: Config, arguments: argparse.Namespace) -> list[Cost]:
-    """Measure one network at all numbers of regions."""
+    """Measure one network for all numbers of regions."""
     segmenter = untrained(config).to(arguments.device)
     costs: list[Cost] = []
     for count in track([count for count in COUNTS if count <= arguments.most], description=name):
@@ -133,17 +134,21 @@ def measure(name: str, config: Config, arguments: argparse.Namespace) -> list[Co
 
 
 def kept_of(cost: Cost) -> Value:
-    """Return a cost's bytes."""
+    """Return the bytes that are kept."""
     return cost.kept
 
 
 def round_of(cost: Cost) -> Value:
-    """Return a cost's seconds of a round."""
+    """Return the seconds of a round."""
     return cost.round
 
 
 def line(costs: list[Cost], value: Callable[[Cost], Value]) -> tuple[float, float]:
-    """Return intercept and slope of a line through measured values against the number of regions; of one, through 0."""
+    """Fit a line to the measured values against the number of regions, through 0 if there is one value.
+
+    Returns:
+        Intercept and slope.
+    """
     points = [(cost.regions, value(cost).number) for cost in costs if value(cost).measured]
     if len(points) == 1:
         return 0.0, points[0][1] / points[0][0]
@@ -152,13 +157,13 @@ def line(costs: list[Cost], value: Callable[[Cost], Value]) -> tuple[float, floa
 
 
 def on_line(costs: list[Cost], value: Callable[[Cost], Value], count: int) -> float:
-    """Return what that line has at a number of regions; 0 where nothing is known."""
+    """Return the value of that line at a number of regions; 0 if nothing has been measured."""
     intercept, slope = line(costs, value) if costs else (0.0, 0.0)
     return intercept + slope * count
 
 
 def table(found: dict[str, list[Cost]]) -> list[str]:
-    """Return the lines of the table, in Markdown."""
+    """Return the lines of the table in Markdown."""
     counts = [cost.regions for cost in next(iter(found.values()))]
     lines = [
         f"| | {' | '.join(f'N = {count}' for count in counts)} | per region |",
@@ -171,7 +176,7 @@ def table(found: dict[str, list[Cost]]) -> list[str]:
         slope = f"{1e3 * line(costs, round_of)[1]:.0f} ms"
         lines.append(f"| {name}: a round of corrections, s | {_cells(costs, round_of, 1)} | {slope} |")
     for name, costs in found.items():
-        lines.append(f"| {name}: once an image, s | {' | '.join(f'{cost.image:.2f}' for cost in costs)} | |")
+        lines.append(f"| {name}: once per image, s | {' | '.join(f'{cost.image:.2f}' for cost in costs)} | |")
     return lines
 
 
@@ -189,7 +194,7 @@ def plot(found: dict[str, list[Cost]], path: Path) -> None:
             [dashed] = axes.plot([c.regions for c in costs], [unit * value(c).number for c in costs], "--", alpha=0.5)
             known = [(cost.regions, unit * value(cost).number) for cost in costs if value(cost).measured]
             axes.plot(*zip(*known, strict=True), "o-", color=dashed.get_color(), label=name)
-    for axes, label in ((memory, "kept for the backward pass of an image, GB"), (time, "a round of corrections, s")):
+    for axes, label in ((memory, "kept for the backward pass, GB per image"), (time, "a round of corrections, s")):
         axes.set(xlabel="regions", ylabel=label, yscale="log")
         axes.grid(alpha=0.3)
         axes.legend()
@@ -200,12 +205,12 @@ def plot(found: dict[str, list[Cost]], path: Path) -> None:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure all networks, print the tables and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--most", type=int, default=COUNTS[-1], help="regions")
+    parser.add_argument("--most", type=int, default=COUNTS[-1], help="largest number of regions")
     parser.add_argument("--memory", type=float, default=8, help="GB that a step may keep")
-    parser.add_argument("--seconds", type=float, default=150, help="that a round may take")
+    parser.add_argument("--seconds", type=float, default=150, help="seconds that a round may take")
     arguments = parser.parse_args()
     folder = FOLDER.parent / "experiments" / "table1"
     found: dict[str, list[Cost]] = {}
@@ -220,12 +225,12 @@ def main() -> None:
     (FOLDER / "PER_REGION.md").write_text(TEXT.format(command=command, table="\n".join(lines), **facts))
 
 
-TEXT = """# What a region costs (paper, Sec. 6)
+TEXT = """# The cost of a region (paper, Sec. 6)
 
 `{command}` writes this file. {machine}; torch {torch}; commit {commit}. One image of 640 x 480
-px, random weights, fp32, ResNet-101; networks as in experiments/table1. Kept in training: what one image's forward pass
-leaves for the backward pass, weights not counted, every storage once. A round of corrections: one scribble more for
-every region, then the image anew where it has changed. In brackets: not run, on a line through the others.
+px, random weights, fp32, ResNet-101; networks as in experiments/table1. Kept in training: bytes that the forward pass
+of one image keeps for the backward pass, weights not counted. A round of corrections: every region gets one scribble
+more, then the image is segmented again where it has changed. In brackets: not run, but extrapolated along a line.
 
 {table}
 

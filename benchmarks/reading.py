@@ -1,9 +1,9 @@
-"""Time how fast one core reads samples of COCO panoptic, at about 640 x 480 px.
+"""How fast one core reads samples of COCO panoptic, at about 640 x 480 px.
 
 python benchmarks/reading.py [--root DIR [--split val]]
-    DIR: COCO panoptic data; without it a set like COCO is written: jpg whose spectrum is that of photographs, 15 wavy
-    regions, ids all over the three bytes. The png (decoding, region map) must reach 150 images/s a core. Times are of
-    the processor, medians of some passes, so that other work on the machine counts little.
+    DIR has COCO panoptic data. Without it a set like COCO is written: jpg images with the spectrum of photographs, 15
+    wavy regions each, ids that use all three bytes. Decoding a png into a region map must reach 150 images/s per core.
+    Times are medians of processor time over some passes, so that other work on the machine counts little.
 """
 
 import argparse
@@ -32,12 +32,12 @@ from fullseg.runs.provenance import machine
 from fullseg.types import Category, SampleKey
 
 SIZE, REGIONS, IMAGES, PASSES = (480, 640), 15, 8, 12
-LIMIT = 150.0  # images/s a core: the png, decoded and made a region map
+LIMIT = 150.0  # images/s per core: from a png to a region map
 PNG = "png: decoding and region map"
 
 
 def write_set(folder: Path) -> None:
-    """Write photographs' likes: amplitudes fall as 1 / frequency, in jpg of quality 95."""
+    """Write images like photographs: their amplitudes fall as 1 / frequency; jpg of quality 95."""
     rows, columns = np.fft.fftfreq(SIZE[0])[:, None], np.fft.rfftfreq(SIZE[1])
     amplitude = 1 / np.maximum(np.hypot(rows, columns), 1 / SIZE[1])
     samples = []
@@ -53,7 +53,7 @@ def write_set(folder: Path) -> None:
 
 
 def per_second(work: Callable[[int], object], images: int) -> float:
-    """Return images/s of processor time: of every image's median."""
+    """Return images/s of processor time, from the median of every image."""
     seconds = []
     for index in range(images):
         times = []
@@ -66,7 +66,7 @@ def per_second(work: Callable[[int], object], images: int) -> float:
 
 
 def measure(root: Path, split: str, cache: Path) -> dict[str, float]:
-    """Return images/s of every part and of the whole."""
+    """Return the images/s of every part and of the whole."""
     data = CocoPanoptic(root, split, cache=cache, annotators="all", fraction=(1, 1), max_regions=10_000, skip_bad=True)
     images, files = min(len(data), IMAGES), find_files(root, split)
     names = [data.name(index) for index in range(images)]
@@ -94,7 +94,7 @@ def main() -> None:
         if options.root is None:
             write_set(Path(folder))
         rates = measure(options.root or Path(folder), options.split, Path(folder))
-    table = Table("part", "images/s a core", "at least", title=f"{machine()}; {options.root or 'generated'}")
+    table = Table("part", "images/s per core", "at least", title=f"{machine()}; {options.root or 'generated'}")
     for name, rate in rates.items():
         table.add_row(name, f"{rate:.0f}", f"{LIMIT:.0f}" if name == PNG else "")
     Console(width=110).print(table)

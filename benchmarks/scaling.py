@@ -19,24 +19,24 @@ from scene import corrections, make_scene
 
 CASES = [(n, (480, 640)) for n in (5, 15, 60, 200)]
 CASES += [(15, (800, 1333)), (15, (2000, 2000)), (15, (4000, 4000)), (200, (4000, 4000))]
-MOST_DENSE = 200 * 480 * 640 * 2  # pixels times regions beyond which everything anew needs too much memory
+MOST_DENSE = 200 * 480 * 640 * 2  # pixels times regions: with more, everything anew would need too much memory
 SCRIBBLES, REPETITIONS = 20, 3
 
 
 class Cost(NamedTuple):
-    """What was measured of one case, in ms and MB; NaN where it was not."""
+    """The cost of one case."""
 
     regions: int
-    size: tuple[int, int]
-    first: float  # all regions, once
-    scribble: float
-    slowest: float  # 95 % of scribbles are faster
-    anew: float
-    memory: float
+    size: tuple[int, int]  # (H, W) in pixels
+    first: float  # first prediction of all regions, in ms
+    scribble: float  # median of one scribble more, in ms
+    slowest: float  # 95 % of the scribbles are faster, in ms
+    anew: float  # everything anew, in ms; NaN if it was too large to run
+    memory: float  # peak of the process, in MB
 
 
 def measure_scaling(device: str) -> list[Cost]:
-    """Measure every case in a process of its own, whose memory it tells."""
+    """Measure every case in a process of its own, because each has its own peak memory."""
     costs = []
     for regions, size in track(CASES, description="cost against N"):
         command = [sys.executable, __file__, device, str(regions), *map(str, size)]
@@ -46,7 +46,7 @@ def measure_scaling(device: str) -> list[Cost]:
 
 
 def measure_case(device: str, regions: int, size: tuple[int, int]) -> None:
-    """Measure one case and print its numbers."""
+    """Measure one case and print the last five values of ``Cost``."""
     scene = make_scene(regions, size, 5)
     states = list(corrections(scene, 1))
     ours = Ours(device, torch.float32)
@@ -64,7 +64,7 @@ def measure_case(device: str, regions: int, size: tuple[int, int]) -> None:
 
 
 def scaling_table(costs: list[Cost]) -> list[str]:
-    """Return the lines of the table, in Markdown."""
+    """Return the lines of the table in Markdown."""
     lines = [
         "| N | image, px | first, ms | one scribble, ms | 95 % below | everything anew, ms | memory, MB |",
         "| ---: | --- |" + 5 * " ---: |",

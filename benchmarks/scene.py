@@ -1,4 +1,4 @@
-"""The scene that all peers are timed on: wavy regions, their exact extreme points, and scribbles that correct them."""
+"""The scene on which everything is timed: wavy regions, their exact extreme points, and scribbles that correct them."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,22 +14,25 @@ DRAWN = (480, 640)  # (H, W) at which the partition is drawn
 
 
 class Scene(NamedTuple):
-    """An image of N regions and what an annotator does on it."""
+    """An image of N regions and its annotations."""
 
-    image: NDArray[np.uint8]  # (H, W, 3) noise
-    points: NDArray[np.float32]  # (N, 4, 2)
-    scribbles: list[Scribble]  # of N regions in turn, several rounds
+    image: NDArray[np.uint8]  # (H, W, 3), noise
+    points: NDArray[np.float32]  # (N, 4, 2), extreme points, (x, y) in pixels
+    scribbles: list[Scribble]  # one per region with an error, round after round
 
 
 def wavy_regions(
     count: int, size: tuple[int, int], rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return a truth of nearest centres with wavy borders, and a prediction that is shifted in about half the image.
+    """Return regions with wavy borders, and a prediction in which about half the image is shifted.
 
     Args:
-        count: N regions.
+        count: N.
         size: (H, W) in pixels.
         rng: source of all randomness.
+
+    Returns:
+        Truth and prediction, (H, W) int64 in [0, N).
     """
     centres = rng.random((count, 2)) * size
     waves = [cv2.GaussianBlur(rng.standard_normal(size).astype(np.float32), (0, 0), 6) for _ in range(2)]
@@ -41,18 +44,23 @@ def wavy_regions(
 
 
 def make_scene(count: int, size: tuple[int, int], rounds: int) -> Scene:
-    """Return a scene; all sizes show the same partition, so that regions and scribbles grow with the image."""
+    """Return a scene. All sizes show the same partition, so that regions and scribbles grow with the image."""
     rng = np.random.default_rng(0)
     truth, prediction = wavy_regions(count, DRAWN, rng)
     errors = allocate(error_regions(truth, prediction, count), count, "per_region")
     scale = np.array([size[1] / DRAWN[1], size[0] / DRAWN[0]], np.float32)
     scribbles = [simulate_scribble(truth, prediction, error, rng) for _ in range(rounds) for error in errors]
-    scribbles = [scribble._replace(points=scribble.points * scale) for scribble in scribbles]
-    points = simulate_extreme_points(truth, count, 0, rng) * scale
+    scribbles = [scribble._replace(points=_scaled(scribble.points, scale)) for scribble in scribbles]
+    points = _scaled(simulate_extreme_points(truth, count, 0, rng), scale)
     return Scene(rng.integers(0, 256, (*size, 3), dtype=np.uint8), points, scribbles)
 
 
+def _scaled(points: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return points (..., 2) in an image that is so many times as wide and high: whole numbers are pixel centres."""
+    return (points + np.float32(0.5)) * scale - np.float32(0.5)
+
+
 def corrections(scene: Scene, step: int) -> Iterator[Annotations]:
-    """Yield the annotations without scribbles, then with ``step`` more each time."""
+    """Yield the annotations without scribbles, then with ``step`` scribbles more each time."""
     for count in range(0, len(scene.scribbles) + 1, step):
         yield Annotations(scene.points, scene.scribbles[:count])

@@ -1,12 +1,14 @@
-"""Time the simulated annotator's round against its limits, and the scribbles of training against a step.
+"""The time of a round of the simulated annotator, and how long training waits for its scribbles.
 
 python benchmarks/simulation.py [WORKERS [STEP]]
-    One round on an image of 640 x 480 pixels, one core: error regions (limit 8 ms at 15 regions), scribbles, drawing
-    (limit 25 ms together); with the extreme points at least 150 images/s at 15 regions and 60 images/s at 60. Drawing
-    is what a study does in its first round: the regions with new scribbles, as their pixels (``draw_regions``).
-    Training draws maps (N, H, W) on its own device, as part of a step; that is timed apart, into maps that are there.
-    Then how long training steps of STEP seconds (0.1) wait for scribbles: batch 8, 384 px, 16 regions an image, up to
-    4 scribbles a region, from WORKERS processes (2). The step sleeps, as a process does whose step runs on a GPU.
+    First it times one round on an image of 640 x 480 px on one core. With 15 regions, error regions may take 8 ms, and
+    error regions, scribbles and drawing 25 ms together. With the extreme points it must reach 150 images/s with 15
+    regions and 60 images/s with 60. Drawing is what a study does in its first round: it draws the regions with new
+    scribbles as their pixels (``draw_regions``). Training draws maps (N, H, W) on its own device, as part of a step;
+    this is timed by itself.
+    Then it measures how long training steps of STEP seconds (0.1) wait for scribbles: batch 8, 384 px, 16 regions per
+    image, up to 4 scribbles per region, from WORKERS processes (2). The step sleeps, as a process does whose step runs
+    on a GPU.
 """
 
 import statistics
@@ -40,7 +42,7 @@ JITTER = 5.0  # px, of the extreme points
 
 
 def milliseconds(work: Callable[[], object]) -> tuple[float, float]:
-    """Return the median and the largest of some repetitions."""
+    """Return the median and the largest milliseconds of some repetitions."""
     times = []
     for _ in range(REPETITIONS):
         start = time.perf_counter()
@@ -50,7 +52,7 @@ def milliseconds(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def waiting(workers: int, step: float) -> float:
-    """Return the part of the time that steps wait for their scribbles."""
+    """Return the share of the time, in [0, 1], in which steps wait for their scribbles."""
     samples = []
     predictions = []
     for number in range(8):
@@ -77,7 +79,7 @@ def waiting(workers: int, step: float) -> float:
 
 
 def parts_of(count: int) -> dict[str, Callable[[], object]]:
-    """Return what is timed for an image of so many regions."""
+    """Return the parts that are timed on an image of so many regions, by name."""
     truth, prediction = wavy_regions(count, (HEIGHT, WIDTH), np.random.default_rng(0))
     errors = error_regions(truth, prediction, count)
     chosen = allocate(errors, count, "free")
@@ -100,7 +102,7 @@ def parts_of(count: int) -> dict[str, Callable[[], object]]:
             "a round together": lambda: [step() for step in steps.values()],
             EVERYTHING: lambda: [step() for step in (points | steps).values()],
             "drawing into maps, as in training": lambda: draw_scribbles(maps.zero_(), *strokes),
-            "a training sample (up to 4 a region)": lambda: training_scribbles(
+            "a training sample (up to 4 per region)": lambda: training_scribbles(
                 truth, prediction, count, 4, np.random.default_rng(1)
             ),
         }

@@ -1,4 +1,4 @@
-"""Images a second of whole optimiser steps: ours, and torchvision's Mask R-CNN on the same images and regions."""
+"""Images per second of whole optimiser steps: ours, and torchvision's Mask R-CNN on the same images and regions."""
 
 import statistics
 from collections.abc import Callable
@@ -23,27 +23,27 @@ from fullseg.runs.trainer import precision_of
 from fullseg.simulation import simulate_extreme_points
 from fullseg.types import Batch, Sample, SampleKey
 
-REGIONS = 15  # an image
-WARM_UP = 2  # rounds
-STEPS_ON_GPU = 10  # a round; on a CPU one
-RESNET: dict[str, Any] = {"backbone": "resnet50", "features": "c4", "stride": 16}  # the paper's
+REGIONS = 15  # per image
+WARM_UP = 2  # rounds that are not counted
+STEPS_ON_GPU = 10  # per round; on a CPU one
+RESNET: dict[str, Any] = {"backbone": "resnet50", "features": "c4", "stride": 16}  # the backbone of the paper
 
 
 class Rate(NamedTuple):
-    """What one model's training steps were measured at."""
+    """The speed and the memory of one model's training steps."""
 
     name: str
-    images_per_second: list[float]  # of every round
-    peak_bytes: int  # of GPU memory that a step asks for beyond what is there before it; 0 on a CPU
+    images_per_second: list[float]  # per round
+    peak_bytes: int  # peak of the GPU memory that a step takes beyond what was taken before it; 0 on a CPU
 
 
 def device() -> str:
-    """Return where this benchmark runs."""
+    """Return the device on which this benchmark runs."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def autocast(config: Config) -> torch.autocast:
-    """Return the precision that training has."""
+    """Return the context for the precision with which the experiment is trained."""
     low = precision_of(config.trainer.precision, on_gpu=device() == "cuda") == "bf16-mixed"
     return torch.autocast(device(), torch.bfloat16, enabled=low)
 
@@ -110,7 +110,7 @@ def optimizer_step(model: torch.nn.Module, loss: Callable[[], Tensor], config: C
 
 
 def training_rates(config: Config, rounds: int) -> list[Rate]:
-    """Measure all models one after another, round by round, so that a slow minute of the machine is everyone's."""
+    """Measure all models in turn, round after round, so that a slow minute of the machine affects them all."""
     batch = random_batch(config, np.random.default_rng(0))
     name = f"ours, {config.model.backbone} {config.model.features}, stride {config.model.stride}"
     steps = {
@@ -134,7 +134,7 @@ def training_rates(config: Config, rounds: int) -> list[Rate]:
 
 
 def _forget_peak() -> int:
-    """Begin to look for the peak anew; return the bytes of GPU memory that are taken now."""
+    """Reset the peak of the GPU memory; return the bytes that are taken now."""
     if not torch.cuda.is_available():
         return 0
     torch.cuda.reset_peak_memory_stats()
@@ -146,9 +146,9 @@ def _peak() -> int:
 
 
 def print_rates(config: Config, rates: list[Rate]) -> None:
-    """Print medians, their spread, and how many times faster than the last one each is."""
+    """Print the median and the spread of every model, and how many times faster than Mask R-CNN it is."""
     precision = "bf16" if autocast(config)._enabled else "fp32"
-    size = f"batch {config.data.batch_size}, {config.data.crop_size} px, {REGIONS} regions an image, {precision}"
+    size = f"batch {config.data.batch_size}, {config.data.crop_size} px, {REGIONS} regions per image, {precision}"
     table = Table(title=f"{machine()}; {size}; {len(rates[0].images_per_second)} rounds")
     for column in ("whole optimiser steps", "images/s", "slowest to fastest", "times Mask R-CNN", "memory, MiB"):
         table.add_column(column, justify="left" if column.startswith("whole") else "right")

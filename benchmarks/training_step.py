@@ -1,8 +1,8 @@
 """Where the time of a training step goes: ``python benchmarks/training_step.py EXPERIMENT.yaml [key=value ...]``.
 
-Prints, on random images of the experiment's size, batch and model with 15 regions an image: the median seconds of each
-part's forward and backward pass; images a second of whole optimiser steps beside torchvision's Mask R-CNN, in turns;
-and how fast one loader process makes samples of the experiment's data.
+On random images with 15 regions each, in the size and the batch of the experiment, it prints: the median milliseconds
+of the forward and the backward pass of each part; the images per second of whole optimiser steps, beside torchvision's
+Mask R-CNN; and how many samples per second one loader process makes of the experiment's data.
 """
 
 import statistics
@@ -34,7 +34,7 @@ Seconds = dict[str, list[float]]
 
 
 def time_part(seconds: Seconds, name: str, part: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
-    """Run one part forward and backward by itself; return its result, cut from the graph."""
+    """Time one part's forward and backward pass by itself; return its result, detached from the graph."""
     given = given.detach().requires_grad_(given.is_floating_point())
     start = now()
     result = part(given)
@@ -74,7 +74,7 @@ def print_parts(config: Config) -> None:
     seconds: Seconds = {}
     for _ in range(WARM_UP + STEPS):
         time_step(config, segmenter, batch, seconds)
-    title = f"{machine()}; batch {config.data.batch_size}, {config.data.crop_size} px, {REGIONS} regions an image"
+    title = f"{machine()}; batch {config.data.batch_size}, {config.data.crop_size} px, {REGIONS} regions per image"
     table = Table("part", "forward, ms", "backward, ms", title=f"{title}, on {device()}")
     for name in [name for name in seconds if not name.endswith(" backward")]:
         pair = (statistics.median(seconds[key][WARM_UP:]) for key in (name, f"{name} backward"))
@@ -90,11 +90,11 @@ def print_loader(config: Config) -> None:
     start = time.perf_counter()
     for index in range(SAMPLES):
         dataset[SampleKey(0, index)]
-    print(f"one loader process: {SAMPLES / (time.perf_counter() - start):.0f} samples a second")
+    print(f"one loader process: {SAMPLES / (time.perf_counter() - start):.0f} samples per second")
 
 
 def main() -> None:
-    """Print all three."""
+    """Print the parts, the rates and the speed of the loader."""
     config = load_config(sys.argv[1], sys.argv[2:])
     prepare_process(config)
     print_parts(config)

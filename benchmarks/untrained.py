@@ -1,4 +1,4 @@
-"""Untrained models, which take as long as trained ones."""
+"""Untrained models: they take as much time and memory as trained ones."""
 
 import torch
 
@@ -9,6 +9,6 @@ from fullseg.training.model_options import model_arguments
 
 
 def untrained(config: Config) -> Segmenter:
-    """Return an experiment's network with random weights; it knows one class."""
+    """Return the network of an experiment with random weights and one map for all classes."""
     torch.manual_seed(0)
     return make_segmenter(without_initial_weights(model_arguments(config, 1, background=False)))

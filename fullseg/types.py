@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-VOID = -1  # a pixel of no region: never trained on, never scored
-BACKGROUND = -2  # in a truth: a pixel that is known to be of none of the sample's regions, a negative for each of them
+VOID = -1  # a pixel of no region, or one whose region is unknown: never trained on, never scored
+BACKGROUND = -2  # in a truth: a pixel that certainly is of none of the sample's regions, a negative for each of them
 
 
 def inside_image(points: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -49,17 +49,17 @@ class Annotations(NamedTuple):
 
 
 class SampleKey(NamedTuple):
-    """Which sample, in which epoch: what the randomness about it is seeded from, beside the run's seed."""
+    """Identifies a sample of a run. All randomness about it is seeded from this key and the run's seed."""
 
-    epoch: int  # 0 in evaluation
-    index: int  # type: ignore[assignment]  # in its split; hides tuple.index
+    epoch: int  # of training; 0 in evaluation
+    index: int  # type: ignore[assignment]  # of the sample in its split; hides tuple.index
 
 
 class Sample(NamedTuple):
     """One image with one partition of it into N regions, and the extreme points simulated from it."""
 
     key: SampleKey
-    name: str  # names the image (and the partition, where an image has several) in messages
+    name: str  # of the image, and of the partition if the image has several; for messages
     image: NDArray[np.uint8]  # (H, W, 3) RGB
     region_map: NDArray[np.int64]  # (H, W), region in [0, N), VOID or BACKGROUND
     classes: NDArray[np.int64]  # (N,), in [0, number of classes)
@@ -67,19 +67,19 @@ class Sample(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """B samples, their M regions one after another (M = sum of the N of all samples)."""
+    """B samples with M regions; the N regions of the first sample come first, then those of the second, and so on."""
 
     keys: torch.Tensor  # (B, 2) int64, epoch and index of every sample
     images: torch.Tensor  # (B, 3, H, W) uint8 RGB
     region_maps: torch.Tensor  # (B, H, W) int64, region of its own sample in [0, N), VOID or BACKGROUND
-    regions_per_image: torch.Tensor  # (B,) int64, N of every sample
-    extreme_points: torch.Tensor  # (M, 4, 2) float32, (x, y) in pixels
-    scribble_points: torch.Tensor  # (P, 2) float32, all strokes' points one after another
-    scribble_lengths: torch.Tensor  # (S,) int64, number of points of every stroke
-    scribble_regions: torch.Tensor  # (S,) int64, stroke's region in [0, M)
-    classes: torch.Tensor  # (M,) int64
+    regions_per_image: torch.Tensor  # (B,) int64, N of every sample; their sum is M
+    extreme_points: torch.Tensor  # (M, 4, 2) float32, (x, y) in pixels: left, top, right, bottom
+    scribble_points: torch.Tensor  # (P, 2) float32, (x, y) in pixels, the points of S scribbles one after another
+    scribble_lengths: torch.Tensor  # (S,) int64, number of points of every scribble; their sum is P
+    scribble_regions: torch.Tensor  # (S,) int64 in [0, M), region of every scribble
+    classes: torch.Tensor  # (M,) int64, in [0, number of classes)
     names: tuple[str, ...]  # B names
-    skipped: tuple[str, ...]  # what could not be read and was replaced, each with its reason
+    skipped: tuple[str, ...]  # messages about samples that could not be read and were replaced
 
 
 class Category(NamedTuple):

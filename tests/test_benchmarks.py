@@ -40,7 +40,7 @@ def test_work_is_counted() -> None:
 
 def test_scenes_of_any_size_are_the_same_but_for_scale() -> None:
     small, large = make_scene(7, (480, 640), 2), make_scene(7, (960, 1280), 2)
-    np.testing.assert_array_equal(2 * small.points, large.points)
+    np.testing.assert_array_equal(2 * small.points + 0.5, large.points)  # points are pixel centres
     assert large.image.shape == (960, 1280, 3)
     states = list(corrections(small, 1))
     assert len(states) == len(small.scribbles) + 1 > 10
@@ -90,7 +90,7 @@ def test_what_is_too_large_or_slow_to_run_is_on_a_line_and_in_brackets(monkeypat
 
     assert kept == "| ours: kept in training, GB | 3.00 | 11.00 | (31) | (61) | (121) | 2000 MB |"
     assert times == "| ours: a round of corrections, s | 0.25 | 1.25 | 3.75 | (8) | (15) | 250 ms |"
-    assert image == "| ours: once an image, s | 0.50 | 0.50 | 0.50 | 0.50 | 0.50 | |"
+    assert image == "| ours: once per image, s | 0.50 | 0.50 | 0.50 | 0.50 | 0.50 | |"
     assert asked == [("kept", 1), ("round", 1), ("kept", 5), ("round", 5), ("round", 15)]
 
 

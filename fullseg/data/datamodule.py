@@ -1,4 +1,4 @@
-"""Data sets by name, and their loaders for Lightning."""
+"""The data sets of a run and their loaders, for Lightning."""
 
 import warnings
 from pathlib import Path
@@ -24,31 +24,35 @@ from fullseg.types import Batch, Category
 
 
 class InteractiveDataModule(L.LightningDataModule):
-    """Images with regions, whose annotations are simulated on the fly in the loaders' workers.
+    """Images with regions; the workers of the loaders simulate their annotations.
 
     Args:
         config: where the data is and how it is transformed.
-        jitter: of the training extreme points, in px.
+        jitter: of the extreme points in training, in pixels.
         seed: of the run.
 
     Attributes:
-        scribbler: adds scribbles to the training batches; None: extreme points alone.
+        scribbler: adds scribbles to the training batches; None: train on extreme points alone.
     """
 
     def __init__(self, config: DataConfig, *, jitter: float, seed: int) -> None:
         super().__init__()
         self.scribbler: Scribbler | None = None
         self.scribbled: ScribbledLoader | None = None
-        self.scribbles_ahead: Ahead | None = None  # of the step that a resumed run begins with
+        self.scribbles_ahead: Ahead | None = None  # scribbles of the first batch of a resumed run
         self.config, self.jitter, self.seed = config, jitter, seed
         self.skipped: set[str] = set()
 
     def prepare_data(self) -> None:
-        """Generate or import, once a machine."""
+        """Generate or import the data, once per machine."""
         prepare(self.config)
 
     def setup(self, stage: str | None = None) -> None:
-        """Check both splits, the evaluation's alone to ``validate``; raise DataError for what is known to be bad."""
+        """Open both splits, or only the evaluation split to ``validate``.
+
+        Raises:
+            DataError: if files are missing or damaged, or the splits have different categories.
+        """
         config, folder = self.config, prepare(self.config)
         if stage != "validate" and not hasattr(self, "train_partitions"):
             self.train_partitions = self._read(folder, config.train_split, config.train_annotators, "train_fraction")
@@ -68,16 +72,16 @@ class InteractiveDataModule(L.LightningDataModule):
 
     @property
     def categories(self) -> tuple[Category, ...]:
-        """Classes of the data set."""
+        """The classes of the data set."""
         return self.val_partitions.categories
 
     @property
     def has_background(self) -> bool:
-        """Whether pixels may be of no region: with single objects."""
+        """Whether a pixel may be of no region, as in data of single objects."""
         return self.config.format == "coco_instances"
 
     def fingerprint(self) -> dict[str, str | int]:
-        """Return what identifies the data: number of samples and hash of the splits that were read."""
+        """Return what identifies the data: number of samples and hash of each split that was opened."""
         splits = {name: getattr(self, f"{name}_partitions", None) for name in ("train", "val")}
         found = [(name, split) for name, split in splits.items() if split is not None]
         return {
@@ -86,7 +90,7 @@ class InteractiveDataModule(L.LightningDataModule):
         }
 
     def train_dataloader(self) -> DataLoader[Item] | ScribbledLoader:
-        """Loader of random crops, different every epoch, and scribbled on where there is a ``scribbler``."""
+        """Return the loader of random crops, other ones every epoch, with scribbles if there is a ``scribbler``."""
         config = self.config
         transform = training_transform(
             crop_size=config.crop_size,
@@ -104,7 +108,7 @@ class InteractiveDataModule(L.LightningDataModule):
         )
         rank, ranks = self._rank()
         sampler = EpochSampler(len(dataset), batch_size=config.batch_size, rank=rank, ranks=ranks, seed=self.seed)
-        if self.trainer:  # a run that was stopped within an epoch goes on with the epoch's next sample
+        if self.trainer:  # a run that was stopped within an epoch goes on with the next sample of that epoch
             sampler.first = self.trainer.global_step * config.batch_size % len(sampler)
         loader = self._loader(dataset, sampler, config.batch_size)
         if self.scribbler is None:
@@ -114,7 +118,7 @@ class InteractiveDataModule(L.LightningDataModule):
         return self.scribbled
 
     def state_dict(self) -> dict[str, Any]:
-        """Return, on every rank, what a resumed epoch goes on with: all ranks' scribbles for the step to come."""
+        """Return what a resumed epoch needs: the scribbles of the next step, of all ranks, on every rank."""
         ahead = self.scribbled.ahead_as_numbers() if self.scribbled else None
         ranks = self._rank()[1]
         every: list[Any] = [ahead]
@@ -124,7 +128,7 @@ class InteractiveDataModule(L.LightningDataModule):
         return {"scribbles_ahead": every}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with them; another number of ranks takes other samples, whose scribbles are simulated anew."""
+        """Take the kept scribbles of this rank. If the number of ranks has changed, they are simulated again."""
         rank, ranks = self._rank()
         every = state_dict["scribbles_ahead"]
         self.scribbles_ahead = every[rank] if len(every) == ranks else None
@@ -144,13 +148,13 @@ class InteractiveDataModule(L.LightningDataModule):
         return EvaluationSet(self.val_partitions, min_region_area=self.config.min_region_area, seed=self.seed)
 
     def val_dataloader(self) -> DataLoader[Item]:
-        """Loader of whole images, one at a time and each exactly once over all ranks."""
+        """Return the loader of whole images: one per batch, and each exactly once over all ranks."""
         dataset = self.evaluation_set()
         rank, ranks = self._rank()
         if len(dataset) < ranks:
             raise DataError(
-                f"{len(dataset)} evaluation images on {ranks} processes: each needs one; lower trainer.devices, or "
-                "evaluate on more, data.val_fraction"
+                f"{len(dataset)} evaluation images on {ranks} processes, but each process needs one: lower "
+                "trainer.devices, or raise data.val_fraction"
             )
         sampler = UnrepeatedDistributedSampler(dataset, num_replicas=ranks, rank=rank, shuffle=False)
         return self._loader(dataset, sampler, 1)
@@ -174,7 +178,11 @@ class InteractiveDataModule(L.LightningDataModule):
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:  # noqa: ARG002  Lightning's signature
-        """Warn of what the workers skipped; stop above the limit."""
+        """Warn of the samples that the workers skipped.
+
+        Raises:
+            DataError: if more were skipped than ``data.max_bad`` allows.
+        """
         new = [message for message in batch.skipped if message not in self.skipped]
         self.skipped.update(new)
         for message in new:

@@ -17,7 +17,7 @@ from fullseg.simulation.extreme_points import simulate_extreme_points
 from fullseg.simulation.randomness import EVALUATION, TRAINING, seeded
 from fullseg.types import VOID, Batch, Sample, SampleKey
 
-TRIES = 20  # samples looked at in place of one that can't be used
+TRIES = 20  # samples that are tried, one after another, until one can be used
 
 
 class Partitions(Protocol):
@@ -29,21 +29,22 @@ class Partitions(Protocol):
 
 
 class Item(NamedTuple):
-    """A sample, and what was skipped to get it."""
+    """A sample, and messages about those that were skipped to get it."""
 
     sample: Sample
     skipped: tuple[str, ...]
 
 
 class TrainingSet(Dataset[Item]):
-    """Random crops with jittered extreme points, a function of (seed, epoch, index) alone.
+    """Random crops with jittered extreme points; a sample is a function of (seed, epoch, index) alone.
 
     Args:
-        partitions: what to crop.
+        partitions: the images with their regions.
         transform: of ``training_transform``.
-        jitter: of the extreme points, in px.
-        min_region_area: smaller regions of a crop become VOID, in square pixels.
-        regions_per_image: as many regions of a crop are kept, at random, and the others become BACKGROUND; 0: all.
+        jitter: of the extreme points, in pixels.
+        min_region_area: in square pixels; smaller regions of a crop become VOID.
+        regions_per_image: number of regions of a crop that are kept, at random, while the others become BACKGROUND; 0
+            keeps all.
         seed: of the run.
     """
 
@@ -64,7 +65,7 @@ class TrainingSet(Dataset[Item]):
         return len(self.partitions)
 
     def __getitem__(self, key: SampleKey) -> Item:
-        """Make one sample; an unreadable one is replaced by the next, and named among the skipped.
+        """Make one sample. If it cannot be read, the next one that can takes its place, and a message says so.
 
         Raises:
             DataError: if none of ``TRIES`` samples can be used.
@@ -93,11 +94,11 @@ class TrainingSet(Dataset[Item]):
 
 
 class EvaluationSet(Dataset[Item]):
-    """Whole images at their own resolution with exact extreme points, a function of (seed, index) alone.
+    """Whole images at their own resolution with exact extreme points; a sample is a function of (seed, index) alone.
 
     Args:
-        partitions: what to evaluate on.
-        min_region_area: smaller regions become VOID, in square pixels.
+        partitions: the images with their regions.
+        min_region_area: in square pixels; smaller regions become VOID.
         seed: of the run.
     """
 
@@ -108,7 +109,7 @@ class EvaluationSet(Dataset[Item]):
         return len(self.partitions)
 
     def __getitem__(self, index: int) -> Item:
-        """Make one sample; an unreadable one has no region, so that it counts nowhere, and is named."""
+        """Make one sample. One that cannot be read has no region, so that it is not scored, and a message says so."""
         key = SampleKey(0, index)
         try:
             partition = self.partitions[index]
@@ -135,11 +136,13 @@ def _annotate(
 
 
 class EpochSampler(Sampler[SampleKey]):
-    """A new order of all samples every epoch; rank r takes every ``ranks``-th of it, all ranks equally many.
+    """Puts all samples into a new order every epoch, of which every rank takes an equal part.
+
+    Of R ranks, rank r takes the samples at r, r + R, r + 2 R, ... of the order.
 
     Args:
         length: number of samples.
-        batch_size: of a rank; the order's rest that does not fill a batch on every rank is left out of the epoch.
+        batch_size: per rank. Samples at the end of the order that do not fill a batch on every rank are left out.
         rank: of this process.
         ranks: number of processes.
         seed: of the run.
@@ -152,15 +155,15 @@ class EpochSampler(Sampler[SampleKey]):
         self.length, self.rank, self.ranks, self.seed = length, rank, ranks, seed
         self.used = length - length % (batch_size * ranks)
         self.epoch = 0
-        self.first = 0  # where a resumed epoch goes on, in samples of this rank
+        self.first = 0  # number of this rank's samples that a resumed epoch has had already
         if self.used == 0:
             raise DataError(
                 f"{length} training samples, but data.batch_size={batch_size} on {ranks} processes takes "
-                f"{batch_size * ranks} a step: lower data.batch_size"
+                f"{batch_size * ranks} per step: lower data.batch_size"
             )
 
     def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before every epoch."""
+        """Set the epoch; Lightning calls this before each."""
         self.epoch = epoch
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Scribbles for training batches, simulated on the fly from a model's errors without holding up the training step."""
+"""Scribbles for training batches, simulated from a model's errors while another batch is trained on."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,18 +17,18 @@ from fullseg.simulation.interaction import training_scribbles
 from fullseg.simulation.randomness import TRAINING, seeded
 from fullseg.types import Batch, SampleKey, Scribble
 
-Ahead = list[list[tuple[int, list[list[float]]]]]  # region and points of the scribbles of every sample of a batch
+Ahead = list[list[tuple[int, list[list[float]]]]]  # per sample of a batch its scribbles: region and points of each
 
 
 class Scribbler:
     """Adds simulated scribbles to batches.
 
     Args:
-        predict: returns the region maps (B, H, W) int64 that the model gives for a batch; may run asynchronously.
-        move: puts a batch on the model's device.
-        max_scribbles: per region.
+        predict: returns the region maps (B, H, W) int64 that the model gives for a batch; a GPU may still be at work.
+        move: moves a batch to the model's device.
+        max_scribbles: per region, see ``training_scribbles``.
         seed: of the run.
-        workers: processes that simulate; 0: simulate in place.
+        workers: number of processes that simulate; 0: this process does.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Scribbler:
         workers: int,
     ) -> None:
         self.predict, self.move, self.max_scribbles, self.seed = predict, move, max_scribbles, seed
-        self.predicting = 0.0  # seconds spent in ``predict``: work, not waiting
+        self.predicting = 0.0  # seconds spent on predictions, which is not waiting
         self.processes: Executor | None = None
         if workers:
             self.processes = ProcessPoolExecutor(workers, mp_context=worker_context(), initializer=ignore_ctrl_c)
@@ -54,13 +54,13 @@ class Scribbler:
             batch: on the CPU, without scribbles.
 
         Returns:
-            The batch on the model's device, and its samples' scribbles to come.
+            The batch on the model's device, and the future scribbles of each of its samples.
         """
         moved = self.move(batch)
         begin = time.perf_counter()
         on_device = self.predict(moved).to(torch.int16)
         predictions = torch.empty(on_device.shape, dtype=torch.int16, pin_memory=on_device.is_cuda)
-        # The copy must be queued before the coming training step's kernels, or it would wait for them.
+        # The copy must be queued before the kernels of the next training step, or it would wait for them.
         predictions.copy_(on_device, non_blocking=True)
         copied = torch.cuda.Event() if on_device.is_cuda else None  # type: ignore[no-untyped-call]
         if copied is not None:
@@ -69,7 +69,7 @@ class Scribbler:
         return moved, self.thread.submit(self._simulate, batch, predictions, copied)
 
     def finish(self, batch: Batch, scribbles: list[list[Scribble]]) -> Batch:
-        """Put the scribbles of its samples into a batch."""
+        """Put scribbles into a batch: a list per sample, with regions in [0, N) of the sample."""
         first = [0, *batch.regions_per_image.cumsum(0).tolist()]
         points, lengths, regions = Strokes.pack(
             scribble._replace(region=scribble.region + start)
@@ -99,15 +99,15 @@ class Scribbler:
 
 
 class ScribbledLoader:
-    """A loader's batches with scribbles; while one is trained on, the next one's scribbles are simulated.
+    """Adds scribbles to the batches of a loader. While a batch is trained on, those of the next one are simulated.
 
-    With the model's own errors (``scribbles.predictor=self``), those are of the model one step before; so a checkpoint
-    keeps them, for a run that goes on within an epoch.
+    With ``scribbles.predictor=self`` the scribbles of a batch come from the errors of the model one step before it. A
+    run that is resumed within an epoch could not simulate them again, so a checkpoint keeps them.
 
     Args:
         loader: of batches without scribbles.
         scribbler: adds them.
-        first: scribbles of the first batch, of ``ahead_as_numbers``; None: simulate them.
+        first: the scribbles of the first batch, of ``ahead_as_numbers``; None: simulate them.
     """
 
     def __init__(self, loader: DataLoader[Item], scribbler: Scribbler, first: Ahead | None) -> None:
@@ -116,7 +116,7 @@ class ScribbledLoader:
 
     @property
     def sampler(self) -> Sampler[SampleKey]:
-        """Of the loader; Lightning tells it the epoch."""
+        """The loader's sampler, which Lightning tells the epoch."""
         return self.loader.sampler  # type: ignore[return-value]
 
     def __len__(self) -> int:
@@ -134,7 +134,7 @@ class ScribbledLoader:
             yield self.scribbler.finish(current[0], current[1].result())
 
     def ahead_as_numbers(self) -> Ahead | None:
-        """Return the scribbles of the batch to come as plain numbers, None where that is the next epoch's first."""
+        """Return the scribbles of the next batch as plain numbers; None if that batch is in the next epoch."""
         if self._ahead is None:
             return None
         return [[(scribble.region, scribble.points.tolist()) for scribble in mine] for mine in self._ahead[1].result()]
@@ -156,5 +156,6 @@ def _scribbles_of(
     max_scribbles: int,
     seed: int,
 ) -> list[Scribble]:
+    """Simulate the scribbles of one sample from its truth (H, W) and prediction (H, W), in any process."""
     rng = seeded(seed, TRAINING, key.epoch, key.index, 1)
     return training_scribbles(truth, prediction, num_regions, max_scribbles, rng)

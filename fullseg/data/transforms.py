@@ -1,4 +1,4 @@
-"""Joint transforms of an image and its region map, by albumentations."""
+"""Transforms that change an image and its region map together, by albumentations."""
 
 import albumentations as A
 import cv2
@@ -9,13 +9,13 @@ from fullseg.types import BACKGROUND, VOID
 
 
 def training_transform(*, crop_size: int, scale: tuple[float, float], flip: float, colour: float) -> A.Compose:
-    """Return random resizing, crop, flip and colour change.
+    """Return a random resizing, crop, flip and change of colours.
 
     Args:
-        crop_size: side of the result in pixels; a smaller image is padded with VOID.
-        scale: range of the random resizing.
-        flip: probability of a horizontal flip.
-        colour: probability of a change of brightness, contrast, saturation and hue.
+        crop_size: side of the result in pixels; a smaller image is padded with black pixels that are VOID.
+        scale: lowest and highest factor of the resizing.
+        flip: probability of a horizontal flip, in [0, 1].
+        colour: probability of a change of brightness, contrast, saturation and hue, in [0, 1].
     """
     return A.Compose(
         [
@@ -31,22 +31,23 @@ def training_transform(*, crop_size: int, scale: tuple[float, float], flip: floa
 def apply_transform(
     transform: A.Compose, image: NDArray[np.uint8], region_map: NDArray[np.int64], seed: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Transform an image and its region map alike.
+    """Transform an image and its region map in the same way.
 
-    albumentations gives every worker and epoch the same random numbers unless it is seeded for each item.
+    albumentations gives every worker and every epoch the same random numbers unless it is seeded per item.
 
     Args:
         transform: of ``training_transform``.
         image: (H, W, 3) uint8 RGB.
-        region_map: (H, W) int64.
-        seed: all randomness follows from it.
+        region_map: (H, W) int64, region in [0, N), VOID or BACKGROUND.
+        seed: of all randomness.
 
     Returns:
-        The transformed pair; regions keep their numbers, and some may have lost all pixels.
+        The image (S, S, 3) uint8 and the region map (S, S) int64, S being the crop's side. Regions keep their numbers;
+        some may have lost all pixels.
     """
     own_seeds = np.random.SeedSequence(seed).generate_state(len(transform.transforms))
     for step, own_seed in zip(transform.transforms, own_seeds, strict=True):
-        step.set_random_seed(int(own_seed))  # Compose would seed all alike: flip, colour and crop would go together
+        step.set_random_seed(int(own_seed))  # Compose gives all one seed: flip, colour and crop would be correlated
     result = transform(image=image, mask=region_map.astype(np.int32))  # OpenCV resizes int32, not int64
     return result["image"], result["mask"].astype(np.int64)
 
@@ -54,7 +55,7 @@ def apply_transform(
 def keep_visible_regions(
     region_map: NDArray[np.int64], classes: NDArray[np.int64], min_region_area: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Renumber the regions that still have ``min_region_area`` pixels; smaller ones become VOID.
+    """Drop the regions with fewer than ``min_region_area`` pixels, which become VOID, and renumber the others.
 
     Args:
         region_map: (H, W) int64, region in [0, N), VOID or BACKGROUND.
@@ -62,7 +63,7 @@ def keep_visible_regions(
         min_region_area: in square pixels, at least 1.
 
     Returns:
-        Region map and classes of the N' <= N kept regions, in the old order.
+        Region map (H, W) and classes (N',) of the N' <= N kept regions, in their old order.
     """
     areas = np.bincount((region_map - BACKGROUND).ravel(), minlength=len(classes) + 2)[2:]
     return _renumber(region_map, classes, areas >= min_region_area, VOID)
@@ -71,16 +72,16 @@ def keep_visible_regions(
 def keep_some_regions(
     region_map: NDArray[np.int64], classes: NDArray[np.int64], most: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Keep at most ``most`` regions, chosen at random; the pixels of the others become BACKGROUND.
+    """Keep some regions, chosen at random; the pixels of the others become BACKGROUND.
 
     Args:
         region_map: (H, W) int64, region in [0, N), VOID or BACKGROUND.
         classes: (N,) int64.
-        most: at least 1.
+        most: number of regions to keep, at least 1.
         rng: source of all randomness.
 
     Returns:
-        Region map and classes of the min(N, ``most``) kept regions, in the old order.
+        Region map (H, W) and classes of the min(N, ``most``) kept regions, in their old order.
     """
     if len(classes) <= most:
         return region_map, classes
@@ -92,6 +93,6 @@ def keep_some_regions(
 def _renumber(
     region_map: NDArray[np.int64], classes: NDArray[np.int64], kept: NDArray[np.bool_], otherwise: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Number the kept (N,) regions anew; the others' pixels become ``otherwise``."""
+    """Renumber the regions that are kept (N,); the pixels of the others become ``otherwise``."""
     numbers = np.concatenate([[BACKGROUND, VOID], np.where(kept, np.cumsum(kept) - 1, otherwise)])
     return numbers[region_map - BACKGROUND], classes[kept]

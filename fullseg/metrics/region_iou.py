@@ -1,4 +1,4 @@
-"""What a segmentation is worth at full resolution: region IoU (paper, Sec. 5), boundary IoU, panoptic quality."""
+"""Region IoU at full resolution (paper, Sec. 5)."""
 
 from typing import Any, overload
 
@@ -10,7 +10,7 @@ from torchmetrics import Metric
 
 from fullseg.types import BACKGROUND, VOID
 
-SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, float("inf"))}  # px^2, as COCO
+SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, float("inf"))}  # in square pixels, as in COCO
 
 
 @overload
@@ -26,16 +26,17 @@ def region_iou(
 ) -> Tensor | NDArray[np.float64]:
     """Return the intersection over union of every region of one image.
 
-    Pixels that are VOID in the truth are not scored; a VOID prediction elsewhere belongs to no region, which is right
-    where the truth is BACKGROUND.
+    Pixels that are VOID in the truth are not scored. A pixel that is VOID in the prediction belongs to no region, which
+    is right if the truth is BACKGROUND.
 
     Args:
         prediction: (H, W) int, region in [0, N) or VOID; a numpy array or a tensor.
-        truth: (H, W) int, region in [0, N), VOID or BACKGROUND.
+        truth: (H, W) int, region in [0, N), VOID or BACKGROUND; of the same type.
         num_regions: N.
 
     Returns:
-        (N,) float64 in [0, 1], of the arguments' kind; NaN for a region without a scored pixel in either map.
+        (N,) float64 in [0, 1], an array or a tensor as the arguments; NaN for a region that has a scored pixel in
+        neither map.
 
     Raises:
         ValueError: if the maps differ in shape or hold a region that is not in [0, N).
@@ -47,7 +48,7 @@ def region_iou(
         if len(regions) and not (int(regions.min()) >= least and int(regions.max()) < num_regions):
             raise ValueError(f"{name} holds regions {int(regions.min())} to {int(regions.max())} of {num_regions}")
     scored = wanted != VOID
-    # Row 0: predicted VOID; column 0: BACKGROUND.
+    # Pixels by prediction (rows) and truth (columns); row 0 is VOID, column 0 is BACKGROUND.
     pairs = (given[scored] + 1) * (num_regions + 1) + (wanted[scored] + 1).clamp(min=0)
     counts = torch.bincount(pairs, minlength=(num_regions + 1) ** 2).view(num_regions + 1, num_regions + 1)
     intersection = counts[1:, 1:].diagonal()
@@ -64,7 +65,7 @@ def independent_iou(masks: Tensor, truth: Tensor) -> Tensor:
         truth: (H, W) int64, region in [0, N), VOID or BACKGROUND. VOID pixels are not scored.
 
     Returns:
-        (N,) float64 in [0, 1]; NaN for a region without a scored pixel in mask and truth.
+        (N,) float64 in [0, 1]; NaN for a region that has a scored pixel neither in its mask nor in the truth.
     """
     scored = truth != VOID
     mask = masks & scored
@@ -73,9 +74,10 @@ def independent_iou(masks: Tensor, truth: Tensor) -> Tensor:
 
 
 class RegionIoU(Metric):
-    """Mean IoU over all regions of all images, and by region size (small < 32^2 px <= medium < 96^2 px <= large).
+    """Mean IoU over all regions of all images, and over the small, the medium and the large ones.
 
-    Sums over regions are all that is kept, so images may be spread over ranks in any way.
+    Regions of less than 32^2 square pixels are small, those of at least 96^2 are large. The metric keeps only
+    sums over regions, so that images may be spread over ranks in any way.
     """
 
     full_state_update = False
@@ -91,8 +93,8 @@ class RegionIoU(Metric):
         """Add one image's regions.
 
         Args:
-            iou: (N,) in [0, 1]; NaN is left out.
-            area: (N,) true area of every region, in square pixels.
+            iou: (N,) float in [0, 1]; a region with NaN is left out.
+            area: (N,), true area of every region in square pixels.
         """
         for row, (low, high) in enumerate(SIZES.values()):
             chosen = iou[(area >= low) & (area < high) & ~iou.isnan()]
@@ -100,6 +102,6 @@ class RegionIoU(Metric):
             self.counts[row] += len(chosen)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``iou`` and ``iou_<size>``, NaN where there is no region, and ``regions``, their number."""
+        """Return ``iou`` and ``iou_<size>`` in [0, 1], NaN without a region, and the number of ``regions``."""
         by_size = {f"iou_{name}": self.sums[row] / self.counts[row] for row, name in enumerate(SIZES)}
         return {"iou": self.sums.sum() / self.counts.sum(), **by_size, "regions": self.counts.sum()}

@@ -21,25 +21,29 @@ from fullseg.types import Batch
 
 
 class SegmenterModule(L.LightningModule):
-    """Trains and evaluates a network.
+    """Trains and evaluates a network. All arguments are plain values, because the checkpoint keeps them.
 
     Args:
-        model: of ``make_segmenter``.
-        config: the run's whole configuration as plain values, kept in the checkpoint.
-        categories: id, name and isthing of every class, kept in the checkpoint.
+        model: name and arguments of the network, for ``make_segmenter``.
+        config: the whole configuration of the run.
+        categories: ``id``, ``name`` and ``isthing`` of every class.
+
+    Attributes:
+        total_steps: optimiser steps of the whole run; set before training.
+        images_per_step: over all ranks; set before training.
     """
 
     def __init__(self, model: dict[str, Any], config: dict[str, Any], categories: list[dict[str, Any]]) -> None:  # noqa: ARG002
         super().__init__()
-        self.save_hyperparameters(logger=False)  # plain values only, so the checkpoint reloads by itself
+        self.save_hyperparameters(logger=False)
         self.segmenter = make_segmenter(model)
         self.mix_classes = model.get("mix_classes", False)
         loss = LOSSES[config["loss"]]
         self.loss = loss(background=model["background"]) if loss is PixelwiseLoss else loss()
         self.options = config["optimizer"]
-        # Steps of the whole run; asking Lightning would start the loader before a resumed run's state is there.
+        # Lightning could tell these two, but it would start the loader before the state of a resumed run is loaded.
         self.total_steps = 0
-        self.images_per_step = 0  # over all ranks
+        self.images_per_step = 0
         self.region_iou = RegionIoU()
         self.independent_iou = RegionIoU() if config["loss"] != "pixelwise" else None
         self.filled_iou = RegionIoU()
@@ -47,8 +51,8 @@ class SegmenterModule(L.LightningModule):
         self.seconds = MeanMetric()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002  Lightning's signature
-        """Return the loss of one batch: the mean over its images."""
-        # Mixed maps are trained as they are used: given the true class, the network would count on what it won't know.
+        """Return the loss of one batch, a scalar: the mean over its images."""
+        # Mixed maps are trained as they are used, without the true classes: a prediction will not know them.
         regions = self.segmenter(batch, None if self.mix_classes else batch.classes)
         counts = batch.regions_per_image.tolist()
         with torch.autocast(self.device.type, enabled=False):
@@ -68,7 +72,7 @@ class SegmenterModule(L.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor | None:  # noqa: ARG002  Lightning's signature
-        """Score one image at its own resolution; return its region map (H, W), None if it could not be read."""
+        """Score one image at its own resolution; return the predicted region map (H, W), or None without regions."""
         truth, size = batch.region_maps[0], (batch.images.shape[2], batch.images.shape[3])
         count = len(batch.classes)
         if count == 0:
@@ -84,12 +88,12 @@ class SegmenterModule(L.LightningModule):
             self.class_accuracy.update(regions.class_logits.argmax(dim=1) == batch.classes)
         if self.independent_iou is not None:
             self.independent_iou.update(independent_iou(canvas > 0, truth), area)
-        if self.trainer.state.fn == "validate":  # once, before training: what the boxes alone are worth
+        if self.trainer.state.fn == "validate":  # once, before training: the baseline that fills the boxes
             self.filled_iou.update(region_iou(fill_boxes(regions.boxes, size), truth, count), area)
         return prediction
 
     def on_validation_epoch_end(self) -> None:
-        """Log means over all images of all ranks; a rank that could read none of its images takes part, too."""
+        """Log the means over all images of all ranks; a rank that could read none of its images takes part, too."""
         for name, value in self.region_iou.compute().items():
             self.log(f"val/{name}", value.float(), prog_bar=name == "iou")
         self.region_iou.reset()
@@ -106,7 +110,7 @@ class SegmenterModule(L.LightningModule):
         self.seconds.reset()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW with a lower rate for the pretrained part, linear warm-up, cosine decay."""
+        """Return AdamW with a lower learning rate for the backbone, and its schedule: warm-up, then cosine decay."""
         parts = self.segmenter.backbone_parts()
         pretrained = [weight for part in parts for weight in part.parameters() if weight.requires_grad]
         ids = {id(parameter) for parameter in pretrained}
@@ -116,7 +120,7 @@ class SegmenterModule(L.LightningModule):
             {"params": others, "lr": growth * self.options["learning_rate"]},
             {"params": pretrained, "lr": growth * self.options["backbone_learning_rate"]},
         ]
-        fused = self.device.type in ("cpu", "cuda")  # all weights are of floating point there
+        fused = self.device.type in ("cpu", "cuda")  # where a fused AdamW exists
         optimizer = torch.optim.AdamW(groups, weight_decay=self.options["weight_decay"], fused=fused)
         rate = partial(warmup_then_cosine, warmup=int(self.options["warmup_steps"]), total=self.total_steps)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
@@ -128,7 +132,10 @@ class SegmenterModule(L.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,  # noqa: ARG002  Lightning's signature
     ) -> None:
-        """Clip the norm; in mixed precision Lightning refuses to with a fused AdamW, which could undo fp16's scale."""
+        """Clip the norm of the gradient.
+
+        Lightning refuses this in mixed precision, because a fused AdamW may undo the loss scale of fp16 by itself.
+        """
         if gradient_clip_val:
             weights = [weight for group in optimizer.param_groups for weight in group["params"]]
             torch.nn.utils.clip_grad_norm_(weights, gradient_clip_val)

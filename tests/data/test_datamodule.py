@@ -328,7 +328,7 @@ def test_splits_of_different_categories_are_refused(root: Path) -> None:
 
 def test_too_few_images_for_a_batch_name_the_option(root: Path) -> None:
     data = ready(root, batch_size=7)
-    with pytest.raises(DataError, match=r"6 training samples, but data\.batch_size=7 on 1 processes takes 7 a step"):
+    with pytest.raises(DataError, match=r"6 training samples, but data\.batch_size=7 on 1 processes takes 7 per step"):
         data.train_dataloader()
 
 

@@ -388,7 +388,7 @@ def test_resumed_epoch_goes_on_where_it_stopped_and_the_next_is_whole() -> None:
 
 
 def test_too_few_samples_for_one_step_name_the_remedy() -> None:
-    with pytest.raises(DataError, match=r"^7 training samples, but data\.batch_size=4 on 2 processes takes 8 a step"):
+    with pytest.raises(DataError, match=r"^7 training samples, but data\.batch_size=4 on 2 processes takes 8 per step"):
         samplers(7, 4, 2)
     with pytest.raises(DataError, match=r"lower data\.batch_size"):
         samplers(0, 1, 1)
