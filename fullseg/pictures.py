@@ -1,4 +1,4 @@
-"""Pictures of one image: what was given, what came out, what it should have been."""
+"""Pictures of one image: its annotations, its prediction and its true regions, side by side."""
 
 import colorsys
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from PIL import Image, ImageDraw, ImageFont
 from fullseg.types import BACKGROUND, VOID, Annotations, Sample
 
 MARGIN = 6  # px between panels
-TITLE_HEIGHT = 30  # px a line
-LEAST_HEIGHT = 320  # px of a panel: small images are enlarged
+TITLE_HEIGHT = 30  # px per line
+LEAST_HEIGHT = 320  # px: smaller images are enlarged to about this height
 
 
 def region_colours(count: int) -> NDArray[np.uint8]:
-    """Return (count, 3) uint8 RGB colours; neighbours in number are far apart in hue."""
+    """Return (count, 3) uint8 RGB colours. Successive ones differ much in hue."""
     hues = np.arange(count) * 0.618034 % 1  # golden ratio
     levels = 0.95 - 0.25 * (np.arange(count) // 3 % 3) / 2
     colours = [colorsys.hsv_to_rgb(hue, 0.75, level) for hue, level in zip(hues, levels, strict=True)]
@@ -26,7 +26,17 @@ def region_colours(count: int) -> NDArray[np.uint8]:
 def overlay(
     image: NDArray[np.uint8], region_map: NDArray[np.int64], colours: NDArray[np.uint8], opacity: float = 0.55
 ) -> NDArray[np.uint8]:
-    """Fill the regions of an image (H, W, 3) with colours (N, 3) and outline them; hatch VOID, leave BACKGROUND."""
+    """Fill the regions of an image with colours and draw their borders. VOID is hatched, BACKGROUND stays as it is.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        region_map: (H, W) int64, region in [0, N), VOID or BACKGROUND.
+        colours: (N, 3) uint8 RGB.
+        opacity: of the colours, in [0, 1].
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
     fill = np.vstack([np.zeros((2, 3), np.uint8), colours])[region_map - BACKGROUND]
     blend = ((1 - opacity) * image + opacity * fill).astype(np.uint8)
     blend[region_map == BACKGROUND] = image[region_map == BACKGROUND]
@@ -42,7 +52,7 @@ def overlay(
 def draw_panels(
     image: NDArray[np.uint8], points: NDArray[np.float32], prediction: NDArray[np.int64], truth: NDArray[np.int64]
 ) -> Image.Image:
-    """Put side by side: image, extreme points, prediction, truth; small images enlarged.
+    """Put image, extreme points, prediction and truth side by side. Small images are enlarged.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -50,7 +60,7 @@ def draw_panels(
         prediction: (H, W) int64 in [0, N) or VOID.
         truth: (H, W) int64 in [0, N), VOID or BACKGROUND.
     """
-    colours, prediction = region_colours(len(points)), _as_in(truth, prediction)
+    colours, prediction = region_colours(len(points)), _void_as_background(truth, prediction)
     scale = max(1, round(LEAST_HEIGHT / image.shape[0]))
     image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
     prediction, truth = (regions.repeat(scale, axis=0).repeat(scale, axis=1) for regions in (prediction, truth))
@@ -62,18 +72,20 @@ def draw_panels(
 def draw_interaction(
     image: NDArray[np.uint8], truth: NDArray[np.int64], rounds: Sequence[tuple[Annotations, NDArray[np.int64]]]
 ) -> Image.Image:
-    """Put side by side how an image was annotated (paper, Fig. 6).
+    """Draw the course of an annotation in six panels side by side (paper, Fig. 6).
 
     Args:
         image: (H, W, 3) uint8 RGB.
         truth: (H, W) int64 in [0, N), VOID or BACKGROUND.
-        rounds: annotations and prediction (H, W) after the extreme points, after the first round, after the last.
+        rounds: three pairs of annotations and prediction (H, W): after the extreme points, after the first round, and
+            after the last.
 
     Returns:
-        Image with extreme points, first prediction, it with the first scribbles, next prediction, last, truth.
+        The panels: extreme points, first prediction, the same with the first scribbles, next prediction, last
+        prediction, truth.
     """
     (points, _), (scribbled, _), _ = rounds
-    first, second, last = (_as_in(truth, prediction) for _, prediction in rounds)
+    first, second, last = (_void_as_background(truth, prediction) for _, prediction in rounds)
     colours = region_colours(len(points.extreme_points))
     marked = image.copy()
     _mark_points(marked, points.extreme_points, colours)
@@ -86,8 +98,8 @@ def draw_interaction(
     return _row([marked, predictions[0], corrected, *predictions[1:]])
 
 
-def _as_in(truth: NDArray[np.int64], prediction: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Let a prediction's VOID be BACKGROUND where the truth has that: what may well be right is not to be hatched."""
+def _void_as_background(truth: NDArray[np.int64], prediction: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Replace VOID by BACKGROUND in a prediction if the truth has BACKGROUND: there it can be right, so no hatching."""
     return np.where(prediction == VOID, BACKGROUND, prediction) if (truth == BACKGROUND).any() else prediction
 
 
@@ -104,7 +116,12 @@ def _row(panels: Sequence[NDArray[np.uint8]]) -> Image.Image:
 
 
 def titled(picture: Image.Image, lines: Sequence[Sequence[tuple[int, str]]]) -> Image.Image:
-    """Put lines of texts, each at an x in pixels, above a picture."""
+    """Put lines of text above a picture.
+
+    Args:
+        picture: to copy.
+        lines: from top to bottom. Each is a list of texts with their x in pixels.
+    """
     page = Image.new("RGB", (picture.width, picture.height + TITLE_HEIGHT * len(lines)), "white")
     page.paste(picture, (0, TITLE_HEIGHT * len(lines)))
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(size=18)
@@ -115,7 +132,7 @@ def titled(picture: Image.Image, lines: Sequence[Sequence[tuple[int, str]]]) -> 
 
 
 def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Put pictures below one another."""
+    """Put pictures one below the other."""
     page = Image.new("RGB", (max(p.width for p in pictures), sum(p.height + MARGIN for p in pictures)), "white")
     top = 0
     for picture in pictures:
@@ -127,10 +144,10 @@ def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
 def draw_failures(
     cases: Sequence[tuple[str, Sample, Annotations, NDArray[np.int64], int]],
 ) -> Image.Image:
-    """Draw single regions that went wrong: image with the region's scribbles, prediction, truth; a row each.
+    """Draw single regions that went wrong, one row per region: points and scribbles, prediction, truth.
 
     Args:
-        cases: title, sample, annotations, prediction (H, W), and the region's number.
+        cases: of each the title, the sample, its annotations, its prediction (H, W), and the number of the region.
     """
     rows = []
     for title, sample, annotations, prediction, region in cases:
@@ -143,7 +160,9 @@ def draw_failures(
                 path = np.rint(scribble.points).astype(np.int32)[:, None]
                 cv2.polylines(marked, [path], False, colours[region].tolist(), 3, cv2.LINE_AA)
         truth = sample.region_map
-        panels = [overlay(sample.image, regions, colours) for regions in (_as_in(truth, prediction), truth)]
+        panels = [
+            overlay(sample.image, regions, colours) for regions in (_void_as_background(truth, prediction), truth)
+        ]
         row = _row([marked, *panels])
         step = (row.width + MARGIN) // 3
         names = [(step * k, name) for k, name in enumerate(("points and scribbles", "prediction", "truth"))]

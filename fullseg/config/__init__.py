@@ -1,1 +1,1 @@
-"""Every option of fullseg: what it is, what it may be, and how a configuration is read."""
+"""The options of fullseg: their defaults, allowed values and texts, and how a configuration is read."""

@@ -1,4 +1,4 @@
-"""A configuration from the defaults, one YAML file and overrides."""
+"""Loads a configuration from the defaults, one YAML file and overrides."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,18 +14,19 @@ from fullseg.errors import ConfigError
 
 
 def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
-    """Read one experiment.
+    """Load the configuration of one experiment.
 
     Args:
-        path: YAML file with the options that differ from the defaults, or None for the defaults alone. ``extends``
-            names another file, relative to this one, to differ from instead.
-        overrides: dotlist, ``key=value`` each; they win over the file.
+        path: YAML file with the options that differ from the defaults; None: there is none. With the key ``extends``,
+            its options differ from those of another file, whose path is relative to this one.
+        overrides: ``key=value`` each. They replace values of the file.
 
     Returns:
         The complete configuration.
 
     Raises:
-        ConfigError: for a missing or broken file, an unknown option, or a value of the wrong type or out of range.
+        ConfigError: if a file is missing or broken, if an option is unknown, or if a value has the wrong type or is not
+            allowed.
     """
     config = OmegaConf.structured(Config)
     if path is not None:
@@ -51,7 +52,7 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
 
 
 def plain(config: Config) -> dict[str, Any]:
-    """Return the configuration as nested dicts of plain values: what a checkpoint can hold."""
+    """Return the configuration as nested dicts of plain values, which a checkpoint can hold."""
     container = OmegaConf.to_container(OmegaConf.structured(config), resolve=True)
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}

@@ -1,4 +1,4 @@
-"""Reading options: YAML files, dotlist overrides, and errors that help. What the options are is in config.py."""
+"""Reads and merges options from YAML files and overrides, with errors that name what is wrong."""
 
 import difflib
 import json
@@ -14,7 +14,14 @@ from fullseg.errors import ConfigError
 
 
 def read_experiment(path: Path) -> list[tuple[Path, DictConfig]]:
-    """Read a file and the files that it ``extends``, the most general first."""
+    """Read a YAML file and the files that it ``extends``.
+
+    Returns:
+        Path and options of each file, in the order in which they are merged: the extended file comes first.
+
+    Raises:
+        ConfigError: if a file is missing or broken, or if files extend each other in a circle.
+    """
     chain: list[tuple[Path, DictConfig]] = []
     while True:
         options = _read_yaml(path)
@@ -24,7 +31,7 @@ def read_experiment(path: Path) -> list[tuple[Path, DictConfig]]:
             return chain
         path = path.parent / str(base)
         if path.resolve() in [file.resolve() for file, _ in chain]:
-            raise ConfigError(f"{chain[0][0]}: extends={base} goes in a circle")
+            raise ConfigError(f"{chain[0][0]}: extends={base} leads back to a file that extends it")
 
 
 def _read_yaml(path: Path) -> DictConfig:
@@ -43,14 +50,23 @@ def _read_yaml(path: Path) -> DictConfig:
 
 
 def merge(config: DictConfig, changes: DictConfig, source: str) -> DictConfig:
-    """Change some options; raise ConfigError, naming ``source``, for one that is unknown or of the wrong type."""
+    """Return a configuration with some options changed.
+
+    Args:
+        config: the complete configuration.
+        changes: options and their new values.
+        source: file or override that the changes come from, for messages.
+
+    Raises:
+        ConfigError: if an option is unknown, or if a value has the wrong type.
+    """
     keys = [key for key, _ in leaves(config)]
     for key, value in leaves(changes):
         if key not in keys:
-            similar = difflib.get_close_matches(key, keys, n=1, cutoff=0.4)
             same_name = [known for known in keys if known.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
-            hint = (same_name or similar or ["python -m fullseg train --help"])[0]
-            raise ConfigError(f"{source}: unknown option {key!r} (value {value!r}); did you mean {hint!r}?")
+            similar = same_name or difflib.get_close_matches(key, keys, n=1, cutoff=0.4)
+            hint = f"did you mean {similar[0]!r}?" if similar else "`fullseg train --help` lists all options"
+            raise ConfigError(f"{source}: unknown option {key!r} (value {value!r}); {hint}")
     try:
         merged = OmegaConf.merge(config, changes)
         OmegaConf.resolve(merged)
@@ -61,7 +77,7 @@ def merge(config: DictConfig, changes: DictConfig, source: str) -> DictConfig:
 
 
 def leaves(node: DictConfig | dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield dotted name and value of every option."""
+    """Yield the dotted name and the value of every option."""
     plain = OmegaConf.to_container(node, resolve=False) if isinstance(node, DictConfig) else node
     assert isinstance(plain, dict)
     for key, value in ((str(key), value) for key, value in plain.items()):
@@ -72,11 +88,14 @@ def leaves(node: DictConfig | dict[Any, Any], prefix: str = "") -> Iterator[tupl
 
 
 def dotlist(options: Mapping[str, Any]) -> list[str]:
-    """Return options as overrides, ``key=value``; JSON is YAML, so that a text stays a text."""
+    """Return options as overrides, ``key=value``.
+
+    Values are written as JSON, which is valid YAML, so that a text such as ``007`` is read as a text again.
+    """
     return [f"{key}={json.dumps(value)}" for key, value in options.items()]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint at the known word that is most like an unknown one, or nothing."""
+    """Return a hint, ``; did you mean ...?``, at the known word that is most similar; empty if none is similar."""
     found = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean {found[0]!r}?" if found else ""

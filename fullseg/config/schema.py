@@ -60,8 +60,8 @@ class ModelConfig:
     box_maps: bool = True
     """Give the head four more channels: each cell's position in its box, and the size of the box (not in the paper)."""
     share: str = option("all", choices=("none", "points", "all"))
-    """Which annotations of a region are negative evidence for all other regions (Eq. 2): ``none`` of them, its extreme
-    ``points`` only, or ``all``."""
+    """Annotations of a region that are negative evidence for all other regions (Eq. 2): ``none``, only its extreme
+    ``points``, or ``all``."""
     annotation_encoding: str = option("binary", choices=("binary", "gaussian"))
     """``binary``: extreme points are discs, scribbles are lines (paper, Sec. 3.2). ``gaussian``: extreme points are
     Gaussian heatmaps with sigma 10 px (Table 1)."""
@@ -100,7 +100,7 @@ class DataConfig:
     val_fraction: str = "1/1"
     """Part of the evaluation images: ``k/n`` is the k-th of n parts, by the same hash."""
     min_region_area: int = option(1, least=1)
-    """Smaller regions become VOID. In square pixels of the image that the network receives."""
+    """Regions of fewer pixels become VOID. Pixels are counted in the image as the network receives it."""
     regions_per_image: int = option(0, least=0)
     """Regions kept in each training crop, chosen at random. The pixels of the others become background, which belongs
     to no region. 0 keeps all. It bounds the memory of models that take one pass per region."""
@@ -222,7 +222,7 @@ class TrainerConfig:
     """Passes over the training samples. 0: evaluate only, and keep the initial model as the checkpoint, for example
     one with published weights."""
     validate_every: int = option(1, least=1)
-    """Epochs between evaluations. There is at least one evaluation, after the last epoch."""
+    """Epochs between evaluations; at most ``trainer.epochs``, so that there is at least one evaluation."""
     accelerator: str = option("auto", choices=("auto", "cpu", "gpu"))
     """Lightning's accelerator. ``auto``: a GPU if there is one."""
     devices: int = option(0, least=0)
@@ -272,7 +272,7 @@ class Config:
     experiment: str = "default"
     """Name of the experiment. By default the path of its YAML below ``experiments/``."""
     seed: int = option(0, least=0)
-    """Seed of everything random, together with the epoch, the image and the round."""
+    """Everything random is a function of this number, the epoch, the image and the round."""
     loss: str = option("pixelwise", choices=("pixelwise", "maskwise", "class_balanced"))
     """``pixelwise`` (Eq. 3): regions compete for each pixel of the canvas. ``maskwise``: each region's mask by itself.
     ``class_balanced``: as maskwise, but inside and outside of a mask have the same weight (DEXTR)."""

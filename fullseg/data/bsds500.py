@@ -1,4 +1,4 @@
-"""Imports BSDS500: natural images, each partitioned in full by several people (Arbelaez et al., PAMI 2011)."""
+"""Imports BSDS500: natural images, each divided into regions by several people (Arbelaez et al., PAMI 2011)."""
 
 import warnings
 from collections.abc import Iterator
@@ -17,35 +17,37 @@ from fullseg.errors import DataError
 from fullseg.formats.coco_writer import NewSample, import_coco_panoptic
 from fullseg.types import VOID, Category
 
-MIN_REGION_AREA = 25  # px; median partitions of val: 20.1 regions at 1 px, 14.5 at 25, 13.0 at 100
-CATEGORIES = (Category(id=1, name="region", isthing=True),)  # the data names no classes
+MIN_REGION_AREA = 25  # px^2; regions per median partition of val: 20.1 with 1 px^2, 14.5 with 25, 13.0 with 100
+CATEGORIES = (Category(id=1, name="region", isthing=True),)  # the data has no classes
 FETCH = "fetch BSR_bsds500.tgz of the Berkeley Segmentation Data Set again"
 
 
-class _Cleaned(NamedTuple):
+class _Partition(NamedTuple):
+    """The partition of one person, without small regions."""
+
     annotator: int
-    region_map: NDArray[np.int64]  # (H, W)
+    region_map: NDArray[np.int64]  # (H, W), region in [0, num_regions) or VOID
     num_regions: int  # at least 1
 
 
 def import_bsds500(
     root: Path, out: Path, split: str, *, min_region_area: int = MIN_REGION_AREA, exist_ok: bool = False
 ) -> None:
-    """Write one split as COCO panoptic to ``out/split``, every annotator's partition as a sample of its own.
+    """Write one split as COCO panoptic to ``out/split``. The partition of each person is a sample of its own.
 
-    A region is a 4-connected group of pixels of one label. ``annotator`` counts from 0 in the order of the file;
-    ``median`` marks the annotator of each image whose number of regions is the (lower) median.
+    A region is a 4-connected group of pixels with one label. The field ``annotator`` counts from 0 in the order of the
+    file. The field ``median`` is true for the person whose number of regions is the (lower) median of the image.
 
     Args:
-        root: holds ``images`` and ``groundTruth``, or ``BSDS500/data`` with both, as in the original archive.
+        root: has the folders ``images`` and ``groundTruth``, or ``BSDS500/data`` with both, as the original archive.
         out: folder of the imported data set.
         split: ``train``, ``val`` or ``test``.
-        min_region_area: smaller regions become VOID, in px of the image; most are slips of the drawing hand.
+        min_region_area: smaller regions become VOID, in square pixels. Most of them are slips of the drawing hand.
         exist_ok: leave ``out/split`` as it is if it exists.
 
     Raises:
-        DataError: if a folder or file is missing, broken, or of another size than its image; if ``out/split`` exists
-            and ``exist_ok`` is false.
+        DataError: if a folder or file is missing or broken, if a partition has another size than its image, or if
+            ``out/split`` exists and ``exist_ok`` is false.
     """
     images, truths = _find(root, split)
     pairs = [(path, truths / f"{path.stem}.mat") for path in sorted(images.glob("*.jpg"))]
@@ -59,17 +61,17 @@ def import_bsds500(
 
 
 def connected_regions(labels: NDArray[np.integer], min_region_area: int) -> tuple[NDArray[np.int64], int]:
-    """Split labels into their 4-connected regions, and give up the small ones.
+    """Divide a map of labels into 4-connected regions of one label.
 
     Args:
         labels: (H, W), any integers.
-        min_region_area: smaller regions become VOID, in px.
+        min_region_area: smaller regions become VOID, in square pixels.
 
     Returns:
-        (H, W) region in [0, N) or VOID, numbered by their first pixel; and N.
+        (H, W) int64, region in [0, N) or VOID; and N. Regions are numbered in the order of their first pixels.
     """
     signed = labels.astype(np.int64)
-    no_label = int(signed.min()) - 1  # every pixel is of a region
+    no_label = int(signed.min()) - 1  # label() leaves out one value: here one that no pixel has
     components = label(signed, background=no_label, connectivity=1)  # type: ignore[no-untyped-call]
     large = np.bincount(components.ravel()) >= min_region_area
     large[0] = False  # no pixel has component 0
@@ -89,17 +91,17 @@ def _find(root: Path, split: str) -> tuple[Path, Path]:
 
 def _samples(pairs: list[tuple[Path, Path]], title: str, min_region_area: int) -> Iterator[NewSample]:
     for image, truth in with_progress(pairs, title, len(pairs)):
-        cleaned = []
+        partitions = []
         for annotator, labels in enumerate(_read_partitions(truth, _size(image))):
             region_map, num_regions = connected_regions(labels, min_region_area)
             if num_regions:
-                cleaned.append(_Cleaned(annotator, region_map, num_regions))
-        if not cleaned:
-            warnings.warn(f"{image}: left out, no region has {min_region_area} px", stacklevel=2)
+                partitions.append(_Partition(annotator, region_map, num_regions))
+        if not partitions:
+            warnings.warn(f"{image}: left out, because no region has {min_region_area} px", stacklevel=2)
             continue
-        ranked = sorted(cleaned, key=lambda partition: (partition.num_regions, partition.annotator))
+        ranked = sorted(partitions, key=lambda partition: (partition.num_regions, partition.annotator))
         median = ranked[(len(ranked) - 1) // 2].annotator
-        for annotator, region_map, num_regions in cleaned:
+        for annotator, region_map, num_regions in partitions:
             classes = np.zeros(num_regions, dtype=np.int64)
             yield NewSample(image.name, image, region_map, classes, annotator, median=annotator == median)
 
@@ -116,7 +118,7 @@ def _read_partitions(path: Path, size: tuple[int, int]) -> list[NDArray[np.integ
     try:
         truths = loadmat(path)["groundTruth"]  # (1, annotators) of objects
         partitions = [np.asarray(truth["Segmentation"][0, 0]) for truth in truths.ravel()]
-    except Exception as error:  # loadmat raises whatever the bytes make it stumble over
+    except Exception as error:  # broken bytes make loadmat raise errors of many kinds
         raise DataError(f"{path} holds no groundTruth with Segmentation ({error}): {FETCH}") from error
     if not partitions:
         raise DataError(f"{path} holds no partition: {FETCH}")

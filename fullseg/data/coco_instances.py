@@ -1,4 +1,4 @@
-"""Single objects of COCO: its instances as partitions, what no object of a sample has being BACKGROUND (Table 1)."""
+"""Reads the single objects of COCO (Table 1). Pixels outside all objects of a sample are BACKGROUND."""
 
 from pathlib import Path
 
@@ -13,27 +13,28 @@ from fullseg.types import BACKGROUND, VOID
 
 
 class CocoInstances(IndexedPartitions):
-    """A sequence of partitions, from ``root/annotations/instances_<split>.json`` and the images in ``root/<split>``.
+    """The samples of a COCO instances split: ``root/annotations/instances_<split>.json``, images in ``root/<split>/``.
 
-    Every object that is no crowd and has a pixel is a region of exactly one sample, with all its pixels. Objects of an
-    image that overlap are in several samples, named ``file.jpg#k`` for layer k from 0: the larger first, each in the
-    first layer where it overlaps none. Pixels of no object of the layer are VOID in a crowd, BACKGROUND elsewhere. An
-    image without an object is no sample.
+    Every object that has a pixel and is no crowd is a region of exactly one sample, with all its pixels. If objects of
+    an image overlap, they are divided into layers, and each layer is a sample, named ``file.jpg#k`` for layer k from 0.
+    The largest object comes first, and each goes into the first layer in which it overlaps no other. Pixels outside the
+    objects of the layer are VOID in a crowd and BACKGROUND elsewhere. An image without objects is no sample.
 
     Args:
         root: folder of the data set.
         split: ``train2014``, ``val2017``, ...
-        cache: folder that keeps the index, as of ``CocoPanoptic``.
-        fraction: (k, n) keeps the k-th of n parts of the images, as of ``CocoPanoptic``.
-        max_regions: a sample of more regions is bad.
-        skip_bad: warn of bad samples and leave them out, instead of raising.
+        cache: folder that keeps the index.
+        fraction: (k, n) keeps the k-th of n parts of the images, 1 <= k <= n, by a hash of the file name.
+        max_regions: a sample with more regions is bad.
+        skip_bad: leave bad samples out with a warning, instead of raising an error.
 
     Attributes:
-        categories: in the order of the file.
+        categories: in the order of the JSON.
 
     Raises:
-        DataError: if files are missing or unreadable, if samples are bad, or if none is left.
-        ValueError: for a wrong ``fraction``.
+        DataError: if files are missing or unreadable, if no sample is left, or if a sample is bad and ``skip_bad`` is
+            false.
+        ValueError: if ``fraction`` is not such a pair.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class CocoInstances(IndexedPartitions):
         super().__init__(selection, files.images)
 
     def region_map(self, index: int) -> NDArray[np.int64]:
-        """Return the region map (H, W)."""
+        """Return the region map (H, W) int64 of a sample: region in [0, N), VOID or BACKGROUND."""
         row = int(self._selection.rows[index])
         size = [self._index.value(side, row) for side in ("height", "width")]
         columns = np.full(size[::-1], BACKGROUND, np.int64)  # (W, H): run lengths go down the columns

@@ -1,4 +1,4 @@
-"""COCO panoptic on disk, the one format of all data sets inside fullseg: its reader (see coco_writer)."""
+"""Reads COCO panoptic from disk. Importers write all other data sets in this format (formats/coco_writer.py)."""
 
 from pathlib import Path
 
@@ -8,39 +8,39 @@ from numpy.typing import NDArray
 from fullseg.data.index.files import find_files
 from fullseg.data.index.index_file import Sources, open_index
 from fullseg.data.index.panoptic import build_index
-from fullseg.data.index.partitions import SHOWN, IndexedPartitions, Selection
+from fullseg.data.index.partitions import LISTED, IndexedPartitions, Selection
 from fullseg.errors import DataError
-from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
 from fullseg.formats.panoptic_png import read_ids
-from fullseg.types import VOID, Category
+from fullseg.types import VOID
 
-__all__ = ["Category", "CocoPanoptic", "DataError", "NewSample", "write_coco_panoptic"]
-VOID_ID = 0  # in the png
+VOID_ID = 0  # of unlabelled pixels in the png
 
 
 class CocoPanoptic(IndexedPartitions):
-    """A sequence of partitions, from ``root/<split>``, the official COCO folders below ``root``, or ``root`` itself.
+    """The samples of a COCO panoptic split.
 
-    Json and headers are read once, into an index in ``cache`` that is mapped into memory and shared by all processes.
+    The split lies in ``root/<split>/``, in the official COCO folders below ``root``, or in ``root`` itself. The JSON
+    and the headers of the files are read once, into an index that is mapped into memory and shared by all processes.
 
     Args:
         root: folder of the data set.
-        split: ``train``, ``val``, ... (``train`` stands for COCO's ``train2017``).
+        split: ``train``, ``val``, ... In the official folders, ``train`` means ``train2017``.
         cache: folder that keeps the index.
-        annotators: partitions of an image that are samples: ``all``, ``median``, or an annotator's number. An image
-            entry without the fields ``annotator`` and ``median`` is always one.
-        fraction: (k, n) keeps the k-th of n parts, 1 <= k <= n: the images of whose file name (UTF-8) the first 8 bytes
-            of the SHA-256, a big-endian number, leave the remainder k - 1 when divided by n.
-        max_regions: an image of more regions is bad.
-        skip_bad: warn of bad samples and leave them out, instead of raising.
+        annotators: partitions of an image that are samples, if it has several: ``all``, ``median``, or an annotator's
+            number. An image without the fields ``annotator`` and ``median`` in the JSON is always a sample.
+        fraction: (k, n) keeps the k-th of n parts of the images, 1 <= k <= n. An image is in part k if the first 8
+            bytes of the SHA-256 of its file name (UTF-8), read as a big-endian number, leave the remainder k - 1 when
+            divided by n.
+        max_regions: an image with more regions is bad.
+        skip_bad: leave bad samples out with a warning, instead of raising an error.
 
     Attributes:
-        categories: in the order of the file.
+        categories: in the order of the JSON.
 
     Raises:
-        DataError: if files are missing or unreadable, if samples are bad as far as the json and the headers of the
-            files tell (their pixels are checked when they are read), or if no sample is left.
-        ValueError: for a wrong ``annotators`` or ``fraction``.
+        DataError: if files are missing or unreadable, if no sample is left, or if a sample is bad and ``skip_bad`` is
+            false. The JSON and the headers of the files are checked now, pixels when they are read.
+        ValueError: if ``annotators`` or ``fraction`` is none of these.
     """
 
     def __init__(
@@ -68,7 +68,14 @@ class CocoPanoptic(IndexedPartitions):
         self._panoptic = files.panoptic
 
     def region_map(self, index: int) -> NDArray[np.int64]:
-        """Return the region map (H, W); DataError, too, if png and json name other segments."""
+        """Read the region map of a sample.
+
+        Returns:
+            (H, W) int64, region in [0, N) or VOID. Crowds and unlabelled pixels are VOID.
+
+        Raises:
+            DataError: if the png is damaged, or if its segments are not those of the JSON.
+        """
         row = int(self._selection.rows[index])
         png = self._panoptic / self._index.text("png", row)
         ids = read_ids(png)
@@ -79,14 +86,14 @@ def _region_map(
     ids: NDArray[np.integer], own: NDArray[np.int64], crowd: NDArray[np.int64], path: Path
 ) -> NDArray[np.int64]:
     flat = ids.ravel()
-    # Sorting the few thousand runs of equal ids instead of all pixels is what makes this fast.
+    # Sorting the few thousand runs of equal ids is much faster than sorting all pixels.
     starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1])))
     found, run_ids = np.unique(flat[starts], return_inverse=True)
     known = np.concatenate(([VOID_ID], crowd, own))
     if (unknown := np.setdiff1d(found, known)).size:
-        raise DataError(f"{path}: ids {unknown[:SHOWN].tolist()} are not in segments_info; fix either")
+        raise DataError(f"{path}: ids {unknown[:LISTED].tolist()} are not in segments_info: correct either file")
     if (empty := np.setdiff1d(known[1:], found)).size:
-        raise DataError(f"{path}: ids {empty[:SHOWN].tolist()} of segments_info have no pixel; fix either")
+        raise DataError(f"{path}: ids {empty[:LISTED].tolist()} of segments_info have no pixel: correct either file")
     regions = np.concatenate((np.full(1 + crowd.size, VOID), np.arange(own.size)))
     order = np.argsort(known)
     region_of_found = regions[order][np.searchsorted(known[order], found)]

@@ -1,7 +1,7 @@
-"""Panoptic quality of one COCO panoptic file against another, by the rules of COCO's panopticapi.
+"""Compares two COCO panoptic files by panoptic quality, by the rules of COCO's panopticapi.
 
-Kirillov et al., Panoptic Segmentation, CVPR 2019, Sec. 4; boundary panoptic quality: Cheng et al., Boundary IoU, CVPR
-2021, Sec. 6, where a pair is worth the smaller of its IoU and its boundary IoU.
+Panoptic quality: Kirillov et al., Panoptic Segmentation, CVPR 2019, Sec. 4. Boundary panoptic quality: Cheng et al.,
+Boundary IoU, CVPR 2021, Sec. 6; the IoU of a pair is then the smaller of its IoU and its boundary IoU.
 """
 
 from collections import defaultdict
@@ -17,37 +17,41 @@ from fullseg.formats.panoptic_png import read_ids
 from fullseg.metrics.panoptic import NO_COUNTS, PanopticCounts, Segments, count_segments, quality_of
 from fullseg.types import VOID, Category
 
-SHOWN = 5  # names that one message lists
-KEYS = ("pq", "sq", "rq", "boundary_pq")  # of every row in JSON
+LISTED = 5  # names or ids in one message
+KEYS = ("pq", "sq", "rq", "boundary_pq")  # of every row of the result in JSON
 
 
 class Evaluation(NamedTuple):
-    """Counts of every category id, by IoU and by boundary IoU."""
+    """The result of a comparison."""
 
-    by_iou: dict[int, PanopticCounts]
-    by_boundary: dict[int, PanopticCounts]
+    by_iou: dict[int, PanopticCounts]  # by category id
+    by_boundary: dict[int, PanopticCounts]  # by category id, for boundary panoptic quality
     categories: tuple[Category, ...]
-    images: int
+    images: int  # that were compared
 
 
 def evaluate(prediction: Path, truth: Path) -> Evaluation:
-    """Compare all images of the truth with what is said of them.
+    """Compare a prediction with the truth, for all images of the truth.
+
+    Images of the two files belong together if they have the same ``file_name``.
 
     Args:
-        prediction: ``panoptic.json`` with its png in the folder of the same name (``panoptic/``) beside it.
-        truth: likewise. Images are the same where their ``file_name`` is.
+        prediction: a COCO panoptic JSON, for example ``panoptic.json``. Its png files are in the folder of the same
+            name beside it, ``panoptic/``.
+        truth: another such JSON, with its png files in the folder beside it.
 
     Raises:
-        DataError: if a file can't be read, or an image or a category is missing in the prediction.
+        DataError: if a file cannot be read, if an image is missing in the prediction or has another size there, or if
+            the prediction has a category that the truth does not have.
     """
     given, wanted = _read(prediction), _read(truth)
     names = {entry["file_name"] for entry in wanted.images.values()}
     found = {entry["file_name"]: number for number, entry in given.images.items()}
     if missing := sorted(names - found.keys()):
-        listed = ", ".join(missing[:SHOWN])
+        listed = ", ".join(missing[:LISTED])
         raise DataError(f"{prediction}: {len(missing)} of the {len(names)} images of {truth} are missing: {listed}")
     if unknown := sorted({c.id for c in given.categories} - {c.id for c in wanted.categories}):
-        raise DataError(f"{prediction}: category ids {unknown[:SHOWN]} are not among those of {truth}")
+        raise DataError(f"{prediction}: category ids {unknown[:LISTED]} are not among those of {truth}")
     totals: tuple[dict[int, PanopticCounts], ...] = (defaultdict(lambda: NO_COUNTS), defaultdict(lambda: NO_COUNTS))
     for number, entry in wanted.images.items():
         pair = given.segments(found[entry["file_name"]]), wanted.segments(number)
@@ -60,14 +64,14 @@ def evaluate(prediction: Path, truth: Path) -> Evaluation:
 
 
 def groups_of(found: Evaluation) -> dict[str, set[int]]:
-    """Return the category ids of the rows that every comparison has: ``all``, ``things`` and ``stuff``."""
+    """Return the category ids of the rows of every comparison: ``all``, ``things`` and ``stuff``."""
     things = {category.id for category in found.categories if category.isthing}
     every = {category.id for category in found.categories}
     return {"all": every, "things": things, "stuff": every - things}
 
 
 def as_plain(found: Evaluation) -> dict[str, Any]:
-    """Return all numbers as JSON holds them, those of every class that has a segment among them."""
+    """Return all numbers as plain dictionaries: of the groups, and of every class that has a segment."""
     classes = {category.name: _plain(found, {category.id}) for category in found.categories}
     return {
         "images": found.images,
@@ -89,7 +93,7 @@ class _File(NamedTuple):
     categories: tuple[Category, ...]
 
     def segments(self, image: int) -> Segments:
-        """Read one image's segments; raise DataError if png and json do not agree."""
+        """Read the segments of one image; raise DataError if png and JSON do not agree."""
         annotation = self.annotations[image]
         png = self.path.with_suffix("") / annotation["file_name"]
         ids = read_ids(png)
@@ -110,6 +114,6 @@ def _read(path: Path) -> _File:
     annotations: dict[int, Entry] = {entry["image_id"]: entry for entry in content["annotations"]}
     images: dict[int, Entry] = {entry["id"]: entry for entry in content["images"]}
     if without := sorted(entry["file_name"] for number, entry in images.items() if number not in annotations):
-        raise DataError(f"{path}: {len(without)} images have no annotation: {', '.join(without[:SHOWN])}")
+        raise DataError(f"{path}: {len(without)} images have no annotation: {', '.join(without[:LISTED])}")
     categories = tuple(Category(c["id"], c["name"], bool(c["isthing"])) for c in content["categories"])
     return _File(path, images, annotations, categories)

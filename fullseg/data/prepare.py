@@ -1,4 +1,4 @@
-"""Data sets as COCO panoptic on this disk: generated, imported, or there already."""
+"""Brings a data set to this disk as COCO panoptic: generates it, imports it, or finds it."""
 
 import hashlib
 from pathlib import Path
@@ -8,7 +8,7 @@ from fullseg.data.bsds500 import import_bsds500
 from fullseg.data.scenes import write_scenes
 from fullseg.errors import DataError
 
-SCENES = {"train": 400, "val": 60, "seed": 0}  # the embedded data set is the same for every run
+SCENES = {"train": 400, "val": 60, "seed": 0}  # every run uses the same embedded data set
 
 
 def prepare(config: DataConfig) -> Path:

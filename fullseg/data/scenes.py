@@ -1,7 +1,7 @@
-"""Procedural scenes, the embedded data set: textured things of known shape over textured stuff, as COCO panoptic.
+"""Procedural scenes, the embedded data set: textured things in front of textured stuff, as COCO panoptic.
 
-A thing's class is its shape family, a stuff's class its texture family. Things wear the textures of stuff, in
-colours of one small palette a scene, so that neither colour nor texture alone tells the regions apart.
+The class of a thing is the family of its shape. The class of stuff is the family of its texture. Things have the same
+textures as stuff, and each scene has one small palette, so neither colour nor texture alone tells regions apart.
 """
 
 import colorsys
@@ -18,16 +18,16 @@ from fullseg.data.progress import with_progress
 from fullseg.formats.coco_writer import NewSample, import_coco_panoptic
 from fullseg.types import VOID, Category
 
-HEIGHTS, WIDTHS = (124, 164), (168, 216)  # px, both ends inclusive
-THINGS = (4, 24)  # painted; some vanish behind others
-MIN_PART_AREA = 30  # px; a smaller visible part is VOID: nobody could click four extreme points on it
+HEIGHTS, WIDTHS = (124, 164), (168, 216)  # px, smallest and largest
+THINGS = (4, 24)  # fewest and most that are painted; some are hidden by others
+MIN_PART_AREA = 30  # px^2; smaller visible parts are VOID: nobody could click four extreme points on them
 MIN_REGIONS = 4
 Field = NDArray[np.float32]
 Pixels = NDArray[np.bool_]
 RegionMap = NDArray[np.int64]
 Classes = NDArray[np.int64]
 Palette = NDArray[np.float64]  # (5, 3) RGB in [0, 1]
-Contours = list[NDArray[np.complex128]]  # x + iy in about [-1, 1]; a contour inside another is a hole
+Contours = list[NDArray[np.complex128]]  # x + iy, both about in [-1, 1]; a contour inside another one is a hole
 Size = tuple[int, int]
 
 
@@ -36,24 +36,21 @@ class Scene(NamedTuple):
 
     image: NDArray[np.uint8]  # (H, W, 3) RGB
     region_map: NDArray[np.int64]  # (H, W), region in [0, N) or VOID
-    classes: NDArray[np.int64]  # (N,), index into SCENE_CATEGORIES
+    classes: NDArray[np.int64]  # (N,), position in SCENE_CATEGORIES
 
 
 def generate_scene(rng: np.random.Generator) -> Scene:
-    """Draw one scene: up to 6 stuff regions, over them things that occlude one another, at times one that is VOID.
-
-    Args:
-        rng: all randomness of the scene.
+    """Generate one scene: up to 6 stuff regions, then things that occlude one another, some of them VOID.
 
     Returns:
-        The scene: 124 to 164 px high, 168 to 216 px wide, 4 <= N <= 30, every part of a region at least 30 px.
+        A scene of 124 to 164 x 168 to 216 px (H x W), 4 <= N <= 30. Every part of a region has at least 30 px.
     """
     while True:
         size = int(rng.integers(*HEIGHTS, endpoint=True)), int(rng.integers(*WIDTHS, endpoint=True))
-        hues = (rng.random() + rng.normal(0, 0.2, 5)) % 1  # near one another: neighbours get close colours
+        hues = (rng.random() + rng.normal(0, 0.2, 5)) % 1  # similar, so that neighbours have similar colours
         palette = np.array([colorsys.hsv_to_rgb(h, rng.uniform(0.15, 0.7), rng.uniform(0.4, 0.9)) for h in hues])
         region_map = _partition_into_stuff(rng, size)
-        families = rng.permutation(len(TEXTURES))[: region_map.max() + 1]  # a stuff class is one region of a scene
+        families = rng.permutation(len(TEXTURES))[: region_map.max() + 1]  # at most one region per stuff class
         image = np.zeros((*size, 3), np.float32)
         for region, family in enumerate(families):
             image[region_map == region] = _textured(rng, list(TEXTURES)[family], palette, size)[region_map == region]
@@ -64,7 +61,7 @@ def generate_scene(rng: np.random.Generator) -> Scene:
 
 
 def write_scenes(out: Path, *, train: int, val: int, seed: int, exist_ok: bool = False) -> None:
-    """Generate both splits and write them as COCO panoptic.
+    """Generate the training and the evaluation split and write them as COCO panoptic.
 
     Args:
         out: gets the folders ``train`` and ``val``; DataError if one exists.
@@ -82,7 +79,7 @@ def write_scenes(out: Path, *, train: int, val: int, seed: int, exist_ok: bool =
 
 
 def _partition_into_stuff(rng: np.random.Generator, size: Size) -> RegionMap:
-    """Return (H, W) regions in [0, K), K <= 6: layers from top to bottom or cells, at times crossed by a path."""
+    """Return a map (H, W) of regions in [0, K), K <= 6: layers from top to bottom, or cells; some with a path."""
     y, x = np.mgrid[: size[0], : size[1]] / size[0]
     y = y + rng.uniform(0.1, 0.5) * _noise(rng, size, 35, 35) + 0.04 * _noise(rng, size, 7, 7)
     x = x + rng.uniform(0.1, 0.5) * _noise(rng, size, 35, 35)
@@ -97,18 +94,20 @@ def _partition_into_stuff(rng: np.random.Generator, size: Size) -> RegionMap:
     if rng.random() < 0.5:
         slope = rng.normal(0, 1)
         off_path = np.abs(x - rng.uniform(0.4, 1.2) + slope * (y - 0.5))
-        region_map[off_path < rng.uniform(0.03, 0.1) * (0.4 + y) * np.hypot(1, slope)] = count  # wider when nearer
-    return np.unique(region_map, return_inverse=True)[1].reshape(size).astype(np.int64)  # a cell may have got no pixel
+        region_map[off_path < rng.uniform(0.03, 0.1) * (0.4 + y) * np.hypot(1, slope)] = (
+            count  # it is wider at the bottom, which is nearer
+        )
+    return np.unique(region_map, return_inverse=True)[1].reshape(size).astype(np.int64)  # a cell may have no pixel
 
 
 def _paint_things(rng: np.random.Generator, image: Field, region_map: RegionMap, palette: Palette) -> Classes:
-    """Paint things from back to front into both arrays; return their classes, of hidden things too."""
+    """Paint things into image and region map, from back to front. Return the classes of all, also of hidden ones."""
     height, width = region_map.shape
     first, across = int(region_map.max()) + 1, 0.5
     feet = np.sort(rng.uniform(0.05, 1, rng.integers(*THINGS, endpoint=True)))
     families = rng.integers(len(SHAPES), size=len(feet))
-    for k, foot in enumerate(feet):  # lower in the image is nearer: painted later, and larger
-        # A third of the things stand in front of the one before, so that boxes nest.
+    for k, foot in enumerate(feet):  # lower in the image means nearer: painted later, and larger
+        # A third of the things stand in front of the previous one, so that boxes lie inside boxes.
         across = across + rng.normal(0, 0.04) if rng.random() < 0.33 else rng.uniform(0, 1)
         reach = height * np.exp(rng.uniform(np.log(0.09), np.log(0.36))) * (0.6 + 0.7 * foot)
         contours = list(SHAPES.values())[families[k]](rng)
@@ -117,32 +116,32 @@ def _paint_things(rng: np.random.Generator, image: Field, region_map: RegionMap,
         near = np.s_[max(y - 8, 0) : y + box_height + 8, max(x - 8, 0) : x + box_width + 8]  # room for the shadow
         _paint(rng, image[near], here[near], _textured(rng, str(rng.choice(list(TEXTURES))), palette, here[near].shape))
         region_map[here] = first + k
-    if rng.random() < 0.3:  # what nobody labelled; far away, so it is small
+    if rng.random() < 0.3:  # an unlabelled thing; it is far away, so it is small
         region_map[region_map == first + rng.integers(len(feet) // 3 + 1)] = VOID
     return families
 
 
 def _filled(rng: np.random.Generator, contours: Contours, reach: float, centre: complex, size: Size) -> Pixels:
-    """Return the pixels (H, W) inside the contours, squeezed, turned and moved to the centre."""
+    """Return the pixels (H, W) inside contours that are squeezed and rotated at random and moved to the centre."""
     squeeze, turn = np.exp(rng.uniform(np.log(0.4), 0)), np.exp(1j * rng.uniform(0, 2 * np.pi))
     placed = [centre + reach * turn * (c.real + 1j * squeeze * c.imag) for c in contours]
     corners = [np.rint(16 * np.stack([c.real, c.imag], axis=1)).astype(np.int32) for c in placed]
     canvas = np.zeros(size, np.uint8)
-    cv2.fillPoly(canvas, corners, 1, shift=4)  # even-odd, so a contour in another is a hole
+    cv2.fillPoly(canvas, corners, 1, shift=4)  # even-odd rule: a contour inside another is a hole
     return canvas > 0
 
 
 def _paint(rng: np.random.Generator, image: Field, here: Pixels, texture: Field) -> None:
-    """Paint a thing with a shadow on what lies beneath, darker towards its rim and towards the lower right."""
+    """Paint a thing and its shadow. The thing gets darker towards its border and towards the lower right."""
     image *= 1 - 0.5 * cv2.GaussianBlur(here.astype(np.float32), (0, 0), 2.5)[..., None]
-    depth = cv2.distanceTransform(here.astype(np.uint8), cv2.DIST_L2, 3)  # px to the rim
+    depth = cv2.distanceTransform(here.astype(np.uint8), cv2.DIST_L2, 3)  # px to the border
     diagonal = np.add(*np.mgrid[: here.shape[0], : here.shape[1]]) / sum(here.shape) - 0.5
     shade = (0.75 + 0.25 * np.minimum(depth / 4, 1)) * (1 - rng.uniform(0.1, 0.7) * diagonal)
     image[here] = (texture * shade[..., None])[here]
 
 
 def _drop_small_parts(region_map: RegionMap, classes: Classes) -> tuple[RegionMap, Classes]:
-    """Return both with visible parts below ``MIN_PART_AREA`` made VOID, and regions without part left out."""
+    """Make visible parts smaller than ``MIN_PART_AREA`` VOID, and leave out regions that have no other part."""
     kept_map = np.full_like(region_map, VOID)
     for region in range(len(classes)):
         here = (region_map == region).astype(np.uint8)
@@ -154,7 +153,7 @@ def _drop_small_parts(region_map: RegionMap, classes: Classes) -> tuple[RegionMa
 
 
 def _photograph(rng: np.random.Generator, image: Field) -> NDArray[np.uint8]:
-    """Return the (H, W, 3) image as a camera sees it: uneven light, slight blur, noise."""
+    """Return the image (H, W, 3) as a camera would take it: with uneven light, slight blur and noise."""
     light = 0.7 + 0.6 * _noise(rng, image.shape[:2], 110, 150)
     blurred = cv2.GaussianBlur(image * light[..., None], (0, 0), rng.uniform(0.45, 0.8))
     noisy = blurred + rng.uniform(0.01, 0.03) * rng.standard_normal(image.shape, np.float32)
@@ -162,7 +161,7 @@ def _photograph(rng: np.random.Generator, image: Field) -> NDArray[np.uint8]:
 
 
 def _noise(rng: np.random.Generator, size: Size, cell_y: float, cell_x: float) -> Field:
-    """Return smooth noise in [0, 1], (H, W), that changes over cells of the given size in pixels."""
+    """Return smooth noise (H, W) in [0, 1] that varies over cells of the given size in pixels."""
     rows, columns = int(size[0] / cell_y) + 3, int(size[1] / cell_x) + 3
     grid = rng.random((rows, columns), dtype=np.float32)
     wide = cv2.resize(grid, (int(columns * cell_x), int(rows * cell_y)), interpolation=cv2.INTER_CUBIC)
@@ -170,7 +169,7 @@ def _noise(rng: np.random.Generator, size: Size, cell_y: float, cell_x: float) -
 
 
 def _textured(rng: np.random.Generator, family: str, palette: Palette, size: Size) -> Field:
-    """Return an (H, W, 3) RGB texture in [0, 1] between two colours, turned and bent a little."""
+    """Return a texture (H, W, 3), RGB in [0, 1], of two colours, slightly rotated and bent."""
     first, second = palette[rng.choice(len(palette), 2, replace=False)]
     if rng.random() < 0.7:
         second = first * rng.choice([rng.uniform(0.5, 0.8), rng.uniform(1.2, 1.6)])
@@ -189,7 +188,7 @@ def _bricks(rng: np.random.Generator, x: Field, y: Field) -> Field:
     return np.where((y % 1 < 0.18) | (column % 1 < 0.09), 0, 0.55 + 0.45 * tones).astype(np.float32)
 
 
-# Tones in [0, 1], (H, W), of x and y, (H, W), in periods of the pattern.
+# Tones (H, W) in [0, 1], as functions of x and y (H, W), which are in periods of the pattern.
 TEXTURES: dict[str, Callable[[np.random.Generator, Field, Field], Field]] = {
     "clouds": lambda rng, x, _: 0.65 * _noise(rng, x.shape, 24, 40) + 0.35 * _noise(rng, x.shape, 8, 14),
     "water": lambda rng, x, y: 0.5 + 0.5 * np.sin(2 * np.pi * y + 5 * _noise(rng, x.shape, 9, 22)),
@@ -244,6 +243,6 @@ SHAPES: dict[str, Callable[[np.random.Generator], Contours]] = {
     "ring": lambda rng: [_polar(np.ones(48)), _polar(np.full(48, rng.uniform(0.5, 0.8))) + rng.uniform(-0.15, 0.15)],
     "ladder": _ladder,
 }
-SCENE_CATEGORIES: tuple[Category, ...] = tuple(
-    Category(id=number, name=name, isthing=name in SHAPES) for number, name in enumerate([*SHAPES, *TEXTURES], start=1)
+SCENE_CATEGORIES = tuple(
+    Category(id=k, name=name, isthing=name in SHAPES) for k, name in enumerate([*SHAPES, *TEXTURES], start=1)
 )

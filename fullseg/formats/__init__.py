@@ -1,1 +1,1 @@
-"""Files that others read too: COCO panoptic, annotations of one image; and how files are written."""
+"""File formats: COCO panoptic and the annotations of one image; how files are written and locked."""

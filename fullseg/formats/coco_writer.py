@@ -1,4 +1,4 @@
-"""Writes COCO panoptic: what the importers make of other data sets."""
+"""Writes COCO panoptic, the format of imported and generated data sets."""
 
 import json
 import secrets
@@ -19,14 +19,14 @@ from fullseg.types import VOID, Category
 
 
 class NewSample(NamedTuple):
-    """A partition to write; the samples of several annotators share the ``file_name`` of their image."""
+    """One partition of an image into N regions, to be written. Partitions of one image have the same ``file_name``."""
 
-    file_name: str  # of the image, without folder; its suffix is the format of an image given as array
+    file_name: str  # of the image, without folder; its suffix decides on the format of an image given as an array
     image: NDArray[np.uint8] | Path  # (H, W, 3) RGB, or a file to copy
     region_map: NDArray[np.int64]  # (H, W), region in [0, N) or VOID
-    classes: NDArray[np.int64]  # (N,), index into the categories
-    annotator: int | None = None
-    median: bool | None = None  # whether this annotator's number of regions is the image's median
+    classes: NDArray[np.int64]  # (N,), position among the categories
+    annotator: int | None = None  # number of the person who drew it, if the image has several partitions
+    median: bool | None = None  # whether it has the median number of regions among the partitions of its image
 
 
 def write_coco_panoptic(folder: Path, categories: Sequence[Category], samples: Iterable[NewSample]) -> None:
@@ -37,7 +37,7 @@ def write_coco_panoptic(folder: Path, categories: Sequence[Category], samples: I
 
     Args:
         folder: must not exist yet.
-        categories: what the samples' ``classes`` index.
+        categories: of the data set.
         samples: what to write, in this order.
 
     Raises:
@@ -63,11 +63,11 @@ def write_coco_panoptic(folder: Path, categories: Sequence[Category], samples: I
 def import_coco_panoptic(
     folder: Path, categories: Sequence[Category], samples: Iterable[NewSample], *, exist_ok: bool
 ) -> None:
-    """Write a data set that several processes may want to write at once: one writes, the others wait for it.
+    """Write a data set that several processes may want to write at the same time: one writes, the others wait.
 
     Args:
         folder: that gets ``images``, ``panoptic`` and ``panoptic.json``.
-        categories: what the samples' ``classes`` index.
+        categories: of the data set.
         samples: what to write, in this order.
         exist_ok: leave the folder as it is if it exists. No sample is consumed then.
 
@@ -87,12 +87,13 @@ def import_coco_panoptic(
 
 
 def _partial_name(folder: Path) -> str:
-    """Return what the names begin with that a folder has while it is written."""
+    """Return the beginning of the names that a folder has while it is being written."""
     return f".{folder.name}.partial-"
 
 
 @contextmanager
 def _naming_the_folder(folder: Path) -> Iterator[None]:
+    """Turn an error of the file system's permissions into a DataError that names the folder."""
     try:
         yield
     except PermissionError as error:
@@ -114,7 +115,7 @@ def _write_samples(folder: Path, categories: Sequence[Category], samples: Iterab
         height, width = sample.region_map.shape
         images.append({"id": number, "file_name": sample.file_name, "height": height, "width": width})
         if sample.annotator is not None:
-            images[-1]["annotator"] = int(sample.annotator)  # json knows no numpy numbers
+            images[-1]["annotator"] = int(sample.annotator)  # JSON cannot hold numpy numbers
         if sample.median is not None:
             images[-1]["median"] = bool(sample.median)
     described = [_category(index, category) for index, category in enumerate(categories)]
@@ -122,7 +123,7 @@ def _write_samples(folder: Path, categories: Sequence[Category], samples: Iterab
 
 
 def _write_image(path: Path, sample: NewSample) -> None:
-    if not path.exists():  # another annotator's sample may have brought it
+    if not path.exists():  # the sample of another annotator may have written it
         if isinstance(sample.image, Path):
             shutil.copyfile(sample.image, path)
         else:
@@ -143,7 +144,7 @@ def _write_png(path: Path, sample: NewSample, categories: Sequence[Category]) ->
 
 
 def _category(index: int, category: Category) -> dict[str, Any]:
-    color = colour_of(index)  # panopticapi insists on one
+    color = colour_of(index)  # panopticapi requires one
     return {"id": int(category.id), "name": category.name, "isthing": int(category.isthing), "color": color}
 
 

@@ -1,4 +1,4 @@
-"""One region map as COCO panoptic keeps it: a png of ids and a list of segments."""
+"""One region map in COCO panoptic: a png of segment ids, and a list of segments in the JSON."""
 
 import colorsys
 from collections.abc import Sequence
@@ -13,34 +13,34 @@ from scipy import ndimage
 
 from fullseg.errors import DataError
 
-GOLDEN_RATIO = 0.618034  # steps of this part of the colour circle keep the hues of any number of categories apart
+GOLDEN_RATIO = 0.618034  # hues that are multiples of it, modulo 1, lie far apart, however many there are
 
 
 def colour_of(index: int) -> list[int]:
-    """Return red, green and blue, each 0 to 255, of the index-th category or region."""
+    """Return the colour of the index-th category or region: red, green and blue, each from 0 to 255."""
     return [round(255 * part) for part in colorsys.hsv_to_rgb(index * GOLDEN_RATIO % 1, 0.8, 0.9)]
 
 
 def write_panoptic_png(path: Path, region_map: NDArray[np.int64]) -> None:
-    """Write id = region + 1 = R + 256 G + 65536 B, 0 for VOID.
+    """Write a region map as a png of ids: id = region + 1 = R + 256 G + 65536 B, and 0 for VOID.
 
     Args:
         path: of the png.
-        region_map: (H, W), region in [0, 2^24 - 1) or VOID.
+        region_map: (H, W) int64, region in [0, 2^24 - 1) or VOID.
     """
     ids = np.ascontiguousarray(region_map + 1, dtype="<u4")
     Image.fromarray(np.ascontiguousarray(ids.view(np.uint8).reshape(*ids.shape, 4)[..., :3])).save(path)
 
 
 def segments_info(region_map: NDArray[np.int64], category_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Return what the json says of the regions in the png.
+    """Return the list ``segments_info`` that describes the png of a region map in the JSON.
 
     Args:
-        region_map: (H, W), region in [0, N) or VOID.
+        region_map: (H, W) int64, region in [0, N) or VOID.
         category_ids: of the N regions.
 
     Returns:
-        One segment for each region that has a pixel: a segment without pixels is an error to every reader.
+        One segment per region that has a pixel. Readers reject a segment without pixels.
     """
     ids = (region_map + 1).astype(np.int32)
     areas = np.bincount(ids.ravel(), minlength=len(category_ids) + 1)

@@ -1,4 +1,4 @@
-"""The numbers that predictions are judged by (paper, Sec. 5)."""
+"""Metrics of predictions and of interactions (paper, Sec. 5)."""
 
 from fullseg.metrics.region_iou import region_iou
 

@@ -1,4 +1,4 @@
-"""Boundary IoU (Cheng et al., CVPR 2021)."""
+"""Boundary IoU (Cheng et al., Boundary IoU: Improving Object-Centric Image Segmentation Evaluation, CVPR 2021)."""
 
 import cv2
 import numpy as np
@@ -7,15 +7,14 @@ from scipy.ndimage import find_objects
 
 from fullseg.types import VOID
 
-BOUNDARY_WIDTH = 0.02  # of the image's diagonal (Cheng et al. 2021, Sec. 5)
+BOUNDARY_WIDTH = 0.02  # of a band, as a part of the image's diagonal (Cheng et al., Sec. 5)
 
 
 def boundary_iou(prediction: NDArray[np.int64], truth: NDArray[np.int64], num_regions: int) -> NDArray[np.float64]:
-    """Return every region's boundary IoU: that of the bands along the inside of both contours.
+    """Return the boundary IoU of every region: the IoU of two bands, along the predicted and the true contour.
 
-    Cheng et al., Boundary IoU: Improving Object-Centric Image Segmentation Evaluation, CVPR 2021. A mask's band is what
-    d erosions by 3 x 3 squares take away, d being 2 % of the image's diagonal; the image's edge is a contour, too. VOID
-    pixels of the truth are not scored.
+    A band lies inside its mask. It holds the pixels that d erosions by a 3 x 3 square remove, where d is 2 % of the
+    image's diagonal. The border of the image counts as contour. VOID pixels of the truth are not scored.
 
     Args:
         prediction: (H, W) int, region in [0, N) or VOID.
@@ -23,7 +22,7 @@ def boundary_iou(prediction: NDArray[np.int64], truth: NDArray[np.int64], num_re
         num_regions: N.
 
     Returns:
-        (N,) float64 in [0, 1]; NaN for a region without a pixel in either band.
+        (N,) float64 in [0, 1]; NaN for a region without a scored pixel in either band.
     """
     reach = max(1, round(BOUNDARY_WIDTH * float(np.hypot(*truth.shape))))
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
@@ -45,7 +44,7 @@ def boundary_iou(prediction: NDArray[np.int64], truth: NDArray[np.int64], num_re
 
 
 def _band(mask: NDArray[np.bool_], kernel: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return the pixels that erosion takes away; nothing of the mask lies beyond the array."""
+    """Return the pixels of a mask that erosion removes. Outside the array there is no mask."""
     core = cv2.erode(mask.view(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     band: NDArray[np.bool_] = mask & (core == 0)
     return band

@@ -1,7 +1,7 @@
-"""What an interaction is worth: quality against effort.
+"""Metrics of an interaction: quality against effort.
 
-Effort is counted in scribbles; the extreme points are given before the first. Arrays of one image are (R + 1, N): state
-after every round, 0 being the extreme points alone, of every region.
+Effort is a number of scribbles. The extreme points do not count. Arrays of one image are (R + 1, N): row 0 is the state
+after the extreme points, row r the state after round r; a column is a region.
 """
 
 from typing import NamedTuple
@@ -10,35 +10,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-TARGETS = (0.85, 0.90)  # IoU
+TARGETS = (0.85, 0.90)  # values of IoU that are to be reached
 
 
 class Effort(NamedTuple):
-    """What it takes to bring the regions of all images to a target IoU."""
+    """The effort to bring the regions of all images to a target IoU."""
 
-    noc: float  # number of scribbles to the target: mean over regions
-    nci: float  # normalised scribbles per image: mean over images
-    failed_regions: float  # share that never reaches it
-    failed_images: float  # share with a region that never reaches it
+    noc: float  # scribbles until a region reaches the target, mean over the regions
+    nci: float  # scribbles per region until all regions of an image reach the target, mean over the images
+    failed_regions: float  # part of the regions that never reach it, in [0, 1]
+    failed_images: float  # part of the images with a region that never reaches it, in [0, 1]
 
 
 def effort(iou: list[Floats], scribbles: list[NDArray[np.int64]], target: float, budget: int) -> Effort:
     """Count the scribbles until regions, and whole images, reach a target IoU.
 
-    ``noc``: as the number of clicks of Sofiiuk et al. (RITM, ICIP 2022, Sec. 4), for scribbles: how many a region got
-    until it first reached the target; one that never does counts as the budget, or what it got if that is more.
-    ``nci``: as the normalised clicks per image of Rana et al. (DynaMITe, ICCV 2023, Sec. 4): scribbles on the whole
-    image until all its regions have reached the target, divided by their number; a failed image counts as the budget,
-    or what it got if that is more.
+    ``noc`` is the number of clicks of Sofiiuk et al. (RITM, ICIP 2022, Sec. 4), for scribbles: those that a region has
+    when it first reaches the target. ``nci`` is the normalised clicks per image of Rana et al. (DynaMITe, ICCV 2023,
+    Sec. 4), for scribbles: those on the whole image when all its regions have reached the target, divided by the number
+    of regions. A region or image that fails counts with the budget, or with its scribbles if those are more.
 
     Args:
-        iou: of every image (R + 1, N) in [0, 1]; regions with NaN are left out.
-        scribbles: likewise, the number that each region has got so far.
+        iou: of each image (R + 1, N), in [0, 1]. A region with NaN is left out.
+        scribbles: of each image (R + 1, N), the number of scribbles that each region has so far.
         target: IoU in (0, 1].
-        budget: scribbles per region that are given before giving up: R.
+        budget: R, scribbles per region before the annotator gives up.
 
     Returns:
-        Means and shares; NaN where there is nothing to count.
+        The means; NaN if no region is scored.
     """
     regions, reached, images, finished = [], [], [], []
     for quality, given in zip(iou, scribbles, strict=True):
@@ -64,13 +63,25 @@ def effort(iou: list[Floats], scribbles: list[NDArray[np.int64]], target: float,
 
 
 def area_under_curve(scribbles_per_region: Floats, quality: Floats, budget: float) -> float:
-    """Return the mean height of a curve (R + 1,) over [0, budget] scribbles per region, its last value held."""
+    """Return the mean quality over [0, budget] scribbles per region.
+
+    Args:
+        scribbles_per_region: (R + 1,), rising from 0.
+        quality: (R + 1,), at these numbers of scribbles; linear in between. The last value holds up to the budget.
+        budget: scribbles per region.
+    """
     x, y = np.append(scribbles_per_region, max(budget, scribbles_per_region[-1])), np.append(quality, quality[-1])
     return float(np.trapezoid(y, x) / x[-1]) if x[-1] else float(y[-1])
 
 
 def scribbles_to(scribbles_per_region: Floats, quality: Floats, target: float) -> float | None:
-    """Return where a curve (R + 1,), linear between rounds, first reaches a target; None if it never does."""
+    """Return the scribbles per region at which a curve first reaches a target; None if it never does.
+
+    Args:
+        scribbles_per_region: (R + 1,), rising from 0.
+        quality: (R + 1,), at these numbers of scribbles; linear in between.
+        target: quality to reach.
+    """
     good = quality >= target
     if not good.any():
         return None
@@ -82,17 +93,18 @@ def scribbles_to(scribbles_per_region: Floats, quality: Floats, target: float) -
 
 
 def bootstrap_band(sums: Floats, counts: NDArray[np.int64], resamplings: int, rng: np.random.Generator) -> Floats:
-    """Return the 95 % percentile interval of the mean over regions, images being resampled (Efron 1979).
+    """Return 95 % confidence intervals of the mean over all regions, by resampling the images (Efron 1979).
 
     Args:
-        sums: (I, R + 1) sum over each image's regions.
-        counts: (I,) number of regions of each image.
-        resamplings: of the images, with replacement.
+        sums: (I, R + 1), sum over the regions of each image.
+        counts: (I,), number of regions of each image.
+        resamplings: B, of the I images with replacement.
         rng: source of all randomness.
 
     Returns:
-        (R + 1, 2) lower and upper end.
+        (R + 1, 2), the 2.5 % and the 97.5 % percentile.
     """
-    draws = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=resamplings)  # (B, I)
-    means = (draws @ sums) / (draws @ counts)[:, None]  # (B, R + 1)
+    # How often each resampling draws each image.
+    times = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=resamplings)  # (B, I)
+    means = (times @ sums) / (times @ counts)[:, None]  # (B, R + 1)
     return np.asarray(np.quantile(means, (0.025, 0.975), axis=0).T, np.float64)

@@ -35,11 +35,11 @@ class Study(L.Callback):
 
     Args:
         folder: for these files.
-        header: what study.json says of the model, the data and the plan, before the numbers of images and regions.
+        header: what ``study.json`` says of the model, the data and the plan.
         plan: of the simulated annotator.
         strategies: names in ``STRATEGIES``, in the order of the curves.
-        models: by name, those that ``STRATEGIES`` refers to beside the Lightning module and the classical methods.
-        checkpoints: of strategies with a checkpoint of their own, by strategy; ``study.json`` names them.
+        models: by name, beside the Lightning module, which is ``INTERACTIVE``, and the classical methods.
+        checkpoints: of these models, by strategy, for ``study.json``.
         counterpart: model that predicts round 0 in place of the Lightning module, or None.
         in_training: whether the Lightning module is being trained. Then every ``every``-th evaluation is studied, and
             the evaluation before training is not. Otherwise every evaluation is studied.

@@ -74,7 +74,7 @@ def test_described_are_all_options_with_their_defaults_and_docstrings() -> None:
 
     assert {name: option.default for name, option in documented.items()} == flat(plain(Config()))
     assert documented["model.pretrained"].text == "Start from ImageNet weights."
-    assert documented["seed"].text.startswith("Seed of everything random")
+    assert documented["seed"].text.startswith("Everything random is a function")
     assert str(documented["model.share"].allowed) == "none, points, all"
     assert str(documented["seed"].allowed) == "at least 0"
     assert str(documented["data.flip"].allowed) == "from 0 to 1"
@@ -156,11 +156,13 @@ def test_extending_file_has_its_own_name(tmp_path: Path) -> None:
 def test_extends_in_a_circle_is_an_error(tmp_path: Path, back: str) -> None:
     path = write(tmp_path / "exp/a.yaml", "extends: b.yaml")
     write(tmp_path / "exp/b.yaml", f"extends: {back}")
-    assert message_of(path) == f"{tmp_path}/exp/b.yaml: extends={back} goes in a circle"
+    assert message_of(path) == f"{tmp_path}/exp/b.yaml: extends={back} leads back to a file that extends it"
 
 
 def test_extending_oneself_is_an_error(tmp_path: Path) -> None:
-    assert message_of(write(tmp_path / "a.yaml", "extends: a.yaml")).endswith("a.yaml: extends=a.yaml goes in a circle")
+    assert message_of(write(tmp_path / "a.yaml", "extends: a.yaml")).endswith(
+        "a.yaml: extends=a.yaml leads back to a file that extends it"
+    )
 
 
 def test_missing_file_names_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,6 +225,7 @@ def test_error_in_a_base_names_the_base(tmp_path: Path) -> None:
         ("seed=", "override 'seed=': option 'seed': Incompatible value 'None'"),
         ("seed=x", "override 'seed=x': option 'seed': Value 'x' of type 'str' could not be converted to Integer"),
         ("shar=none", "override 'shar=none': unknown option 'shar' (value 'none'); did you mean 'model.share'?"),
+        ("qqqqqqqq=1", "unknown option 'qqqqqqqq' (value 1); `fullseg train --help` lists all options"),
         ("data.scale.0=2", "unknown option 'data.scale.0' (value 2); did you mean 'data.scale'?"),
         ("data.scale=[1,1", "override 'data.scale=[1,1'"),
         pytest.param("data.root=${nothing}", "override 'data.root=${nothing}'"),

@@ -153,7 +153,7 @@ def test_median_is_the_lower_middle_by_number_of_regions(tmp_path: Path, counts:
 def test_partition_without_a_region_is_left_out_and_the_others_keep_their_numbers(tmp_path: Path) -> None:
     write_original(tmp_path / "in", "a", [stripes(30), stripes(2), stripes(3)])  # 7, 105 and 70 px a region
     write_original(tmp_path / "in", "b", [stripes(30)])
-    with pytest.warns(UserWarning, match=r"b\.jpg: left out, no region has 50 px"):
+    with pytest.warns(UserWarning, match=r"b\.jpg: left out, because no region has 50 px"):
         import_bsds500(tmp_path / "in", tmp_path / "out", "val", min_region_area=50)
     data = read(tmp_path / "out")
 

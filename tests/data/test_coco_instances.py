@@ -168,13 +168,13 @@ def test_every_object_is_there_exactly_once_and_no_layer_could_be_spared(masks: 
         (objects(square(1, 1, 3), category_id=5), "category id 5 is not among the categories"),
         (
             objects({"size": [9, 9], "counts": [81]}),
-            r"annotation 100 can't be read \(size \[9, 9\] instead of \[30, 40",
+            r"annotation 100 cannot be read \(size \[9, 9\] instead of \[30, 40",
         ),
         (objects({"size": [30, 40], "counts": [3, 4]}), "run lengths of 7 pixels instead of 1200"),
-        (objects({"size": [30, 40], "counts": [1300, -100]}), "annotation 100 can't be read"),
-        (objects("square"), "the segmentation of annotation 100 can't be read"),
-        (objects([["a", "b"]]), "the segmentation of annotation 100 can't be read"),
-        (objects(None), "the segmentation of annotation 100 can't be read"),
+        (objects({"size": [30, 40], "counts": [1300, -100]}), "annotation 100 cannot be read"),
+        (objects("square"), "the segmentation of annotation 100 cannot be read"),
+        (objects([["a", "b"]]), "the segmentation of annotation 100 cannot be read"),
+        (objects(None), "the segmentation of annotation 100 cannot be read"),
     ],
 )
 def test_bad_sample_is_named_or_left_out(tmp_path: Path, annotation: list[dict[str, Any]], message: str) -> None:
@@ -194,7 +194,7 @@ def test_missing_damaged_and_other_images_are_named(tmp_path: Path) -> None:
     Image.new("RGB", (5, 5)).save(root / "val2017" / "c.jpg")
     with pytest.raises(DataError, match="3 of 3 samples are bad") as caught:
         read(root)
-    for said in ("a.jpg is missing", "b.jpg is not an image", "c.jpg is 5 x 5, but the json says 40 x 30"):
+    for said in ("a.jpg is missing", "b.jpg is not an image", "c.jpg is 5 x 5, but the JSON says 40 x 30"):
         assert said in str(caught.value)
     with pytest.raises(DataError, match=r"2 regions, more than data\.max_regions=1"):
         read(write(tmp_path / "many", objects(square(1, 1, 3), square(9, 9, 3))), max_regions=1)

@@ -251,7 +251,7 @@ def test_missing_folder_of_the_png_is_named(root: Path) -> None:
 
 def test_broken_json_is_named(root: Path) -> None:
     (root / "val" / "panoptic.json").write_text('{"images": [')
-    with pytest.raises(DataError, match=r"val/panoptic\.json is not readable json .*download or write it again"):
+    with pytest.raises(DataError, match=r"val/panoptic\.json cannot be read as JSON .*download or write it again"):
         read(root)
 
 
@@ -292,11 +292,11 @@ def segments(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 BAD_JSON = [
-    (lambda c: c["images"][0].update(width=13), "images/good.png is 12 x 9, but the json says 13 x 9"),
-    (lambda c: c["annotations"].pop(0), "0 annotations in the json instead of 1"),
-    (lambda c: c["annotations"].append(c["annotations"][0]), "2 annotations in the json instead of 1"),
+    (lambda c: c["images"][0].update(width=13), "images/good.png is 12 x 9, but the JSON says 13 x 9"),
+    (lambda c: c["annotations"].pop(0), "0 annotations in the JSON instead of 1"),
+    (lambda c: c["annotations"].append(c["annotations"][0]), "2 annotations in the JSON instead of 1"),
     (lambda c: segments(c)[1].update(category_id=55), "category id 55 is not among the categories"),
-    (lambda c: segments(c)[1].update(id=1), "segment id 1 is there twice"),
+    (lambda c: segments(c)[1].update(id=1), "segment id 1 occurs twice"),
     (lambda c: segments(c)[1].update(id=0), "segment id 0 is not in 1 .. 16777215"),
     (lambda c: segments(c).clear(), "no region"),
     (lambda c: [s.update(iscrowd=1) for s in segments(c)], "no region, only crowd"),
@@ -309,7 +309,7 @@ BAD_FILES = [
     (lambda val: (val / "panoptic" / "good.png").write_text(""), "panoptic/good.png is not an image"),
     (
         lambda val: Image.new("RGB", (12, 8)).save(val / "panoptic" / "good.png"),
-        "panoptic/good.png is 12 x 8, but the json says 12 x 9",
+        "panoptic/good.png is 12 x 8, but the JSON says 12 x 9",
     ),
 ]
 

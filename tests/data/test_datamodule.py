@@ -362,7 +362,7 @@ BAD = pytest.mark.parametrize(
     [
         (no_region, r"t2\.png: no region"),
         (ten_thousand_regions, r"t2\.png: 10000 regions, more than data\.max_regions=400"),
-        (other_size, r"t2\.png: .*panoptic/t2\.png is 51 x 40, but the json says 50 x 40"),
+        (other_size, r"t2\.png: .*panoptic/t2\.png is 51 x 40, but the JSON says 50 x 40"),
         (missing_image, r"t2\.png: .*images/t2\.png is missing"),
         (no_image, r"t2\.png: .*images/t2\.png is not an image"),
     ],

@@ -1,1 +1,1 @@
-"""The download of COCO: which archives, fetched, checked and unpacked."""
+"""The download of COCO: its archives are fetched, checked and unpacked."""

@@ -1,32 +1,32 @@
-"""What COCO publishes of what the paper's tables need: archives, their sizes and hashes, what they unpack to."""
+"""The archives of COCO that the paper's tables need: their sizes, hashes and contents."""
 
 from typing import NamedTuple
 
-SERVER = "http://images.cocodataset.org"  # as COCO publishes it: the name has no valid certificate, so hashes guard
+SERVER = "http://images.cocodataset.org"  # without https: it has no valid certificate, so hashes protect the download
 
 
 class Archive(NamedTuple):
-    """A zip of COCO, and where its files end up below the data set's folder."""
+    """A zip of COCO and what it unpacks to."""
 
     path: str  # on the server
     size: int  # bytes
-    sha256: str
-    unpacked: int  # bytes on disk, rounded up, zips inside of it included
-    outputs: tuple[tuple[str, int], ...]  # path below the folder, and the number of files in it (0: it is a file)
+    sha256: str  # empty: unknown
+    unpacked: int  # bytes on disk, rounded up, including the zips inside it
+    outputs: tuple[tuple[str, int], ...]  # path below the data set's folder, number of files in it (0: a file)
 
     @property
     def name(self) -> str:
-        """Return the file name."""
+        """Return the file name of the zip."""
         return self.path.rsplit("/", 1)[-1]
 
     @property
     def top(self) -> str:
-        """Return the one folder that all its members lie in."""
+        """Return the folder that contains all members of the zip."""
         return self.outputs[0][0].split("/")[0]
 
 
-# COCO publishes no hashes. These, and the sizes in bytes, are those that TensorFlow Datasets recorded
-# (tensorflow_datasets/url_checksums/coco.txt); torchvision's prototypes and others have the same.
+# COCO publishes no hashes. These hashes and sizes are from TensorFlow Datasets
+# (tensorflow_datasets/url_checksums/coco.txt). torchvision's prototypes and others have the same.
 TRAIN2017 = Archive(
     "zips/train2017.zip",
     19_336_861_798,
@@ -83,5 +83,8 @@ PARTS: dict[str, tuple[Archive, ...]] = {
 
 
 def archives_of(parts: list[str]) -> list[Archive]:
-    """Return the archives of some parts, each once, the largest first: so the least disk is needed at the peak."""
+    """Return the archives of some parts, each once, the largest first.
+
+    An archive and its unpacked files are on the disk together, so this order needs the least space.
+    """
     return sorted({archive for part in parts for archive in PARTS[part]}, key=lambda archive: -archive.size)

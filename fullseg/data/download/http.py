@@ -1,4 +1,4 @@
-"""Downloads one file over HTTP, and goes on where an earlier attempt stopped."""
+"""Downloads one file over HTTP, and continues where an earlier attempt stopped."""
 
 import json
 import queue
@@ -12,34 +12,34 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 CHUNK = 1 << 20  # bytes
-CONNECT_SECONDS = 5.0  # for each address that the server's name stands for
-ANSWER_SECONDS = 15.0  # for all of them together
-STALL_SECONDS = 30.0  # without a byte
-RETRIES = 6  # in a row that bring nothing
-FIRST_PAUSE = 1.0  # seconds; doubles with every retry
-TEMPORARY = (429, 500, 502, 503, 504)  # HTTP statuses
+CONNECT_SECONDS = 5.0  # for each address of the server's name
+ANSWER_SECONDS = 15.0  # for all addresses together
+STALL_SECONDS = 30.0  # without a byte, until the connection counts as lost
+RETRIES = 6  # in a row without progress
+FIRST_PAUSE = 1.0  # seconds before the first retry; each further pause is twice as long
+TEMPORARY = (429, 500, 502, 503, 504)  # HTTP statuses that may pass
 
-Report = Callable[[int, int | None], None]  # bytes that are there, and in all
+Report = Callable[[int, int | None], None]  # takes the bytes received so far, and the size of the file if known
 
 
-class Kept(NamedTuple):
-    """What is known of the file that a partial download is the beginning of."""
+class RemoteFile(NamedTuple):
+    """A file on a server. A note of it lies beside a partial download; each field is None if it is unknown."""
 
-    validator: str | None  # ETag or date, by which the server knows whether it is still the same
+    validator: str | None  # ETag or date, by which the server tells whether the file has changed
     etag: str | None
-    size: int | None  # bytes of the whole
+    size: int | None  # bytes
 
 
-def ask(url: str) -> int | None:
-    """Ask a server for the size of a file in bytes; None: it does not say.
+def remote_size(url: str) -> int | None:
+    """Ask a server for the size of a file in bytes; None if it does not say.
 
     Raises:
         HTTPError: if the server does not have it.
         OSError: if no server answers within ``ANSWER_SECONDS``.
     """
     answers: queue.SimpleQueue[int | Exception | None] = queue.SimpleQueue()
-    # In a thread, for a timeout of urllib is for one address of several, and none at all for the name's look-up.
-    threading.Thread(target=lambda: answers.put(_asked(url)), daemon=True).start()
+    # In a thread, because urllib's timeout counts per address, and does not cover the look-up of the name.
+    threading.Thread(target=lambda: answers.put(_size_or_error(url)), daemon=True).start()
     try:
         answer = answers.get(timeout=ANSWER_SECONDS)
     except queue.Empty:
@@ -49,22 +49,27 @@ def ask(url: str) -> int | None:
     return answer
 
 
-def fetch(url: str, partial: Path, report: Report) -> str | None:
-    """Download to ``partial``; what it holds already is the beginning, if the server still has the same file.
+def download(url: str, partial: Path, report: Report) -> str | None:
+    """Download a file to ``partial``, or the rest of it if ``partial`` has its beginning already.
 
-    Beside it lies ``<partial>.json``, which says what it is the beginning of.
+    Beside it lies a note, ``<partial>.json``. If the server has another file now, the download starts again.
+
+    Args:
+        url: of the file.
+        partial: where the bytes go.
+        report: is called with the progress.
 
     Returns:
-        The MD5 of the whole file, where the server's ETag is one.
+        The MD5 of the whole file, if the server's ETag is one.
 
     Raises:
         HTTPError: if the server refuses for good.
-        OSError: if the connection was lost, ``RETRIES`` times in a row without a byte more than before.
+        OSError: if the connection was lost more than ``RETRIES`` times in a row without progress.
     """
     furthest, failures = _size(partial), 0
     while True:
         try:
-            return _md5_in(_go_on(url, partial, report))
+            return _md5_in(_download_rest(url, partial, report))
         except (URLError, TimeoutError, ConnectionError, HTTPException) as error:
             if isinstance(error, HTTPError) and error.code not in TEMPORARY:
                 raise
@@ -75,49 +80,49 @@ def fetch(url: str, partial: Path, report: Report) -> str | None:
             time.sleep(FIRST_PAUSE * 2 ** max(failures - 1, 0))
 
 
-def _asked(url: str) -> int | Exception | None:
+def _size_or_error(url: str) -> int | Exception | None:
     try:
         with urlopen(Request(url, method="HEAD"), timeout=CONNECT_SECONDS) as response:
             return _whole_size(response.headers)
     except HTTPError as error:
-        # Some mirrors know no HEAD, and a busy one may answer the download itself later.
+        # Some mirrors do not support HEAD, and a busy server may answer the download later.
         return None if error.code in (405, 501, *TEMPORARY) else error
     except (OSError, HTTPException) as error:
         return error if isinstance(error, OSError) else ConnectionError(repr(error))
 
 
-def _go_on(url: str, partial: Path, report: Report) -> str | None:
-    """Fetch what is missing, in one attempt; return the ETag."""
-    start, kept = _size(partial), _kept(partial)
-    if start and start == kept.size:
-        return kept.etag
+def _download_rest(url: str, partial: Path, report: Report) -> str | None:
+    """Download the missing bytes in one attempt; return the ETag."""
+    start, known = _size(partial), _read_note(partial)
+    if start and start == known.size:
+        return known.etag
     headers = {}
-    if 0 < start < (kept.size or start + 1) and kept.validator:
-        headers = {"Range": f"bytes={start}-", "If-Range": kept.validator}
+    if 0 < start < (known.size or start + 1) and known.validator:
+        headers = {"Range": f"bytes={start}-", "If-Range": known.validator}
     try:
         response = urlopen(Request(url, headers=headers), timeout=STALL_SECONDS)
     except HTTPError as error:
-        if error.code != 416 or not headers:  # 416: the file has become shorter than what is here
+        if error.code != 416 or not headers:  # 416: the file on the server is shorter now
             raise
         partial.unlink()
-        return _go_on(url, partial, report)
+        return _download_rest(url, partial, report)
     with response:
-        now = Kept(_validator(response.headers), response.headers["ETag"], _whole_size(response.headers))
-        goes_on = response.status == 206
-        if goes_on and (now.validator != kept.validator or not _begins_at(start, response.headers)):
-            partial.unlink()  # the server knows ranges, but not If-Range
-            return _go_on(url, partial, report)
-        _receive(response, partial, now, report, start if goes_on else 0)
+        now = RemoteFile(_validator(response.headers), response.headers["ETag"], _whole_size(response.headers))
+        continues = response.status == 206
+        if continues and (now.validator != known.validator or not _begins_at(start, response.headers)):
+            partial.unlink()  # the server supports Range, but not If-Range
+            return _download_rest(url, partial, report)
+        _receive(response, partial, now, report, start if continues else 0)
     return now.etag
 
 
-def _receive(response: HTTPResponse, partial: Path, now: Kept, report: Report, start: int) -> None:
+def _receive(response: HTTPResponse, partial: Path, now: RemoteFile, report: Report, start: int) -> None:
     with partial.open("ab" if start else "wb") as file:
         note_path(partial).write_text(json.dumps(now._asdict()), encoding="utf-8")
         done = start
         report(done, now.size)
         while now.size is None or done < now.size:
-            chunk = response.read1(CHUNK)  # not read, which gives nothing of a chunk that was cut off
+            chunk = response.read1(CHUNK)  # read() would return nothing of a chunk that was cut off
             if not chunk:
                 break
             file.write(chunk)
@@ -138,7 +143,7 @@ def _begins_at(start: int, headers: HTTPMessage) -> bool:
 
 def _validator(headers: HTTPMessage) -> str | None:
     etag: str | None = headers["ETag"]
-    if etag and not etag.startswith("W/"):  # a weak one does not promise the same bytes
+    if etag and not etag.startswith("W/"):  # a weak ETag does not guarantee the same bytes
         return etag
     return headers["Last-Modified"]
 
@@ -153,12 +158,12 @@ def _size(path: Path) -> int:
 
 
 def note_path(partial: Path) -> Path:
-    """Return the file that says what a partial download is the beginning of."""
+    """Return the path of the note beside a partial download."""
     return partial.with_name(f"{partial.name}.json")
 
 
-def _kept(partial: Path) -> Kept:
+def _read_note(partial: Path) -> RemoteFile:
     try:
-        return Kept(**json.loads(note_path(partial).read_text(encoding="utf-8")))
+        return RemoteFile(**json.loads(note_path(partial).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        return Kept(None, None, None)
+        return RemoteFile(None, None, None)

@@ -1,4 +1,4 @@
-"""``coco.json`` in the data set's folder: which archives it was made of, to compare with later and elsewhere."""
+"""``coco.json`` in the data set's folder: the archives it was unpacked from, for comparison with other machines."""
 
 import json
 from collections.abc import Sequence
@@ -14,23 +14,23 @@ NAME = "coco.json"
 
 
 class Expected(NamedTuple):
-    """What an archive has to be."""
+    """Size and hash that an archive must have."""
 
     size: int  # bytes
     sha256: str
-    source: str  # that says so
+    source: str  # of this information, for messages
 
 
 class Manifest:
-    """Archives by name: sha256, size in bytes, when and where from, and when unpacked.
+    """The archives by name: sha256, size in bytes, date and source of the download, date of the unpacking.
 
     Args:
         root: folder of the data set.
-        archives: those in question.
-        expect: another manifest, which wins against what is known here.
+        archives: to be downloaded.
+        expect: ``coco.json`` of another machine, or None. Its sizes and hashes replace those known here.
 
     Raises:
-        DataError: if a manifest cannot be read, or if they name different hashes for an archive that is unpacked.
+        DataError: if a manifest cannot be read, or if the two have different hashes for an archive that is unpacked.
     """
 
     def __init__(self, root: Path, archives: Sequence[Archive], expect: Path | None) -> None:
@@ -42,29 +42,29 @@ class Manifest:
             if own and other and self.is_unpacked(archive) and own["sha256"] != other["sha256"]:
                 folders = " ".join(str(root / path) for path, _ in archive.outputs)
                 raise DataError(
-                    f"{archive.name} was unpacked here from one of sha256 {own['sha256']} ({self._path}), "
-                    f"but {expect} has {other['sha256']}; to have that one, rm -r {folders} {self._path}, and run again"
+                    f"{archive.name} was unpacked here from a file with sha256 {own['sha256']} ({self._path}), but "
+                    f"{expect} has {other['sha256']}; to get that file, rm -r {folders} {self._path} and run again"
                 )
 
     def expected(self, archive: Archive) -> Expected | None:
-        """Return what an archive has to be; None: nobody says."""
+        """Return the size and hash that an archive must have; None if they are unknown."""
         for found, source in ((self._elsewhere, self._expect), (self._own, self._path)):
             if entry := found.get(archive.name):
                 return Expected(entry["size"], entry["sha256"], str(source))
-        return Expected(archive.size, archive.sha256, "the published one") if archive.sha256 else None
+        return Expected(archive.size, archive.sha256, "the published archive") if archive.sha256 else None
 
     def is_unpacked(self, archive: Archive) -> bool:
-        """Return whether this command has unpacked it."""
+        """Return whether an earlier download has unpacked it."""
         return "unpacked" in self._own.get(archive.name, {})
 
     def record(self, archive: Archive, *, size: int, sha256: str, source: str) -> None:
-        """Note an archive that was checked; one that was before keeps where and when it came from."""
+        """Record an archive that was checked. If it is recorded already, its date and source stay."""
         if self._own.get(archive.name, {}).get("sha256") != sha256:
             self._own[archive.name] = {"sha256": sha256, "size": size, "date": _now(), "source": source}
         self._write()
 
     def record_unpacked(self, archive: Archive) -> None:
-        """Note that its outputs are all there."""
+        """Record that all its files are unpacked."""
         self._own[archive.name]["unpacked"] = _now()
         self._write()
 
@@ -79,7 +79,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
             entry["sha256"], entry["size"] = str(entry["sha256"]), int(entry["size"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{path} is not a {NAME} of this command ({error!r}); give one that is, or remove it"
+            f"{path} is not a {NAME} of `fullseg data coco` ({error!r}); give another one, or remove it"
         ) from error
     checked: dict[str, dict[str, Any]] = archives
     return checked

@@ -1,1 +1,1 @@
-"""What is known of every sample of a data set, built once and then memory-mapped."""
+"""An index of every sample of a data set, built once and then mapped into memory."""

@@ -1,4 +1,4 @@
-"""What COCO's data sets have in common: where the files lie, what a json must hold, headers of images."""
+"""What COCO's data sets have in common: their folders, their JSON files, and the headers of their images."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,24 +10,26 @@ from PIL import Image
 
 from fullseg.errors import DataError
 
-BROKEN_IMAGE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises on bad files
-READERS, BLOCK = 16, 500  # threads that read headers, and how many files at once
-Entry = Mapping[str, Any]  # of the json
+BROKEN_IMAGE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises for broken files
+READERS, BLOCK = 16, 500  # threads that read headers, and files per piece of work
+Entry = Mapping[str, Any]  # of a list in the JSON
 
 
 class Files(NamedTuple):
-    """Where a data set lies."""
+    """The files of a COCO panoptic split."""
 
     json: Path
     images: Path  # folder
-    panoptic: Path  # folder of the png
+    panoptic: Path  # folder of the png files
 
 
 def find_files(root: Path, split: str) -> Files:
-    """Find a split in our layout, the official one, or directly in ``root``.
+    """Find a split of COCO panoptic data.
+
+    It lies in ``root/<split>/``, in the official folders below ``root``, or in ``root`` itself.
 
     Raises:
-        DataError: if it is in none of them, or a folder of it is missing.
+        DataError: if it is in none of them, or if one of its folders is missing.
     """
     official = root / "annotations" / f"panoptic_{split}2017"
     layouts = (
@@ -46,22 +48,23 @@ def find_files(root: Path, split: str) -> Files:
 
 
 def read_json(path: Path, lists: Mapping[str, tuple[str, ...]]) -> dict[str, list[dict[str, Any]]]:
-    """Read a json of COCO.
+    """Read some lists of a COCO JSON file.
 
     Args:
-        path: of the json.
-        lists: its lists that are needed, and the keys that every entry of them must have.
+        path: of the file.
+        lists: names of the lists, and the keys that each entry must have.
 
     Returns:
-        These lists.
+        The lists by name.
 
     Raises:
-        DataError: if it cannot be read, a key is missing, or two images or categories have one id.
+        DataError: if the file is missing or broken, if a list or a key is missing, or if two images or two categories
+            have the same id.
     """
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not readable json ({error}): download or write it again") from error
+        raise DataError(f"{path} cannot be read as JSON ({error}): download or write it again") from error
     for name, keys in lists.items():
         check_list(content, name, keys, str(path))
     for name in {"images", "categories"} & lists.keys():
@@ -71,17 +74,27 @@ def read_json(path: Path, lists: Mapping[str, tuple[str, ...]]) -> dict[str, lis
 
 
 def check_list(parent: object, name: str, keys: tuple[str, ...], where: str) -> None:
-    """Raise DataError, saying ``where``, unless ``parent`` has a list of that name whose entries have all keys."""
+    """Check that an object of a COCO JSON file has a list whose entries have all keys.
+
+    Args:
+        parent: the object.
+        name: of the list.
+        keys: of every entry.
+        where: name of the object, for the message.
+
+    Raises:
+        DataError: if the list or a key is missing.
+    """
     if not isinstance(parent, dict) or not isinstance(parent.get(name), list):
-        raise DataError(f"{where}: the list {name!r} is missing; write it as COCO json")
+        raise DataError(f"{where}: the list {name!r} is missing; write it as COCO JSON")
     for position, entry in enumerate(parent[name]):
         missing = [key for key in keys if not isinstance(entry, dict) or key not in entry]
         if missing:
-            raise DataError(f"{where}: {name}[{position}] has no {missing[0]!r}; write it as COCO json")
+            raise DataError(f"{where}: {name}[{position}] has no {missing[0]!r}; write it as COCO JSON")
 
 
-def by_image(annotations: Iterable[Entry]) -> dict[int, list[Entry]]:
-    """Return the annotations of every image, by its id."""
+def group_by_image(annotations: Iterable[Entry]) -> dict[int, list[Entry]]:
+    """Return the annotations of every image, by the image's id."""
     found: dict[int, list[Entry]] = {}
     for annotation in annotations:
         found.setdefault(annotation["image_id"], []).append(annotation)
@@ -89,26 +102,29 @@ def by_image(annotations: Iterable[Entry]) -> dict[int, list[Entry]]:
 
 
 def header_problems(files: Iterable[tuple[Path, int, int]]) -> Iterator[list[str]]:
-    """Yield what the headers of image files say against them: nothing, that they are missing, no image, of other size.
+    """Read the headers of image files and compare them with the JSON.
 
     Args:
-        files: path, and width and height in pixels that the json gives.
+        files: of each the path, and the width and height in pixels that the JSON gives.
+
+    Yields:
+        For each file, in this order, a list of problems: empty, or one text.
     """
     listed = list(files)
     blocks = (listed[start : start + BLOCK] for start in range(0, len(listed), BLOCK))
-    with ThreadPoolExecutor(READERS) as pool:  # they wait for the disk, which may be across a network
+    with ThreadPoolExecutor(READERS) as pool:  # the threads wait for the disk, which may be on a network
         for block in pool.map(lambda block: [_header_problems(*file) for file in block], blocks):
             yield from block
 
 
 def _header_problems(path: Path, width: int, height: int) -> list[str]:
     try:
-        with Image.open(path) as image:  # reads the header only
+        with Image.open(path) as image:  # this reads the header only
             found = image.size
     except FileNotFoundError:
         return [f"{path} is missing"]
     except BROKEN_IMAGE:
         return [f"{path} is not an image"]
     if found != (width, height):
-        return [f"{path} is {found[0]} x {found[1]}, but the json says {width} x {height}"]
+        return [f"{path} is {found[0]} x {found[1]}, but the JSON says {width} x {height}"]
     return []

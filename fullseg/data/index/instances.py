@@ -1,4 +1,4 @@
-"""The index of a COCO instances split: its regions as run lengths, in layers without overlap."""
+"""The index of a COCO instances split: its objects as run lengths, in layers without overlap."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from pycocotools import mask as run_lengths
 
-from fullseg.data.index.files import Entry, by_image, header_problems, read_json
+from fullseg.data.index.files import Entry, group_by_image, header_problems, read_json
 from fullseg.data.index.index_file import make_batch
 from fullseg.data.index.panoptic import LONG
 from fullseg.data.index.parts import name_hash
@@ -26,15 +26,15 @@ LISTS = {
 COLUMNS = {
     "height": pa.int32(),  # of the image, in pixels
     "width": pa.int32(),
-    "regions": pa.list_(pa.binary()),  # their run lengths, as pycocotools compresses them
-    "classes": pa.list_(pa.int32()),  # of the regions
-    "crowd": pa.binary(),  # run lengths of all crowd segments together; null: none
+    "regions": pa.list_(pa.binary()),  # run lengths of each, compressed by pycocotools
+    "classes": pa.list_(pa.int32()),  # of the regions, positions among the categories
+    "crowd": pa.binary(),  # run lengths of the union of all crowds; null: there is none
 }
-RunLengths = Mapping[str, Any]  # pycocotools': "size" [H, W], "counts" compressed
+RunLengths = Mapping[str, Any]  # of pycocotools: "size" is [H, W], "counts" the compressed run lengths
 
 
 class InstanceFiles(NamedTuple):
-    """Where a split lies."""
+    """The files of a COCO instances split."""
 
     json: Path
     images: Path  # folder
@@ -47,7 +47,7 @@ class _Region(NamedTuple):
 
 
 def find_instances(root: Path, split: str) -> InstanceFiles:
-    """Find ``annotations/instances_<split>.json`` and the images in ``<split>/``.
+    """Find ``annotations/instances_<split>.json`` and the folder of images ``<split>/``, both below ``root``.
 
     Raises:
         DataError: if one of them is missing.
@@ -56,22 +56,24 @@ def find_instances(root: Path, split: str) -> InstanceFiles:
     for path, there in ((files.json, files.json.is_file()), (files.images, files.images.is_dir())):
         if not there:
             raise DataError(
-                f"no COCO instances of {split}: {path} is missing; `python -m fullseg data coco --root {root} --part "
+                f"no COCO instances of {split}: {path} is missing; `fullseg data coco --root {root} --part "
                 "instances2014 instances2017` downloads train2014 and val2017 (data.train_split, data.val_split)"
             )
     return files
 
 
 def build_index(files: InstanceFiles) -> pa.RecordBatch:
-    """Check a split, turn its polygons into run lengths, divide them into layers, and return the index.
+    """Check a split, turn its polygons into run lengths, divide these into layers, and return the index.
+
+    Problems of one image are noted in its row.
 
     Raises:
-        DataError: if the json can't be read or lacks what concerns more than one sample.
+        DataError: if the JSON cannot be read, or if a list or a key is missing.
     """
     content = read_json(files.json, LISTS)
     categories = tuple(Category(entry["id"], entry["name"], isthing=True) for entry in content["categories"])
     class_of = {category.id: index for index, category in enumerate(categories)}
-    annotations = by_image(content.pop("annotations"))
+    annotations = group_by_image(content.pop("annotations"))
     samples = [(entry, annotations.get(entry["id"], [])) for entry in content["images"]]
     samples = [(entry, found) for entry, found in samples if not all(a.get("iscrowd", 0) for a in found)]
     return make_batch(_rows(samples, files, class_of), COLUMNS, categories, files.json)
@@ -118,18 +120,18 @@ def _unknown(found: Sequence[Entry], class_of: Mapping[int, int]) -> Iterator[st
 def _read_shapes(
     entry: Entry, found: Sequence[Entry], class_of: Mapping[int, int]
 ) -> tuple[list[_Region], bytes | None]:
-    """Return the regions that have a pixel, in the json's order, and the run lengths of the crowd.
+    """Return the regions that have a pixel, in the order of the JSON, and the run lengths of all crowds together.
 
     Raises:
-        ValueError: if a segmentation can't be read.
+        ValueError: if a segmentation cannot be read.
     """
     size = [entry["height"], entry["width"]]
     regions, crowd = [], []
     for annotation in found:
         try:
             shape = _run_lengths(annotation["segmentation"], size)
-        except Exception as error:  # pycocotools raises bare ones, too
-            raise ValueError(f"the segmentation of annotation {annotation['id']} can't be read ({error})") from error
+        except Exception as error:  # pycocotools also raises plain Exception
+            raise ValueError(f"the segmentation of annotation {annotation['id']} cannot be read ({error})") from error
         if annotation.get("iscrowd", 0):
             crowd.append(shape)
         elif area := int(run_lengths.area(shape)):
@@ -138,7 +140,12 @@ def _read_shapes(
 
 
 def _run_lengths(segmentation: Any, size: list[int]) -> RunLengths:  # noqa: ANN401  polygons or run lengths
-    """Return a segmentation as compressed run lengths, the pixels of pycocotools' annToMask."""
+    """Return a segmentation as compressed run lengths, with the same pixels as pycocotools' ``annToMask``.
+
+    Args:
+        segmentation: list of polygons, or run lengths, compressed or not.
+        size: [H, W] in pixels.
+    """
     if isinstance(segmentation, list):  # the parts of one region
         merged: RunLengths = run_lengths.merge(run_lengths.frPyObjects(segmentation, *size))
         return merged
@@ -151,18 +158,20 @@ def _run_lengths(segmentation: Any, size: list[int]) -> RunLengths:  # noqa: ANN
         packed: RunLengths = run_lengths.frPyObjects(segmentation, *size)
         return packed
     compressed = {"size": size, "counts": counts.encode()}
-    run_lengths.decode(compressed)  # raises where it is damaged
+    run_lengths.decode(compressed)  # this raises an error if it is damaged
     return compressed
 
 
 def layers_of(regions: Sequence[_Region]) -> list[list[int]]:
-    """Divide regions into layers without overlap: larger ones first, each into the first layer where it overlaps none.
+    """Divide the regions of an image into layers without overlap.
+
+    The largest region comes first. Each goes into the first layer in which it overlaps no other.
 
     Args:
-        regions: N of one image.
+        regions: N regions of one image.
 
     Returns:
-        Their numbers, each in exactly one layer and rising in it.
+        The layers, each a rising list of numbers in [0, N). Every region is in exactly one of them.
     """
     shapes = [region.shape for region in regions]
     overlap = np.asarray(run_lengths.iou(shapes, shapes, len(shapes) * [0])) > 0 if shapes else np.zeros((0, 0))
@@ -177,7 +186,7 @@ def layers_of(regions: Sequence[_Region]) -> list[list[int]]:
 
 
 def _hash(entry: Entry, row: Mapping[str, Any]) -> bytes:
-    """Return what tells a sample from others, whatever its folder and its number in the json."""
+    """Return a hash (16 bytes) of a sample's content, without its folder and its ids in the JSON, which may change."""
     shapes = [part.hex() for part in (*row["regions"], row["crowd"] or b"")]
     listed = [entry["file_name"], entry["height"], entry["width"], row["number"], row["classes"], shapes]
     return hashlib.sha256(json.dumps(listed).encode()).digest()[:16]

@@ -1,4 +1,4 @@
-"""The index of a COCO panoptic split: all that its json, and the headers of its files, say of every sample."""
+"""The index of a COCO panoptic split: what its JSON and the headers of its files say of every sample."""
 
 import hashlib
 import itertools
@@ -9,32 +9,35 @@ from typing import Any
 
 import pyarrow as pa
 
-from fullseg.data.index.files import Entry, Files, by_image, check_list, header_problems, read_json
+from fullseg.data.index.files import Entry, Files, check_list, group_by_image, header_problems, read_json
 from fullseg.data.index.index_file import make_batch
 from fullseg.data.index.parts import name_hash
 from fullseg.data.progress import with_progress
 from fullseg.types import Category
 
-ID_LIMIT = 1 << 24  # the png has three bytes for an id
+ID_LIMIT = 1 << 24  # a pixel of the png has three bytes for an id
 LISTS = {
     "images": ("id", "file_name", "height", "width"),
     "annotations": ("image_id", "file_name", "segments_info"),
     "categories": ("id", "name", "isthing"),
 }
 COLUMNS = {
-    "png": pa.string(),  # file name
-    "ids": pa.list_(pa.int32()),  # of the regions in the png
-    "classes": pa.list_(pa.int32()),  # of the regions
-    "crowd": pa.list_(pa.int32()),  # ids of the crowd segments
+    "png": pa.string(),  # file name of the png
+    "ids": pa.list_(pa.int32()),  # of the regions, in the png
+    "classes": pa.list_(pa.int32()),  # of the regions, positions among the categories
+    "crowd": pa.list_(pa.int32()),  # ids of the crowd segments, in the png
 }
 LONG = 5_000  # samples: fewer are read before a progress bar could be of use
 
 
 def read_panoptic_json(path: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return the lists ``images``, ``annotations`` and ``categories``, whose entries have all keys that are read.
+    """Read a COCO panoptic JSON file.
+
+    Returns:
+        The lists ``images``, ``annotations`` and ``categories``. Their entries have all keys in ``LISTS``.
 
     Raises:
-        DataError: if it cannot be read or a key is missing.
+        DataError: if the file cannot be read, or if a key is missing.
     """
     content = read_json(path, LISTS)
     for annotation in content["annotations"]:
@@ -43,15 +46,17 @@ def read_panoptic_json(path: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def build_index(files: Files) -> pa.RecordBatch:
-    """Check a split, as far as its json and the headers of its files tell, and return its index.
+    """Check the JSON of a split and the headers of its files, and return the index.
+
+    Problems of one sample are noted in its row.
 
     Raises:
-        DataError: if the json can't be read or lacks what concerns more than one sample.
+        DataError: if the JSON cannot be read, or if a list or a key is missing.
     """
     content = read_panoptic_json(files.json)
     categories = tuple(Category(c["id"], c["name"], bool(c["isthing"])) for c in content["categories"])
     class_of = {category.id: index for index, category in enumerate(categories)}
-    annotations = by_image(content.pop("annotations"))
+    annotations = group_by_image(content.pop("annotations"))
     samples = [(entry, annotations.get(entry["id"], [])) for entry in content["images"]]
     return make_batch(_rows(samples, files, class_of), COLUMNS, categories, files.json)
 
@@ -74,7 +79,7 @@ def _rows(
             **dict.fromkeys(("ids", "classes", "crowd"), ()),
         }
         if len(found) != 1:
-            wrong = f"{len(found)} annotations in the json instead of 1"
+            wrong = f"{len(found)} annotations in the JSON instead of 1"
             yield row | {"num_regions": 0, "problem": wrong, "hash": bytes(16), "png": ""}
             continue
         segments = found[0]["segments_info"]
@@ -90,7 +95,7 @@ def _rows(
 
 
 def _identity(entry: Entry, segments: list[Entry]) -> bytes:
-    """Return what tells a sample from others, whatever its folder and its number in the json."""
+    """Return the content of a sample as bytes, without its folder and its ids in the JSON, which may change."""
     keys = ("id", "category_id", "iscrowd", "area")
     listed = [[segment.get(key) for key in keys] for segment in segments]
     return json.dumps([entry["file_name"], entry.get("annotator"), entry["height"], entry["width"], listed]).encode()
@@ -101,7 +106,7 @@ def _problems(segments: list[Entry], num_regions: int, class_of: Mapping[int, in
     if wrong := [found for found in ids if not isinstance(found, int) or not 0 < found < ID_LIMIT]:
         yield f"segment id {wrong[0]!r} is not in 1 .. {ID_LIMIT - 1}"
     if len(set(ids)) < len(ids):
-        yield f"segment id {next(found for found in ids if ids.count(found) > 1)} is there twice"
+        yield f"segment id {next(found for found in ids if ids.count(found) > 1)} occurs twice"
     if unknown := sorted({segment["category_id"] for segment in segments} - class_of.keys()):
         yield f"category id {unknown[0]} is not among the categories"
     if num_regions == 0:

@@ -1,4 +1,4 @@
-"""Images with one partition each, read from what an index knows of them: the same for every data set of COCO's."""
+"""Images with one partition each, selected from an index and read from disk: the same for all data sets."""
 
 import hashlib
 import json
@@ -16,36 +16,37 @@ from fullseg.data.index.index_file import Index
 from fullseg.errors import DataError
 from fullseg.types import Category
 
-SHOWN = 10  # bad samples that one message lists
+LISTED = 10  # names or ids in one message
 
 
 class Partition(NamedTuple):
     """One image and one division of it into N regions."""
 
-    name: str  # the image's file name, followed by '#k' for annotator or layer k where an image has several
+    name: str  # the image's file name, and '#k' for annotator or layer k if the image has several
     image: NDArray[np.uint8]  # (H, W, 3) RGB
     region_map: NDArray[np.int64]  # (H, W), region in [0, N), VOID or BACKGROUND
-    classes: NDArray[np.int64]  # (N,), index into the categories
+    classes: NDArray[np.int64]  # (N,), position among the categories
 
 
 class Selection:
-    """Rows of an index, in its order (see ``CocoPanoptic`` for the arguments).
+    """The rows of an index that are samples, in the order of the index.
 
     Args:
         index: of the split.
-        source: json that it was made of, for messages.
-        annotators: whose partitions.
-        fraction: (k, n), see ``coco_parts.RULE``.
-        max_regions: of a good sample.
-        skip_bad: leave bad ones out with a warning.
+        source: JSON that the index was built from, for messages.
+        annotators: partitions of an image that are samples, if it has several: ``all``, ``median`` (the one with the
+            median number of regions), or an annotator's number.
+        fraction: (k, n) keeps the k-th of n parts of the images, 1 <= k <= n (see ``RULE`` in ``parts.py``).
+        max_regions: a sample with more regions is bad.
+        skip_bad: leave bad samples out with a warning, instead of raising an error.
 
     Attributes:
         index: of the split.
-        rows: (S,) int64 of the samples in the index.
+        rows: (S,) int64, rows of the samples in the index.
 
     Raises:
-        DataError: for bad samples, or if none is left.
-        ValueError: for a wrong ``annotators`` or ``fraction``.
+        DataError: if a sample is bad and ``skip_bad`` is false, or if no sample is left.
+        ValueError: if ``annotators`` or ``fraction`` is none of these.
     """
 
     def __init__(
@@ -68,20 +69,20 @@ class Selection:
         return len(self.rows)
 
     def name(self, row: int) -> str:
-        """Return a sample's name: the image's file name, followed by '#k' for its annotator or layer k, if any."""
+        """Return the name of the sample in a row: the image's file name, and '#k' for its annotator or layer k."""
         number = self.index.value("number", row)
         return self.index.text("file_name", row) + ("" if number is None else f"#{number}")
 
     def fingerprint(self) -> str:
-        """Return 16 hex digits that identify the categories and the samples, wherever they lie."""
+        """Return 16 hex digits that depend on the categories and on the content of the samples, not on their place."""
         hasher = hashlib.sha256(json.dumps(self.index.categories).encode())
         hasher.update(self.index.column("hash")[self.rows].tobytes())
         return hasher.hexdigest()[:16]
 
     def _report(self, bad: NDArray[np.int64], source: Path, max_regions: int, *, skip_bad: bool) -> None:
         total = len(self.rows) + len(bad)
-        lines = [f"\n  {self.name(row)}: {self._problem(row, max_regions)}" for row in bad[:SHOWN].tolist()]
-        listed = "".join(lines) + ("\n  ..." if len(bad) > SHOWN else "")
+        lines = [f"\n  {self.name(row)}: {self._problem(row, max_regions)}" for row in bad[:LISTED].tolist()]
+        listed = "".join(lines) + ("\n  ..." if len(bad) > LISTED else "")
         if len(bad) and not skip_bad:
             remedy = "fix or remove them, or set data.skip_bad=true to train without them"
             raise DataError(f"{source}: {len(bad)} of {total} samples are bad; {remedy}:{listed}")
@@ -98,14 +99,14 @@ class Selection:
 
 
 class IndexedPartitions(ABC):
-    """The selected rows of an index as partitions.
+    """The samples of a selection, read from disk when they are asked for.
 
     Args:
-        selection: of the split's index.
+        selection: rows of the split's index.
         images: folder of the images.
 
     Attributes:
-        categories: in the order of the file.
+        categories: of the data set, in the order of its JSON.
     """
 
     categories: tuple[Category, ...]
@@ -118,33 +119,40 @@ class IndexedPartitions(ABC):
         return len(self._selection)
 
     def __getitem__(self, index: int) -> Partition:
-        """Read one partition; raise DataError if its files are damaged."""
+        """Read one sample; raise DataError if its files are damaged."""
         row = int(self._selection.rows[index])
         image = read_image(self._images / self._index.text("file_name", row))
         return Partition(self._selection.name(row), image, self.region_map(index), self._index.numbers("classes", row))
 
     @abstractmethod
     def region_map(self, index: int) -> NDArray[np.int64]:
-        """Read the region map (H, W) of a partition without its image; raise DataError if it is damaged."""
+        """Read the region map (H, W) of a sample without its image; raise DataError if it is damaged."""
 
     def name(self, index: int) -> str:
-        """Return the name of a partition without reading it."""
+        """Return the name of a sample without reading its files."""
         return self._selection.name(int(self._selection.rows[index]))
 
     def fingerprint(self) -> str:
-        """Return 16 hex digits that identify the samples: categories, names, sizes, regions (not their folder)."""
+        """Return 16 hex digits that depend on the categories and the content of all samples, not on the folder."""
         return self._selection.fingerprint()
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Return an image as RGB (H, W, 3); raise DataError if it is damaged."""
+    """Read an image without applying its EXIF rotation.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        DataError: if the file is missing or damaged.
+    """
     try:
-        # Pillow, not OpenCV, which fills what a truncated file lacks with grey. Pillow also leaves the pixels as they
-        # are stored, and so must we: COCO's png are drawn on them, before any EXIF rotation.
+        # Pillow, not OpenCV: OpenCV fills the missing part of a truncated file with grey. The EXIF rotation is not
+        # applied, because the png files of COCO are drawn on the pixels as they are stored.
         with Image.open(path) as image:
-            image.load()  # here it raises; within np.array an error could be taken for something else
-            rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy, too
-            return np.array(rgb)  # (H, W, 3), a copy, since Pillow's own is read-only
+            image.load()  # raise errors here: np.array would hide some of them
+            rgb = image if image.mode == "RGB" else image.convert("RGB")  # convert alone would copy RGB images, too
+            return np.array(rgb)  # (H, W, 3), a copy: Pillow's own array is read-only
     except BROKEN_IMAGE as error:
         raise DataError(f"{path} cannot be read ({error}): download or write it again") from error
 

@@ -21,7 +21,7 @@ import pytest
 from fullseg.__main__ import main
 from fullseg.data.coco_panoptic import CocoPanoptic
 from fullseg.data.download import coco as coco_download
-from fullseg.data.download import http as fetch
+from fullseg.data.download import http as downloads
 from fullseg.data.download import unpack as coco_unpack
 from fullseg.data.download.archives import PARTS, Archive, archives_of
 from fullseg.data.download.coco import download_coco
@@ -132,8 +132,8 @@ def zips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, tup
 
 @pytest.fixture
 def coco(zips: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Coco]:
-    monkeypatch.setattr(fetch, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(fetch, "CHUNK", 10_000)
+    monkeypatch.setattr(downloads, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(downloads, "CHUNK", 10_000)
     web = Web()
     web.files = {f"/{path}": content for path, (content, _) in zips.items()}
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(web))
@@ -185,7 +185,7 @@ def test_a_second_call_asks_for_nothing_and_is_quick(
 ) -> None:
     download_coco(tmp_path, coco.archives, mirror=coco.url)
     before, coco.web.requests = _files(tmp_path), []
-    monkeypatch.setattr(coco_download, "problem_of", None)  # which would count 123287 files, twice
+    monkeypatch.setattr(coco_download, "find_mismatch", None)  # which would count 123287 files, twice
     start = time.perf_counter()
 
     lines = download_coco(tmp_path, coco.archives, mirror=coco.url)
@@ -210,7 +210,7 @@ def test_a_dropped_connection_goes_on_at_the_byte_where_it_ended(coco: Coco, tmp
 def test_a_connection_that_brings_nothing_is_given_up(coco: Coco, tmp_path: Path) -> None:
     coco.web.drop_after = [20_000] + [0] * 99
 
-    with pytest.raises(DataError, match=r"train2017.zip cannot be fetched .*20000 of \d+ bytes, 7 times in a row"):
+    with pytest.raises(DataError, match=r"train2017.zip cannot be downloaded .*20000 of \d+ bytes, 7 times in a row"):
         download_coco(tmp_path, coco.archives[:1], mirror=coco.url)
 
     assert (tmp_path / "train2017.zip.partial").stat().st_size == 20_000
@@ -232,9 +232,9 @@ def _stop_after(monkeypatch: pytest.MonkeyPatch, calls: int, target: Any, name: 
 def _interrupted(coco: Coco, root: Path) -> int:
     """Press Ctrl-C during the first download; return the bytes that are there then."""
     with pytest.MonkeyPatch.context() as patch:
-        _stop_after(patch, 2, fetch.HTTPResponse, "read1")
+        _stop_after(patch, 2, downloads.HTTPResponse, "read1")
         with pytest.raises(
-            KeyboardInterrupt, match=r"^Stopped; what was fetched stays in .*: the same command goes on"
+            KeyboardInterrupt, match=r"^Stopped. What was downloaded stays in .*\. The same command continues"
         ):
             download_coco(root, coco.archives[:1], mirror=coco.url)
     assert visible(root) == ["train2017.zip.partial", "train2017.zip.partial.json"]
@@ -318,10 +318,10 @@ def test_a_manifest_of_another_machine_is_what_archives_are_compared_to(coco: Co
         content["archives"][name]["sha256"] = "cd" * 32
     manifest.write_text(json.dumps(content))
 
-    match = f"train2017.zip.partial has sha256 {coco.archives[0].sha256}, but {manifest} {'cd' * 32}; remove it"
+    match = f"train2017.zip.partial has sha256 {coco.archives[0].sha256}, but {manifest} has {'cd' * 32}; remove it"
     with pytest.raises(DataError, match=match):
         download_coco(here, unknown[:1], mirror=coco.url, expect=manifest)
-    match = f"val2017.zip was unpacked here from one of sha256 {coco.archives[1].sha256} .*{'cd' * 32}"
+    match = f"val2017.zip was unpacked here from a file with sha256 {coco.archives[1].sha256} .*{'cd' * 32}"
     with pytest.raises(DataError, match=match):
         download_coco(here, unknown[1:2], mirror=coco.url, expect=manifest)
 
@@ -334,7 +334,7 @@ def test_the_hash_of_an_earlier_download_is_remembered(coco: Coco, tmp_path: Pat
     damaged[1000] ^= 1
     coco.web.files["/zips/val2017.zip"] = bytes(damaged)
 
-    with pytest.raises(DataError, match=f"but {tmp_path / 'coco.json'} {coco.archives[1].sha256}"):
+    with pytest.raises(DataError, match=f"but {tmp_path / 'coco.json'} has {coco.archives[1].sha256}"):
         download_coco(tmp_path, [unknown], mirror=coco.url)
 
 
@@ -354,7 +354,9 @@ def test_an_etag_that_is_an_md5_is_checked(coco: Coco, tmp_path: Path) -> None:
 def test_a_server_with_a_file_of_another_size_is_refused_before_the_download(coco: Coco, tmp_path: Path) -> None:
     coco.web.files["/zips/val2017.zip"] += b"more"
 
-    with pytest.raises(DataError, match=r"val2017.zip has \d+ bytes, but the published one \d+; use another --mirror"):
+    with pytest.raises(
+        DataError, match=r"val2017.zip has \d+ bytes, but the published archive has \d+; use another --mirror"
+    ):
         download_coco(tmp_path, coco.archives[:2], mirror=coco.url)
 
     assert coco.web.gets() == []
@@ -362,7 +364,7 @@ def test_a_server_with_a_file_of_another_size_is_refused_before_the_download(coc
 
 def test_a_truncated_archive_is_refused_by_its_size(coco: Coco, tmp_path: Path) -> None:
     (tmp_path / "val2017.zip").write_bytes(coco.contents["val2017.zip"][:-10])
-    with pytest.raises(DataError, match=r"val2017.zip has \d+ bytes, but the published one \d+; remove it"):
+    with pytest.raises(DataError, match=r"val2017.zip has \d+ bytes, but the published archive has \d+; remove it"):
         download_coco(tmp_path, coco.archives[1:2], mirror=coco.url)
 
 
@@ -378,7 +380,7 @@ def test_a_damaged_zip_leaves_nothing_under_a_final_name(coco: Coco, tmp_path: P
     message = {
         "truncated": "val2017.zip is damaged .*remove it",
         "flipped": "val2017.zip is damaged .*CRC.*remove it",
-        "another": "val2017.zip: holds 'train2017/.*', but COCO's has only val2017/",
+        "another": "val2017.zip: has a member 'train2017/.*', but COCO's archive has only val2017/",
         "fewer": "val2017 holds 1 files instead of 2; remove it",
     }[damage]
     if damage == "another":
@@ -398,7 +400,7 @@ def test_a_member_outside_of_the_folder_is_refused(coco: Coco, tmp_path: Path, n
     root.mkdir()
     (root / "val2017.zip").write_bytes(content)
 
-    with pytest.raises(DataError, match=r"val2017.zip: refused, for its member .*evil.* outside"):
+    with pytest.raises(DataError, match=r"val2017.zip: refused, because its member .*evil.* outside"):
         download_coco(root, [_changed(coco.archives[1], content)], mirror=coco.url)
 
     assert list(tmp_path.rglob("*evil*")) == []
@@ -460,12 +462,14 @@ def test_too_little_disk_is_said_before_any_request(
     table2 = archives_of(["panoptic2017"])
     peak = 19_336_861_798 + 19_800_000_000  # the largest comes first, so the others fit in what its zip leaves
     _free(monkeypatch, peak - 1)
-    with pytest.raises(DataError, match=r"39.1 GB are free on its disk, but 39.1 GB are needed .*\(23.2 GB stay\)"):
+    with pytest.raises(
+        DataError, match=r"39.1 GB are free on this disk, but 39.1 GB are needed .*\(23.2 GB stay in the end\)"
+    ):
         download_coco(tmp_path, table2, mirror=coco.url)
     assert coco.web.requests == []
 
     _free(monkeypatch, peak)
-    with pytest.raises(DataError, match="cannot be fetched"):  # of these names, the server has other files
+    with pytest.raises(DataError, match="cannot be downloaded"):  # of these names, the server has other files
         download_coco(tmp_path, table2[:1], mirror=coco.url + "/nothing")
 
 
@@ -474,7 +478,7 @@ def test_the_peak_counts_what_was_unpacked_before(coco: Coco, tmp_path: Path, mo
     peak = max(4 * first, 3 * first + 4 * second)
     assert peak > 4 * first
     _free(monkeypatch, peak - 1)
-    with pytest.raises(DataError, match="are needed at the peak"):
+    with pytest.raises(DataError, match="are needed at most"):
         download_coco(tmp_path, coco.archives[:2], mirror=coco.url)
     _free(monkeypatch, peak)
     download_coco(tmp_path, coco.archives[:2], mirror=coco.url)
@@ -484,7 +488,7 @@ def test_what_is_there_in_part_needs_no_disk_again(coco: Coco, tmp_path: Path, m
     done = _interrupted(coco, tmp_path)
     needed = 4 * len(coco.contents["train2017.zip"]) - done
     _free(monkeypatch, needed - 1)
-    with pytest.raises(DataError, match="are needed at the peak"):
+    with pytest.raises(DataError, match="are needed at most"):
         download_coco(tmp_path, coco.archives[:1], mirror=coco.url)
     _free(monkeypatch, needed)
     download_coco(tmp_path, coco.archives[:1], mirror=coco.url)
@@ -510,11 +514,11 @@ def test_without_network_it_says_what_to_put_where(
 
 
 def test_a_network_that_swallows_everything_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(downloads, "ANSWER_SECONDS", 0.2)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as deaf:  # never served
         start = time.perf_counter()
         with pytest.raises(TimeoutError, match=r"no answer within 0.2 s"):
-            fetch.ask(f"http://127.0.0.1:{deaf.server_port}/x.zip")
+            downloads.remote_size(f"http://127.0.0.1:{deaf.server_port}/x.zip")
     assert time.perf_counter() - start < 2
 
 

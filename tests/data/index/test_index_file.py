@@ -264,7 +264,7 @@ def test_interrupted_building_leaves_nothing(few: Path, monkeypatch: pytest.Monk
 def test_cache_that_cannot_be_written_to_names_the_option(few: Path, built: list[Path]) -> None:
     (few / "file").touch()
     with pytest.raises(
-        DataError, match=r"file/index: the index of .*panoptic\.json can't be kept .*set data\.cache to"
+        DataError, match=r"file/index: the index of .*panoptic\.json cannot be written there .*set data\.cache to"
     ):
         read(few, few / "file")
     assert built == []  # said before the work, not after
