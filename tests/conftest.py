@@ -14,14 +14,14 @@ pytest_plugins = ["tests.tiny_runs"]
 
 
 def pytest_configure() -> None:
-    """Give the tests and the processes they start one thread each: more of them than cores wait for one another."""
+    """Give the tests and the processes that they start one thread each: more threads than cores would slow all down."""
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Return the folder of real data next to the project ($FULLSEG_DATA wins); skip where there is none."""
+    """Return the folder of real data: $FULLSEG_DATA, or the one next to the project; skip the test if there is none."""
     folder = Path(os.environ.get("FULLSEG_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}: set FULLSEG_DATA to its folder")

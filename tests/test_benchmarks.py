@@ -1,4 +1,4 @@
-"""The benchmarks run, and see what has become slower."""
+"""The benchmarks run, and report what has become slower."""
 
 import os
 import subprocess
@@ -56,7 +56,7 @@ def test_reading_is_timed_part_by_part(tmp_path: Path, monkeypatch: pytest.Monke
     assert all(0 < rate < 100_000 for rate in rates.values())
 
 
-def test_what_a_pass_a_region_keeps_for_training_is_proportional_to_the_regions() -> None:
+def test_memory_of_one_pass_per_region_is_proportional_to_the_number_of_regions() -> None:
     options = ["model.backbone=resnet14t", "model.dextr.input_size=64"]
     config = load_config(FOLDER.parent / "experiments" / "table1" / "dextr.yaml", options)
     network = untrained(config)
@@ -67,7 +67,7 @@ def test_what_a_pass_a_region_keeps_for_training_is_proportional_to_the_regions(
     assert all(weight.grad is None for weight in network.parameters())
 
 
-def test_what_is_too_large_or_slow_to_run_is_on_a_line_and_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_too_large_or_slow_to_run_is_extrapolated_and_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, int]] = []
 
     def kept_bytes(_segmenter: object, _config: object, count: int, _device: str) -> float:

@@ -95,9 +95,9 @@ class Predictor:
     ) -> NDArray[np.int64]:
         """Segment the image.
 
-        A call costs what has changed since the last one. It computes only the regions whose box sees a new, changed or
-        missing annotation, only the part of them that sees it, and only the pixels that they reach. The result is that
-        of a first call with the same annotations, to float rounding.
+        A call computes only what has changed since the last one: the regions whose box sees a new, changed or missing
+        annotation, of these only the part that sees it, and the pixels that they reach. The result is that of a first
+        call with the same annotations, to float rounding.
 
         Args:
             annotations: extreme points of all N regions, and any scribbles.

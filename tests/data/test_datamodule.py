@@ -1,4 +1,4 @@
-"""Loaders of real files: what they deliver, what they refuse at start-up, and what they survive while training."""
+"""Loaders of real files: what they deliver, what they refuse at the start, and what does not stop the training."""
 
 import json
 import signal
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as 
 
 
 def sample(name: str, region_map: NDArray[np.int64] | None = None) -> NewSample:
-    """Return an image of noise; where no region map is given, three regions, one of them a single pixel."""
+    """Return an image of noise; without a region map it has three regions, one of them a single pixel."""
     rng = np.random.default_rng(list(name.encode()))
     if region_map is None:
         region_map = np.zeros(SIZE, np.int64)
@@ -172,7 +172,7 @@ def test_ranks_share_the_images_and_a_resumed_epoch_goes_on(root: Path) -> None:
     for rank in range(2):
         data = ready(root, batch_size=1)
         data.trainer = SimpleNamespace(global_rank=rank, world_size=2, global_step=3 + 1)  # type: ignore[assignment]
-        seen.append([batch.names[0] for batch in epoch_of(data)])  # 3 steps an epoch: one step of this one is done
+        seen.append([batch.names[0] for batch in epoch_of(data)])  # 3 steps per epoch, of which this one has done one
         evaluated.append([batch.names[0] for batch in evaluation_of(data)])
 
     assert seen == [whole[2::2], whole[3::2]]
@@ -268,7 +268,7 @@ def test_trainer_gets_other_crops_every_epoch_and_warnings_once(root: Path, tmp_
     assert all(type(batch) is Batch for _, batch in recorder.training_batches)
     assert all("t4.png" not in batch.names for _, batch in recorder.training_batches)
     crops = [image.numpy().tobytes() for _, batch in recorder.training_batches for image in batch.images]
-    assert len(set(crops)) >= 16  # of 18: two may be alike by chance, they are mostly padding
+    assert len(set(crops)) >= 16  # of 18: crops are mostly padding, so two may be alike by chance
     assert recorder.validation_names == 3 * [("v0.png",), ("v1.png",), ("v2.png",)]
     skipped = [str(warning.message) for warning in caught if "skipped" in str(warning.message)]
     assert len(skipped) == 1

@@ -1,4 +1,4 @@
-"""Samples, their order and their batches: everything follows from (seed, epoch, index), whoever asks and when."""
+"""Samples, their order and their batches: all are functions of (seed, epoch, index) alone."""
 
 import itertools
 from collections.abc import Iterable
@@ -140,7 +140,7 @@ def test_crop_keeps_some_regions_and_the_others_are_background() -> None:
         assert content(few[key]) == content(few[key])
         assert len(sample.classes) == 3 < len(every.classes)
         np.testing.assert_array_equal(sample.image, every.image)
-        places = np.searchsorted(every.classes, sample.classes)  # classes of this data are its regions' own
+        places = np.searchsorted(every.classes, sample.classes)  # in this data every region has a class of its own
         expected = np.where(every.region_map >= 0, BACKGROUND, every.region_map)
         for region, place in enumerate(places):
             expected[every.region_map == place] = region
@@ -357,17 +357,17 @@ def test_ranks_share_a_permutation_without_its_rest(
         assert len(sampler) == len(keys)
         assert len(keys) % batch_size == 0
         orders.append([key.index for key in keys])
-    taken = [index for position in zip(*orders, strict=True) for index in position]  # strict: all equally many
+    taken = [index for position in zip(*orders, strict=True) for index in position]  # strict: all have equally many
 
     assert len(set(taken)) == len(taken) == length // step * step
     assert set(taken) <= set(range(length))
-    # The same as on one rank, so that the number of ranks changes no step's samples.
+    # The same order as on one rank: a step has the same samples for any number of ranks.
     (alone,) = samplers(length, step, 1, seed)
     alone.set_epoch(epoch)
     assert taken == [key.index for key in alone]
 
 
-def test_every_epoch_and_seed_has_its_own_order_that_can_be_had_again() -> None:
+def test_every_epoch_and_seed_has_its_own_order_and_always_the_same() -> None:
     orders = {}
     for seed, epoch in itertools.product(range(3), range(3)):
         (sampler,) = samplers(30, 7, 1, seed)
@@ -375,7 +375,7 @@ def test_every_epoch_and_seed_has_its_own_order_that_can_be_had_again() -> None:
         orders[seed, epoch] = tuple(key.index for key in sampler)
         assert tuple(key.index for key in sampler) == orders[seed, epoch]
     assert len(set(orders.values())) == 9
-    assert set().union(*orders.values()) == set(range(30))  # what one epoch leaves out another takes
+    assert set().union(*orders.values()) == set(range(30))  # what one epoch leaves out, another one takes
     assert orders[0, 0] != tuple(range(28))
 
 

@@ -48,7 +48,7 @@ def with_scribbles(folder: object, batch_size: int, **options: int) -> list[Batc
 
 
 def strokes_by_name(batches: list[Batch]) -> dict[str, list[tuple[int, list[list[float]]]]]:
-    """Return every sample's strokes, their regions counted within the sample."""
+    """Return the scribbles of every sample, with regions in [0, N) of the sample."""
     found: dict[str, list[tuple[int, list[list[float]]]]] = {}
     for batch in batches:
         paths = batch.scribble_points.split(batch.scribble_lengths.tolist())

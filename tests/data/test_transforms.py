@@ -1,4 +1,4 @@
-"""Joint transforms: image and region map stay together, nothing is invented, the seed decides."""
+"""Transforms: image and region map stay aligned, no region is invented, all randomness follows from the seed."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def transform(**options: Any) -> Compose:
 
 
 def test_no_process_asks_the_network_for_a_newer_albumentations() -> None:
-    assert check_version.opener is None  # what it would have asked with, when it was imported
+    assert check_version.opener is None  # the client with which the import would have asked
 
 
 def cells(height: int, width: int, count: int, seed: int) -> RegionMap:
@@ -152,7 +152,7 @@ def test_crop_can_be_anywhere() -> None:
 
 
 def test_scale_crop_flip_and_colour_are_independent() -> None:
-    """albumentations' own seeding gives every step the same numbers, so that all of them go together."""
+    """The seeding of albumentations gives all steps the same numbers, so that they would be correlated."""
     region_map = np.arange(160 * 160).reshape(160, 160)
     paint = (150, 120, 90)
     image = np.full((160, 160, 3), paint, np.uint8)
@@ -202,7 +202,7 @@ def test_no_region_is_invented(region_map: RegionMap, low: float, high: float, s
     assert moved.shape == (48, 48)
     assert moved.dtype == np.int64
     assert set(np.unique(moved)) <= set(np.unique(region_map)) | {VOID}
-    np.testing.assert_array_equal(region_map, before)  # what was handed in is as it was
+    np.testing.assert_array_equal(region_map, before)  # the argument has not been changed
     assert not image.any()
 
 
@@ -221,7 +221,7 @@ def test_colour_changes_the_image_alone() -> None:
     np.testing.assert_array_equal(image, before)
 
 
-def test_same_seed_same_result_whatever_came_before_other_seed_other_result() -> None:
+def test_the_result_depends_on_the_seed_and_on_no_earlier_call() -> None:
     region_map = cells(80, 90, 9, seed=1)
     image = np.random.default_rng(0).integers(0, 256, (80, 90, 3), dtype=np.uint8)
     options: dict[str, Any] = {"scale": (0.75, 1.25), "flip": 0.5, "colour": 0.5}

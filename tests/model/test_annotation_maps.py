@@ -43,7 +43,7 @@ def drawn(strokes: list[Tensor], regions: list[int], num_regions: int, size: tup
 
 
 def assert_lines(map_: Tensor, strokes: list[Tensor]) -> None:
-    """A pixel is 1 exactly if a stroke is within 1.5 px; what is within 0.05 px of the edge may go either way."""
+    """Check that a pixel is 1 exactly if a stroke is within 1.5 px; within 0.05 px of this edge it may be 0 or 1."""
     distance = np.min([plain_distance(s.double().numpy(), SIZE) for s in strokes], axis=0)
     sure = np.abs(distance - 1.5) > 0.05
     assert sure.any()

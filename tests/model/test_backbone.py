@@ -33,7 +33,7 @@ def imagenet() -> Backbone:
 
 @pytest.fixture
 def unreachable(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
-    """No network, no proxy, nothing cached; returns where a connection was tried, with its time-out."""
+    """Take away network, proxy and cache; return a list of the connections that are tried, with their time-outs."""
     tried = []
 
     def refuse(address: Any, timeout: Any = None, *_: Any, **__: Any) -> None:
@@ -117,7 +117,7 @@ def test_size_within_the_padding_does_not_matter() -> None:
         torch.testing.assert_close(backbone(images), backbone(framed))
 
 
-def test_unknown_name_is_named() -> None:
+def test_an_unknown_backbone_is_an_error_with_its_name() -> None:
     with pytest.raises(ValueError, match=r"model.backbone='resnet5O': timm has no such model"):
         make("resnet5O")
 
@@ -132,7 +132,7 @@ def test_imagenet_weights_are_those_of_the_file_name_by_name(imagenet: Backbone)
     last = state["blocks.6.0.conv_pwl.weight"]
     assert torch.equal(last, given["_blocks.15._project_conv.weight"])
     for (key, tensor), (theirs, weight) in zip(state.items(), given.items(), strict=False):
-        assert key.split(".")[-1] == theirs.split(".")[-1]  # no running mean for a variance, no weight for a bias
+        assert key.split(".")[-1] == theirs.split(".")[-1]  # a mean is not taken for a variance
         assert torch.equal(tensor, weight)
     assert all(value.std() > 0 for key, value in state.items() if key.endswith(("running_mean", "running_var")))
 
@@ -243,7 +243,7 @@ def test_no_stage_is_kept_that_the_map_does_not_need(name: str, features: str, s
 @pytest.mark.parametrize("name", [LITE0, "resnet50"])
 def test_batch_norm_is_frozen(name: str) -> None:
     backbone = make(name)
-    assert not any(norm.training for norm in backbone.batch_norms)  # a new one, before anybody calls train()
+    assert not any(norm.training for norm in backbone.batch_norms)  # in a new module, before train() is called
     backbone.train()
     norms = [m for m in backbone.modules() if isinstance(m, nn.BatchNorm2d)]
 

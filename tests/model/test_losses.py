@@ -22,7 +22,7 @@ def random_logits(regions: int, cells: int) -> Tensor:
 
 
 def random_truth(regions: int, size: tuple[int, int], low: int = VOID) -> Tensor:
-    """Blobs of regions and of VOID (from ``low`` on); any region may lie outside its own box."""
+    """Return blocks of random regions, and of VOID and others from ``low`` on; a region may lie outside its own box."""
     coarse = np.random.default_rng(0).integers(low, regions, (-(-size[0] // 3), -(-size[1] // 3)))
     return torch.from_numpy(coarse.repeat(3, axis=0).repeat(3, axis=1)[: size[0], : size[1]])
 
@@ -52,7 +52,7 @@ def plain_pixelwise(region_logits: Tensor, boxes: Tensor, region_map: Tensor) ->
 
 
 def plain_maskwise(region_logits: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
-    """Region by region with torchvision; the target is the region's part of what is not VOID, which is the weight."""
+    """Loop over regions with torchvision: a cell weighs its part that is not VOID, of which the target is the share."""
     cells = region_logits.shape[-1]
     total = region_logits.new_zeros(())
     for region, (logits, box) in enumerate(zip(region_logits, boxes, strict=True)):
@@ -77,7 +77,7 @@ def test_pixelwise_equals_a_loop_over_pixels(boxes: Tensor, size: tuple[int, int
 
     plain = plain_pixelwise(logits, boxes, truth)
 
-    assert (plain.item() > 0) == (len(boxes) > 1)  # a region alone in the image is certain
+    assert (plain.item() > 0) == (len(boxes) > 1)  # a single region has no rival, so its probability is 1
     assert_same_values_and_gradients(PixelwiseLoss()(logits, boxes, truth), plain, logits)
 
 
@@ -225,7 +225,7 @@ def test_regions_compete_in_the_pixelwise_loss_only(name: str, compete: bool) ->
 
     before, after = (torch.autograd.grad(LOSSES[name]()(each, boxes, truth), each)[0][1] for each in (logits, raised))
 
-    if compete:  # the more the rival is sure, the harder region 1 is pushed up
+    if compete:  # the surer its rival, the larger the gradient of region 1
         assert (after < before - 1e-4).all()
     else:
         assert torch.equal(after, before)

@@ -1,4 +1,4 @@
-"""The losses where pixels may be of no region, and DEXTR's: against loops over pixels and cells."""
+"""The losses of models with background, and that of DEXTR, against loops over pixels and cells."""
 
 import math
 
@@ -17,7 +17,7 @@ BOXES = torch.tensor([[1, 2, 9, 8], [5, 0, 16, 12], [10, 9, 12, 13]], dtype=torc
 
 
 def competing_with_0(region_logits: Tensor, region_map: Tensor) -> Tensor:
-    """Eq. 3 by a loop over pixels, in which the background is one more competitor of logit 0."""
+    """Eq. 3 by a loop over pixels; the background competes with logit 0."""
     corners = BOXES.int().tolist()
     crops = resized(region_logits, corners)
     total = region_logits.new_zeros(())
@@ -69,7 +69,7 @@ def test_one_object_alone_is_binary_cross_entropy() -> None:
 def test_class_balanced_equals_a_loop_over_cells() -> None:
     boxes = torch.tensor(
         [[2, 3, 10, 11], [-4, -2, 4, 6], [12, 8, 20, 16]], dtype=torch.float64
-    )  # 8 x 8: a cell a pixel
+    )  # 8 x 8 px: one cell per pixel
     logits, truth = random_logits(3, 8), random_truth(3, SIZE, BACKGROUND)
     for region, (x, y) in enumerate([(3, 4), (1, 2), (14, 10)]):
         truth[y : y + 2, x] = region  # every region has a pixel in its box

@@ -108,7 +108,7 @@ def test_no_boxes_give_no_rois() -> None:
 
 
 class _Largest(TorchDispatchMode):
-    """Notes the largest tensor that any operation makes, in bytes."""
+    """Remembers the bytes of the largest tensor that an operation returns."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class _Largest(TorchDispatchMode):
         return result
 
 
-def test_large_crops_of_an_image_take_little_more_than_they_are() -> None:
+def test_large_crops_of_an_image_need_little_memory_beside_the_result() -> None:
     image, boxes = torch.rand(3, 120, 160), torch.tensor([[-10.0, 5.0, 90.0, 118.0], [40.0, -20.0, 170.0, 60.0]])
     with _Largest() as largest:
         cut = crop(image, boxes, 128)

@@ -1,4 +1,4 @@
-"""The segmenter: regions do not depend on batch or order, sharing shares what it says, all parameters learn."""
+"""The segmenter: regions do not depend on batch or order, see what is shared, and all parameters get a gradient."""
 
 import math
 from typing import Any
@@ -57,7 +57,7 @@ def make(seed: int = 0, **changes: Any) -> RegionSegmenter:
 
 
 def make_batch(images: list[tuple[Tensor, Scribbles]], pixels: Tensor | None = None) -> Batch:
-    """Collate images of given extreme points (N, 4, 2) and strokes of regions counted within the image."""
+    """Return a batch of images, given as extreme points (N, 4, 2) and scribbles whose regions are in [0, N)."""
     counts = [len(points) for points, _ in images]
     if pixels is None:
         generator = torch.Generator().manual_seed(0)
@@ -148,7 +148,7 @@ def test_image_without_region_among_others() -> None:
 
 
 def last_hidden(segmenter: RegionSegmenter, batch: Batch, classes: Tensor | None) -> tuple[Tensor, Regions]:
-    """Run, and catch what the last 3 x 3 convolution gives, after ReLU."""
+    """Run the segmenter; return the output of the last 3 x 3 convolution after ReLU, and the regions."""
     caught: list[Tensor] = []
     last = segmenter.convolutions[-1]
     assert isinstance(last, nn.Module)
@@ -161,7 +161,7 @@ def last_hidden(segmenter: RegionSegmenter, batch: Batch, classes: Tensor | None
 
 @pytest.mark.parametrize("mixed", [False, True])
 @pytest.mark.parametrize("classes", [None, [4, 0, 2], [PREDICTED, 0, PREDICTED]])
-def test_a_map_is_the_class_s_of_all_maps_or_their_mean_by_probability(
+def test_a_region_takes_its_class_map_or_the_mean_of_all_by_probability(
     classes: list[int] | None, *, mixed: bool
 ) -> None:
     segmenter = make(num_classes=5, mask_size=9, mix_classes=mixed)
@@ -175,11 +175,11 @@ def test_a_map_is_the_class_s_of_all_maps_or_their_mean_by_probability(
     shared, own = segmenter.maps.shared, segmenter.maps.own
     assert own is not None
     all_maps = F.conv2d(hidden, (shared.weight + own.weight)[:, :, None, None], shared.bias + own.bias)
-    for region, named in enumerate(classes or 3 * [PREDICTED]):
+    for region, wanted in enumerate(classes or 3 * [PREDICTED]):
         probabilities = class_logits[region].softmax(dim=0)
         likeliest = all_maps[region, int(probabilities.argmax())]
         guessed = torch.einsum("c,cyx->yx", probabilities, all_maps[region]) if mixed else likeliest
-        assert_close(regions.logits[region], guessed if named == PREDICTED else all_maps[region, named])
+        assert_close(regions.logits[region], guessed if wanted == PREDICTED else all_maps[region, wanted])
 
 
 def test_all_classes_start_from_the_map_that_they_share(tiny_model: dict[str, Any]) -> None:
@@ -198,12 +198,12 @@ def test_one_class_has_no_classification_head() -> None:
 
 
 @pytest.mark.parametrize("mask_size", [5, 7, 15])
-def test_logits_have_the_mask_s_size(mask_size: int) -> None:
+def test_logits_have_mask_size(mask_size: int) -> None:
     assert run(make(mask_size=mask_size), (POINTS, [])).logits.shape == (3, mask_size, mask_size)
 
 
 def input_maps(segmenter: RegionSegmenter, *images: tuple[Tensor, Scribbles]) -> Tensor:
-    """(M, 2, roi_size, roi_size) annotation maps that the head is given after the features."""
+    """Run the segmenter; return the annotation maps (M, 2, roi_size, roi_size) in the input of the head."""
     caught: list[Tensor] = []
     first = segmenter.convolutions[0]
     assert isinstance(first, nn.Module)
@@ -248,14 +248,14 @@ def test_head_is_given_the_features_at_the_boxes_and_the_geometry_maps(stride: i
         assert_close(rois[:, 10:], geometry_maps(boxes, 7))
 
 
-def test_head_s_convolutions_have_the_given_dilations_and_keep_the_size() -> None:
+def test_convolutions_of_the_head_have_the_given_dilations_and_keep_the_size() -> None:
     segmenter = make(head_dilations=[1, 2, 4])
 
     assert [convolution.dilation for convolution in segmenter.convolutions] == [(1, 1), (2, 2), (4, 4)]
     assert run(segmenter, (POINTS, [])).logits.shape == (3, 7, 7)
 
 
-def test_own_annotations_are_no_negatives_of_oneself() -> None:
+def test_own_annotations_are_no_negatives_of_the_region() -> None:
     maps = input_maps(make(), (POINTS[1:2], [scribble(0)]))
 
     assert maps[0, 0].max() > 0.5
@@ -267,7 +267,7 @@ def test_gaussian_encoding_reaches_the_head() -> None:
 
     maps = input_maps(make(annotation_encoding="gaussian", roi_size=41, mask_size=41), (points, []))
 
-    assert maps[0, 0, 20, 0] == pytest.approx(1, abs=1e-5)  # the box is 41 px: a cell is a pixel
+    assert maps[0, 0, 20, 0] == pytest.approx(1, abs=1e-5)  # the box is 41 px wide: one cell per pixel
     assert maps[0, 0, 20, 10] == pytest.approx(math.exp(-0.5), abs=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""Random partitions for the properties of the simulated annotator."""
+"""Random partitions and predictions, on which properties of the simulated annotator are tested."""
 
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ class Case(NamedTuple):
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Blocky truths with holes, VOID, BACKGROUND; predictions that are shifted, patched with others, or unrelated."""
+    """Return a truth of blocks with holes, VOID, BACKGROUND; and a shifted, patched or unrelated prediction."""
     height, width = draw(st.integers(1, 24)), draw(st.integers(1, 24))
     num_regions, seed = draw(st.integers(1, 6)), draw(st.integers(0, 2**32 - 1))
     kind = draw(st.sampled_from(["shifted", "patched", "unrelated", "equal"]))

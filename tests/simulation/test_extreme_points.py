@@ -1,4 +1,4 @@
-"""Simulated extreme points: in their region, near its extremes, any such pixel, and the same for the same rng."""
+"""Simulated extreme points: in their region, near its extremes, with equal chances, and a function of the rng."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ LEFT, TOP, RIGHT, BOTTOM = range(4)
 
 
 def plain_candidates(mask: NDArray[np.bool_], jitter: float) -> list[set[tuple[int, int]]]:
-    """Pixels (x, y) that may be clicked as left, top, right and bottom, by a loop over pixels."""
+    """Return the pixels (x, y) that may be clicked as left, top, right and bottom, by a loop over pixels."""
     pixels = [(x, y) for y, x in np.ndindex(mask.shape) if mask[y, x]]
     columns, rows = [x for x, _ in pixels], [y for _, y in pixels]
     return [

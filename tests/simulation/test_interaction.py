@@ -11,7 +11,7 @@ from tests.simulation.strategies import Case, cases
 
 
 def by_hand(case: Case, calls: list[int]) -> object:
-    """Return a model without network: it paints the scribbles' pixels and leaves all else as it was."""
+    """Return a model that gives the pixels of scribbles to their regions and changes nothing else."""
 
     def predict(annotations: Annotations, number: int) -> NDArray[np.int64]:
         calls.append(number)
@@ -58,7 +58,7 @@ def test_asks_again_only_when_something_is_new_and_always_in_round_1() -> None:
     truth = np.array([[0, 0, 1, 1]])
     calls: list[int] = []
     rounds_of(Case(truth, truth, 2, 0), "free", 3, calls)
-    assert calls == [0, 1]  # nothing to correct; but round 1 may be another model's
+    assert calls == [0, 1]  # there is nothing to correct, but round 1 may ask another model
     calls.clear()
     rounds_of(Case(truth, np.array([[0, 1, 1, 1]]), 2, 0), "free", 3, calls)
     assert calls == [0, 1]
@@ -78,7 +78,7 @@ def test_rounds_follow_from_the_seed_alone() -> None:
     assert [s.points.tolist() for s in first] != [s.points.tolist() for s in other]
 
 
-def test_an_annotators_slips_have_nothing_to_do_with_where_the_points_were_drawn() -> None:
+def test_noise_is_independent_of_the_random_numbers_of_the_points() -> None:
     points = np.full((1, 4, 2), 20, np.float32)
     slips, draws = [], []
     for seed in range(300):
@@ -92,7 +92,7 @@ def test_an_annotators_slips_have_nothing_to_do_with_where_the_points_were_drawn
             rng_of=lambda _, seed=seed: np.random.default_rng(seed),  # type: ignore[misc]
         )
         next(rounds)
-        draws.append(np.random.default_rng(seed).normal(size=points.shape))  # what the points' own stream would give
+        draws.append(np.random.default_rng(seed).normal(size=points.shape))  # from the stream of the points
     assert abs(np.corrcoef(np.ravel(slips), np.ravel(draws))[0, 1]) < 0.1
 
 

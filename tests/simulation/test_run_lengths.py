@@ -29,7 +29,7 @@ def painted(shape: tuple[int, ...], runs: object, values: NDArray[np.int64]) -> 
 
 
 def plain_groups(truth: NDArray[np.int64], regions: int) -> NDArray[np.int64]:
-    """Groups of equal neighbours (8), numbered in reading order of their first pixels; VOID stays VOID."""
+    """Return the 8-connected groups of one value, in reading order of their first pixels; VOID stays VOID."""
     groups = np.full(truth.shape, VOID)
     for region in range(regions):
         labels, count = ndimage.label(truth == region, np.ones((3, 3)))
@@ -62,7 +62,7 @@ def test_runs_of_two_maps_are_cut_where_either_changes(case: Case) -> None:
     np.testing.assert_array_equal(runs[1:], both[1:])
     all_runs = runs._replace(value=case.truth[runs.row, runs.start] - BACKGROUND)
     group, _ = connected(all_runs, case.truth.shape[1])
-    expected = plain_groups(case.truth - BACKGROUND, case.num_regions + 2)  # whatever the cuts
+    expected = plain_groups(case.truth - BACKGROUND, case.num_regions + 2)  # cuts change nothing
     np.testing.assert_array_equal(painted(case.truth.shape, runs, group), expected)
 
 
@@ -92,7 +92,7 @@ def test_groups_are_the_connected_pixels_of_one_value_in_reading_order(case: Cas
         ([[0], [0], [1], [0]], [[0], [0], [1], [2]]),
         ([[0, 1], [1, 0]], [[0, 1], [1, 0]]),
         ([[VOID, 0], [0, VOID]], [[VOID, 0], [0, VOID]]),
-        ([[VOID, VOID, 0], [0, VOID, VOID]], [[VOID, VOID, 0], [1, VOID, VOID]]),  # a row's end is no next row's start
+        ([[VOID, VOID, 0], [0, VOID, VOID]], [[VOID, VOID, 0], [1, VOID, VOID]]),  # not across the end of a row
         ([[0, VOID, VOID], [VOID, VOID, VOID], [0, VOID, 0]], [[0, VOID, VOID], 3 * [VOID], [1, VOID, 2]]),
     ],
 )

@@ -30,8 +30,8 @@ def test_starts_in_its_error_region_and_stays_in_its_true_region(case: Case) -> 
         assert mask_of(error, case)[y[0], x[0]]
         assert (case.truth[y, x] == error.region).all()
         steps = np.abs(np.diff(scribble.points, axis=0))
-        assert (steps.max(axis=1, initial=0) <= 1).all()  # each pixel is a neighbour of the last,
-        assert (steps.sum(axis=1) > 0).all()  # and another one
+        assert (steps.max(axis=1, initial=0) <= 1).all()  # each pixel is a neighbour of the one before,
+        assert (steps.sum(axis=1) > 0).all()  # and not the same
 
 
 @given(cases())
@@ -47,7 +47,7 @@ def test_starts_next_to_what_is_right_where_the_error_touches_it(case: Case) -> 
 
 
 def plain_scribble(case: Case, error: ErrorRegion, draws: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The docstring of simulate_scribbles, one curve and one sample after the other; draws are (TRIES, 3)."""
+    """Do as the docstring of simulate_scribbles says, with loops over curves and samples; draws are (TRIES, 3)."""
     y, x = np.nonzero(mask_of(error, case))
     inside = list(zip(x.tolist(), y.tolist(), strict=True))
     correct = (case.truth == error.region) & (case.prediction == error.region)
@@ -78,7 +78,7 @@ def plain_scribble(case: Case, error: ErrorRegion, draws: NDArray[np.float64]) -
 @settings(max_examples=100, deadline=None)
 def test_all_at_once_are_one_by_one_and_those_of_plain_loops(case: Case) -> None:
     errors = error_regions(case.truth, case.prediction, case.num_regions)[:4]
-    errors += errors[:1]  # one twice
+    errors += errors[:1]  # one error comes twice
 
     together = simulate_scribbles(case.truth, errors, np.random.default_rng(case.seed))
 
@@ -114,7 +114,7 @@ def test_rejects_errors_of_several_images() -> None:
 def test_is_a_smooth_curve_through_its_three_points() -> None:
     controls = np.array([[[[0, 0], [10, 4], [20, 0]], [[5, 5], [5, 5], [5, 5]]], [[[0, 0], [2, 0], [4, 0]]] * 2])
     curves, counts = _bezier_curves(controls)
-    assert counts[1] == np.ceil(4 * 2) + 2  # two samples a pixel at the highest speed, twice a side of 2 px
+    assert counts[1] == np.ceil(4 * 2) + 2  # two samples per pixel at the highest speed: twice a side of 2 px
     pixels = _pixels(curves.reshape(3, 2, -1), counts.repeat(2))
     first, second, third, _ = np.split(pixels, np.cumsum(counts.repeat(2))[:-1], axis=1)
     t = np.linspace(0, 1, counts[0])
@@ -127,7 +127,7 @@ def test_is_a_smooth_curve_through_its_three_points() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([3, 30, 300]))
 @settings(max_examples=100, deadline=None)
-def test_no_path_is_longer_than_its_bound_which_is_not_far_off(seed: int, size: int) -> None:
+def test_no_path_is_longer_than_its_bound_and_the_bound_is_tight(seed: int, size: int) -> None:
     curves, counts = _bezier_curves(np.random.default_rng(seed).integers(0, size, (20, 1, 3, 2)))
     curves = curves[..., 0]
     paths = np.split(_pixels(curves, counts), np.cumsum(counts)[:-1], axis=1)

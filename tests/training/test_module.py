@@ -1,4 +1,4 @@
-"""The optimiser's side of the Lightning module."""
+"""The Lightning module: classes that it asks for, optimiser, clipping, and ways to train that give the same model."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ def trained(options: list[str], data: Path, runs: Path) -> dict[str, torch.Tenso
 
 
 class _AskedError(Exception):
-    """Holds the classes that the network was asked with."""
+    """Holds the classes that the network was given."""
 
 
 @pytest.mark.parametrize(("maps", "given"), [("mixed", False), ("picked", True), ("one", True)])
@@ -72,7 +72,7 @@ def test_adamw_is_fused_and_steps_as_the_plain_one(module: SegmenterModule) -> N
 
 
 @pytest.mark.parametrize(("base", "images", "growth"), [(4, 4, 1), (4, 64, 4), (8, 2, 0.5), (0, 64, 1)])
-def test_rates_grow_with_the_root_of_the_images_a_step(
+def test_rates_grow_with_the_root_of_the_images_per_step(
     module: SegmenterModule, base: int, images: int, growth: float
 ) -> None:
     module.total_steps, module.images_per_step = 10, images

@@ -1,1 +1,1 @@
-"""One image again and again: after a change only what it reaches is computed."""
+"""Predictions for one image whose annotations change: only what a change reaches is computed again."""

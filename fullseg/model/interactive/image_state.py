@@ -37,7 +37,7 @@ class Change(NamedTuple):
 class ImageState:
     """The regions and the canvas of one image.
 
-    An update costs what has changed, no matter whether a scribble is new or undone, or a region was added or deleted.
+    An update computes only what has changed: by a new scribble, one that was undone, a new region, or one that is gone.
 
     Args:
         segmenter: in evaluation mode.

@@ -1,7 +1,7 @@
-"""The light head on one region after another, at the cost of what has changed since the last time.
+"""A cache for the light head that keeps the output of every layer, region by region.
 
-The logits are those of ``RegionSegmenter.head``, to float rounding. A layer is computed only where its input has
-changed: in a window of the RoI, which grows by the dilation from layer to layer.
+A layer is computed again only where its input has changed: in a window of the RoI, which grows by the dilation from
+layer to layer. The logits are those of ``RegionSegmenter.head``, to float rounding.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The network of DEXTR: its layout, and weights that come under other names."""
+"""The network of DEXTR: its layout, and the published weights, which have other names."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def make(*, caffe: bool = True, name: str = "resnet26", seed: int = 0) -> Pyrami
 
 
 def published_file(network: PyramidNet, path: Path) -> Path:
-    """Write the network's weights under other names, as a file of an old PyTorch without counts of batches."""
+    """Write the weights under other names and without counts of batches, as the published file of an old PyTorch."""
     state = {key: value for key, value in network.state_dict().items() if "num_batches" not in key}
     torch.save({f"layer_{number}.tensor": value for number, value in enumerate(state.values())}, path)
     return path
@@ -40,7 +40,7 @@ def test_caffes_layout() -> None:
     assert {d for name, d in dilations.items() if name.startswith("layer3")} == {2}
     assert {d for name, d in dilations.items() if name.startswith("layer4")} == {4}
     with torch.no_grad():
-        assert network(torch.zeros(1, 4, 64, 64)).shape == (1, 1, 9, 9)  # a cell every 8 px, both ends included
+        assert network(torch.zeros(1, 4, 64, 64)).shape == (1, 1, 9, 9)  # a cell per 8 px, at both ends
         assert make(caffe=False)(torch.zeros(1, 4, 64, 64)).shape == (1, 1, 8, 8)
 
 
@@ -74,11 +74,11 @@ def test_published_weights_are_taken_in_order_and_their_threshold_becomes_0(tmp_
     assert torch.equal(logits > 0, expected > 0.8)
 
 
-def test_the_model_takes_them_as_raw_values(tmp_path: Path) -> None:
+def test_the_model_loads_the_published_weights(tmp_path: Path) -> None:
     path = published_file(PyramidNet(name="resnet101", pretrained=False, caffe=True), tmp_path / "published.pth")
     dextr = Dextr(
         backbone="resnet101",
-        pretrained=True,  # not asked for: the file has them
+        pretrained=True,  # has no effect, as the file has all weights
         input_size=32,
         relax=50,
         weights=str(path),

@@ -1,4 +1,4 @@
-"""DEXTR: crops, the network on them, and what is left of its result in a region's box."""
+"""DEXTR: its crops, the network on them, and the logits that are cut to a region's box."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def test_a_crop_reaches_beyond_the_box_by_the_same_pixels_on_every_side() -> Non
     crops, boxes = dextr.region_inputs(image, QUADS[:1], NO_STROKES, SIZE)
 
     assert boxes.tolist() == [[30, 20, 80, 70]]
-    padded = F.pad(image, (23, 23, 23, 23))  # what lies beyond the image is 0
+    padded = F.pad(image, (23, 23, 23, 23))  # beyond the image a crop is 0
     torch.testing.assert_close(crops[0, :3], padded[:, 20 : 20 + 96, 30 : 30 + 96], atol=1e-5, rtol=0)
 
 

@@ -35,7 +35,7 @@ def random_region(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def draw_region(points: Tensor, strokes: Tensor, lengths: Tensor, encoding: str, share: str) -> RegionDrawing:
-    """Draw one region after another one, whose drawing must not matter."""
+    """Draw a region together with another one, which must not change the drawing."""
     other = np.full((4, 2), 7, np.float32)
     paths = [part.numpy() for part in strokes.split(lengths.tolist())] if len(lengths) else []
     quads = np.stack([other, points.numpy()])

@@ -61,7 +61,7 @@ DEXTR: dict[str, Any] = {
 
 
 def tell_classes_apart(segmenter: RegionSegmenter) -> None:
-    """Give classes maps of their own, which all are the shared one before training."""
+    """Give each class a map of its own; before training all have the shared one."""
     if segmenter.maps.own is not None:
         torch.nn.init.normal_(segmenter.maps.own.weight)
         torch.nn.init.normal_(segmenter.maps.own.bias)
@@ -94,7 +94,7 @@ def random_scribble(region: int, rng: np.random.Generator) -> Scribble:
 
 
 def changed(annotations: Annotations, rng: np.random.Generator) -> Annotations:
-    """Return what a person might do next: scribble, undo, add, delete, reorder or mark a region anew."""
+    """Return the annotations after a random action: scribble, undo, add, delete, reorder or move a region."""
     points, scribbles = annotations.extreme_points, list(annotations.scribbles)
     count = len(points)
     action = rng.choice(["scribble", "scribbles", "undo", "middle", "add", "delete", "reorder", "move"])
@@ -122,7 +122,7 @@ def changed(annotations: Annotations, rng: np.random.Generator) -> Annotations:
 
 
 def held(canvas: torch.Tensor, annotations: Annotations, locked: dict[int, NDArray[np.bool_]]) -> torch.Tensor:
-    """Give pixels of scribbles (the tests' points are whole pixels) and of locked regions away, one after the other."""
+    """Give the pixels under scribbles, whose points are whole pixels here, and of locked regions to their regions."""
     for scribble in annotations.scribbles:
         for start, end in zip(scribble.points, [*scribble.points[1:], scribble.points[-1]], strict=True):
             steps = max(1, int(np.ceil(2 * np.linalg.norm(end - start))))
@@ -170,7 +170,7 @@ def test_any_change_gives_what_computing_everything_anew_gives(
     if isinstance(segmenter, RegionSegmenter):
         tell_classes_apart(segmenter)
     if isinstance(segmenter, Dextr):
-        segmenter.backbone.pyramid.last.weight.data *= 100  # so that few pixels are contested to the last digit
+        segmenter.backbone.pyramid.last.weight.data *= 100  # otherwise many pixels would have nearly equal logits
     rng = np.random.default_rng([*VARIANTS, "dextr"].index(variant))
     annotations = Annotations(np.stack([random_quad(rng) for _ in range(5)]), [])
     features = features_of(segmenter)
@@ -236,11 +236,11 @@ def test_a_scribble_costs_the_regions_and_cells_that_it_touches(
         cells.clear()
         state.update(Annotations(FAR_APART[::-1].copy(), [STROKE._replace(region=2)]), {}, {})
         state.update(Annotations(FAR_APART[:2], [STROKE]), {}, {})
-        assert not cells  # other numbers, and one region less, out of the others' sight
+        assert not cells  # regions had other numbers, and the one that is gone was out of the others' sight
 
 
 class Verdict(torch.nn.Module):
-    """A classifier that says what it is told to."""
+    """A classifier that returns the class it is told to."""
 
     said = 0
 
@@ -301,7 +301,7 @@ def test_only_changed_tiles_are_computed(state: ImageState, monkeypatch: pytest.
         )
         state.update(Annotations(FAR_APART, [STROKE]), {}, {})
         state.update(Annotations(FAR_APART, [STROKE]), {0: np.zeros(SIZE, np.bool_)}, {})
-    assert tiles == [1, 6]  # the one around the stroke; all of two rows of three
+    assert tiles == [1, 6]  # the tile around the stroke; then all tiles, two rows of three
 
 
 def test_regions_beyond_the_memory_are_computed_anew(state: ImageState, monkeypatch: pytest.MonkeyPatch) -> None:

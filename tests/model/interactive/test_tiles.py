@@ -1,4 +1,4 @@
-"""The competition for a tile, and what is decided without one."""
+"""The competition of regions for a tile, and pixels that the annotator has decided."""
 
 import numpy as np
 import torch
@@ -58,7 +58,7 @@ def test_a_locked_region_has_its_pixels_and_the_others_share_the_rest_as_if_it_w
             np.testing.assert_allclose(probability.numpy(), np.where(mask, 0, plain), atol=1e-6)
 
 
-def test_a_decided_pixel_is_its_regions_for_certain_whatever_the_logits() -> None:
+def test_a_decided_pixel_belongs_to_its_region_for_any_logits() -> None:
     logits = [torch.full((7, 7), value) for value in (9.0, -50.0)]
     boxes = np.array([[0, 0, 40, 40], [5, 5, 30, 30]])
     decided = np.full((40, 40), VOID)
