@@ -184,19 +184,19 @@ TEXT = """# Benchmarks: the last results
 
 ## One image of 640 x 480 px with 15 regions
 
-Times are medians, with quartiles in brackets. All programs run in turn, with random weights. 'x fullseg' is the time for
-one scribble divided by fullseg's time. GFLOP and MB are counted in one update with 15 new scribbles; the columns beside
-them say how long this work would take at the measured peaks. MB counts inputs and outputs of all operations; an update
-is faster than that if caches hold them. Memory is the peak of the whole process. Mask R-CNN takes no scribbles; its
-mask branch runs on the same boxes. SAM gets the same points as prompts.
+Times are medians, with quartiles in brackets. All programs run in turn, with random weights. 'x fullseg' is the time
+for one scribble divided by fullseg's time. GFLOP and MB are counted in one update with 15 new scribbles; the columns
+beside them say how long this work would take at the measured peaks. MB counts inputs and outputs of all operations; an
+update is faster than that if caches hold them. Memory is the peak of the whole process. Mask R-CNN takes no scribbles;
+its mask branch runs on the same boxes. SAM gets the same points as prompts.
 
 {table}
 
 ## Cost against the number of regions and the size of the image
 
-'first' is the first prediction of all regions, without the backbone. 'One scribble' is the median time of fullseg's update
-after one more scribble; 95 % of the updates are below the next column. 'Everything anew' computes all regions again.
-Memory is the peak of a process that only updates.
+'first' is the first prediction of all regions, without the backbone. 'One scribble' is the median time of fullseg's
+update after one more scribble; 95 % of the updates are below the next column. 'Everything anew' computes all regions
+again. Memory is the peak of a process that only updates.
 
 {scaling}
 
