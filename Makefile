@@ -1,7 +1,12 @@
-# One target per task; `make` lists them. Options: EXPERIMENT=name below experiments/, DATA=folder of the data set,
-# SET="key=value ..." for any option (fullseg train --help lists them), RUNS="folder ..." for the report,
-# SWEEP=name below sweeps/ (EXPERIMENT= replaces the experiment in it) and JOBS=cells that run at once,
-# IMAGES=folder and CHECKPOINT=experiment, run folder or file for the annotator, COMPARE=1 for the benchmark.
+# One target per task; `make` lists them. Variables:
+#   EXPERIMENT=name         YAML below experiments/; in a sweep it replaces the sweep's experiment
+#   DATA=folder             folder of the data set
+#   SET="key=value ..."     any options; fullseg train --help lists them
+#   RUNS="folder ..."       runs of the report
+#   SWEEP=name, JOBS=n      YAML below sweeps/; number of cells that run at once
+#   IMAGES=folder           images for the annotator
+#   CHECKPOINT=name         experiment, run folder or file of the annotator's model
+#   COMPARE=1               compare the benchmark with the last results
 EXPERIMENT ?= default
 DATA ?=
 SET ?=
@@ -13,7 +18,7 @@ CHECKPOINT ?=
 COMPARE ?=
 PYTHON ?= python3
 
-# The active conda environment (see environment.yml), else a .venv of the project's own.
+# The active conda environment, which environment.yml makes; without one, the project's own .venv.
 ifeq ($(filter-out base,$(CONDA_DEFAULT_ENV)),)
 RUN := .venv/bin/python
 ENV := .venv/installed
@@ -42,7 +47,7 @@ lint: $(ENV)  ## ruff (lint, format) and mypy --strict
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
-test: $(ENV)  ## run all tests, a file per core at a time
+test: $(ENV)  ## run all tests, one file per core at a time
 	$(RUN) -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 train: $(ENV)  ## train EXPERIMENT=default [DATA=folder] [SET="key=value ..."]
@@ -51,15 +56,15 @@ train: $(ENV)  ## train EXPERIMENT=default [DATA=folder] [SET="key=value ..."]
 study: $(ENV)  ## let the simulated annotator correct the evaluation set with EXPERIMENT's newest run [DATA=] [SET=]
 	$(RUN) -m fullseg study experiments/$(EXPERIMENT).yaml $(if $(DATA),data.root='$(DATA)') $(SET)
 
-sweep: $(ENV)  ## run all cells of SWEEP=loss_sharing on this machine, or go on [EXPERIMENT=] [DATA=] [SET=] [JOBS=cells at once]
+sweep: $(ENV)  ## run all cells of SWEEP=loss_sharing that are not done yet, on this machine [EXPERIMENT=] [DATA=] [SET=] [JOBS=cells at once]
 	$(RUN) -m fullseg sweep $(if $(filter %.yaml,$(SWEEP)),$(SWEEP),sweeps/$(SWEEP).yaml) $(if $(DATA),data.root='$(DATA)') $(SET) \
 		$(if $(filter command environment,$(origin EXPERIMENT)),--experiment experiments/$(EXPERIMENT).yaml) $(if $(JOBS),--jobs $(JOBS))
 
-report: $(ENV)  ## make one HTML page of RUNS="folder ..." (default: the newest of EXPERIMENT)
+report: $(ENV)  ## make one HTML page of RUNS="folder ..." (default: EXPERIMENT's newest run)
 	$(RUN) -m fullseg report $(RUNS)
 
 annotate: $(ENV)  ## segment IMAGES=folder by hand, in the browser (default: embedded scenes) [CHECKPOINT=run, default: the newest]
 	$(RUN) -m fullseg annotate $(if $(IMAGES),'$(IMAGES)') $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)')
 
-bench: $(ENV)  ## time corrections with fullseg and others (SAM: pip install -e '.[bench]'); COMPARE=1 compares with the last results
+bench: $(ENV)  ## time corrections with fullseg and others (SAM needs pip install -e '.[bench]') [COMPARE=1: compare with the last results]
 	$(RUN) benchmarks/bench.py $(if $(COMPARE),--compare)

@@ -184,18 +184,19 @@ TEXT = """# Benchmarks: the last results
 
 ## One image of 640 x 480 px with 15 regions
 
-Medians and (quartiles) over runs in turn, with random weights. 'x fullseg' is the time for one scribble as a multiple
-of fullseg's in the same run. GFLOP and MB are counted in one update with 15 new scribbles; the columns beside them say
-how long these would take at the measured peaks. MB counts inputs and outputs of all operations, so an update can be
-faster where caches hold them. Memory is that of the whole process at its peak. Mask R-CNN takes no scribbles; its mask
-branch runs on the same boxes. SAM's prompts are the same points.
+Times are medians, with quartiles in brackets. All programs run in turn, with random weights. 'x fullseg' is the time
+for one scribble divided by fullseg's time. GFLOP and MB are counted in one update with 15 new scribbles; the columns
+beside them say how long this work would take at the measured peaks. MB counts inputs and outputs of all operations; an
+update is faster than that if caches hold them. Memory is the peak of the whole process. Mask R-CNN takes no scribbles;
+its mask branch runs on the same boxes. SAM gets the same points as prompts.
 
 {table}
 
 ## Cost against the number of regions and the size of the image
 
-The time of fullseg for one scribble more, the time to compute everything anew, and the memory of a process that does
-only the former.
+'first' is the first prediction of all regions, without the backbone. 'One scribble' is the median time of fullseg's
+update after one more scribble; 95 % of the updates are below the next column. 'Everything anew' computes all regions
+again. Memory is the peak of a process that only updates.
 
 {scaling}
 

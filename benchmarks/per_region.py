@@ -228,9 +228,10 @@ def main() -> None:
 TEXT = """# The cost of a region (paper, Sec. 6)
 
 `{command}` writes this file. {machine}; torch {torch}; commit {commit}. One image of 640 x 480
-px, random weights, fp32, ResNet-101; networks as in experiments/table1. Kept in training: bytes that the forward pass
-of one image keeps for the backward pass, weights not counted. A round of corrections: every region gets one scribble
-more, then the image is segmented again where it has changed. In brackets: not run, but extrapolated along a line.
+px, random weights, fp32, ResNet-101; the networks are those of experiments/table1. 'Kept in training' is the memory
+that the forward pass of one image keeps for the backward pass, without the weights. In 'a round of corrections' every
+region gets one more scribble, and the changed parts of the image are segmented again. Values in brackets were not
+measured: they are extrapolated along a line.
 
 {table}
 
