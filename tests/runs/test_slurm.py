@@ -154,7 +154,7 @@ def test_usr1_requeues_and_the_job_ends_as_an_uninterrupted_one(cluster: Cluster
     log = cluster.wait(job)
     assert cluster.state(job) == "COMPLETED", log
     assert log.count("SIGUSR1: stopping after this step.") == 1
-    assert f"job {job} is in the queue again and goes on from there" in log
+    assert f"job {job} is queued again and will go on from there" in log
     assert log.count("run folder") == 1
     first = tmp_path / "default" / f"slurm-{whole}"
     assert weights(folder) == weights(first)
@@ -186,6 +186,6 @@ def test_a_sweep_goes_on_after_its_time_is_up(cluster: Cluster, tmp_path: Path) 
     subprocess.run(["scancel", "--batch", "--signal=USR1", job], env=cluster.environment, check=True)
     log = cluster.wait(job)
     assert cluster.state(job) == "COMPLETED", log
-    assert "Stopped: 0 of 2 cells are done. The same command goes on from here" in log
+    assert "Stopped: 0 of 2 cells are done. The same command goes on" in log
     assert "two: 2 of 2 cells" in log
     assert [cell.read_text().count("resume=") > 0 for cell in sorted(place.glob("*/log.txt"))] == [False, True]
