@@ -62,7 +62,7 @@ def test_one_pixel_is_an_image(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_refused_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "text.png").write_text("hello")
-    with pytest.raises(ImageError, match=r"text.png is no image that can be read"):
+    with pytest.raises(ImageError, match=r"text.png is not an image that can be read"):
         read_image(tmp_path / "text.png")
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "whole.png")

@@ -159,11 +159,11 @@ def test_time_is_kept_by_kind_of_action(client: TestClient, tmp_path: Path) -> N
     [
         ("GET", "/api/images/9", None, 400, "there are 3 images"),
         ("GET", "/api/images/-1", None, 400, "whole number"),
-        ("GET", "/api/images/2", None, 415, "broken.jpg is no image"),
-        ("GET", "/api/images/2/pixels", None, 415, "broken.jpg is no image"),
+        ("GET", "/api/images/2", None, 415, "broken.jpg is not an image"),
+        ("GET", "/api/images/2/pixels", None, 415, "broken.jpg is not an image"),
         ("GET", "/api/images/0/labels", None, 400, "revision=None"),
-        ("POST", "/api/images/0/actions", "[]", 400, "no json object"),
-        ("POST", "/api/images/0/actions", "{", 400, "no json"),
+        ("POST", "/api/images/0/actions", "[]", 400, "not a JSON object"),
+        ("POST", "/api/images/0/actions", "{", 400, "not JSON"),
         ("POST", "/api/images/0/actions", '{"revision": true}', 400, "revision=True"),
         ("POST", "/api/images/0/actions", '{"revision": 0, "seconds": 1e999}', 400, "seconds=inf"),
         (

@@ -102,7 +102,7 @@ def test_kill_9_loses_nothing_acknowledged(tmp_path: Path) -> None:
 def test_an_image_of_another_size_is_refused(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j")
     journal.open_image("a.png", SIZE)
-    with pytest.raises(JournalError, match="was annotated at 40 x 30 pixels and is 8 x 9 now"):
+    with pytest.raises(JournalError, match="was annotated at 40 x 30 pixels but has 8 x 9 now"):
         journal.open_image("a.png", (9, 8))
 
 
@@ -126,7 +126,7 @@ def test_a_full_disk_is_named_and_what_was_acknowledged_stays(tmp_path: Path) ->
     journal._connection.execute(f"PRAGMA max_page_count = {pages}")
     long = {"region": 1, "points": [[0.123456789, 1.5]] * 5000}
     with pytest.raises(
-        JournalError, match=r"journal.sqlite cannot be written: .*full; the action is not done: make room"
+        JournalError, match=r"journal.sqlite cannot be written: .*full; the action was not done: make room"
     ):
         journal.append("a.png", 1, read_action({"kind": "scribbles", "strokes": [long]}), 1.0)
     journal._connection.execute(f"PRAGMA max_page_count = {pages + 1000}")

@@ -169,5 +169,5 @@ def test_a_way_too_long_to_draw_is_refused() -> None:
     history = History((Work(SIZE),)).after(read_action({"kind": "add", "points": BOX}))
     stroke = {"region": 1, "points": [[0, 0], [SIZE[1] - 1, SIZE[0] - 1]] * 10_000}
     content = {"kind": "scribbles", "strokes": [stroke, stroke, stroke]}
-    with pytest.raises(ActionError, match=r"strokes: \d+ px together, more than 1000000"):
+    with pytest.raises(ActionError, match=r"strokes: they are \d+ px long together, more than 1000000"):
         history.after(read_action(content))

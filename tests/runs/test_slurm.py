@@ -154,7 +154,7 @@ def test_usr1_requeues_and_the_job_ends_as_an_uninterrupted_one(cluster: Cluster
     log = cluster.wait(job)
     assert cluster.state(job) == "COMPLETED", log
     assert log.count("SIGUSR1: stopping after this step.") == 1
-    assert f"job {job} is in the queue again and goes on from there" in log
+    assert f"job {job} is queued again and will go on from there" in log
     assert log.count("run folder") == 1
     first = tmp_path / "default" / f"slurm-{whole}"
     assert weights(folder) == weights(first)

@@ -128,7 +128,7 @@ def test_a_job_that_is_not_put_into_the_queue_again_has_failed(
     stop = stopping.interrupted(tmp_path, signal.SIGUSR1)
     assert asked == [["scontrol", "requeue", "12"]]
     assert stop.status == (128 + signal.SIGUSR1 if refused else 0)
-    assert ("job 12 is in the queue again" in str(stop)) != refused
+    assert ("job 12 is queued again" in str(stop)) != refused
     assert ("presently disabled" in capsys.readouterr().err) == refused
 
 
