@@ -65,7 +65,7 @@ def draw_panels(
     image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
     prediction, truth = (regions.repeat(scale, axis=0).repeat(scale, axis=1) for regions in (prediction, truth))
     marked = image.copy()
-    _mark_points(marked, points * scale, colours)
+    _mark_points(marked, (points + 0.5) * scale - 0.5, colours)  # points are pixel centres
     return _row([image, marked, overlay(image, prediction, colours), overlay(image, truth, colours)])
 
 

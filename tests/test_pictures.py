@@ -67,5 +67,6 @@ def test_four_panels_of_a_readable_size() -> None:
     assert picture.shape == (41 * scale, 4 * 60 * scale + 3 * MARGIN, 3)
     panels = [picture[:, k * (60 * scale + MARGIN) :][:, : 60 * scale] for k in range(4)]
     assert (panels[0] == 100).all()
-    np.testing.assert_array_equal(panels[1][5 * scale, 29 * scale], region_colours(2)[0])
+    middle = scale // 2  # of an enlarged pixel: a point is its centre
+    np.testing.assert_array_equal(panels[1][5 * scale + middle, 29 * scale + middle], region_colours(2)[0])
     np.testing.assert_array_equal(panels[2][100, 100], panels[3][100, 40 * scale])  # prediction and truth are swapped

@@ -112,5 +112,5 @@ def test_a_gpu_is_named_with_its_software(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_damaged_environment_is_named(tmp_path: Path) -> None:
     path = tmp_path / "environment.txt"
     path.write_text("commit: abc\n")
-    with pytest.raises(ConfigError, match=r"environment.txt is damaged: no val_hash, no packages in it; put it back"):
+    with pytest.raises(ConfigError, match=r"environment.txt is damaged: no val_hash, no packages in it; restore"):
         read_environment(path)

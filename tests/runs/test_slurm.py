@@ -186,6 +186,6 @@ def test_a_sweep_goes_on_after_its_time_is_up(cluster: Cluster, tmp_path: Path) 
     subprocess.run(["scancel", "--batch", "--signal=USR1", job], env=cluster.environment, check=True)
     log = cluster.wait(job)
     assert cluster.state(job) == "COMPLETED", log
-    assert "Stopped: 0 of 2 cells are done. The same command goes on from here" in log
+    assert "Stopped: 0 of 2 cells are done. The same command goes on" in log
     assert "two: 2 of 2 cells" in log
     assert [cell.read_text().count("resume=") > 0 for cell in sorted(place.glob("*/log.txt"))] == [False, True]
