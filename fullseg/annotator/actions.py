@@ -15,7 +15,7 @@ Point = tuple[Coordinate, Coordinate]  # (x, y) in pixels of the image as the ne
 ExtremePoints = tuple[Point, Point, Point, Point]  # left, top, right, bottom
 RegionId = Annotated[int, Field(ge=1, le=2**31)]
 Name = Annotated[str, Field(max_length=LONGEST_NAME)]
-Category = Annotated[int, Field(ge=0, le=2**31)]  # id of a category
+CategoryId = Annotated[int, Field(ge=0, le=2**31)]
 Mask = Annotated[str, Field(max_length=LONGEST_MASK)]  # the text that ``segmentation.encode_mask`` makes of pixels
 
 
@@ -45,7 +45,7 @@ class Add(_Action):
     kind: Literal["add"] = "add"
     points: ExtremePoints
     name: Name = ""
-    category: Category | None = None
+    category: CategoryId | None = None
 
 
 class Move(_Action):
@@ -84,7 +84,7 @@ class Describe(_Action):
     kind: Literal["describe"] = "describe"
     region: RegionId
     name: Name
-    category: Category | None
+    category: CategoryId | None
 
 
 class Reorder(_Action):
@@ -140,7 +140,7 @@ class Imported(_Action):
 
     points: ExtremePoints
     name: Name = ""
-    category: Category | None = None
+    category: CategoryId | None = None
     mask: Mask
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +11,10 @@ from fullseg.annotator.actions import LONGEST_NAME, ActionError, is_text
 from fullseg.annotator.store import Journal
 from fullseg.annotator.work import Work
 from fullseg.errors import DataError
+from fullseg.types import Category
 
 UNNAMED = "region"  # category of regions without a class, if the model does not guess one
 UNNAMED_ID = 10_000  # its id, above all ids in common lists; typed-in categories get the ids after it
-
-Category = dict[str, Any]  # id, name and isthing
 
 
 class Categories:
@@ -40,7 +38,7 @@ class Categories:
 
     def check(self, category: int) -> None:
         """Raise ActionError if no category has this id."""
-        if category not in {known["id"] for known in self.known()}:
+        if category not in {known.id for known in self.known()}:
             raise ActionError(f"category {category}: there is no such category")
 
     def add(self, name: str, *, isthing: bool) -> Category:
@@ -55,27 +53,27 @@ class Categories:
         if not 0 < len(name) <= LONGEST_NAME:
             raise ActionError(f"category: its name needs 1 to {LONGEST_NAME} characters, not {len(name)}")
         known = self.known()
-        if name.casefold() in {category["name"].casefold() for category in known}:
+        if name.casefold() in {category.name.casefold() for category in known}:
             raise ActionError(f"category {name!r}: there is one of that name already")
-        number = max([UNNAMED_ID, *(int(category["id"]) for category in known)]) + 1
-        self._journal.add_category(number, name, isthing=isthing)
-        return {"id": number, "name": name, "isthing": int(isthing)}
+        added = Category(max([UNNAMED_ID, *(category.id for category in known)]) + 1, name, isthing)
+        self._journal.add_category(added)
+        return added
 
     def ids(self, work: Work, classes: NDArray[np.int64]) -> list[int]:
         """Return each region's category id: the person's, else the model's guess, else that of unnamed ones."""
-        guesses = [int(self._of_model[index]["id"]) if self._guesses else UNNAMED_ID for index in classes]
+        guesses = [self._of_model[index].id if self._guesses else UNNAMED_ID for index in classes]
         chosen = [region.category for region in work.regions]
         return [guess if own is None else own for own, guess in zip(chosen, guesses, strict=True)]
 
     def classes(self, work: Work) -> dict[int, int]:
         """Return the model's classes that the person gave to regions, by place of the region in the work."""
-        of_model = {category["id"]: index for index, category in enumerate(self._of_model)} if self._guesses else {}
-        chosen = [of_model.get(region.category) for region in work.regions]
-        return {place: index for place, index in enumerate(chosen) if index is not None}
+        of_model = {category.id: index for index, category in enumerate(self._of_model)} if self._guesses else {}
+        chosen = {place: region.category for place, region in enumerate(work.regions)}
+        return {place: of_model[own] for place, own in chosen.items() if own is not None and own in of_model}
 
     def exported(self) -> list[Category]:
         """Return all categories for an export, with the one for unnamed regions if the model guesses no classes."""
-        unnamed = [] if self._guesses else [{"id": UNNAMED_ID, "name": UNNAMED, "isthing": 1}]
+        unnamed = [] if self._guesses else [Category(UNNAMED_ID, UNNAMED, isthing=True)]
         return [*self.known(), *unnamed]
 
 
@@ -96,7 +94,7 @@ def read_categories(path: Path) -> list[Category]:
         raise DataError(f'--categories {path}: expected {{"categories": [{{"id": 1, "name": "dog", "isthing": 1}}]}}')
     categories = [_category(path, entry) for entry in listed]
     for key in ("id", "name"):
-        values = [category[key] for category in categories]
+        values = [getattr(category, key) for category in categories]
         if len(set(values)) < len(values):
             twice = next(value for value in values if values.count(value) > 1)
             raise DataError(f"--categories {path}: two categories have the {key} {twice!r}")
@@ -106,10 +104,10 @@ def read_categories(path: Path) -> list[Category]:
 def _category(path: Path, entry: object) -> Category:
     fields = entry if isinstance(entry, dict) else {}
     number, name, isthing = fields.get("id"), fields.get("name"), fields.get("isthing", 1)
-    whole = type(number) is int and 0 <= number < 1 << 31
-    if not whole or not isinstance(name, str) or not name or isthing not in (0, 1):
+    named = isinstance(name, str) and name != ""
+    if type(number) is not int or not 0 <= number < 1 << 31 or not named or isthing not in (0, 1):
         raise DataError(
             f"--categories {path}: {json.dumps(entry)[:100]}: a category needs a whole number as id, a name, and "
             "isthing 0 or 1 (1 if it is missing)"
         )
-    return {"id": number, "name": name, "isthing": int(isthing)}
+    return Category(number, str(name), bool(isthing))

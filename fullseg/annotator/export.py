@@ -13,7 +13,8 @@ from pycocotools import mask as coco_mask
 
 from fullseg.annotator.work import Work
 from fullseg.formats.atomic import replacing, write_json
-from fullseg.formats.panoptic_png import colour_of, segments_info, write_panoptic_png
+from fullseg.formats.panoptic_png import categories_as_json, segments_info, write_panoptic_png
+from fullseg.types import Category
 
 _PARTS = (("panoptic", "png"), ("labels", "png"), ("parts", "json"))
 MOST_LABELS = 255  # regions that an 8-bit label png can hold beside 0, which is VOID
@@ -64,13 +65,13 @@ def export_image(
     return Exported(len(segments), int(np.count_nonzero(full < 0)), [png, label, described])
 
 
-def collect(folder: Path, names: Iterable[str], categories: Sequence[dict[str, Any]]) -> list[Path]:
+def collect(folder: Path, names: Iterable[str], categories: Sequence[Category]) -> list[Path]:
     """Write ``panoptic.json`` and ``instances.json`` of all images that were exported so far.
 
     Args:
         folder: of all exports.
         names: of all images, in order. Images that were never exported are left out.
-        categories: with ``id``, ``name`` and ``isthing``.
+        categories: that the regions may have, in order.
     """
     paths = [path for name in names if (path := folder / "parts" / f"{name}.json").is_file()]
     parts = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
@@ -84,10 +85,10 @@ def collect(folder: Path, names: Iterable[str], categories: Sequence[dict[str, A
     ]
     instances = [(image["id"], one) for image, part in zip(images, parts, strict=True) for one in part["instances"]]
     numbered = [{"id": number, "image_id": image, **one} for number, (image, one) in enumerate(instances, start=1)]
-    coloured = [{"color": colour_of(index), **category} for index, category in enumerate(categories)]
+    described = categories_as_json(categories)
     written = []
     for file, annotations in (("panoptic.json", panoptic), ("instances.json", numbered)):
-        write_json(folder / file, {"images": images, "annotations": annotations, "categories": coloured}, indent=None)
+        write_json(folder / file, {"images": images, "annotations": annotations, "categories": described}, indent=None)
         written.append(folder / file)
     return written
 

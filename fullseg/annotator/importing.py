@@ -12,6 +12,8 @@ from PIL import Image
 
 from fullseg.annotator.actions import MOST_REGIONS, ExtremePoints, Import, Imported
 from fullseg.annotator.segmentation import encode_mask
+from fullseg.formats.panoptic_png import decode_ids
+from fullseg.types import Category
 
 
 class ImportedError(ValueError):
@@ -24,7 +26,7 @@ def read_panoptic(
     name: str,
     full_size: tuple[int, int],
     size: tuple[int, int],
-    categories: Sequence[Mapping[str, Any]],
+    categories: Sequence[Category],
 ) -> tuple[Import, list[str]]:
     """Read one image's partition.
 
@@ -32,7 +34,7 @@ def read_panoptic(
     pixels. Crowd segments become VOID.
 
     Args:
-        png: the panoptic png, id = R + 256 G + 65536 B.
+        png: bytes of the panoptic png.
         described: content of the panoptic json, or only its annotation of this image.
         name: of the image.
         full_size: (H, W) of the image file. The png must have it, too.
@@ -72,6 +74,7 @@ def read_panoptic(
 
 
 def _read_ids(png: bytes, size: tuple[int, int]) -> NDArray[np.int32]:
+    """Return the ids (H, W) in a png, after its header was checked: a small file may claim to be a huge image."""
     try:
         with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
             if (image.height, image.width) != size:
@@ -79,12 +82,14 @@ def _read_ids(png: bytes, size: tuple[int, int]) -> NDArray[np.int32]:
                 raise ImportedError(f"the png is {found} pixels, the image {size[1]} x {size[0]}")
             if image.mode not in ("RGB", "RGBA"):
                 raise ImportedError(f"the png's pixels are {image.mode}, COCO panoptic writes RGB")
-            rgb = np.asarray(image.convert("RGB"), np.int32)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, ImportedError):
             raise
         raise ImportedError(f"the png cannot be read: {error}") from error
-    return rgb[..., 0] + 256 * rgb[..., 1] + 65536 * rgb[..., 2]
+    ids = decode_ids(png)
+    if ids is None:
+        raise ImportedError("the png cannot be read: it is damaged")
+    return ids.astype(np.int32)  # cv2.resize takes no uint32
 
 
 def _find(described: object, name: str) -> tuple[Mapping[str, Any], dict[Any, str]]:
@@ -116,11 +121,11 @@ def _segments(annotation: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
     return dict(zip(ids, segments, strict=True))
 
 
-def _category(number: object, names: Mapping[Any, str], categories: Sequence[Mapping[str, Any]]) -> int | None:
+def _category(number: object, names: Mapping[Any, str], categories: Sequence[Category]) -> int | None:
     wanted = names.get(number) if isinstance(number, int) else None
     for category in categories:
-        if (category["name"] == wanted) if names else (category["id"] == number):
-            return int(category["id"])
+        if (category.name == wanted) if names else (category.id == number):
+            return category.id
     return None
 
 

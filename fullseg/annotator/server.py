@@ -4,7 +4,7 @@ import base64
 import io
 import json
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from fullseg.annotator.images import ImageError, for_browser, read_thumbnail
 from fullseg.annotator.importing import ImportedError
 from fullseg.annotator.store import ConflictError, JournalError
 from fullseg.annotator.workspace import Open, StaleError, Workspace
+from fullseg.types import Category
 
 STATIC = Path(__file__).parent / "static"
 THUMBNAIL = 160  # px along the longer side
@@ -86,7 +87,7 @@ class _Api:
             {"name": name, "key": self.workspace.key(name), "regions": regions, "done": done}
             for name, regions, done in self.workspace.progress()
         ]
-        return {"images": images, "categories": self.workspace.categories.known()}
+        return {"images": images, "categories": categories_as_plain(self.workspace.categories.known())}
 
     async def times(self, _: Request) -> Response:
         """Return the time that the person took, by image and kind of action."""
@@ -100,7 +101,7 @@ class _Api:
         if not isinstance(name, str) or not isinstance(isthing, bool):
             raise RequestError("a category needs a name, and isthing true or false")
         added = await run_in_threadpool(self.workspace.categories.add, name, isthing=isthing)
-        return JSONResponse({"id": added["id"], "categories": self.workspace.categories.known()})
+        return JSONResponse({"id": added.id, "categories": categories_as_plain(self.workspace.categories.known())})
 
     async def state(self, request: Request) -> Response:
         """Return the newest state of one image."""
@@ -172,6 +173,11 @@ class _Api:
         if key is not None and key != self.workspace.key(name):
             raise ConflictError(f"image {number} is not the file that it was when the page was opened: reload the page")
         return name
+
+
+def categories_as_plain(categories: Iterable[Category]) -> list[dict[str, Any]]:
+    """Return categories for the page; ``isthing`` is 0 or 1, as in COCO's JSON."""
+    return [{"id": one.id, "name": one.name, "isthing": int(one.isthing)} for one in categories]
 
 
 def state_as_plain(name: str, opened: Open) -> dict[str, Any]:

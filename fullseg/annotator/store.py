@@ -5,9 +5,10 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fullseg.annotator.actions import Action, read_action
+from fullseg.types import Category
 
 FORMAT = 1  # version of the journal's format, kept as SQLite's user_version
 TABLES = """
@@ -142,19 +143,19 @@ class Journal:
         with self._lock:
             return self._connection.execute(query).fetchall()
 
-    def categories(self) -> list[dict[str, Any]]:
+    def categories(self) -> list[Category]:
         """Return the typed-in categories, oldest first."""
         with self._lock:
             rows = self._connection.execute("SELECT id, name, isthing FROM category ORDER BY id").fetchall()
-        return [dict(zip(("id", "name", "isthing"), row, strict=True)) for row in rows]
+        return [Category(number, name, bool(isthing)) for number, name, isthing in rows]
 
-    def add_category(self, number: int, name: str, *, isthing: bool) -> None:
+    def add_category(self, category: Category) -> None:
         """Write a category; raise ConflictError if its id is taken."""
         try:
             with self._lock:
-                self._connection.execute("INSERT INTO category VALUES (?, ?, ?)", (number, name, int(isthing)))
+                self._connection.execute("INSERT INTO category VALUES (?, ?, ?)", category)
         except sqlite3.IntegrityError as error:
-            raise ConflictError(f"category {number}: another one was added meanwhile: try again") from error
+            raise ConflictError(f"category {category.id}: another one was added meanwhile: try again") from error
 
     def revision(self, name: str) -> int:
         """Return the number of actions on one image."""

@@ -3,8 +3,9 @@
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from fullseg.annotator.store import ConflictError, Journal
 from fullseg.annotator.work import History, Work
 from fullseg.errors import DataError
 from fullseg.model.predictor import Predictor
+from fullseg.types import Category
 
 MOST_OPEN = 8  # images kept in memory; the journal has all
 
@@ -43,14 +45,14 @@ class Workspace:
         folder: of the images.
         out: folder of the journal and the exports.
         predictor: the model.
-        categories: to choose from, each with ``id``, ``name`` and ``isthing``; None: the model's.
+        categories: to choose from; None: the model's.
 
     Raises:
         DataError: if the folder holds no image.
         JournalError: if the journal in ``out`` cannot be used.
     """
 
-    def __init__(self, folder: Path, out: Path, predictor: Predictor, categories: list[dict[str, Any]] | None) -> None:
+    def __init__(self, folder: Path, out: Path, predictor: Predictor, categories: Sequence[Category] | None) -> None:
         self.folder = folder
         self.out = out
         exports = out / "export" if folder.is_relative_to(out) else out
@@ -60,8 +62,7 @@ class Workspace:
         self._known = frozenset(self.names)
         self._predictor = predictor
         self.journal = Journal(out / "journal.sqlite")
-        of_model = [{**category._asdict(), "isthing": int(category.isthing)} for category in predictor.categories]
-        self.categories = Categories(categories, of_model, self.journal)
+        self.categories = Categories(categories, predictor.categories, self.journal)
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._progress: dict[str, tuple[int, int, bool]] = {}  # by image: revision, number of regions, done
         self._work = threading.RLock()  # guards the histories
@@ -216,7 +217,7 @@ class Workspace:
         opened, found = self.labels(name, revision)
         ids = self.categories.ids(opened.history.work, found.classes)
         categories = self.categories.exported()
-        things = {category["id"] for category in categories if category["isthing"]}
+        things = {category.id for category in categories if category.isthing}
         folder = self.out / "export"
         work = opened.history.work
         with self._exports:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from fullseg.errors import DataError
 from fullseg.formats.locks import locked
-from fullseg.formats.panoptic_png import colour_of, segments_info, write_panoptic_png
+from fullseg.formats.panoptic_png import categories_as_json, segments_info, write_panoptic_png
 from fullseg.types import VOID, Category
 
 
@@ -118,8 +118,7 @@ def _write_samples(folder: Path, categories: Sequence[Category], samples: Iterab
             images[-1]["annotator"] = int(sample.annotator)  # JSON cannot hold numpy numbers
         if sample.median is not None:
             images[-1]["median"] = bool(sample.median)
-    described = [_category(index, category) for index, category in enumerate(categories)]
-    return {"images": images, "annotations": annotations, "categories": described}
+    return {"images": images, "annotations": annotations, "categories": categories_as_json(categories)}
 
 
 def _write_image(path: Path, sample: NewSample) -> None:
@@ -141,11 +140,6 @@ def _write_png(path: Path, sample: NewSample, categories: Sequence[Category]) ->
         raise ValueError(f"{_name(sample)}: regions {low} .. {high}, but {len(sample.classes)} classes")
     write_panoptic_png(path, sample.region_map)
     return segments_info(sample.region_map, [int(categories[index].id) for index in sample.classes])
-
-
-def _category(index: int, category: Category) -> dict[str, Any]:
-    color = colour_of(index)  # panopticapi requires one
-    return {"id": int(category.id), "name": category.name, "isthing": int(category.isthing), "color": color}
 
 
 def _name(sample: NewSample) -> str:

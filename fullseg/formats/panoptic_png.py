@@ -1,4 +1,7 @@
-"""One region map in COCO panoptic: a png of segment ids, and a list of segments in the JSON."""
+"""COCO panoptic of one region map: a png of segment ids, and what the JSON says of the segments and their categories.
+
+The png holds id = R + 256 G + 65536 B at every pixel, and 0 for VOID.
+"""
 
 import colorsys
 from collections.abc import Sequence
@@ -12,6 +15,7 @@ from PIL import Image
 from scipy import ndimage
 
 from fullseg.errors import DataError
+from fullseg.types import Category
 
 GOLDEN_RATIO = 0.618034  # hues that are multiples of it, modulo 1, lie far apart, however many there are
 
@@ -22,7 +26,7 @@ def colour_of(index: int) -> list[int]:
 
 
 def write_panoptic_png(path: Path, region_map: NDArray[np.int64]) -> None:
-    """Write a region map as a png of ids: id = region + 1 = R + 256 G + 65536 B, and 0 for VOID.
+    """Write a region map as a png of ids. The id of a region is region + 1.
 
     Args:
         path: of the png.
@@ -61,18 +65,34 @@ def segments_info(region_map: NDArray[np.int64], category_ids: Sequence[int]) ->
     return segments
 
 
-def read_ids(path: Path) -> NDArray[np.integer]:
-    """Return the segment ids in a png of COCO panoptic.
+def categories_as_json(categories: Sequence[Category]) -> list[dict[str, Any]]:
+    """Return the list ``categories`` of the JSON. The official panopticapi requires a colour per category."""
+    return [
+        {"id": int(one.id), "name": one.name, "isthing": int(one.isthing), "color": colour_of(index)}
+        for index, one in enumerate(categories)
+    ]
 
-    Returns:
-        (H, W) int, id = R + 256 G + 65536 B, 0 for VOID.
+
+def read_ids(path: Path) -> NDArray[np.integer]:
+    """Return the segment ids (H, W) in a png of COCO panoptic.
 
     Raises:
         DataError: if the file is missing or damaged.
     """
-    # OpenCV, not Pillow: it is three times as fast, and it noticed all of 150 flipped bits in a png.
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)  # (H, W, 3) BGR
-    if pixels is None:
+    ids = decode_ids(path.read_bytes()) if path.is_file() else None
+    if ids is None:
         raise DataError(f"{path} cannot be read (missing or damaged): download or write it again")
+    return ids
+
+
+def decode_ids(png: bytes) -> NDArray[np.integer] | None:
+    """Return the segment ids (H, W) in the bytes of a png, or None if they are damaged."""
+    if not png:
+        return None
+    # OpenCV, not Pillow: it is three times as fast, and it noticed all of 150 flipped bits in a png.
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(np.frombuffer(png, np.uint8), flags)  # (H, W, 3) BGR
+    if pixels is None:
+        return None
     ids: NDArray[np.integer] = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGBA).view("<u4")[..., 0]
     return ids & 0xFFFFFF

@@ -14,6 +14,7 @@ from fullseg.annotator.security import Guard
 from fullseg.annotator.server import make_app
 from fullseg.annotator.workspace import Workspace
 from fullseg.data.scenes import generate_scene
+from fullseg.types import Category
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -29,7 +30,7 @@ QUADS = [
 ]
 WIDE = [[10, 60], [90, 12], [170, 70], [100, 150]]  # left, top, right, bottom
 SMALL = [[120, 100], [160, 80], [210, 110], [165, 160]]
-CATEGORIES = [{"id": 3, "name": "dog", "isthing": 1}, {"id": 8, "name": "sky", "isthing": 0}]
+CATEGORIES = [Category(3, "dog", isthing=True), Category(8, "sky", isthing=False)]
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ from fullseg.annotator.categories import Categories, read_categories
 from fullseg.annotator.store import Journal
 from fullseg.annotator.work import Region, Work
 from fullseg.errors import DataError
+from fullseg.types import Category
 from tests.annotator.conftest import CATEGORIES
 
 POINTS = ((0.0, 0.0),) * 4
-OF_MODEL = [{"id": 11, "name": "cat", "isthing": 1}, {"id": 12, "name": "road", "isthing": 0}]
+OF_MODEL = [Category(11, "cat", isthing=True), Category(12, "road", isthing=False)]
 
 
 @pytest.fixture
@@ -37,11 +38,11 @@ def test_a_regions_category_is_the_persons_else_the_models_guess(journal: Journa
 def test_with_a_list_of_ones_own_there_is_no_guess(journal: Journal) -> None:
     categories = Categories(CATEGORIES, OF_MODEL, journal)
     assert categories.ids(work_of(None, 3), np.array([1, 1])) == [10_000, 3]
-    assert categories.exported() == [*CATEGORIES, {"id": 10_000, "name": "region", "isthing": 1}]
+    assert categories.exported() == [*CATEGORIES, Category(10_000, "region", isthing=True)]
 
 
 def test_a_category_of_the_model_is_a_class_that_picks_the_map(journal: Journal) -> None:
-    typed_in = Categories(None, OF_MODEL, journal).add("dog", isthing=True)["id"]
+    typed_in = Categories(None, OF_MODEL, journal).add("dog", isthing=True).id
     work = work_of(12, None, typed_in, 11)
     assert Categories(None, OF_MODEL, journal).classes(work) == {0: 1, 3: 0}
     assert Categories(CATEGORIES, OF_MODEL, journal).classes(work) == {}  # the ids of another list
@@ -51,7 +52,7 @@ def test_a_typed_in_category_stays_and_takes_no_id_that_an_export_may_have(journ
     categories = Categories(CATEGORIES, OF_MODEL, journal)
     unnamed = categories.ids(work_of(None), np.array([0]))
     added = [categories.add(" kite ", isthing=True), categories.add("mud", isthing=False)]
-    assert added == [{"id": 10_001, "name": "kite", "isthing": 1}, {"id": 10_002, "name": "mud", "isthing": 0}]
+    assert added == [Category(10_001, "kite", isthing=True), Category(10_002, "mud", isthing=False)]
     assert categories.ids(work_of(None), np.array([0])) == unnamed == [10_000]
     again = Categories(CATEGORIES, OF_MODEL, Journal(tmp_path / "journal.sqlite"))
     assert again.known() == [*CATEGORIES, *added]
@@ -71,7 +72,12 @@ def test_a_name_that_cannot_be_is_refused(journal: Journal, name: str, message: 
 
 def test_the_page_adds_one_and_gives_it(client: TestClient) -> None:
     answer = client.post("/api/categories", json={"name": "kite", "isthing": True})
-    assert answer.json() == {"id": 10_001, "categories": [*CATEGORIES, {"id": 10_001, "name": "kite", "isthing": 1}]}
+    assert answer.json()["id"] == 10_001
+    assert answer.json()["categories"] == [
+        {"id": 3, "name": "dog", "isthing": 1},
+        {"id": 8, "name": "sky", "isthing": 0},
+        {"id": 10_001, "name": "kite", "isthing": 1},
+    ]
     action = {"kind": "add", "points": [[0, 5], [5, 0], [12, 5], [5, 9]], "category": 10_001}
     assert client.post("/api/images/0/actions", json={"revision": 0, "action": action}).status_code == 200
     again = client.post("/api/categories", json={"name": "kite", "isthing": True})
@@ -84,8 +90,8 @@ def test_reads_coco_jsons_and_lists(tmp_path: Path, wrap: bool) -> None:
     listed = [{"id": 7, "name": "dog", "supercategory": "animal"}, {"id": 0, "name": "sky", "isthing": 0}]
     (tmp_path / "c.json").write_text(json.dumps({"images": [], "categories": listed} if wrap else listed))
     assert read_categories(tmp_path / "c.json") == [
-        {"id": 7, "name": "dog", "isthing": 1},
-        {"id": 0, "name": "sky", "isthing": 0},
+        Category(7, "dog", isthing=True),
+        Category(0, "sky", isthing=False),
     ]
 
 

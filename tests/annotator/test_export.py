@@ -17,9 +17,9 @@ from fullseg.annotator.actions import read_action
 from fullseg.annotator.export import collect, export_image
 from fullseg.annotator.work import History, Work
 from fullseg.data.coco_panoptic import CocoPanoptic
+from tests.annotator.conftest import CATEGORIES
 
 SIZE = (12, 16)
-CATEGORIES = [{"id": 3, "name": "dog", "isthing": 1}, {"id": 8, "name": "sky", "isthing": 0, "color": [1, 2, 3]}]
 QUAD = [[0, 5], [5, 0], [12, 5], [5, 9]]
 
 
