@@ -1,4 +1,4 @@
-"""Tiny models, trained once for all tests of a process, and studies of them."""
+"""Tiny models and their studies. They are trained once for all tests of a process."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ class Runs:
         return load_config(None, [*self.options, *overrides])
 
     def train(self, *overrides: str) -> "Result":
-        from fullseg.training.run import train  # Lightning takes seconds, which most test files do without
+        from fullseg.training.run import train  # Lightning takes seconds to import, and most tests do not need it
 
         return train(self.config(*overrides))
 

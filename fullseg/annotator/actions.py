@@ -1,4 +1,4 @@
-"""The actions that a person can do on one image, in the form that the browser sends and the journal keeps."""
+"""The actions that a person can do on one image. The browser sends them and the journal keeps them in this form."""
 
 from typing import Annotated, Any, Literal
 
@@ -71,7 +71,7 @@ class Delete(_Action):
 
 
 class Merge(_Action):
-    """Make one region of two; the first keeps its name and class."""
+    """Merge ``other`` into ``region``, which keeps its name and class."""
 
     kind: Literal["merge"] = "merge"
     region: RegionId
@@ -99,7 +99,7 @@ class Lock(_Action):
 
     kind: Literal["lock"] = "lock"
     region: RegionId
-    mask: Mask | None = None  # the server fills it with the pixels of that moment; what a browser sends is ignored
+    mask: Mask | None = None  # set by the server to the region's pixels; a mask from a browser is ignored
 
 
 class Unlock(_Action):
@@ -110,7 +110,7 @@ class Unlock(_Action):
 
 
 class Fill(_Action):
-    """Give pixels that no region's box covers to the nearest region, or leave them VOID again."""
+    """Give pixels that no region's box covers to the nearest region (``filled``), or make them VOID again."""
 
     kind: Literal["fill"] = "fill"
     filled: bool
@@ -162,7 +162,7 @@ def read_action(content: object) -> Action:
     """Check an action from a browser or from the journal.
 
     Args:
-        content: an action as plain values, ``kind`` and its fields.
+        content: the action's ``kind`` and fields as plain values.
 
     Raises:
         ActionError: if a field is wrong. The message names it and says why.

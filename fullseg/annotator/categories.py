@@ -14,16 +14,16 @@ from fullseg.errors import DataError
 from fullseg.types import Category
 
 UNNAMED = "region"  # category of regions without a class, if the model does not guess one
-UNNAMED_ID = 10_000  # its id, above all ids in common lists; typed-in categories get the ids after it
+UNNAMED_ID = 10_000  # its id, above the ids of common lists; typed-in categories get larger ids
 
 
 class Categories:
-    """All categories of one folder of images. Those that a person typed in are kept in the journal.
+    """All categories that the regions of a folder's images may have. The journal keeps those that a person typed in.
 
     Args:
-        given: categories of a file; None: the model's.
-        of_model: the model's categories. A guessed class is an index into them.
-        journal: of the folder of images.
+        given: categories from a file; None: the model's are used.
+        of_model: the model's categories. The model guesses a class as an index into them.
+        journal: the folder's journal.
     """
 
     def __init__(self, given: Sequence[Category] | None, of_model: Sequence[Category], journal: Journal) -> None:
@@ -49,30 +49,30 @@ class Categories:
         """
         name = name.strip()
         if not is_text(name):
-            raise ActionError("category: its name is no Unicode text")
+            raise ActionError("category: its name is not valid Unicode text")
         if not 0 < len(name) <= LONGEST_NAME:
             raise ActionError(f"category: its name needs 1 to {LONGEST_NAME} characters, not {len(name)}")
         known = self.known()
         if name.casefold() in {category.name.casefold() for category in known}:
-            raise ActionError(f"category {name!r}: there is one of that name already")
+            raise ActionError(f"category {name!r}: this name is taken already")
         added = Category(max([UNNAMED_ID, *(category.id for category in known)]) + 1, name, isthing)
         self._journal.add_category(added)
         return added
 
     def ids(self, work: Work, classes: NDArray[np.int64]) -> list[int]:
-        """Return each region's category id: the person's, else the model's guess, else that of unnamed ones."""
+        """Return a category id per region: the person's choice, else the model's guess, else ``UNNAMED_ID``."""
         guesses = [self._of_model[index].id if self._guesses else UNNAMED_ID for index in classes]
         chosen = [region.category for region in work.regions]
         return [guess if own is None else own for own, guess in zip(chosen, guesses, strict=True)]
 
     def classes(self, work: Work) -> dict[int, int]:
-        """Return the model's classes that the person gave to regions, by place of the region in the work."""
+        """Return the classes of the model that the person chose, by the region's index in the work."""
         of_model = {category.id: index for index, category in enumerate(self._of_model)} if self._guesses else {}
         chosen = {place: region.category for place, region in enumerate(work.regions)}
         return {place: of_model[own] for place, own in chosen.items() if own is not None and own in of_model}
 
     def exported(self) -> list[Category]:
-        """Return all categories for an export, with the one for unnamed regions if the model guesses no classes."""
+        """Return all categories for an export. If the model guesses no classes, one is for unnamed regions."""
         unnamed = [] if self._guesses else [Category(UNNAMED_ID, UNNAMED, isthing=True)]
         return [*self.known(), *unnamed]
 

@@ -17,11 +17,11 @@ from fullseg.formats.panoptic_png import categories_as_json, segments_info, writ
 from fullseg.types import Category
 
 _PARTS = (("panoptic", "png"), ("labels", "png"), ("parts", "json"))
-MOST_LABELS = 255  # regions that an 8-bit label png can hold beside 0, which is VOID
+MOST_LABELS = 255  # most regions that a label png of 8 bits can hold; 0 is VOID
 
 
 class Exported(NamedTuple):
-    """What the export of one image wrote."""
+    """The result of exporting one image."""
 
     segments: int
     unassigned: int  # pixels that are VOID
@@ -40,12 +40,12 @@ def export_image(
     """Write one image's panoptic png, label png and its part of the json files, each whole or not at all.
 
     Args:
-        folder: of all exports.
-        name: of the image, relative to the folder of images.
-        work: the image's regions.
-        region_map: (h, w) int64 as the page shows it: index into the work's regions, or VOID.
-        size: (H, W) of the image file. The map is enlarged to it; each pixel keeps one region or VOID.
-        category_ids: category of each of the work's regions.
+        folder: the folder of all exports.
+        name: the image's name, relative to the folder of images.
+        work: the state of the image, with N regions.
+        region_map: (h, w) int64, the labels that the page shows: region in [0, N), or VOID.
+        size: (H, W) of the image file. The map is enlarged to this size without new values.
+        category_ids: the category of each region.
         things: ids of the categories whose regions are written as instances.
     """
     full = cv2.resize(region_map.astype(np.int32), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT).astype(np.int64)
@@ -69,9 +69,9 @@ def collect(folder: Path, names: Iterable[str], categories: Sequence[Category]) 
     """Write ``panoptic.json`` and ``instances.json`` of all images that were exported so far.
 
     Args:
-        folder: of all exports.
-        names: of all images, in order. Images that were never exported are left out.
-        categories: that the regions may have, in order.
+        folder: the folder of all exports.
+        names: names of all images, in order. Images that were never exported are left out.
+        categories: all categories, in order.
     """
     paths = [path for name in names if (path := folder / "parts" / f"{name}.json").is_file()]
     parts = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
@@ -96,12 +96,12 @@ def collect(folder: Path, names: Iterable[str], categories: Sequence[Category]) 
 def write_times(
     folder: Path, progress: Iterable[tuple[str, int, bool]], seconds: Iterable[tuple[str, str, int, float]]
 ) -> Path:
-    """Write ``times.json``: the time that the annotation took, by image, kind of action and region.
+    """Write ``times.json``: the time that the annotation took per image, per kind of action and per region.
 
     Args:
-        folder: of all exports.
-        progress: per image: name, number of regions, whether it is done.
-        seconds: per image and kind of action: name, kind, number of actions, seconds.
+        folder: the folder of all exports.
+        progress: for each image its name, its number of regions, and whether it is done.
+        seconds: for each image and kind of action: name of the image, kind, number of actions, their seconds.
     """
     actions: dict[str, dict[str, dict[str, float]]] = {}
     for name, kind, count, took in seconds:

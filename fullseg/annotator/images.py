@@ -16,7 +16,7 @@ from fullseg.errors import DataError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 MOST_PIXELS = 100_000_000  # an image of 8000 x 8000 has 64 million
-SIDE = 1024  # px: most that the longer side of what the network sees, and of a region map, has
+SIDE = 1024  # px: the network sees images at most this long along the longer side, and region maps have this size
 
 
 class ImageError(ValueError):
@@ -34,9 +34,7 @@ def list_images(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise DataError(f"no folder {folder}")
     names = []
-    for parent, folders, files in os.walk(
-        folder
-    ):  # links to folders are not followed: they may lead out, or in circles
+    for parent, folders, files in os.walk(folder):  # it does not follow links to folders: they may lead in circles
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = (Path(parent, name) for name in files)
         names += [path.relative_to(folder).as_posix() for path in paths if _is_image(path, folder.resolve())]
@@ -66,14 +64,14 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def read_thumbnail(path: Path, side: int) -> NDArray[np.uint8]:
-    """Read a small version of an image: (h, w, 3) RGB, the longer side at most ``side`` pixels."""
+    """Read an image as (h, w, 3) RGB, reduced to at most ``side`` pixels along its longer side."""
     with _opened(path) as image:
         image.draft("RGB", (4 * side, 4 * side))  # decodes a JPEG at a fraction of its size, in a fraction of the time
         return shrink(_to_rgb(image), side)
 
 
 def for_browser(path: Path) -> tuple[bytes, str]:
-    """Return (bytes, media type) of an image that a browser shows with the pixels that ``read_image`` returns.
+    """Return (bytes, media type) of an image for a browser, which then shows the same pixels as ``read_image``.
 
     A JPEG that is upright and RGB or grey is sent as it is. All others are sent as PNG, which keeps every pixel.
     """
@@ -90,7 +88,7 @@ def for_browser(path: Path) -> tuple[bytes, str]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image file. Every error, also while it is read inside the block, becomes an ImageError."""
+    """Open an image file. Every error of reading, also inside the ``with`` block, becomes an ImageError."""
     try:
         with Image.open(path) as image:
             if image.width * image.height > MOST_PIXELS:
@@ -121,7 +119,7 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def shrink(image: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.uint8]:
-    """Return the image (h, w, 3) as the network sees it: the longer side at most ``side`` px, the other at least 1."""
+    """Reduce an image to (h, w, 3), as the network sees it: the longer side has at most ``side`` px."""
     height, width = image.shape[:2]
     scale = side / max(height, width)
     if scale >= 1:

@@ -1,4 +1,4 @@
-"""Imports of COCO panoptic partitions made elsewhere, to be corrected here."""
+"""Imports partitions in COCO panoptic that were made elsewhere, so that a person can correct them."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -30,19 +30,19 @@ def read_panoptic(
 ) -> tuple[Import, list[str]]:
     """Read one image's partition.
 
-    Regions are locked: they keep their pixels until a person unlocks them. Their extreme points are those of their
-    pixels. Crowd segments become VOID.
+    Each segment becomes a locked region, which keeps its pixels until a person unlocks it. The region's extreme points
+    follow from its pixels. Crowds become VOID.
 
     Args:
         png: bytes of the panoptic png.
         described: content of the panoptic json, or only its annotation of this image.
-        name: of the image.
-        full_size: (H, W) of the image file. The png must have it, too.
+        name: the image's name.
+        full_size: (H, W) of the image file. The png must have the same size.
         size: (h, w) of the image as the network sees it.
-        categories: those of this annotator. A segment's category is found by name, or by id if the json has no names.
+        categories: the annotator's. A segment's category is found by its name, or by its id if the json has no names.
 
     Returns:
-        The action, and sentences about what was left out.
+        The action, and one text for each thing that was left out.
 
     Raises:
         ImportedError: if a file is malformed or of another image, or if png and json do not agree.
@@ -117,7 +117,7 @@ def _segments(annotation: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
         raise ImportedError("the json's annotation has no segments_info")
     ids = [segment.get("id") for segment in segments]
     if not all(type(number) is int and 0 < number < 1 << 24 for number in ids) or len(set(ids)) < len(ids):
-        raise ImportedError("segments_info: every segment needs an id of its own in 1 .. 16777215")
+        raise ImportedError("segments_info: every segment needs an id of its own from 1 to 16777215")
     return dict(zip(ids, segments, strict=True))
 
 
@@ -130,7 +130,7 @@ def _category(number: object, names: Mapping[Any, str], categories: Sequence[Cat
 
 
 def _extremes(pixels: NDArray[np.bool_]) -> ExtremePoints:
-    """Return (x, y) of the middle pixel in a region's leftmost column, top row, rightmost column and bottom row."""
+    """Return a region's middle pixel (x, y) in its leftmost column, top row, rightmost column and bottom row."""
     rows, columns = np.nonzero(pixels)
     ends = []
     for along, value in ((columns, columns.min()), (rows, rows.min()), (columns, columns.max()), (rows, rows.max())):

@@ -1,4 +1,4 @@
-"""The guard before the server: who may send requests, and how large. It is plain ASGI and sees each request first."""
+"""The guard in front of the server. It refuses requests of the wrong sender or size before the server sees them."""
 
 import hmac
 from collections.abc import Sequence
@@ -31,8 +31,8 @@ class Guard:
 
     Args:
         app: the application behind the guard.
-        hosts: host names, without port, under which the server answers. Empty: any, which needs a token.
-        token: that the first request must have as ``?token=``; None if no token is needed.
+        hosts: host names, without port, under which the server answers. Empty: all names, which needs a token.
+        token: the token that the first request must have as ``?token=``; None if no token is needed.
     """
 
     def __init__(self, app: ASGIApp, *, hosts: Sequence[str], token: str | None) -> None:

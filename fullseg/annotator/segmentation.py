@@ -1,4 +1,4 @@
-"""From a state of the work to a label for each pixel, and to the regions that the model is least sure of."""
+"""Asks the model for the label of each pixel, and for how sure it is of each region."""
 
 import base64
 import zlib
@@ -30,10 +30,10 @@ def segment(predictor: Predictor, work: Work, classes: Mapping[int, int]) -> Seg
     Args:
         predictor: after ``set_image`` with the image of this work.
         work: all regions. Locked regions keep exactly their pixels.
-        classes: the model's classes that the person gave to regions, by place of the region in the work.
+        classes: the classes of the model that the person chose, by the region's index in the work.
 
     Returns:
-        The labels. VOID is filled if the work says so.
+        The model's answer. VOID pixels are filled if ``work.filled``.
 
     Raises:
         ValueError: if a locked region's mask is not of the image's size.
@@ -54,10 +54,10 @@ def segment(predictor: Predictor, work: Work, classes: Mapping[int, int]) -> Seg
 def expected_iou(
     region_map: NDArray[np.int64], certainty: NDArray[np.float32], expected_areas: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Return the IoU (N,) that the model expects of each region, from its own probabilities.
+    """Return the IoU (N,) that the model expects of each region.
 
-    A correction raises a region's IoU with the truth (importance of an error, paper, Sec. 4.2). The truth is unknown
-    here, so the model's probabilities take its place.
+    The importance of an error is how much its correction raises the IoU with the truth (paper, Sec. 4.2). The truth is
+    unknown here, so the model's probabilities take its place.
 
     Args:
         region_map: (H, W) in [0, N) or VOID.
@@ -74,7 +74,7 @@ def expected_iou(
 
 
 def fill(region_map: NDArray[np.int64], regions: list[int]) -> NDArray[np.int64]:
-    """Give each VOID pixel to the nearest of some regions. Without any pixel of theirs it stays VOID.
+    """Give each VOID pixel to the nearest of some regions. If these have no pixel at all, VOID pixels stay VOID.
 
     Args:
         region_map: (H, W), region in [0, N) or VOID.
@@ -89,12 +89,12 @@ def fill(region_map: NDArray[np.int64], regions: list[int]) -> NDArray[np.int64]
 
 
 def encode_mask(pixels: NDArray[np.bool_]) -> str:
-    """Return a mask (H, W) as text: its bits row by row, compressed, in base64."""
+    """Encode a mask (H, W) as text: its bits row by row, compressed, in base64."""
     return base64.b64encode(zlib.compress(np.packbits(pixels).tobytes())).decode("ascii")
 
 
 def decode_mask(text: str, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return the mask (H, W) in a text of ``encode_mask``; raise ValueError if it has another size or is damaged."""
+    """Decode a text of ``encode_mask`` to a mask (H, W); raise ValueError if it is damaged or has another size."""
     count = size[0] * size[1]
     try:
         bits = np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), np.uint8)

@@ -1,4 +1,4 @@
-"""The server process: one address, the guard, and an end after Ctrl-C that loses nothing."""
+"""Starts the server with its guard at one address, and ends it after Ctrl-C without losing work."""
 
 import secrets
 import socket
@@ -12,7 +12,7 @@ from fullseg.annotator.server import make_app
 from fullseg.annotator.workspace import Workspace
 from fullseg.errors import ConfigError
 
-SECONDS_TO_END = 5  # seconds that running requests have after Ctrl-C
+SECONDS_TO_END = 5  # seconds that running requests may still take after Ctrl-C
 
 
 def serve(workspace: Workspace, *, host: str, port: int, announce: Callable[[str], object]) -> None:
@@ -24,11 +24,11 @@ def serve(workspace: Workspace, *, host: str, port: int, announce: Callable[[str
     Args:
         workspace: the images and their work.
         host: address to listen at.
-        port: to listen at; 0 for any that is free.
+        port: port to listen at; 0: any free port.
         announce: called with the page's address once the server answers.
 
     Raises:
-        ConfigError: if the address cannot be had. The message names the remedy.
+        ConfigError: if the server cannot listen at this address. The message names the remedy.
     """
     local = host in ("127.0.0.1", "localhost", "::1")
     token = None if local else secrets.token_urlsafe(24)

@@ -1,4 +1,4 @@
-"""The annotator's server: the page and its requests. All state is in the workspace, and so on disk."""
+"""The annotator's server: it answers the page's requests. It keeps no state: all state is in the workspace."""
 
 import base64
 import io
@@ -26,7 +26,7 @@ from fullseg.types import Category
 
 STATIC = Path(__file__).parent / "static"
 THUMBNAIL = 160  # px along the longer side
-LONGEST = 24 * 3600.0  # most seconds that one action may have taken a person
+LONGEST = 24 * 3600.0  # most seconds that a person may have taken for one action
 STATUS: dict[type[Exception], int] = {
     ActionError: 400,
     ImportedError: 400,
@@ -43,7 +43,7 @@ class RequestError(ValueError):
 
 
 def make_app(workspace: Workspace) -> Starlette:
-    """Return the server as an ASGI application, without its guard."""
+    """Make the server as an ASGI application, without its guard."""
     api = _Api(workspace)
     routes = [
         Route("/", _page),
@@ -90,7 +90,7 @@ class _Api:
         return {"images": images, "categories": categories_as_plain(self.workspace.categories.known())}
 
     async def times(self, _: Request) -> Response:
-        """Return the time that the person took, by image and kind of action."""
+        """Return the time that the person took, per image and kind of action."""
         rows = await run_in_threadpool(self.workspace.journal.seconds)
         return JSONResponse([dict(zip(("image", "kind", "count", "seconds"), row, strict=True)) for row in rows])
 
@@ -109,7 +109,7 @@ class _Api:
         return JSONResponse(state_as_plain(name, await run_in_threadpool(self.workspace.open, name)))
 
     async def pixels(self, request: Request) -> Response:
-        """Return the image at its own size, as the page shows it."""
+        """Return the image in its full size."""
         return await run_in_threadpool(_pixels, self.workspace.path(self._name(request)))
 
     async def thumbnail(self, request: Request) -> Response:
@@ -119,8 +119,8 @@ class _Api:
     async def labels(self, request: Request) -> Response:
         """Return the labels of one revision.
 
-        The body is, one after another: labels (H, W) uint16 little-endian, the region's place + 1 or 0 for VOID;
-        uncertainty (H, W) uint8; UTF-8 JSON with everything else that the page shows.
+        The body has three parts: labels (H, W) uint16 little-endian, the region's index + 1, or 0 for VOID; uncertainty
+        (H, W) uint8; UTF-8 JSON with everything else that the page shows.
         """
         name, revision = self._name(request), _whole(request.query_params.get("revision"), "revision")
         opened, found = await run_in_threadpool(self.workspace.labels, name, revision)
@@ -140,14 +140,14 @@ class _Api:
         return Response(body, media_type="application/octet-stream")
 
     async def act(self, request: Request) -> Response:
-        """Do one action. It is in the journal before this answers."""
+        """Do one action. The answer is sent when the action is in the journal."""
         name, content = self._name(request), await _content(request)
         revision, seconds = _whole(content.get("revision"), "revision"), _seconds(content.get("seconds", 0))
         opened = await run_in_threadpool(self.workspace.act, name, revision, content.get("action"), seconds)
         return JSONResponse(state_as_plain(name, opened))
 
     async def replace(self, request: Request) -> Response:
-        """Replace an image's regions by those of a COCO panoptic png (base64) and json."""
+        """Replace an image's regions by those of a COCO panoptic png (in base64) and json."""
         name, content = self._name(request), await _content(request)
         try:
             png = base64.b64decode(content.get("png", ""), validate=True)
@@ -158,7 +158,7 @@ class _Api:
         return JSONResponse({**state_as_plain(name, opened), "left_out": left_out})
 
     async def export(self, request: Request) -> Response:
-        """Write one image's files."""
+        """Write the export of one image."""
         name, content = self._name(request), await _content(request)
         revision = _whole(content.get("revision"), "revision")
         exported = await run_in_threadpool(self.workspace.export, name, revision)
@@ -171,7 +171,7 @@ class _Api:
             raise RequestError(f"image {number}: there are {len(self.workspace.names)} images, counted from 0")
         name, key = self.workspace.names[number], request.query_params.get("key")
         if key is not None and key != self.workspace.key(name):
-            raise ConflictError(f"image {number} is not the file that it was when the page was opened: reload the page")
+            raise ConflictError(f"image {number} has become another file since the page was opened: reload the page")
         return name
 
 

@@ -15,10 +15,10 @@ TABLES = """
 CREATE TABLE image (name TEXT PRIMARY KEY, height INTEGER NOT NULL, width INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE action (
     image TEXT NOT NULL REFERENCES image (name),
-    revision INTEGER NOT NULL,  -- of the image's work after this action, from 1
-    content TEXT NOT NULL,      -- JSON
-    seconds REAL NOT NULL,      -- that the person took for it
-    at REAL NOT NULL,           -- Unix time
+    revision INTEGER NOT NULL,  -- number of this action among those on the image, from 1
+    content TEXT NOT NULL,      -- the action as JSON
+    seconds REAL NOT NULL,      -- time that the person took
+    at REAL NOT NULL,           -- Unix time when it was written
     PRIMARY KEY (image, revision)
 ) WITHOUT ROWID;
 CREATE TABLE category (id INTEGER PRIMARY KEY, name TEXT NOT NULL, isthing INTEGER NOT NULL);
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
     """One action in the journal."""
 
     action: Action
-    seconds: float  # that the person took
+    seconds: float  # time that the person took
     at: float  # Unix time when it was written
 
 
@@ -45,7 +45,7 @@ class Journal:
     """The actions on all images of a folder, in one SQLite file. Threads and processes may share it (WAL mode).
 
     Args:
-        path: of the file. If it does not exist it is made, with its folder.
+        path: the journal's file. If it does not exist, it and its folder are made.
 
     Raises:
         JournalError: if the file is not a journal of this version.
@@ -81,8 +81,8 @@ class Journal:
         """Return the actions on one image, oldest first.
 
         Args:
-            name: of the image, relative to the folder of images.
-            size: (H, W) of the image in pixels as the network sees it; points refer to it.
+            name: the image's name, relative to the folder of images.
+            size: (H, W) in pixels of the image as the network sees it. The points of the actions refer to this size.
 
         Raises:
             JournalError: if the image had another size when it was annotated before.
@@ -102,17 +102,17 @@ class Journal:
         """Write one action. When this returns, it is on disk.
 
         Args:
-            name: of an image that was opened.
-            revision: on which the action was done; 0 for an untouched image.
-            action: what was done.
-            seconds: that the person took for it.
+            name: name of an image that was opened.
+            revision: the revision that the person saw; 0 for an untouched image.
+            action: what the person did.
+            seconds: time that the person took for it.
 
         Returns:
-            The revision after it.
+            The revision after the action.
 
         Raises:
-            ConflictError: if the image's newest revision is another one.
-            JournalError: if it cannot be written, for example on a full disk.
+            ConflictError: if the image has a newer revision.
+            JournalError: if the action cannot be written, for example because the disk is full.
         """
         row = (name, revision + 1, action.model_dump_json(), seconds, time.time())
         try:
@@ -129,13 +129,13 @@ class Journal:
         return revision + 1
 
     def sizes(self) -> dict[str, tuple[int, int]]:
-        """Return the size (H, W) of each image that was ever opened."""
+        """Return the size (H, W) of each image that was opened at least once, by name."""
         with self._lock:
             rows = self._connection.execute("SELECT name, height, width FROM image").fetchall()
         return {name: (height, width) for name, height, width in rows}
 
     def seconds(self) -> list[tuple[str, str, int, float]]:
-        """Return per image and kind of action: image, kind, number of actions, their seconds together."""
+        """Return one row per image and kind of action: image, kind, number of actions, sum of their seconds."""
         query = (
             "SELECT image, json_extract(content, '$.kind') AS kind, count(*), sum(seconds) FROM action "
             "GROUP BY image, kind ORDER BY image, kind"

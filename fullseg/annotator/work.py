@@ -1,4 +1,4 @@
-"""The state of one image's annotation. It is a pure function of the actions in the journal."""
+"""The state of one image's annotation: a pure function of the actions in the journal."""
 
 from collections.abc import Sequence
 from functools import singledispatch
@@ -30,17 +30,17 @@ from fullseg.annotator.actions import (
 )
 from fullseg.types import Annotations, Scribble, inside_image
 
-LONGEST_WAY = 1e6  # px: most length of all strokes of one action
+LONGEST_WAY = 1e6  # px: largest length of all strokes of one action together
 
 
 class Region(NamedTuple):
     """One region as the person made it."""
 
-    id: int  # never used again after the region is deleted
+    id: int  # no later region gets it again, even if this region is deleted
     name: str
-    category: int | None  # id of the category that the person chose; None: none yet
+    category: int | None  # id of the category that the person chose; None: no choice yet
     points: tuple[Point, ...]  # left, top, right, bottom
-    mask: str | None  # pixels of a locked region, encoded by ``segmentation.encode_mask``; None: open
+    mask: str | None  # pixels of a locked region, encoded by ``segmentation.encode_mask``; None: not locked
 
 
 class Work(NamedTuple):
@@ -61,7 +61,7 @@ class Work(NamedTuple):
         raise ActionError(f"region {region_id}: there is no such region, or it was deleted")
 
     def open_region(self, region_id: int) -> Region:
-        """Return a region that may be changed; raise ActionError if it is locked."""
+        """Return a region that is not locked; raise ActionError if it is locked, or if there is none."""
         region = self.region(region_id)
         if region.mask is not None:
             raise ActionError(f"region {region_id} is locked: unlock it first")
@@ -104,10 +104,10 @@ class History(NamedTuple):
             if self.now == len(self.states) - 1:
                 raise ActionError("there is nothing to redo")
             return self._replace(now=self.now + 1)
-        # An id is never given twice, also after undo: strokes for it may still be on their way.
+        # After an undo, too, a new region gets a new id: strokes for the old region may still be on their way.
         work = apply(action, self.work._replace(next_id=self.states[-1].next_id))
         if not isinstance(action, Finish):
-            work = work._replace(done=False)  # the export no longer shows this state
+            work = work._replace(done=False)  # the image has changed since its export
         return History((*self.states[: self.now + 1], work), self.now + 1)
 
 
@@ -152,7 +152,7 @@ def _(action: Delete, work: Work) -> Work:
 
 @apply.register
 def _(action: Merge, work: Work) -> Work:
-    """Take the outermost of both regions' extreme points. The four others lie inside and become dots."""
+    """Keep the outer one of the two extreme points on each side. The other four become dots: strokes of one point."""
     if action.region == action.other:
         raise ActionError(f"region {action.region} cannot be merged with itself")
     first, second = work.open_region(action.region), work.open_region(action.other)
@@ -214,7 +214,7 @@ def _(action: Import, work: Work) -> Work:
 
 
 def _extremes(points: Sequence[Point], size: tuple[int, int]) -> tuple[Point, ...]:
-    """Order four clicks as left, top, right and bottom, whatever their order was."""
+    """Sort four clicks, given in any order, as left, top, right and bottom."""
     _check_inside(points, size)
     return min(permutations(points), key=lambda p: p[0][0] + p[1][1] - p[2][0] - p[3][1])
 

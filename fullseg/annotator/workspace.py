@@ -1,4 +1,4 @@
-"""A folder of images that are annotated: the images' histories, the journal and the model."""
+"""All state of the server: a folder of images, the histories of their annotation, the journal, and the model."""
 
 import hashlib
 import threading
@@ -22,11 +22,11 @@ from fullseg.errors import DataError
 from fullseg.model.predictor import Predictor
 from fullseg.types import Category
 
-MOST_OPEN = 8  # images kept in memory; the journal has all
+MOST_OPEN = 8  # images that are kept in memory; the journal has the work on all images
 
 
 class StaleError(ValueError):
-    """Labels were asked for a state that is no longer the newest."""
+    """A request for the labels of a state that is no longer the newest."""
 
 
 class Open(NamedTuple):
@@ -39,13 +39,13 @@ class Open(NamedTuple):
 
 
 class Workspace:
-    """All state of the server. Its methods may be called from any thread.
+    """Opens images, does actions on them, asks the model, and exports. Any thread may call its methods.
 
     Args:
-        folder: of the images.
+        folder: folder of the images.
         out: folder of the journal and the exports.
         predictor: the model.
-        categories: to choose from; None: the model's.
+        categories: the categories that a person may choose; None: the model's.
 
     Raises:
         DataError: if the folder holds no image.
@@ -66,9 +66,7 @@ class Workspace:
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._progress: dict[str, tuple[int, int, bool]] = {}  # by image: revision, number of regions, done
         self._work = threading.RLock()  # guards the histories
-        self._exports = (
-            threading.Lock()
-        )  # guards the files; apart from the histories, so that nobody waits for a large image
+        self._exports = threading.Lock()  # guards the exported files. Histories may change while files are written
         self._model = threading.Lock()  # guards the predictor, which holds one image at a time
         self._seen: str | None = None  # image whose features the predictor holds
         self._labels: tuple[str, int, Segmentation] | None = None
@@ -80,14 +78,14 @@ class Workspace:
         return self.folder / name
 
     def key(self, name: str) -> str:
-        """Return a key that changes when an image's file is another or has changed."""
+        """Return a key that changes when an image's file is replaced or modified."""
         path = self.path(name)
         found = path.stat() if path.is_file() else None
         what = (str(path), found.st_mtime_ns, found.st_size) if found else (str(path),)
         return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
     def progress(self) -> list[tuple[str, int, bool]]:
-        """Return per image: name, number of regions, whether it is done. No image is opened."""
+        """Return the name of each image, its number of regions, and whether it is done. No image is opened."""
         with self._work:
             sizes = self.journal.sizes()
             for name in self._known & sizes.keys():
@@ -125,17 +123,17 @@ class Workspace:
             return self._keep(name, Open(pixels, (image.shape[0], image.shape[1]), history, revision))
 
     def act(self, name: str, revision: int, content: object, seconds: float) -> Open:
-        """Do one action. It is in the journal when this returns.
+        """Do one action. When this returns, the action is in the journal.
 
         Args:
-            name: of the image.
-            revision: of the state that the person saw.
+            name: the image's name.
+            revision: the revision that the person saw.
             content: the action as plain values.
-            seconds: that the person took for it.
+            seconds: time that the person took for it.
 
         Raises:
-            ActionError: if it is malformed or cannot be done.
-            ConflictError: if the image has changed since.
+            ActionError: if the action is malformed or cannot be done.
+            ConflictError: if the image has a newer revision.
         """
         action = read_action(content)
         if isinstance(action, Add | Describe) and action.category is not None:
@@ -149,7 +147,7 @@ class Workspace:
     def _do(self, name: str, revision: int, action: Action, seconds: float) -> Open:
         with self._work:
             opened = self.open(name)
-            if opened.revision != revision:  # first: the action may not fit the newer state
+            if opened.revision != revision:  # checked first, because the action may not fit the newer state
                 raise ConflictError(f"{name} is at revision {opened.revision}, the action was done on {revision}")
             history = opened.history.after(action)
             revision = self.journal.append(name, revision, action, seconds)
@@ -170,10 +168,10 @@ class Workspace:
         return opened
 
     def labels(self, name: str, revision: int) -> tuple[Open, Segmentation]:
-        """Return the model's labels of one state. Each state is computed once.
+        """Return one state and the model's answer for it. Each state is computed once.
 
         Raises:
-            StaleError: if there is a newer state once the model is free: nobody waits for this one then.
+            StaleError: if there is a newer state when the model is free. Then nobody needs the labels of this one.
         """
         with self._model:
             opened = self.open(name)
@@ -191,20 +189,20 @@ class Workspace:
             return opened, found
 
     def replace(self, name: str, revision: int, png: bytes, described: object) -> tuple[Open, list[str]]:
-        """Replace an image's regions by those of a COCO panoptic file, locked. Undo brings the old ones back.
+        """Replace an image's regions by those of a COCO panoptic file. They are locked. Undo restores the old regions.
 
         Args:
-            name: of the image.
-            revision: of the state that the person saw.
+            name: the image's name.
+            revision: the revision that the person saw.
             png: the panoptic png.
             described: content of the panoptic json, or only its annotation of this image.
 
         Returns:
-            The new state, and sentences about what was left out.
+            The new state, and one text for each thing that was left out.
 
         Raises:
             ImportedError: if the files cannot be used.
-            ConflictError: if the image has changed since.
+            ConflictError: if the image has a newer revision.
         """
         opened = self.open(name)
         action, left_out = read_panoptic(
@@ -213,7 +211,7 @@ class Workspace:
         return self._do(name, revision, action, 0.0), left_out
 
     def export(self, name: str, revision: int) -> Exported:
-        """Write one image's files and the json files of all images exported so far into ``out/export``."""
+        """Write one image's files, and the json files of all images that were exported so far, into ``out/export``."""
         opened, found = self.labels(name, revision)
         ids = self.categories.ids(opened.history.work, found.classes)
         categories = self.categories.exported()

@@ -24,9 +24,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--out", type=Path, metavar="DIR", help="folder of the journal and the exports (default: IMAGES_DIR/fullseg)"
     )
     annotate.add_argument(
-        "--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1); any other needs a token"
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at (default: 127.0.0.1); with any other address browsers need a token",
     )
-    annotate.add_argument("--port", type=int, default=8765, help="port, 0 for any that is free (default: 8765)")
+    annotate.add_argument("--port", type=int, default=8765, help="port; 0: any free port (default: 8765)")
     annotate.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     annotate.set_defaults(run=run)
 
@@ -49,11 +51,11 @@ def run(options: argparse.Namespace) -> int:
     try:
         workspace = Workspace(images.resolve(), out, predictor, given)
     except PermissionError as error:
-        raise DataError(f"{error}: name a folder for the work that may be written, --out DIR") from error
+        raise DataError(f"{error}: name a folder that can be written, --out DIR") from error
 
     def announce(address: str) -> None:
         sys.stderr.write(f"{len(workspace.names)} images of {images}; the work goes to {out}\n")
-        sys.stderr.write(f"Open {address} in a browser; Ctrl-C here ends it, nothing is lost.\n")
+        sys.stderr.write(f"Open {address} in a browser. Ctrl-C here ends the server; nothing is lost.\n")
 
     serve(workspace, host=options.host, port=options.port, announce=announce)
     return 0

@@ -1,26 +1,16 @@
-"""The command line's arguments: a file of this folder per command adds its own."""
+"""The arguments of the command line. Each command has a file in this folder, which adds its arguments."""
 
 import argparse
 from collections.abc import Sequence
 
 from fullseg.cli import annotate, dashboard, data, evaluate, predict, report, reproduce, study, sweep, train
 
-COMMANDS = (
-    train,
-    study,
-    sweep,
-    reproduce,
-    predict,
-    annotate,
-    evaluate,
-    report,
-    dashboard,
-    data,
-)  # as --help lists them
+# In the order of --help.
+COMMANDS = (train, study, sweep, reproduce, predict, annotate, evaluate, report, dashboard, data)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options of a command line, ``run`` among them: the function that carries it out.
+    """Return the options of a command line. The option ``run`` is the function that carries the command out.
 
     Args:
         arguments: without the program's name; None: this process's.

@@ -10,9 +10,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     dashboard.add_argument("--entity", help="W&B user or team (default: the owner of the key)")
     dashboard.add_argument("--project", default="fullseg", help="W&B project, tracking.project (default: fullseg)")
     dashboard.add_argument(
-        "--runs", type=Path, default=Path("runs"), help="folder that remembers the workspace (default: runs)"
+        "--runs",
+        type=Path,
+        default=Path("runs"),
+        help="folder of the file that keeps the workspace's address (default: runs)",
     )
-    dashboard.add_argument("--again", action="store_true", help="create another workspace although there is one")
+    dashboard.add_argument("--again", action="store_true", help="create another workspace even if there is one")
     dashboard.add_argument(
         "--show", action="store_true", help="print the definition as JSON; this needs neither key nor network"
     )

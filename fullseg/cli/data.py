@@ -1,4 +1,4 @@
-"""``fullseg data``: generate, import or download a data set; list a part of one."""
+"""``fullseg data``: generate, import or download a data set, or list a part of it."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from fullseg.data.download.archives import PARTS, archives_of
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command's arguments."""
-    data = commands.add_parser("data", help="generate, import or download a data set")
+    data = commands.add_parser("data", help="generate, import or download a data set, or list a part of it")
     kinds = data.add_subparsers(dest="kind", required=True)
     _add_scenes(kinds)
     _add_bsds500(kinds)
@@ -61,7 +61,7 @@ def _add_coco(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "--expect",
         type=Path,
         metavar="coco.json",
-        help="coco.json of another machine's DIR: stop if an archive has another sha256 than there",
+        help="coco.json of another machine: stop if an archive differs from the one there",
     )
     coco.set_defaults(run=_coco)
 

@@ -1,4 +1,4 @@
-"""``fullseg evaluate``: what an export is worth against the truth, or one annotator against another."""
+"""``fullseg evaluate``: compare an export with the truth, or one annotator with another."""
 
 import argparse
 from pathlib import Path
@@ -6,9 +6,12 @@ from pathlib import Path
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command's arguments."""
-    evaluate = commands.add_parser("evaluate", help="panoptic quality of one COCO panoptic file against another")
+    evaluate = commands.add_parser("evaluate", help="compare two COCO panoptic files by panoptic quality")
     evaluate.add_argument(
-        "prediction", type=Path, metavar="PREDICTION.json", help="COCO panoptic; its png are in PREDICTION/ beside it"
+        "prediction",
+        type=Path,
+        metavar="PREDICTION.json",
+        help="COCO panoptic; its png files are in the folder PREDICTION/ beside it",
     )
     evaluate.add_argument("truth", type=Path, metavar="TRUTH.json", help="COCO panoptic of the same images")
     evaluate.add_argument("--out", type=Path, metavar="FILE.json", help="write the numbers of all classes to this file")
@@ -17,7 +20,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compare two COCO panoptic files; print a table, and write it as JSON if wanted."""
+    """Compare two COCO panoptic files. Print a table, and write a JSON file if --out is given."""
     from fullseg.cli.tables import print_evaluation
     from fullseg.data.panoptic_quality import as_plain, evaluate
     from fullseg.formats.atomic import write_json

@@ -7,7 +7,7 @@ from fullseg.config.schema import Config
 
 
 def options_and_defaults() -> str:
-    """Return every option with its default, its allowed values and its description, a paragraph each."""
+    """Return one paragraph per option: default, allowed values and text."""
     return "options and their defaults:\n" + "\n".join(_paragraph(option) for option in documented_options(Config))
 
 

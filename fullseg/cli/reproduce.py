@@ -1,4 +1,4 @@
-"""``fullseg reproduce``: make a run again, and report every difference."""
+"""``fullseg reproduce``: make a run again, and list every difference."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Add the command's arguments."""
     reproduce = commands.add_parser(
         "reproduce",
-        help="train a run again, study it again, and report every difference",
+        help="train a run again, study it again, and list every difference",
         epilog="exit status: 0 if everything that can be compared is identical, bit for bit; 1 if something differs",
     )
     reproduce.add_argument(
@@ -22,7 +22,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         type=Path,
         default=Path("runs/reproduced"),
         metavar="DIR",
-        help="folder of the new run (default: runs/reproduced; there it is never taken for an experiment's newest run)",
+        help="folder of the new run (default: runs/reproduced; it never counts as an experiment's newest run there)",
     )
     reproduce.add_argument(
         "--anyway", action="store_true", help="go on even if the data or the counterpart differs from the run's"

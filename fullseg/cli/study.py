@@ -1,4 +1,4 @@
-"""``fullseg study``: annotate an evaluation set with the simulated annotator."""
+"""``fullseg study``: let the simulated annotator correct an evaluation set."""
 
 import argparse
 from pathlib import Path
@@ -11,7 +11,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Add the command's arguments."""
     study = commands.add_parser(
         "study",
-        help="annotate an evaluation set with the simulated annotator",
+        help="let the simulated annotator correct an evaluation set",
         epilog=options_and_defaults(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     from fullseg.training.run_study import study
 
     folder, content = study(config)
-    if content:  # on the first of several ranks
+    if content:  # only on rank 0
         leave_result(folder, content)
         print_study(folder, content)
     return 0

@@ -1,4 +1,4 @@
-"""``fullseg sweep``: run all cells of a W&B sweep here."""
+"""``fullseg sweep``: run all cells of a W&B sweep on this machine."""
 
 import argparse
 from pathlib import Path

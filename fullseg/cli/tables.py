@@ -1,4 +1,4 @@
-"""The tables that commands end with."""
+"""The tables that commands print at their end."""
 
 import math
 import sys
@@ -19,14 +19,14 @@ from fullseg.training.step_parts import PARTS
 ROWS = {
     "iou": "mean IoU of all regions",
     **{f"iou_{name}": f"  {name} regions" for name in SIZES},
-    "iou_independent": "  every mask by itself",
+    "iou_independent": "  masks, each by itself",
     "class_accuracy": "class accuracy",
     "seconds_per_image": "seconds per image",
 }
 
 
 def print_result(result: Result, config: Config) -> None:
-    """Print IoU before and after training, also by region size, the time, the run folder and a next command."""
+    """Print IoU before and after training, in all and by region size, the time, the run folder, and a next command."""
     if not is_rank_0():
         return
     console = Console(width=None if sys.stdout.isatty() else 100)
@@ -86,7 +86,7 @@ def print_evaluation(found: Evaluation, *, classes: bool) -> None:
 
     Args:
         found: result of ``evaluate``.
-        classes: print a row per class, too.
+        classes: also print one row per class.
     """
     rows = groups_of(found) | ({c.name: {c.id} for c in found.categories} if classes else {})
     table = Table(title=f"{found.images} images, percent")

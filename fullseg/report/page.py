@@ -1,4 +1,4 @@
-"""One self-contained HTML page about one or more runs: numbers, figures, failures, timing and provenance."""
+"""Writes one self-contained HTML page about one or more runs: numbers, figures, worst regions, times, provenance."""
 
 import base64
 import json
@@ -25,13 +25,13 @@ WORST = 10  # regions listed per run
 
 
 class Run(NamedTuple):
-    """The content of a run folder. A part that is missing is empty."""
+    """The content of a run folder. Missing parts are empty."""
 
     name: str
     folder: Path
     config: dict[str, Any]
-    summary: dict[str, Any]  # numbers before and after training
-    study: dict[str, Any]
+    summary: dict[str, Any]  # scores before and after training
+    study: dict[str, Any]  # content of study.json
     noise: list[dict[str, Any]]  # studies with a noisy annotator
     provenance: list[str]
 
@@ -47,7 +47,7 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
         Path of the page.
 
     Raises:
-        DataError: if a folder is neither.
+        DataError: if a folder is neither of these.
     """
     runs = _named([read_run(folder) for folder in folders])
     environment = jinja2.Environment(
@@ -73,10 +73,10 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
 
 
 def read_run(folder: Path) -> Run:
-    """Read a run folder, or the folder of a study below it. The latter gives the study; all else comes from the run.
+    """Read a run folder, or the folder of a study below it with everything else from the run folder.
 
     Raises:
-        DataError: if it is neither.
+        DataError: if it is neither of these.
     """
     run = _run_of(folder)
     config = run / "config.yaml"
@@ -98,14 +98,14 @@ def read_run(folder: Path) -> Run:
 
 
 def _differ_in_noise(study: dict[str, Any], main: dict[str, Any]) -> bool:
-    """Return whether a study differs from the run's own study by the annotator's noise alone."""
+    """Return whether a study differs from the run's main study only by the annotator's noise."""
     same = ("hold_scribbles", "rounds", "seed", "dataset", "split", "images")
     noisy = bool(main) and any(study["noise"].values()) and not any(main["noise"].values())
     return noisy and all(study[key] == main[key] for key in same)
 
 
 def worst_regions(run: Run) -> list[dict[str, Any]]:
-    """Return the regions with the lowest final IoU of ``free`` (or the first strategy, without it) as table rows."""
+    """Return the regions with the lowest final IoU as table rows: of ``free``, or else of the first strategy."""
     strategies = run.study.get("strategies", {})
     if not strategies:
         return []
@@ -119,7 +119,7 @@ def worst_regions(run: Run) -> list[dict[str, Any]]:
 
 
 def _named(runs: list[Run]) -> list[Run]:
-    """Make names unique: runs of one experiment get their folder's name, studies in ``studies/`` theirs."""
+    """Make the runs' names unique: add the run folder's name if needed, and always the name of a study's folder."""
     names = [run.name for run in runs]
     named = []
     for run in runs:
@@ -138,15 +138,15 @@ def _run_of(folder: Path) -> Path:
 
 def _pictures(folder: Path) -> list[tuple[str, str]]:
     titles = {
-        "fig6.png": "How images were annotated: the best, the median and the worst image (as Fig. 6)",
-        "worst_regions.png": "The worst regions in the end",
+        "fig6.png": "The best, the median and the worst image, and how they were annotated (as Fig. 6)",
+        "worst_regions.png": "The worst regions at the end",
     }
     found = [(title, folder / "figures" / name) for name, title in titles.items()]
     return [(title, _jpeg(path)) for title, path in found if path.is_file()]
 
 
 def _jpeg(path: Path) -> str:
-    """Return a picture as base64 of a JPEG, which takes a tenth of the PNG's size."""
+    """Return a picture as a JPEG in base64. It takes a tenth of the PNG's size."""
     buffer = BytesIO()
     Image.open(path).convert("RGB").save(buffer, format="JPEG", quality=85)
     return base64.b64encode(buffer.getvalue()).decode()

@@ -1,1 +1,1 @@
-"""A run made again, and every difference from it."""
+"""Makes a run again and finds every difference."""

@@ -1,4 +1,4 @@
-"""Compares the files of two run folders, number by number and bit for bit. Times are left out."""
+"""Compares the files of two run folders, number by number and bit for bit. Times are not compared."""
 
 import csv
 import json
@@ -16,58 +16,42 @@ from fullseg.errors import ConfigError
 from fullseg.runs.checkpoints import load_checkpoint
 from fullseg.runs.provenance import as_bytes, weights_hash
 
-TIMES = (
-    "seconds",
-    "train/images_per_second",
-    "train/data_wait",
-    "train/counterpart",
-)  # beginnings of the names of times
-NO_NUMBERS = (
-    "seconds_per_round",
-    "per_image",
-    "checkpoint",
-    "provenance",
-)  # keys of a strategy in study.json that are not compared
+# Beginnings of the names of times, and of rates that follow from times.
+TIMES = ("seconds", "train/images_per_second", "train/data_wait", "train/counterpart")
+# Keys of a strategy in study.json that are not compared.
+NO_NUMBERS = ("seconds_per_round", "per_image", "checkpoint", "provenance")
+# Keys of study.json beside the strategies.
 HEAD = (
-    "step",
-    "images",
-    "regions",
-    "data",
-    "dataset",
-    "split",
-    "seed",
-    "rounds",
-    "noise",
-    "hold_scribbles",
-    "bootstrap",
+    *("step", "images", "regions", "data", "dataset", "split"),
+    *("seed", "rounds", "noise", "hold_scribbles", "bootstrap"),
 )
-ONLY = "the only value"
+ONLY = "the only value"  # place of a metric that has one value
 KEY = ("image", "region", "round")  # columns that identify a row of study_*.parquet
-Values = Mapping[str, Any]  # by their place: "step 30", "image 4.jpg, region 2, round 1"
+Values = Mapping[str, Any]  # values by place, for example "step 30" or "image 4.jpg, region 2, round 1"
 
 
 class Comparison(NamedTuple):
-    """The comparison of one metric of one file."""
+    """The comparison of one metric in one file of two runs."""
 
     file: str  # relative to the run folder
     name: str
     there: Any  # last value in the original run
     here: Any  # last value in the reproduction
-    values: int  # number of values compared
-    different: int  # how many differ, if only by a bit, or are in one run only
+    values: int  # number of compared values
+    different: int  # number of values that differ, even by one bit, or that only one run has
     largest: float | None = None  # largest absolute difference; None if no two numbers differ
-    where: str = ""  # place of the largest difference, or of the first one that is no number
+    where: str = ""  # place of the largest difference, or of the first difference that is not between numbers
 
 
 def compare_values(file: str, name: str, there: Values, here: Values, *, whole: bool = True) -> Comparison:
     """Compare one metric.
 
     Args:
-        file: that holds the metric, relative to the run folder.
-        name: of the metric.
+        file: the file with the metric, relative to the run folder.
+        name: name of the metric.
         there: values in the original run.
         here: values in the reproduction.
-        whole: False if one of the runs ended early: values that are missing in it are then no difference.
+        whole: False if one of the runs ended early. Values that it lacks are then no difference.
     """
     common = [where for where in there if where in here]
     alone = [where for where in (*there, *here) if where not in there or where not in here] if whole else []
@@ -88,7 +72,7 @@ def compare_values(file: str, name: str, there: Values, here: Values, *, whole: 
 
 
 def compare_metrics(there: Path, here: Path, *, whole: bool) -> list[Comparison]:
-    """Compare ``metrics.csv`` of two run folders, column by column; ``whole`` is False if one run ended early."""
+    """Compare ``metrics.csv`` of two run folders, column by column. ``whole`` is False if one run ended early."""
     theirs, ours = read_metrics(there / "metrics.csv"), read_metrics(here / "metrics.csv")
     columns = [name for name in dict.fromkeys((*theirs, *ours)) if not is_time(name)]
     pairs = ((name, theirs.get(name, {}), ours.get(name, {})) for name in columns)
@@ -97,7 +81,7 @@ def compare_metrics(there: Path, here: Path, *, whole: bool) -> list[Comparison]
 
 
 def read_metrics(path: Path) -> dict[str, dict[str, float]]:
-    """Return the values of each column of ``metrics.csv`` by step; of several values of one step the last.
+    """Return the values of each column of ``metrics.csv`` by step. If a step has several values, the last one counts.
 
     Raises:
         ConfigError: if the file is damaged.
@@ -117,7 +101,7 @@ def read_metrics(path: Path) -> dict[str, dict[str, float]]:
 
 
 def compare_summaries(there: Path, here: Path, *, whole: bool) -> list[Comparison]:
-    """Compare ``summary.json``: the metrics before training and, if both runs have them, those after it."""
+    """Compare ``summary.json``: the metrics before training, and those after training if both runs have them."""
     theirs, ours = (json.loads((folder / "summary.json").read_text()) for folder in (there, here))
     found = []
     for part in ("before", "after"):
@@ -130,7 +114,7 @@ def compare_summaries(there: Path, here: Path, *, whole: bool) -> list[Compariso
 
 
 def compare_weights(there: Path, here: Path, name: str) -> Comparison:
-    """Compare the weights in a checkpoint of two run folders. Optimiser states are not compared."""
+    """Compare the weights in the checkpoints ``name`` of two run folders. Optimiser states are not compared."""
     file = f"checkpoints/{name}"
     theirs, ours = (load_checkpoint(folder / file) for folder in (there, here))
     a, b = theirs["state_dict"], ours["state_dict"]
@@ -192,7 +176,7 @@ def _gap(a: Any, b: Any) -> float | None:  # noqa: ANN401
 
 
 def _weights_apart(a: Tensor | None, b: Tensor | None) -> tuple[int, float]:
-    """Return how many weights differ, and the largest difference; infinite if shapes or types differ."""
+    """Return the number of weights that differ, and the largest difference, infinite if shapes or types differ."""
     if a is None or b is None or a.shape != b.shape or a.dtype != b.dtype:
         return max(weight.numel() for weight in (a, b) if weight is not None), math.inf
     if torch.equal(as_bytes(a), as_bytes(b)):
@@ -203,7 +187,7 @@ def _weights_apart(a: Tensor | None, b: Tensor | None) -> tuple[int, float]:
 
 
 def _numbers(value: Any, where: str = "") -> dict[str, Any]:  # noqa: ANN401
-    """Return the numbers in nested lists and dicts by their place."""
+    """Return the values in nested lists and dicts by their place."""
     if isinstance(value, list):
         value = dict(enumerate(value))
     if not isinstance(value, dict):

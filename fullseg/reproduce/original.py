@@ -1,4 +1,4 @@
-"""The original of a reproduction: its run folder, and how this machine differs from the one it ran on."""
+"""Reads the run folder of an original, and compares the environment of that run with the one here."""
 
 import json
 from pathlib import Path
@@ -14,14 +14,9 @@ from fullseg.runs.provenance import Environment, read_environment
 
 NEEDED = ("config.yaml", "environment.txt", "metrics.csv")
 CHECKPOINTS = ("last.ckpt", "best.ckpt")
-BEFORE = "environment_until_step_"  # beginning of the files that a resumed run keeps of its earlier parts
-INPUTS = (
-    "train_samples",
-    "val_samples",
-    "train_hash",
-    "val_hash",
-    "counterpart_weights",
-)  # facts about the data and the counterpart
+BEFORE = "environment_until_step_"  # beginning of the names of files that describe earlier parts of a resumed run
+# Recorded facts about the data and the counterpart.
+INPUTS = ("train_samples", "val_samples", "train_hash", "val_hash", "counterpart_weights")
 
 
 class Original(NamedTuple):
@@ -32,12 +27,12 @@ class Original(NamedTuple):
     environment: Environment
     last_step: int  # in metrics.csv
     finished: bool
-    resumed: bool  # a resumed run may have evaluated a step twice
+    resumed: bool  # whether it was resumed; a resumed run may have evaluated a step twice
     studies: dict[str, dict[str, Any]]  # content of study.json and studies/*/study.json, by path in the run folder
 
 
 class Change(NamedTuple):
-    """One difference between the original's environment and this one."""
+    """One difference between the original's environment and the one here."""
 
     name: str
     there: str
@@ -75,7 +70,7 @@ def read_original(folder: Path) -> Original:
 
 
 def changes(there: Environment, here: Environment) -> list[Change]:
-    """Return the differences of two environments: commit, machine, precision, ..., then packages. Not the data."""
+    """Return the differences of two environments: first commit, machine, precision and so on, then packages."""
     names = [name for name in dict.fromkeys((*there.facts, *here.facts)) if name not in (*INPUTS, "command")]
     facts = [Change(name, there.facts.get(name, "not recorded"), here.facts.get(name, "none")) for name in names]
     packages = [
@@ -86,7 +81,7 @@ def changes(there: Environment, here: Environment) -> list[Change]:
 
 
 def other_inputs(there: Environment, here: Environment) -> list[Change]:
-    """Return the differences of data and counterpart, as far as the original recorded them."""
+    """Return the differences of data and counterpart that the original has recorded."""
     return [
         Change(name, there.facts[name], here.facts.get(name, "none"))
         for name in INPUTS
@@ -95,26 +90,27 @@ def other_inputs(there: Environment, here: Environment) -> list[Change]:
 
 
 def history(original: Original, here: Environment) -> list[str]:
-    """Return reasons, in sentences, why a reproduction may differ in some bits."""
+    """Return sentences that say why a reproduction may differ in some bits."""
     notes = []
     if not original.finished:
-        notes.append(f"that run did not finish: it is compared up to step {original.last_step}, where metrics.csv ends")
+        notes.append(
+            f"that run did not finish: it is compared up to step {original.last_step}, where its metrics.csv ends"
+        )
     for path in sorted(original.folder.glob(f"{BEFORE}*.txt")):
         earlier = ", ".join(f"{name} {there}" for name, there, _ in changes(read_environment(path), here))
-        notes.append(
-            f"that run was resumed at step {_step(path)}; before that it had {earlier or 'the environment of here'}"
-        )
+        had = earlier or "the same environment as here"
+        notes.append(f"that run was resumed at step {_step(path)}; before this step it had {had}")
     for path in sorted(original.folder.glob("config_until_step_*.yaml")):
         before, after = (dict(leaves(options)) for options in (_options(path), original.options))
         others = [f"{key} {before.get(key)} -> {value}" for key, value in after.items() if value != before.get(key)]
         others = [text for text in others if not text.startswith(("resume ", "run_id ", "runs "))]
         if others:
             notes.append(
-                f"its options changed at step {_step(path)}: {', '.join(others)}; here the later ones hold throughout"
+                f"its options changed at step {_step(path)}: {', '.join(others)}; here the whole run has the later ones"
             )
     changed = original.environment.facts.get("uncommitted", "unknown")
     if original.environment.facts["commit"].endswith("-dirty") and changed != here.facts.get("uncommitted"):
-        notes.append("that run's code had uncommitted changes that are not here, so its code differs")
+        notes.append("that run's code had uncommitted changes that are not here, so the code differs")
     kinds = [environment.facts.get("device", "unknown") for environment in (original.environment, here)]
     if "unknown" not in kinds and kinds[0] != kinds[1]:
         notes.append(f"that run was on {kinds[0]}, this one is on {kinds[1]}: they round differently")

@@ -28,10 +28,10 @@ from fullseg.training.run import train
 class Reproduction(NamedTuple):
     """The result of a reproduction; ``reproduce.json`` has the same content."""
 
-    run: Path
-    folder: Path  # of the new run
-    changes: list[Change]  # of the environment; these do not count as differences of the result
-    notes: list[str]
+    run: Path  # folder of the original run
+    folder: Path  # folder of the new run
+    changes: list[Change]  # differences of the environment; they do not count as differences of the result
+    notes: list[str]  # sentences that say why some bits may differ
     comparisons: list[Comparison]
     not_compared: list[str]  # files or metrics, each with its reason
 
@@ -46,7 +46,7 @@ def reproduce(run: Path, overrides: Sequence[str], *, runs: Path, anyway: bool) 
 
     Args:
         run: folder of the original run.
-        overrides: options that replace the run's, ``key=value``, for example the data's new folder.
+        overrides: ``key=value`` each. They replace options of the run, for example the folder of the data.
         runs: folder of all run folders for the new run.
         anyway: go on even if the data or the counterpart differs from the original's.
 
@@ -69,7 +69,7 @@ def reproduce(run: Path, overrides: Sequence[str], *, runs: Path, anyway: bool) 
         raise ConfigError(_refusal(original, config, others))
     changed, notes = [*others, *changes(original.environment, here)], history(original, here)
     if kept:
-        notes.append(f"taken from that run, unless this command says otherwise: {', '.join(dotlist(kept))}")
+        notes.append(f"taken from that run, because this command does not set them: {', '.join(dotlist(kept))}")
     if is_rank_0():
         print_changes(original.folder, changed, notes)
     folder = train(config).folder
@@ -83,7 +83,7 @@ def reproduce(run: Path, overrides: Sequence[str], *, runs: Path, anyway: bool) 
 
 
 def _kept(original: Original, overrides: Sequence[str]) -> dict[str, Any]:
-    """Return the values that the run's machine chose for options that were ``auto``."""
+    """Return the values that the original chose for options that leave the choice to the machine."""
     facts, trainer = original.environment.facts, original.options["trainer"]
     kept: dict[str, Any] = {}
     if trainer["precision"] == "auto" and "precision" in facts:
@@ -138,8 +138,8 @@ def _refusal(original: Original, config: Config, others: Sequence[Change]) -> st
     what = [f"data.root={config.data.root}"] * (not all(of_model))
     what += [f"counterpart={config.counterpart}"] * any(of_model)
     return (
-        f"{' and '.join(what)} is not what {original.folder} was trained on: {differences}; name the original, or go "
-        "on with this one, --anyway"
+        f"{' and '.join(what)} is not what {original.folder} was trained on: {differences}; name the original one, or "
+        "go on with this one, --anyway"
     )
 
 

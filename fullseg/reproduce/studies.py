@@ -11,7 +11,7 @@ from fullseg.errors import ConfigError, DataError
 from fullseg.reproduce.original import Original
 from fullseg.training.run_study import study
 
-HEAD_OPTIONS = {  # options by their key in study.json
+HEAD_OPTIONS = {  # option by its key in study.json
     "experiment": "experiment",
     "seed": "seed",
     "rounds": "study.rounds",
@@ -25,9 +25,9 @@ HEAD_OPTIONS = {  # options by their key in study.json
 class Again(NamedTuple):
     """One study of the original and the new study that repeats it."""
 
-    file: str  # study.json of the original, relative to its folder
+    file: str  # the original's study.json, relative to its run folder
     folder: Path  # folder of the new study.json
-    strategies: list[str]  # strategies that both have
+    strategies: list[str]  # names of the strategies that both studies have
     left_out: list[str]  # strategies that cannot be studied again, each with its reason
 
 
@@ -36,9 +36,10 @@ def study_again(original: Original, folder: Path, own: Sequence[str], overrides:
 
     Args:
         original: the original run.
-        folder: of the new run.
-        own: overrides that the new run was trained with.
-        overrides: the user's; they replace ``own``. The study's plan replaces both, the paths of its models neither.
+        folder: folder of the new run.
+        own: overrides with which the new run was trained.
+        overrides: the user's overrides. They replace ``own`` and the paths of the study's models. The study's plan
+            replaces them.
     """
     found = []
     for file, content in original.studies.items():
@@ -62,7 +63,7 @@ def study_again(original: Original, folder: Path, own: Sequence[str], overrides:
 
 
 def _single_region(content: dict[str, Any], overrides: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Return the strategies whose own model is missing: name, path, remedy."""
+    """Return name, path of the model and remedy for each strategy whose own model is missing."""
     if any(override.startswith("study.single_region=") for override in overrides):
         return []
     own = {name: entry["checkpoint"] for name, entry in content["strategies"].items() if "checkpoint" in entry}
@@ -98,7 +99,7 @@ def _plan(
 
 
 def _data(original: Original, facts: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of the evaluation set, with its folder only if it is not the training's."""
+    """Return the options of the evaluation set. The folder is among them only if training had another one."""
     options = {f"data.{key}": value for key, value in facts.get("evaluation_set", {}).items()}
     if options.get("data.root") == original.options["data"]["root"]:
         options.pop("data.root", None)
@@ -106,7 +107,7 @@ def _data(original: Original, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _counterpart(original: Original, content: dict[str, Any]) -> dict[str, Any]:
-    """Return the counterpart of round 0 as an override, if it is not the one of the training."""
+    """Return the counterpart of round 0 as an override, if it is not the counterpart of the training."""
     asked, trained = content.get("counterpart"), original.options.get("counterpart")
     if asked == trained:
         return {}

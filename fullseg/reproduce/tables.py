@@ -11,15 +11,12 @@ from fullseg.reproduce.comparison import Comparison
 from fullseg.reproduce.original import Change
 from fullseg.runs.folder import relative_to_here
 
-LISTED = (
-    "metrics.csv",
-    "checkpoints/last.ckpt",
-    "checkpoints/best.ckpt",
-)  # files whose metrics are all listed, identical or not
+# Files whose metrics are all listed, even if they are identical.
+LISTED = ("metrics.csv", "checkpoints/last.ckpt", "checkpoints/best.ckpt")
 
 
 def print_changes(run: Path, changes: Sequence[Change], notes: Sequence[str]) -> None:
-    """Print the differences of the environment, before the training."""
+    """Print the differences of the environment. This is called before training."""
     console = Console(width=None if sys.stdout.isatty() else 120)
     if changes:
         table = Table(
@@ -30,7 +27,7 @@ def print_changes(run: Path, changes: Sequence[Change], notes: Sequence[str]) ->
         console.print(table)
     else:
         console.print(
-            f"commit, packages, machine, data: all the same as for {relative_to_here(run)}",
+            f"commit, packages, machine and data are the same as for {relative_to_here(run)}",
             highlight=False,
             soft_wrap=True,
         )
@@ -39,9 +36,9 @@ def print_changes(run: Path, changes: Sequence[Change], notes: Sequence[str]) ->
 
 
 def print_reproduction(folder: Path, comparisons: Sequence[Comparison], not_compared: Sequence[str]) -> None:
-    """Print all metrics of training, all others that differ, and how many others are identical."""
+    """Print all metrics of training, all other metrics that differ, and how many others are identical."""
     console = Console(width=None if sys.stdout.isatty() else 140)
-    table = Table(title="the run and its reproduction, bit for bit; times are left out")
+    table = Table(title="the run and its reproduction, bit for bit; times are not compared")
     for column in ("file", "metric", "that run", "here", "different", "largest difference", "where"):
         right = column in ("that run", "here", "different")
         table.add_column(column, justify="right" if right else "left", overflow="fold")

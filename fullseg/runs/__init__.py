@@ -1,1 +1,1 @@
-"""Run folders: where they are, what made them, their checkpoints, how training stops and goes on."""
+"""Runs: their folders, provenance and checkpoints, their processes, and how they stop and go on."""

@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, read, and checked before a run resumes from one."""
+"""Writes checkpoints whole or not at all, reads them, and checks them before a run resumes from one."""
 
 import errno
 import os
@@ -35,7 +35,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         """Write a checkpoint.
 
         Raises:
-            CheckpointError: if it cannot be written. An earlier file of that name stays as it was.
+            CheckpointError: if it cannot be written. An earlier file of this name stays as it was.
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def _not_written(path: Path, error: Exception) -> str:
     free = shutil.disk_usage(path.parent).free / 2**20
     full = free < 1 or errno.ENOSPC in (getattr(cause, "errno", None) for cause in (error, error.__context__))
     reason = "the disk is full" if full else str(error).splitlines()[0]
-    left = f"{path} is still the one before" if path.is_file() else "this run has none yet"
+    left = f"the earlier {path} is still there" if path.is_file() else "this run has no checkpoint yet"
     return (
         f"checkpoint {path} cannot be written: {reason} ({free:.0f} MiB free); {left}. "
         f"Make room, then go on with resume={path.parent.parent}"
@@ -97,7 +97,7 @@ def check_model(path: Path, model: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Return the content of a checkpoint. Weights are memory-mapped: they are read from the disk when they are used."""
+    """Return the content of a checkpoint. Its weights are memory-mapped: they are read from the disk when used."""
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     return content
 

@@ -1,11 +1,11 @@
-"""From a name to a run or a checkpoint. Every command takes an experiment, a run folder or a file."""
+"""Finds the run or the checkpoint that a name means. Every command takes an experiment, a run folder or a file."""
 
 from pathlib import Path
 
 from fullseg.errors import ConfigError
 
-BEST = Path("checkpoints") / "best.ckpt"  # of a run: the best by its evaluations
-LAST = Path("checkpoints") / "last.ckpt"  # of a run: the newest
+BEST = Path("checkpoints") / "best.ckpt"  # in a run folder: the checkpoint with the best evaluation
+LAST = Path("checkpoints") / "last.ckpt"  # in a run folder: the newest checkpoint
 REPRODUCED = "reproduced"  # folder below runs/ where `fullseg reproduce` puts its runs; they never count as the newest
 
 
@@ -13,16 +13,16 @@ def find_checkpoint(option: str, value: str, runs: str | Path, file: Path = BEST
     """Return the checkpoint that an option names.
 
     Args:
-        option: name of the option, for the message.
-        value: a checkpoint, a run folder, or an experiment (its newest run that has such a checkpoint).
+        option: name of the option, for messages.
+        value: a checkpoint, a run folder, or an experiment, which means its newest run with this kind of checkpoint.
         runs: folder of all run folders.
-        file: which checkpoint of a run is wanted, ``BEST`` or ``LAST``.
+        file: the kind of checkpoint, ``BEST`` or ``LAST``.
 
     Returns:
-        Its path, absolute and without links.
+        The path of the checkpoint, absolute and without links.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if there is no such checkpoint.
     """
     path = Path(value)
     if path.is_file():
@@ -40,14 +40,14 @@ def find_checkpoint(option: str, value: str, runs: str | Path, file: Path = BEST
 
 
 def find_run(value: str, runs: str | Path) -> Path:
-    """Return the folder of the run that is named.
+    """Return the folder of the run that a name means.
 
     Args:
-        value: a run folder (or a folder below one), or an experiment (its newest run with a checkpoint).
+        value: a run folder, a folder below one, or an experiment, which means its newest run with a checkpoint.
         runs: folder of all run folders.
 
     Raises:
-        ConfigError: if it is neither.
+        ConfigError: if there is no such run.
     """
     path = Path(value)
     if path.is_dir():
@@ -61,7 +61,7 @@ def newest_checkpoint(runs: Path) -> Path:
     """Return the best checkpoint of the newest run of all experiments.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if no run has a checkpoint.
     """
     found = [path for path in runs.glob(f"**/{BEST}") if path.relative_to(runs).parts[0] != REPRODUCED]
     if not found:
@@ -75,5 +75,5 @@ def _newest_run(experiment: Path, file: Path) -> Path | None:
 
 
 def _age(checkpoint: Path) -> tuple[float, str]:
-    """Return what orders checkpoints by age: the time of writing, then the name, since copies may share one time."""
+    """Return a key that sorts checkpoints by age: time of writing, then name, as copies may have equal times."""
     return checkpoint.stat().st_mtime, str(checkpoint)

@@ -1,4 +1,4 @@
-"""The run folder ``runs/<experiment>/<run id>/``. It holds everything about one run."""
+"""Makes, names and writes the run folder ``runs/<experiment>/<run id>/``, which holds everything about one run."""
 
 import json
 import shutil
@@ -18,18 +18,18 @@ class Result(NamedTuple):
     """The result of a training run."""
 
     folder: Path
-    before: Metrics  # metrics of the untrained model, by name
-    after: Metrics
-    seconds: float  # of training, evaluations included
+    before: Metrics  # metrics before training, by name
+    after: Metrics  # metrics after training, by name
+    seconds: float  # duration of training, evaluations included
     step_parts: Metrics  # mean seconds of each part of a step; empty if they were not measured
 
 
 def open_folder(config: Config, checkpoint: Path | None) -> Path:
-    """Return the run's folder: the resumed run's, or a new one. ``latest`` then points to the new one.
+    """Return the folder of a run. A new run gets a new folder, and the link ``latest`` then points to it.
 
     Args:
-        config: of the run.
-        checkpoint: that the run resumes from; None for a new run.
+        config: the run's configuration.
+        checkpoint: the checkpoint from which the run resumes; None for a new run.
 
     Raises:
         ConfigError: if a run with this ``run_id`` exists already.
@@ -79,7 +79,7 @@ def read_before(folder: Path) -> Metrics | None:
 
 
 def program() -> str:
-    """Return the command that starts ``fullseg`` in the user's shell, for messages that name a next command."""
+    """Return the command that starts fullseg in the user's shell, for messages that suggest a next command."""
     script = Path(sys.executable).parent / "fullseg"
     if script.is_file():
         found = shutil.which("fullseg")
@@ -88,6 +88,6 @@ def program() -> str:
 
 
 def relative_to_here(folder: Path) -> Path:
-    """Return a folder for a message: relative to the current folder if it lies below it, else absolute."""
+    """Return a path for a message: relative if it lies below the current folder, else absolute."""
     folder, here = folder.absolute(), Path.cwd()  # not resolved: the python of a virtual environment is a link
     return folder.relative_to(here) if folder.is_relative_to(here) else folder

@@ -26,7 +26,7 @@ from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.errors import ConfigError
 from fullseg.model.segmenter import Segmenter
 
-# These packages compute the numbers. They are recorded beside every number; environment.txt has all packages.
+# The packages that compute the numbers. Every result records their versions. environment.txt has all packages.
 PACKAGES = ("torch", "torchvision", "lightning", "numpy", "opencv-python-headless", "timm", "scipy")
 INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")  # they decide how a CPU rounds
 EVALUATION_SET = (
@@ -43,9 +43,9 @@ def provenance(trainer: L.Trainer, data: InteractiveDataModule, counterpart: Seg
     """Return the provenance of a result as plain values, which JSON, W&B and a checkpoint can hold.
 
     Args:
-        trainer: gives device, precision and number of ranks.
+        trainer: its device, precision and number of ranks are recorded.
         data: the data that the result is made from, after ``setup``.
-        counterpart: the non-interactive model that also took part, or None.
+        counterpart: the non-interactive model that the result also depends on, or None.
     """
     return {
         "command": f"fullseg {shlex.join(sys.argv[1:])}",
@@ -69,8 +69,8 @@ def study_provenance(trainer: L.Trainer, counterpart: Segmenter | None) -> dict[
     """Return the provenance of one strategy in ``study.json``. Strategies of one file may come from several studies.
 
     Args:
-        trainer: of the study.
-        counterpart: the model that answered in round 0, or None.
+        trainer: the study's trainer.
+        counterpart: the model that predicts in round 0, or None.
     """
     data: InteractiveDataModule = trainer.datamodule  # type: ignore[attr-defined]
     evaluated = {key: getattr(data.config, key) for key in EVALUATION_SET}
@@ -81,7 +81,7 @@ class NamesProvenance(L.Callback):
     """Writes the provenance into every checkpoint.
 
     Args:
-        facts: of ``provenance``.
+        facts: the result of ``provenance``.
     """
 
     def __init__(self, facts: dict[str, Any]) -> None:
@@ -92,7 +92,7 @@ class NamesProvenance(L.Callback):
         checkpoint["provenance"] = self.facts
 
 
-@functools.cache  # asked once: the code that runs was loaded at the start
+@functools.cache  # asked only once: the code that runs was loaded at the start
 def commit() -> str:
     """Return the commit of the code that runs, ``unknown`` outside a repository."""
     return _git("describe", "--always", "--dirty", "--abbrev=40") or "unknown"
@@ -121,7 +121,7 @@ def instructions() -> str:
 
 
 def weights_hash(state: Mapping[str, Tensor]) -> str:
-    """Return a hash of a model's weights. It does not depend on anything else in the checkpoint."""
+    """Return a hash of a model's weights. Nothing else in the checkpoint changes it."""
     digest = hashlib.sha256()
     for name, weight in sorted(state.items()):
         digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
@@ -181,11 +181,11 @@ def write_provenance(folder: Path, config: Config, facts: dict[str, Any], step: 
     """Write ``config.yaml`` (all options) and ``environment.txt`` (provenance and packages).
 
     Args:
-        folder: of the run.
-        config: of the run.
+        folder: the run folder.
+        config: the run's configuration.
         facts: the result of ``provenance``.
-        step: at which a resumed run goes on; None for a new run. If an earlier file differs, it is kept as
-            ``*_until_step_<step>``: it describes the steps before.
+        step: the step at which a resumed run goes on; None for a new run. If a file of the earlier part differs, it is
+            kept as ``*_until_step_<step>``.
     """
     environment = environment_of(facts)
     lines = [f"{key}: {value}" for key, value in environment.facts.items()]
@@ -198,7 +198,7 @@ def write_provenance(folder: Path, config: Config, facts: dict[str, Any], step: 
         path = folder / name
         if step is not None and path.is_file() and path.read_text() != text:
             before = path.with_stem(f"{path.stem}_until_step_{step}")
-            if not before.exists():  # if it exists, the part between took no step
+            if not before.exists():  # if it exists, the run was resumed at this step before and took no step since
                 path.replace(before)
         path.write_text(text)
 

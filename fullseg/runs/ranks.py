@@ -1,4 +1,4 @@
-"""The processes (ranks) of one run, started by Lightning, torchrun or Slurm, and what they must agree on."""
+"""The processes (ranks) of one run. Lightning, torchrun or Slurm starts them."""
 
 import os
 import signal
@@ -22,18 +22,18 @@ def launched() -> tuple[int, int] | None:
 
 
 def is_rank_0() -> bool:
-    """Return whether this process is rank 0, which prints and writes for all."""
+    """Return whether this process is rank 0, which prints and writes for all ranks."""
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def from_rank_0(trainer: L.Trainer, value: Callable[[], str]) -> str:
     """Call a function on rank 0 and return its result on every rank.
 
-    If Lightning starts the other ranks itself, this starts them.
+    If Lightning is to start the other ranks, this starts them.
 
     Args:
-        trainer: of the run.
-        value: the function; it is called on rank 0 only.
+        trainer: the run's trainer.
+        value: the function. Only rank 0 calls it.
     """
     if trainer.world_size == 1:
         return value()
@@ -44,6 +44,6 @@ def from_rank_0(trainer: L.Trainer, value: Callable[[], str]) -> str:
 
 
 def end_other_ranks(trainer: L.Trainer) -> None:
-    """Kill the ranks that Lightning has started from this process. Without this process they would wait for ever."""
+    """Kill the ranks that Lightning has started from this process. Otherwise they would wait for it for ever."""
     if isinstance(trainer.strategy.launcher, _SubprocessScriptLauncher):
         trainer.strategy.launcher.kill(signal.SIGKILL)

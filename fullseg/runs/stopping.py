@@ -1,4 +1,4 @@
-"""Training that a signal stops early: Ctrl-C, SIGTERM before a machine is taken away, SIGUSR1 of Slurm."""
+"""Stops training early after a signal: Ctrl-C, SIGTERM before a machine is taken away, or SIGUSR1 from Slurm."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ class Interrupted(KeyboardInterrupt):
     """Raised when a run was stopped. Its message says how to go on.
 
     Args:
-        message: for the user.
+        message: text for the user.
         status: exit status of the process: 128 + the signal's number, or 0.
     """
 
@@ -40,7 +40,7 @@ class StopAfterStep(L.Callback):
 
     def __init__(self, checkpoint: Path) -> None:
         self.checkpoint = checkpoint
-        self.asked = 0  # number of the signal that asked to stop; 0: none has
+        self.asked = 0  # number of the signal that asked to stop; 0: no signal
         if _job():  # before training starts, SIGUSR1's default action would kill the process
             signal.signal(signal.SIGUSR1, self._ask)
 
@@ -80,8 +80,8 @@ def interrupted(folder: Path, asked: int) -> Interrupted:
     """Return the exception that ends a stopped run. After SIGUSR1 this queues the Slurm job again.
 
     Args:
-        folder: of the run.
-        asked: number of the signal; 0 for a Ctrl-C that Lightning handled.
+        folder: the run folder.
+        asked: number of the signal; 0: Ctrl-C, which Lightning handled.
     """
     if not is_rank_0():
         return Interrupted("", 0)

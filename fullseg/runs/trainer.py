@@ -46,7 +46,7 @@ def make_trainer(config: Config) -> L.Trainer:
     processes, nodes = started or (1, options.num_nodes)
     plugins: list[Any] = [WholeCheckpoints()]
     if SLURMEnvironment.detect():
-        plugins.append(SLURMEnvironment(auto_requeue=False))  # StopAfterStep does it, at the end of a step
+        plugins.append(SLURMEnvironment(auto_requeue=False))  # StopAfterStep requeues the job after the current step
     bar = [ProgressBar(refresh_rate=1 if sys.stderr.isatty() else 20)] if options.progress_bar else []
     return L.Trainer(
         accelerator="gpu" if on_gpu else "cpu",
@@ -64,7 +64,7 @@ def make_trainer(config: Config) -> L.Trainer:
         callbacks=list(bar),
         enable_progress_bar=options.progress_bar,
         enable_model_summary=False,
-        enable_checkpointing=False,  # training/run.py adds its own
+        enable_checkpointing=False,  # training/run.py adds its own callbacks for checkpoints
         log_every_n_steps=10,
         default_root_dir=config.runs,
     )
@@ -81,7 +81,7 @@ def precision_of(wanted: str, *, on_gpu: bool) -> Literal["32-true", "bf16-mixed
 
 
 def prepare_process(config: Config) -> None:
-    """Set seed, threads and memory allocation, and silence advice of Lightning that does not concern the user."""
+    """Set seed, threads and memory allocation, and silence Lightning's advice that does not apply here."""
     L.seed_everything(config.seed, verbose=False)
     torch.set_float32_matmul_precision("high")
     if config.trainer.threads:
@@ -99,7 +99,7 @@ def silence_advice() -> None:
 
 
 def _keep_memory() -> None:
-    """Let glibc keep freed memory: a step allocates and frees gigabytes, and fresh pages cost a quarter of its time."""
+    """Let glibc keep freed memory. A step allocates and frees gigabytes, and new pages take a quarter of its time."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of <malloc.h>
         libc.mallopt(mmap_max, 0)

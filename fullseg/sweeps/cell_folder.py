@@ -18,24 +18,24 @@ RESULT_VARIABLE = "FULLSEG_SWEEP_RESULT"  # environment variable that names the 
 
 @dataclass
 class State:
-    """State of a cell, kept as ``cell.json`` in its folder."""
+    """The state of a cell. It is kept as ``cell.json`` in the cell's folder."""
 
     status: str = "new"
-    """``new``, ``running``, ``done``, ``failed`` or ``interrupted``. An interrupted one resumes from its checkpoint."""
+    """``new``, ``running``, ``done``, ``failed``, or ``interrupted``: the cell resumes from its last checkpoint."""
     exit_status: int | None = None
     attempts: int = 0
-    """Number of starts from the beginning. Resuming is no start."""
+    """Number of starts from the beginning. Resuming does not count."""
     seconds: float = 0.0
-    """Seconds that the cell has run since its last start, pauses not counted."""
+    """Seconds that the cell has run since its last start. Pauses do not count."""
     process: int | None = None
-    """Process that runs the cell, or ran it last."""
+    """Id of the process that runs the cell, or that ran it last."""
     command: list[str] = field(default_factory=list)
-    """Command line that ran last."""
+    """The command line that ran last."""
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
 def read_state(folder: Path) -> State:
-    """Read a cell's state; ``new`` if there is none on disk."""
+    """Read a cell's state. Without a file on disk it is ``new``."""
     path = folder / "cell.json"
     return State(**json.loads(path.read_text())) if path.is_file() else State()
 
@@ -52,13 +52,13 @@ def write_arguments(folder: Path, parameters: dict[str, Any]) -> None:
 
 
 def leave_result(folder: Path, study: dict[str, Any] | None = None) -> None:
-    """Write the result for the sweep, if this process is a cell of one.
+    """Write the result of a run for the sweep, if this process is a cell of a sweep.
 
-    The result is a copy: a later study in the same run folder does not change the sweep's table.
+    The result is a copy, so a later study in the same run folder does not change the sweep's table.
 
     Args:
-        folder: of the run.
-        study: content of study.json; None: that of the run folder, if there is one.
+        folder: the run folder.
+        study: content of study.json; None: the run folder's study.json is read, if there is one.
     """
     target = os.environ.get(RESULT_VARIABLE)
     if target is None or not is_rank_0():
@@ -78,7 +78,7 @@ def leave_result(folder: Path, study: dict[str, Any] | None = None) -> None:
 
 
 def _peak_memory() -> float | None:
-    """Return the most memory that this process has used, in bytes: on the GPU if it has one, else in all."""
+    """Return this process's peak memory in bytes: memory of the GPU, or of the process if there is no GPU."""
     on_gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
     if on_gpu:
         return float(on_gpu)
@@ -89,7 +89,7 @@ def _peak_memory() -> float | None:
 
 
 def _best(metrics: Path) -> float:
-    """Return the highest IoU of all evaluations but the first, which is of the untrained model."""
+    """Return the highest IoU of all evaluations except the first, which is before training."""
     with metrics.open(newline="") as file:
         evaluations = [float(row["val/iou"]) for row in csv.DictReader(file) if row["val/iou"]]
     return max(evaluations[1:] or evaluations)

@@ -17,23 +17,21 @@ from fullseg.sweeps.command import expand_command
 from fullseg.sweeps.file import Sweep
 
 LONGEST_NAME = 100  # characters of a folder's name
-OWN = {
-    "train": ("experiment", "resume", "runs"),
-    "study": ("resume", "runs"),
-}  # options that the sweep sets itself, by command
+# Options that the sweep sets itself, by command.
+OWN = {"train": ("experiment", "resume", "runs"), "study": ("resume", "runs")}
 
 
 class Cell(NamedTuple):
     """One run of a sweep."""
 
-    name: str  # of its folder: the parameters that vary, then the key
-    key: str  # hash of its command
+    name: str  # name of its folder: the parameters that vary, then the key
+    key: str  # hash of its command and of the models that it uses
     parameters: dict[str, Any]
     command: list[str]  # with W&B's macros expanded
     job: str  # "train" or "study"; "" for another program
     config: Config | None  # the complete configuration, for train and study
-    pins: list[str]  # overrides that fix the models it uses, so that a whole table is of the same models
-    missing: str  # why one of these models was not found; empty: all were
+    pins: list[str]  # overrides that fix the models that it uses, so that all cells of a table use the same models
+    missing: str  # why one of these models was not found; empty: all were found
 
 
 def make_cells(sweep: Sweep, overrides: Sequence[str], experiment: Path | None, runs: Path) -> list[Cell]:
@@ -41,12 +39,12 @@ def make_cells(sweep: Sweep, overrides: Sequence[str], experiment: Path | None, 
 
     Args:
         sweep: the checked sweep file.
-        overrides: ``key=value`` each; they are appended to every cell's command.
+        overrides: ``key=value`` each. They are appended to every cell's command.
         experiment: YAML that replaces the one in the command, or None.
         runs: folder of all run folders.
 
     Returns:
-        The cells in W&B's order. Of two cells with the same command only the first.
+        The cells in W&B's order. If two cells have the same command, only the first is returned.
 
     Raises:
         ConfigError: if a cell's options are wrong. The message names the cell.
@@ -87,16 +85,15 @@ def _make_cell(
             missing = str(error)
     elif overrides or experiment is not None:
         raise ConfigError("key=value and --experiment are for commands of `-m fullseg train` and `-m fullseg study`")
-    same = [
-        "python" if word == sys.executable else word for word in command
-    ]  # so that the key does not depend on the environment's folder
+    # The key must not depend on the folder of the Python environment.
+    same = ["python" if word == sys.executable else word for word in command]
     key = hashlib.sha256(json.dumps([same, pins]).encode()).hexdigest()[:8]
     name = f"{label[:LONGEST_NAME]}-{key}" if label else key
     return Cell(name, key, parameters, command, job, config, pins, missing)
 
 
 def fullseg_job(command: Sequence[str]) -> tuple[str, int]:
-    """Return ``train`` or ``study`` and where the experiment stands in the words; ("", 0) for another program."""
+    """Return ``train`` or ``study``, and the index of the experiment in the words; ("", 0) for another program."""
     for at in range(len(command) - 3):
         if list(command[at : at + 2]) == ["-m", "fullseg"] and command[at + 2] in ("train", "study"):
             return command[at + 2], at + 3
@@ -113,7 +110,7 @@ def _configuration(job: str, words: Sequence[str]) -> Config:
 
 
 def _pins(job: str, config: Config) -> list[str]:
-    """Return overrides that fix the checkpoints which a cell uses. Newer ones must not enter the same table."""
+    """Return overrides that fix the checkpoints that a cell uses, because newer ones must not enter the same table."""
     if job == "study":
         return [f"checkpoint={_find('checkpoint', config.checkpoint or config.experiment, config)}"]
     if config.scribbles.max_scribbles and config.counterpart is not None:
@@ -131,7 +128,7 @@ def launch_command(cell: Cell, experiment: str, runs: Path, *, go_on: bool) -> l
     """Return the command line that runs a cell in its folder, or resumes it.
 
     Args:
-        cell: to run.
+        cell: the cell.
         experiment: the cell's folder, relative to ``runs``.
         runs: folder of all run folders.
         go_on: resume from the last checkpoint, if there is one.

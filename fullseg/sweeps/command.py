@@ -1,4 +1,4 @@
-"""A cell's command line, expanded by the rules of ``wandb agent`` (wandb 0.31)."""
+"""Expands a cell's command line by the rules of ``wandb agent`` (wandb 0.31)."""
 
 import json
 import re
@@ -21,12 +21,13 @@ def expand_command(
     """Put a cell's parameters into a sweep's command.
 
     Args:
-        command: words. A whole word ``${...}`` is a macro; unknown macros are dropped. Empty: W&B's default command.
+        command: words of the command. A word ``${...}`` is a macro. Unknown macros are dropped. Empty: W&B's default
+            command.
         program: the sweep's ``program``.
         parameters: the cell's values, by name.
-        interpreter: replaces ``${interpreter}``. W&B's agent uses the first ``python`` on the PATH.
-        args_json_file: path that replaces ``${args_json_file}``; the caller writes ``args_json(parameters)`` there.
-        environ: environment variables. ``${envvar:NAME}`` of a variable that is not set becomes its name.
+        interpreter: text that replaces ``${interpreter}``. W&B's agent uses the first ``python`` on the PATH.
+        args_json_file: path that replaces ``${args_json_file}``. The caller writes ``args_json(parameters)`` there.
+        environ: environment variables, for ``${envvar:NAME}``. A variable that is not set is replaced by its name.
 
     Returns:
         The words of the command line.

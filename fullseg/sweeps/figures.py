@@ -1,4 +1,4 @@
-"""The picture of a sweep. Which kind it is depends on the parameters that vary."""
+"""Draws the picture of a sweep. The parameters that vary decide on the kind of picture."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -25,11 +25,11 @@ ACCURACY = {
     "iou": "mean IoU of extreme points alone, %",
 }
 MOST_CURVES = 8
-LONG = 12  # characters of a tick's label; longer ones are turned
+LONG = 12  # characters of a tick's label; longer labels are written upright
 
 
 def draw(title: str, groups: Sequence[Group]) -> Figure:
-    """Draw accuracy against cost if the model's size varies, curves for a few studies, else points."""
+    """Draw accuracy against cost if the model's size varies, else curves for a few studies, else points."""
     accuracy = next(key for key in ACCURACY if all(one.values_of(key) for one in groups))
     cost = next((key for key in COST if all(one.values_of(key) for one in groups)), None)
     names = list(groups[0].values)
@@ -60,7 +60,7 @@ def _curves(groups: Sequence[Group]) -> Figure:
 
 
 def _accuracy_against_cost(groups: Sequence[Group], accuracy: str, cost: str) -> Figure:
-    """Draw each model as a point coloured by its memory. A line and numbers mark models that no other beats in both."""
+    """Draw each model as a point, coloured by memory. A line joins models that no other beats in accuracy and cost."""
     figure = Figure(figsize=(8, 6.5), layout="constrained")
     axes = figure.subplots()
     x, y = np.array([[1e3 * one.mean(cost), 100 * one.mean(accuracy)] for one in groups]).T
@@ -103,7 +103,7 @@ def _accuracy_against_cost(groups: Sequence[Group], accuracy: str, cost: str) ->
 
 
 def _front(x: Sequence[float], y: Sequence[float]) -> list[int]:
-    """Return the points that no other point beats in both x (less) and y (more), by rising x."""
+    """Return the points for which no other point has both a smaller x and a larger y, by rising x."""
     front: list[int] = []
     for at in np.lexsort((-np.asarray(y), np.asarray(x))):
         if not front or y[at] > y[front[-1]]:
@@ -112,7 +112,7 @@ def _front(x: Sequence[float], y: Sequence[float]) -> list[int]:
 
 
 def _points(groups: Sequence[Group], accuracy: str) -> Figure:
-    """Draw accuracy against one parameter. A second parameter gives colours, a third one panels."""
+    """Draw accuracy against one parameter. A second parameter decides on the colour, a third one on the panel."""
     names = list(groups[0].values)
     along = max(
         names, key=lambda name: (_numbers(groups, name) is not None, len(_distinct(groups, name))), default=None
@@ -120,7 +120,7 @@ def _points(groups: Sequence[Group], accuracy: str) -> Figure:
     others = [name for name in names if name != along]
     panel = min(others, key=lambda name: len(_distinct(groups, name))) if len(others) > 1 else None
     panels = _distinct(groups, panel)
-    longest = max(map(len, _distinct(groups, along)))  # long labels are written upright
+    longest = max(map(len, _distinct(groups, along)))  # upright labels need height
     figure = Figure(figsize=(2.2 + 3.4 * len(panels), 4.2 + 0.07 * longest * (longest > LONG)), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     hues = list(dict.fromkeys(_hue(one, along, panel) for one in groups))
@@ -159,7 +159,7 @@ def _panel(axes: Axes, groups: Sequence[Group], accuracy: str, along: str | None
             elinewidth=1.2,
             label=hue or None,
         )
-        for at, one in zip(x, chosen, strict=True):  # a point per seed
+        for at, one in zip(x, chosen, strict=True):  # one point per seed
             values = 100 * np.array(one.values_of(accuracy))
             axes.plot(np.full(len(values), at), values, ".", color=colour, alpha=0.4, markersize=5)
     rotation = 90 if max(map(len, ticks)) > LONG else 0
@@ -185,7 +185,7 @@ def _distinct(groups: Sequence[Group], name: str | None) -> list[str]:
 
 
 def _numbers(groups: Sequence[Group], name: str | None) -> dict[str, float] | None:
-    """Return a parameter's values as numbers, or None if one is no number."""
+    """Return a parameter's values as numbers, or None if one of them is not a number."""
     try:
         return {value: float(value) for value in _distinct(groups, name)}
     except ValueError:

@@ -1,4 +1,4 @@
-"""A sweep's YAML, the file that ``wandb sweep`` takes: checked, and expanded to combinations of parameters."""
+"""Reads and checks a sweep's YAML, the file that ``wandb sweep`` takes, and makes its combinations of parameters."""
 
 import itertools
 import re
@@ -12,7 +12,7 @@ import yaml
 from fullseg.config.options import nearest
 from fullseg.errors import ConfigError
 
-KEYS = (  # of W&B's schema (PyPI's sweeps 0.3.0)
+KEYS = (  # the keys of W&B's schema (PyPI's sweeps 0.3.0)
     *("apiVersion", "command", "controller", "description", "early_terminate", "entity", "image_uri", "job", "kind"),
     *("method", "metric", "metrics", "name", "parameters", "program", "project", "run_cap", "scheduler"),
 )
@@ -23,7 +23,7 @@ ELSEWHERE = {
     "metrics": "several metrics are for W&B's custom schedulers",
     "scheduler": "custom schedulers run on W&B's server",
 }
-DISTRIBUTIONS = {  # keys that each distribution needs
+DISTRIBUTIONS = {  # the keys that each distribution needs
     "constant": {"value"},
     "categorical": {"values"},
     "categorical_w_probabilities": {"values", "probabilities"},
@@ -31,14 +31,14 @@ DISTRIBUTIONS = {  # keys that each distribution needs
     "uniform": {"min", "max"},
     "log_uniform_values": {"min", "max"},
 }
-DRAWS_PER_CELL = 100  # after so many draws a random sweep stops to look for a new combination
+DRAWS_PER_CELL = 100  # after this many draws per cell a random sweep looks for no more new combinations
 
 
 class Parameter(NamedTuple):
     """The values that one parameter may have."""
 
     distribution: str
-    values: list[Any]  # for the distributions constant, categorical and categorical_w_probabilities
+    values: list[Any]  # all values, if they can be listed; else empty
     probabilities: list[float] | None
     low: float
     high: float
@@ -50,7 +50,7 @@ class Sweep(NamedTuple):
     name: str
     program: str
     command: list[str]  # words with W&B's macros; empty: W&B's default command
-    combinations: list[dict[str, Any]]  # one per cell: value by parameter, in W&B's (sorted) order
+    combinations: list[dict[str, Any]]  # for each cell the value of each parameter, in W&B's (sorted) order
     varied: list[str]  # parameters with more than one value
 
 
@@ -58,7 +58,7 @@ def read_sweep(path: Path) -> Sweep:
     """Read and check a sweep.
 
     Raises:
-        ConfigError: if W&B would refuse the file, too, or if it needs W&B's server.
+        ConfigError: if W&B would also refuse the file, or if the file needs W&B's server.
     """
     content = _read(path)
     parameters = {name: _parameter(path, name, content["parameters"][name]) for name in sorted(content["parameters"])}
@@ -168,7 +168,7 @@ def _grid(path: Path, parameters: dict[str, Parameter]) -> Iterable[dict[str, An
 
 
 def _random(path: Path, parameters: dict[str, Parameter], cap: int | None) -> list[dict[str, Any]]:
-    """Draw ``cap`` different combinations. They are the same every time, so that a sweep can go on."""
+    """Draw ``cap`` different combinations. They are the same every time, so that an interrupted sweep can go on."""
     if cap is None:
         raise ConfigError(f"{path}: method=random never ends by itself: set run_cap to the number of cells")
     rng = np.random.default_rng(0)

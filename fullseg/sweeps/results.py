@@ -1,4 +1,4 @@
-"""Results of a sweep: results.csv with a row per cell, and a table with the mean over seeds."""
+"""The results of a sweep: results.csv with one row per cell, and a table with means over seeds."""
 
 import csv
 import json
@@ -17,27 +17,24 @@ from fullseg.sweeps.cells import Cell, short_names
 from fullseg.sweeps.file import Sweep
 
 METRICS = {  # name in results.csv: (title in the table, factor, digits)
-    "iou": ("IoU", 100, 1),  # extreme points alone, after training
-    "iou_best": ("best", 100, 1),  # of all evaluations
-    "iou_at_4": ("IoU at 4", 100, 1),  # scribbles per region
-    "iou_at_end": ("at the end", 100, 1),  # of the study
+    "iou": ("IoU", 100, 1),  # with extreme points alone, after training
+    "iou_best": ("best", 100, 1),  # highest IoU of all evaluations
+    "iou_at_4": ("IoU at 4", 100, 1),  # IoU at 4 scribbles per region
+    "iou_at_end": ("at the end", 100, 1),  # IoU at the end of the study
     "auc": ("AUC", 100, 1),
     "noc_85": ("NoC@85", 1, 2),
-    "seconds_per_image": ("ms per image", 1000, 0),  # extreme points to region map
-    "seconds_per_round": ("ms per round", 1000, 0),  # simulated annotator and model
-    "memory": ("memory, GB", 1e-9, 2),  # peak of the run: of the GPU, else of the process
+    "seconds_per_image": ("ms per image", 1000, 0),  # from extreme points to the region map
+    "seconds_per_round": ("ms per round", 1000, 0),  # of the simulated annotator and the model
+    "memory": ("memory, GB", 1e-9, 2),  # peak of the run: on the GPU, or of the process without a GPU
     "seconds": ("minutes", 1 / 60, 1),
 }
-SPARED = {
-    "iou_best": "iou",
-    "iou_at_end": "iou_at_4",
-    "seconds_per_image": "seconds_per_round",
-}  # left out of the table if the other is there: it is wide
-TOGETHER = ("seed", "study.strategies")  # they separate no groups: seeds are repetitions, strategies have a column
+# Left out of the table if it has the other metric of the pair: the table is wide.
+SPARED = {"iou_best": "iou", "iou_at_end": "iou_at_4", "seconds_per_image": "seconds_per_round"}
+TOGETHER = ("seed", "study.strategies")  # no groups of their own: seeds are repetitions, strategies have a column
 
 
 class Row(NamedTuple):
-    """The numbers of a finished cell; of a study, those of one strategy."""
+    """The numbers of a finished cell. After a study there is one row per strategy."""
 
     cell: str
     parameters: dict[str, Any]
@@ -71,10 +68,10 @@ def write_results(folder: Path, plan: Sweep, cells: Sequence[Cell], console: Con
     """Write results.csv and print the table.
 
     Args:
-        folder: of the sweep.
+        folder: the sweep's folder.
         plan: the checked sweep file.
-        cells: in the sweep's order. In results.csv a cell without a result has its name and status only.
-        console: where the table is printed.
+        cells: all cells, in the sweep's order. A cell without a result has only its name and status in results.csv.
+        console: the table is printed here.
 
     Returns:
         The groups of the table.
@@ -89,7 +86,7 @@ def write_results(folder: Path, plan: Sweep, cells: Sequence[Cell], console: Con
 
 
 def read_rows(cell: Cell, folder: Path) -> list[Row]:
-    """Read the result of a cell: one row per strategy after a study, else one row; none if the cell is not done."""
+    """Read the result of a cell: one row, or one row per strategy after a study; no row if the cell is not done."""
     state, path = read_state(folder), folder / "result.json"
     if state.status != "done" or not path.is_file():
         return []
@@ -127,7 +124,7 @@ def _known(metrics: dict[str, float | None]) -> dict[str, float]:
 
 
 def group(rows: Iterable[Row], varied: Sequence[str]) -> list[Group]:
-    """Group the rows that differ only in the seed. Groups are in the order of their first rows."""
+    """Group the rows that differ only in the seed. The groups are in the order of their first rows."""
     rows = list(rows)
     names = [name for name in varied if name not in TOGETHER]
     titles = short_names(names)
@@ -141,7 +138,7 @@ def group(rows: Iterable[Row], varied: Sequence[str]) -> list[Group]:
 
 
 def metrics_in_table(groups: Sequence[Group]) -> list[str]:
-    """Return the metrics for the table, in its order: those that a row has and that no other metric replaces."""
+    """Return the metrics for the table, in order: those that some row has and that no other metric replaces."""
     there = [key for key in METRICS if any(one.values_of(key) for one in groups)]
     stood_in_for = {key for key, other in SPARED.items() if other in there}
     if any(one.values_of("iou_best") != one.values_of("iou") for one in groups):
@@ -172,7 +169,7 @@ def _number(one: Group, key: str) -> str:
 
 
 def _write_csv(path: Path, rows: Sequence[Row], cells: Sequence[Cell], folder: Path) -> None:
-    """Write results.csv: a line per row, and one per cell without a row."""
+    """Write results.csv: one line per row, and one line per cell without a row."""
     lines: list[dict[str, Any]] = [
         {"cell": row.cell, "status": "done", **row.parameters, "strategy": row.strategy, **row.metrics} for row in rows
     ]

@@ -31,11 +31,11 @@ def sweep(
     jobs: int | None,
     dry_run: bool,
 ) -> int:
-    """Run all cells of a sweep that are not done yet; then print, write and draw the results.
+    """Run all cells of a sweep that are not done yet. Then print, write and draw the results.
 
     Args:
         path: the sweep's YAML.
-        overrides: ``key=value`` each; they are appended to every cell's command.
+        overrides: ``key=value`` each. They are appended to every cell's command.
         experiment: YAML that replaces the one in the sweep's command, or None.
         runs: folder of all run folders. The sweep's folder is ``sweeps/<name>/`` in it.
         jobs: cells that run at once; None: one per GPU, one on a CPU.
@@ -51,7 +51,7 @@ def sweep(
     """
     console = Console(width=None if sys.stdout.isatty() else 160)
     plan = read_sweep(path)
-    if experiment is not None:  # another experiment gets another table
+    if experiment is not None:  # another experiment needs a table of its own
         plan = plan._replace(name=f"{plan.name}-{_experiment_name(experiment)}")
     cells = make_cells(plan, overrides, experiment, runs)
     folder = runs / "sweeps" / plan.name
@@ -87,7 +87,7 @@ def _list(console: Console, folder: Path, cells: Sequence[Cell]) -> None:
 
 
 def _check(cells: Sequence[Cell]) -> None:
-    """Check before any cell runs that models and data are there. The data is prepared here, once for all cells."""
+    """Check before any cell runs that models and data are there. The data is prepared once for all cells."""
     one_gpu = bool(visible_gpus())
     prepared = []
     for cell in cells:
@@ -107,9 +107,7 @@ def _print_failures(console: Console, folder: Path, cells: Sequence[Cell]) -> in
     for cell in failed:
         state, log = read_state(folder / cell.name), folder / cell.name / "log.txt"
         lines = log.read_text(errors="replace").splitlines()
-        lines = [line for line in lines if not line.startswith("$ ")][
-            -TAIL:
-        ]  # without the command, which cell.json has
+        lines = [line for line in lines if not line.startswith("$ ")][-TAIL:]  # without the command lines
         text = "\n".join(
             [f"{state.status}, exit status {state.exit_status}: {log}", *(f"  | {line}" for line in lines)]
         )

@@ -1,4 +1,4 @@
-"""The processes of a sweep: several cells at once on the GPUs or the CPU, stopped and resumed."""
+"""Runs the cells of a sweep as processes, several at once on the GPUs or the CPU, and stops and resumes them."""
 
 import fcntl
 import os
@@ -38,12 +38,12 @@ class Runner:
     """Runs cells, some at once, until all have ended. A cell that fails does not stop the others.
 
     Args:
-        cells: to run. Cells that are done are skipped.
-        folder: of the sweep, ``<runs>/sweeps/<name>``.
+        cells: all cells of the sweep. Cells that are done are skipped.
+        folder: the sweep's folder, ``<runs>/sweeps/<name>``.
         runs: folder of all run folders.
         jobs: cells that run at once; None: one per GPU, one on a CPU.
         lock: file that holds the sweep's lock. The cells' processes inherit it.
-        console: where progress is printed.
+        console: progress is printed here.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Runner:
     def _start(self, cell: Cell) -> None:
         folder = self.folder / cell.name
         state = read_state(folder)
-        # A cell that is still marked "running" was killed with the sweep or the machine.
+        # A cell that is still marked "running" was killed together with the sweep or the machine.
         go_on = cell.job == "train" and state.status in ("interrupted", "running")
         state.command = launch_command(cell, str(folder.relative_to(self.runs)), self.runs, go_on=go_on)
         go_on = any(word.startswith("resume=") for word in state.command)  # false if there is no checkpoint yet
@@ -124,8 +124,8 @@ class Runner:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            process_group=0,  # a group of its own: only this process gets Ctrl-C, and it stops the cells
-            pass_fds=[self.lock.fileno()],  # the lock is held while a cell lives, even if this process was killed
+            process_group=0,  # a group of its own: Ctrl-C reaches only this process, which then stops the cells
+            pass_fds=[self.lock.fileno()],  # while a cell lives, it holds the lock, even if this process was killed
         )
 
     def _environment(self, cell: Cell, state: State, slot: int) -> dict[str, str]:
@@ -173,7 +173,7 @@ class Runner:
         self.console.print(text, soft_wrap=True, markup=False, highlight=False)
 
     def _progress(self) -> str:
-        """Return the status line: cells at work, and the time that is left."""
+        """Return the status line: number of running cells and time that is left."""
         now, ended = time.monotonic(), self._ended() - self.before
         oldest = max((now - running.since for running in self.running), default=0.0)
         text = f"{len(self.running)} running, the longest for {oldest / 60:.0f} minutes"
@@ -194,7 +194,7 @@ def visible_gpus() -> list[str]:
 def alone(folder: Path) -> Iterator[IO[str]]:
     """Hold a sweep's lock; raise ConfigError if another process holds it.
 
-    This is no ``filelock``: the cells' processes must inherit the open file, and with it the lock.
+    ``filelock`` would not do: the cells' processes must inherit the open file, and with it the lock.
     """
     with (folder / "lock").open("a+") as lock:
         try:

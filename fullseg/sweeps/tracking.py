@@ -1,4 +1,4 @@
-"""A sweep's table and picture in W&B: a run of its own, in the group of the cells."""
+"""Logs a sweep's table and picture to W&B, in a run of its own in the group of the cells."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ def log_sweep(folder: Path, groups: Sequence[Group], picture: Path, tracking: Tr
     """Log the table and the picture.
 
     Args:
-        folder: of the sweep.
+        folder: the sweep's folder.
         groups: rows of the table.
         picture: file of the picture.
         tracking: the cells' tracking options.
@@ -31,7 +31,7 @@ def log_sweep(folder: Path, groups: Sequence[Group], picture: Path, tracking: Tr
 
 
 def results_table(groups: Sequence[Group]) -> tuple[list[str | int], list[Row]]:
-    """Return columns and rows: the values that distinguish a group, its number of runs, means and deviations."""
+    """Return columns and rows of the table: values that distinguish a group, number of runs, means and deviations."""
     metrics = metrics_in_table(groups)
     titles = [title for key in metrics for title in (METRICS[key][0], f"{METRICS[key][0]}, deviation")]
     rows: list[Row] = [

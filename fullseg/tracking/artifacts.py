@@ -1,7 +1,7 @@
 """Checkpoints, studies and data sets as W&B artifacts: study -> checkpoint -> counterpart -> data.
 
-Each points to what it was made from. Offline W&B does not record which artifacts a run uses, so the configuration of
-every run also holds them as ``lineage``.
+Each artifact points to those that it was made from. Offline, W&B does not record which artifacts a run uses, so the
+configuration of every run also names them, as ``lineage``.
 """
 
 import json
@@ -20,11 +20,11 @@ Fingerprint = Mapping[str, str | int]
 
 
 def data_artifact(dataset: str, fingerprint: Fingerprint) -> wandb.Artifact:
-    """Return a data set as an artifact. It holds the fingerprint only, and is the same for every run on the same data.
+    """Return a data set as an artifact. It holds only the fingerprint, so all runs on the same data have the same one.
 
     Args:
         dataset: format of the data, ``data.format``.
-        fingerprint: the data module's: number of samples and hash of each split.
+        fingerprint: number of samples and hash of each split, from the data module.
     """
     artifact = wandb.Artifact(f"data-{dataset}", type="dataset", metadata=dict(fingerprint))
     with artifact.new_file("fingerprint.json") as file:
@@ -33,7 +33,7 @@ def data_artifact(dataset: str, fingerprint: Fingerprint) -> wandb.Artifact:
 
 
 def checkpoint_artifact(path: Path) -> wandb.Artifact:
-    """Return a checkpoint as an artifact: the same one in the run that makes it and in runs that use it."""
+    """Return a checkpoint as an artifact. The run that makes it and the runs that use it get the same one."""
     checkpoint = load_checkpoint(path)
     config = checkpoint["hyper_parameters"]["config"]
     name = f"{config['experiment']}-{path.resolve().parent.parent.name}".translate(NO_NAME)
@@ -46,9 +46,9 @@ def study_artifact(name: str, folder: Path, content: Mapping[str, Any]) -> wandb
     """Return a study's numbers as an artifact.
 
     Args:
-        name: of the run.
-        folder: of the study.
-        content: of ``study.json``.
+        name: name of the W&B run.
+        folder: folder of the study.
+        content: content of ``study.json``.
     """
     artifact = wandb.Artifact(name.translate(NO_NAME), type="study")
     for file in ("study.json", *(strategy["per_image"] for strategy in content["strategies"].values())):
@@ -62,7 +62,7 @@ def log_used_artifacts(trainer: L.Trainer, dataset: str, fingerprint: Fingerprin
     Args:
         trainer: its loggers hold the W&B run.
         dataset: format of the data, ``data.format``.
-        fingerprint: the data module's.
+        fingerprint: number of samples and hash of each split, from the data module.
         models: checkpoints that the run uses, by role: ``checkpoint``, ``counterpart``, ``single_region``.
     """
     for run in _runs(trainer):
@@ -80,7 +80,7 @@ def log_made_artifact(trainer: L.Trainer, artifact: Callable[[str], wandb.Artifa
 
     Args:
         trainer: its loggers hold the W&B run.
-        artifact: returns the artifact, given the run's name.
+        artifact: function that returns the artifact for the name of the W&B run.
     """
     for run in _runs(trainer):
         run.log_artifact(artifact(str(run.name)))

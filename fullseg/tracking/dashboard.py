@@ -1,4 +1,4 @@
-"""The project's W&B workspace, defined in code: all panels are there without clicking."""
+"""Defines the project's W&B workspace in code, so that nobody has to make panels by hand, and creates it."""
 
 import json
 from pathlib import Path
@@ -83,13 +83,13 @@ def _of_training() -> dict[str, list[Any]]:
         ],
         "Pictures": [
             panels.MediaBrowser(title="the same images through training", media_keys=pictures, mode="gallery"),
-            panels.MediaBrowser(title="of the study", media_keys=[f"figures/{name}" for name in FIGURES]),
+            panels.MediaBrowser(title="pictures of the study", media_keys=[f"figures/{name}" for name in FIGURES]),
         ],
         "Training": [
             _against_steps("loss", ["train/loss", "train/mask_loss", "train/class_loss"]),
             _against_steps("learning rate", ["lr-AdamW/pg1", "lr-AdamW/pg2"]),
-            _against_steps("images a second", ["train/images_per_second"]),
-            _against_steps("part of the time that steps wait", ["train/data_wait", "train/counterpart"]),
+            _against_steps("images per second", ["train/images_per_second"]),
+            _against_steps("fraction of the time that steps wait", ["train/data_wait", "train/counterpart"]),
         ],
         "System": [
             panels.LinePlot(title=title, x="Relative Time (Process)", y=[f"system/{key}" for key in keys])

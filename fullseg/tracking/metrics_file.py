@@ -1,4 +1,4 @@
-"""``metrics.csv``: every logged number in a file, whether W&B is used or not."""
+"""Writes every logged number to ``metrics.csv``, with and without W&B."""
 
 import csv
 from argparse import Namespace
@@ -18,7 +18,7 @@ class MetricsFile(Logger):
     Lightning's own CSVLogger deletes the file when a run is resumed.
 
     Args:
-        path: of the file. Rows that it has already are kept.
+        path: the file. If it exists, its rows are kept.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,7 +68,7 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def save(self) -> None:
-        """Append new rows. If a column is new or an old row has changed, write the whole file again."""
+        """Append the new rows. If there is a new column or an old row has changed, write the whole file again."""
         new = sorted({key for row in self.rows for key in row} - set(self.columns))
         if new or self.written <= 0:
             self.columns += new

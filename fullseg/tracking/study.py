@@ -1,4 +1,4 @@
-"""A study in W&B: the curves of all strategies, tables by region size and class, pictures."""
+"""Logs a study to W&B: the curves of all strategies, tables by region size and class, and pictures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,11 +26,11 @@ def log_study(
     """Log the results of one study.
 
     Args:
-        logger: of the run.
-        summary: the strategies' entries in ``study.json``, by name.
-        records: of all images, for the same strategies.
+        logger: logger of the study's W&B run.
+        summary: each strategy's entry in ``study.json``, by name of the strategy.
+        records: each strategy's records of all images, by name of the strategy.
         categories: classes of the data.
-        pictures: files that ``write_figures`` drew.
+        pictures: files that ``write_figures`` has drawn.
     """
     run = logger.experiment
     for name, strategy in summary.items():
@@ -55,7 +55,7 @@ def log_study(
 
 
 def by_size(summary: Mapping[str, Mapping[str, Any]], records: Mapping[str, Sequence[ImageRecord]]) -> list[Row]:
-    """Return rows: strategy, size, number of regions, then the mean IoU after each round."""
+    """Return one row per strategy and region size: strategy, size, number of regions, mean IoU after each round."""
     rows: list[Row] = []
     for name, images in records.items():
         area = np.concatenate([record.area for record in images])
@@ -66,7 +66,7 @@ def by_size(summary: Mapping[str, Mapping[str, Any]], records: Mapping[str, Sequ
 
 
 def by_class(records: Mapping[str, Sequence[ImageRecord]], categories: Sequence[Category]) -> list[Row]:
-    """Return rows: strategy, class, number of regions, then the mean IoU after each round; none for absent classes."""
+    """Return one row per strategy and class with regions: strategy, class, their number, mean IoU after each round."""
     rows: list[Row] = []
     for name, images in records.items():
         classes = np.concatenate([record.classes for record in images])

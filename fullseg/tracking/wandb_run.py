@@ -1,4 +1,4 @@
-"""W&B runs: opened and closed, with the x-axes of their charts. Without a key nothing waits for a network."""
+"""Opens and closes W&B runs, and sets the x-axes of their charts. Without a key nothing waits for a network."""
 
 import os
 import warnings
@@ -11,28 +11,28 @@ from lightning.pytorch.loggers import WandbLogger
 from fullseg.config.schema import TrackingConfig
 from fullseg.runs.ranks import is_rank_0
 
-PICTURES = "val/picture_"  # key of an evaluation image in W&B; its number follows
-X_AXES = {  # of the charts, by the keys they show; Lightning sets axes only for runs that it opens itself
+PICTURES = "val/picture_"  # beginning of an evaluation image's key in W&B; the image's number follows
+X_AXES = {  # x-axis of each logged key; Lightning sets x-axes only for runs that it opens itself
     "train/*": "trainer/global_step",
     "val/*": "trainer/global_step",
     "lr-*": "trainer/global_step",
     "study/*": "study/scribbles_per_region",
 }
-CONNECT_SECONDS = 20.0  # most that connecting to W&B may take
+CONNECT_SECONDS = 20.0  # longest time that connecting to W&B may take
 NO_NAME = str.maketrans(dict.fromkeys("=,/:#?%", "-"))  # characters that W&B's ids must not have
 
 
 def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, Any], job: str) -> WandbLogger | None:
-    """Open one W&B run in the run folder, or return None where tracking is disabled.
+    """Open one W&B run in the run folder, or return None if tracking is disabled.
 
     ``tracking.wandb=auto`` is online if a key is set (as an environment variable or by ``wandb login``), else offline.
-    So neither a prompt nor a missing network stops training.
+    So training never stops for a prompt or a missing network.
 
     Args:
-        tracking: options.
-        run_folder: W&B writes into ``wandb/`` in it.
+        tracking: the options ``tracking``.
+        run_folder: W&B writes into its folder ``wandb/``.
         config: the complete configuration as plain values.
-        job: ``train`` or ``study``. The study of a run is a W&B run of its own in the same folder.
+        job: ``train``, ``study`` or ``sweep``. The study of a run is a W&B run of its own in the same folder.
     """
     mode = tracking.wandb
     if mode == "auto":
@@ -41,7 +41,7 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
         return None
     os.environ["WANDB_MODE"] = mode
     os.environ.setdefault("WANDB_SILENT", "true")
-    os.environ.setdefault("WANDB_DATA_DIR", str(run_folder.resolve() / "wandb"))  # else artifacts are staged elsewhere
+    os.environ.setdefault("WANDB_DATA_DIR", str(run_folder.resolve() / "wandb"))  # else it is in the home folder
     os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", "1")  # seconds of logging that a kill can lose
     if not is_rank_0():  # one W&B run for all ranks
         return WandbLogger(save_dir=run_folder)
@@ -70,7 +70,7 @@ def _run_name(experiment: str, run_folder: Path, job: str) -> str:
 
 
 def _open(**options: Any) -> wandb.Run:  # noqa: ANN401  arguments of wandb.init
-    """Open a run; offline if W&B cannot be reached."""
+    """Open a run. If W&B cannot be reached, open it offline."""
     try:
         resume: Any = "allow" if options["mode"] == "online" else None
         return wandb.init(**options, resume=resume, settings=wandb.Settings(init_timeout=CONNECT_SECONDS))

@@ -1,4 +1,4 @@
-"""Callbacks of training: the speed of steps, and pictures of evaluation images."""
+"""Callbacks of training that log the speed of steps and draw pictures of evaluation images."""
 
 import time
 from pathlib import Path
@@ -16,15 +16,15 @@ from fullseg.types import VOID, Annotations, Batch
 
 
 class Throughput(L.Callback):
-    """Logs images per second, and the fractions of time that steps wait for data and that the counterpart predicts."""
+    """Logs images per second, and the fractions of time for waiting for data and for the counterpart's predictions."""
 
     def __init__(self) -> None:
         self.waited, self.images = 0.0, 0
-        self.predicted = 0.0  # seconds of the counterpart before this epoch
+        self.predicted = 0.0  # seconds that the counterpart had predicted before this epoch
         self.first = self.mark = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:  # noqa: ANN401
-        """Start the clocks. Evaluation before this does not count."""
+        """Start the clocks. The evaluation between epochs does not count."""
         self.waited, self.images = 0.0, 0
         self.predicted = _predicting(trainer)
         self.first = self.mark = time.perf_counter()
@@ -46,17 +46,17 @@ class Throughput(L.Callback):
 
 
 def _predicting(trainer: L.Trainer) -> float:
-    """Return the seconds that the counterpart has predicted so far: work, although it is part of getting a batch."""
+    """Return the seconds that the counterpart has predicted so far. This is work, so it does not count as waiting."""
     scribbler = getattr(trainer.datamodule, "scribbler", None)  # type: ignore[attr-defined]
     return scribbler.predicting if scribbler else 0.0
 
 
 class Pictures(L.Callback):
-    """Draws the first evaluation images after each evaluation, and keeps one with its annotations as an example.
+    """Draws the first evaluation images at each evaluation, and keeps one with its annotations as an example.
 
     Args:
-        folder: of the run. ``figures/`` has the pictures of the newest evaluation. ``example.png`` and ``example.json``
-            are an image and its annotations for ``fullseg predict``.
+        folder: the run folder. Its ``figures/`` gets the pictures of the newest evaluation. ``example.png`` and
+            ``example.json`` are an image and its annotations for ``fullseg predict``.
         count: number of images.
     """
 
@@ -87,5 +87,5 @@ class Pictures(L.Callback):
         masks = {key: {"mask_data": np.maximum(regions, VOID) - VOID} for key, regions in both}  # 0: VOID
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                key = f"{PICTURES}{batch_idx}"  # a key per image: under one key W&B shows other sizes wrongly
+                key = f"{PICTURES}{batch_idx}"  # one key per image: W&B needs one size per key
                 logger.log_image(key, [image], step=trainer.global_step, masks=[masks], caption=[name])

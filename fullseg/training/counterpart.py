@@ -1,4 +1,4 @@
-"""The other models of a run: the non-interactive counterpart, whose errors are scribbled on, and models to study."""
+"""Loads the other models of a run: the counterpart, on whose errors scribbles are drawn, and models to study."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ from fullseg.types import Batch
 
 
 def load_module(path: Path) -> tuple[SegmenterModule, int]:
-    """Return the Lightning module of a checkpoint and its step. No ImageNet weights are asked for.
+    """Return the Lightning module of a checkpoint and its step. This loads no ImageNet weights.
 
     Raises:
         CheckpointError: if the file is not a checkpoint of fullseg.
@@ -33,12 +33,12 @@ def load_module(path: Path) -> tuple[SegmenterModule, int]:
 
 
 def find_counterpart(named: str | None, runs: str, checkpoint: Path, module: SegmenterModule) -> Path | None:
-    """Return the checkpoint that answers in round 0: the named one, else the one that the model was trained with.
+    """Return the checkpoint that predicts in round 0: the named one, or else the one that the model was trained with.
 
-    If an experiment is named and the model was trained with one of its runs, that run is taken, not the newest.
+    If an experiment is named and the model was trained with one of its runs, this run is taken and not the newest one.
 
     Raises:
-        ConfigError: if it is missing.
+        ConfigError: if the checkpoint is missing.
     """
     if named == "none":
         return None
@@ -58,12 +58,12 @@ def find_counterpart(named: str | None, runs: str, checkpoint: Path, module: Seg
 
 
 def load_counterpart(config: Config) -> Segmenter | None:
-    """Return the non-interactive model for training, or None if training needs none.
+    """Return the counterpart for training, or None if training needs none.
 
-    Its path replaces the option in ``config``, so that the run's files name the model.
+    Its path replaces the option ``counterpart`` in ``config``, so that the run's files name the checkpoint.
 
     Raises:
-        ConfigError: if it is not named or missing.
+        ConfigError: if no counterpart is named, or if it is missing.
     """
     options = config.scribbles
     if options.max_scribbles == 0 or (options.predictor == "self" and config.counterpart is None):
@@ -79,10 +79,10 @@ def load_counterpart(config: Config) -> Segmenter | None:
 
 
 def start_from(module: SegmenterModule, counterpart: Segmenter, path: str) -> None:
-    """Start the model from its counterpart's weights.
+    """Load the counterpart's weights into the model.
 
     Raises:
-        ConfigError: if they do not fit.
+        ConfigError: if the weights do not fit.
     """
     try:
         module.segmenter.load_state_dict(counterpart.state_dict())
@@ -96,7 +96,7 @@ def start_from(module: SegmenterModule, counterpart: Segmenter, path: str) -> No
 def make_scribbler(
     config: Config, module: SegmenterModule, counterpart: Segmenter | None, trainer: L.Trainer
 ) -> Scribbler:
-    """Return what adds scribbles to the training batches."""
+    """Return the scribbler, which adds scribbles to the training batches."""
     own = config.scribbles.predictor == "self" or counterpart is None
     segmenter = module.segmenter if own or counterpart is None else counterpart.to(trainer.strategy.root_device)
     return Scribbler(

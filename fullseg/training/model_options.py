@@ -5,14 +5,14 @@ from typing import Any
 from fullseg.config.load import plain
 from fullseg.config.schema import Config
 
-OF_DEXTR = ("name", "backbone", "pretrained", "annotation_encoding")  # options that DEXTR shares with the region model
+OF_DEXTR = ("name", "backbone", "pretrained", "annotation_encoding")  # options of ``model`` that DEXTR has, too
 
 
 def model_arguments(config: Config, num_classes: int, *, background: bool) -> dict[str, Any]:
     """Return the arguments of ``make_segmenter`` for an experiment, as plain values.
 
     Args:
-        config: of the experiment.
+        config: configuration of the experiment.
         num_classes: number of classes in the data.
         background: whether pixels of the data may belong to no region.
     """

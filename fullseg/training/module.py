@@ -1,4 +1,4 @@
-"""Lightning around a network: which loss, optimiser and metrics. Layers and formulas are in other files."""
+"""Lightning around a network: it chooses loss, optimiser and metrics. Layers and formulas are in other files."""
 
 import time
 from functools import partial
@@ -30,7 +30,7 @@ class SegmenterModule(L.LightningModule):
 
     Attributes:
         total_steps: optimiser steps of the whole run; set before training.
-        images_per_step: over all ranks; set before training.
+        images_per_step: images per step over all ranks; set before training.
     """
 
     def __init__(self, model: dict[str, Any], config: dict[str, Any], categories: list[dict[str, Any]]) -> None:  # noqa: ARG002
@@ -41,7 +41,7 @@ class SegmenterModule(L.LightningModule):
         loss = LOSSES[config["loss"]]
         self.loss = loss(background=model["background"]) if loss is PixelwiseLoss else loss()
         self.options = config["optimizer"]
-        # Lightning could tell these two, but it would start the loader before the state of a resumed run is loaded.
+        # Lightning knows these numbers only after it has started the loader, before a resumed run has loaded its state.
         self.total_steps = 0
         self.images_per_step = 0
         self.region_iou = RegionIoU()
@@ -52,7 +52,7 @@ class SegmenterModule(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002  Lightning's signature
         """Return the loss of one batch, a scalar: the mean over its images."""
-        # Mixed maps are trained as they are used, without the true classes: a prediction will not know them.
+        # Mixed maps are trained without the true classes, because a prediction does not know them.
         regions = self.segmenter(batch, None if self.mix_classes else batch.classes)
         counts = batch.regions_per_image.tolist()
         with torch.autocast(self.device.type, enabled=False):
@@ -93,7 +93,7 @@ class SegmenterModule(L.LightningModule):
         return prediction
 
     def on_validation_epoch_end(self) -> None:
-        """Log the means over all images of all ranks; a rank that could read none of its images takes part, too."""
+        """Log the means over all images of all ranks. A rank that could read none of its images takes part, too."""
         for name, value in self.region_iou.compute().items():
             self.log(f"val/{name}", value.float(), prog_bar=name == "iou")
         self.region_iou.reset()
@@ -120,7 +120,7 @@ class SegmenterModule(L.LightningModule):
             {"params": others, "lr": growth * self.options["learning_rate"]},
             {"params": pretrained, "lr": growth * self.options["backbone_learning_rate"]},
         ]
-        fused = self.device.type in ("cpu", "cuda")  # where a fused AdamW exists
+        fused = self.device.type in ("cpu", "cuda")  # these devices have a fused AdamW
         optimizer = torch.optim.AdamW(groups, weight_decay=self.options["weight_decay"], fused=fused)
         rate = partial(warmup_then_cosine, warmup=int(self.options["warmup_steps"]), total=self.total_steps)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
@@ -134,7 +134,7 @@ class SegmenterModule(L.LightningModule):
     ) -> None:
         """Clip the norm of the gradient.
 
-        Lightning refuses this in mixed precision, because a fused AdamW may undo the loss scale of fp16 by itself.
+        Lightning's own clipping refuses a fused AdamW in mixed precision: it could undo the loss scale of fp16 itself.
         """
         if gradient_clip_val:
             weights = [weight for group in optimizer.param_groups for weight in group["params"]]

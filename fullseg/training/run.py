@@ -1,4 +1,4 @@
-"""One training run, from a configuration to its numbers."""
+"""Runs one training, from a configuration to its scores."""
 
 import time
 from collections.abc import Mapping
@@ -46,10 +46,10 @@ def train(config: Config) -> Result:
 
     Raises:
         ConfigError: if an option is wrong, or there is no good checkpoint to resume from.
-        CheckpointError: if a checkpoint cannot be written. The one before is still there.
+        CheckpointError: if a checkpoint cannot be written. The earlier one is still there.
         DataError: for bad data.
         WeightsError: if ImageNet weights cannot be had.
-        Interrupted: after Ctrl-C or SIGTERM. The checkpoint to resume from is written then.
+        Interrupted: after Ctrl-C or SIGTERM, when a checkpoint has been written.
     """
     prepare_process(config)
     checkpoint = checkpoint_to_resume(config)

@@ -1,4 +1,4 @@
-"""The study of a trained model, from a configuration to ``study.json``."""
+"""Runs the study of a trained model, from a configuration to ``study.json``."""
 
 import functools
 import json
@@ -29,8 +29,8 @@ from fullseg.training.counterpart import find_counterpart, load_module
 from fullseg.training.module import SegmenterModule
 from fullseg.training.study_callback import Study
 
-# A study that differs from the model's training in one of these options has a folder of its own.
-PLAN_OPTIONS = (  # group and name
+# If a study differs from the model's training in one of these options (group, name), it has a folder of its own.
+PLAN_OPTIONS = (
     ("", "seed"),
     ("study", "rounds"),
     ("study", "bootstrap"),
@@ -46,7 +46,7 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
     """Study the checkpoint that the configuration names.
 
     Args:
-        config: of ``load_config``.
+        config: the complete configuration.
 
     Returns:
         The folder and the content of ``study.json``.
@@ -128,7 +128,7 @@ def _annotate(
         trainer.validate(module, datamodule=data, verbose=False)
     except SystemExit as stop:  # how Lightning ends after Ctrl-C
         raise Interrupted(
-            "Stopped. The files of an earlier study are as they were. The same command starts this study again"
+            "Stopped. The files of an earlier study have not changed. The same command starts this study again"
         ) from stop
     except BaseException:
         end_other_ranks(trainer)
@@ -137,10 +137,10 @@ def _annotate(
 
 
 def _single_region_checkpoint(config: Config) -> Path | None:
-    """Return the checkpoint of the strategy ``single_region``; None if that strategy or its model is not given.
+    """Return the checkpoint of the strategy ``single_region``; None if this strategy or its model is not named.
 
     Raises:
-        ConfigError: if the model is missing, or not given and there is no other strategy.
+        ConfigError: if the model is missing, or if it is not named and there is no other strategy.
     """
     models = {STRATEGIES[name].model for name in config.study.strategies}
     if SINGLE_REGION not in models:
@@ -169,10 +169,10 @@ def training_study(config: Config, folder: Path, strategies: list[str], counterp
     """Return the callback that studies the model in training at every ``study.every``-th evaluation.
 
     Args:
-        config: of the training.
-        folder: of the run.
-        strategies: whose model is the one in training.
-        counterpart: model that predicts round 0, or None.
+        config: configuration of the training.
+        folder: the run folder.
+        strategies: names of strategies whose model is the one in training.
+        counterpart: model that predicts in round 0, or None.
     """
     return Study(
         folder,
@@ -203,14 +203,14 @@ def _check_classes(path: Path, module: SegmenterModule, data: InteractiveDataMod
 def study_folder(checkpoint: Path, config: Config, trained: dict[str, Any], data: str) -> Path:
     """Return the folder of a study, and make it.
 
-    It is the checkpoint's run folder, or ``studies/<differences>/`` in it if the study differs from the training in the
-    plan or the data. So a study replaces results only of the same model, data and plan.
+    It is the checkpoint's run folder. If the study differs from the training in the plan or the data, it is
+    ``studies/<differences>/`` in the run folder. So a study replaces only results of the same model, data and plan.
 
     Args:
         checkpoint: the model that is studied.
-        config: of the study.
+        config: configuration of the study.
         trained: configuration of the model's training, as plain values.
-        data: fingerprint of the evaluation set. With the same options, the data set itself may still differ.
+        data: fingerprint of the evaluation set, because the data may differ although the options do not.
     """
     run = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     studied = plain(config)
@@ -230,7 +230,7 @@ def study_folder(checkpoint: Path, config: Config, trained: dict[str, Any], data
 
 
 def study_header(config: Config) -> dict[str, Any]:
-    """Return what ``study.json`` says of the experiment, the data and the plan."""
+    """Return what ``study.json`` says about the experiment, the data and the plan."""
     return {
         "experiment": config.experiment,
         "dataset": config.data.format,

@@ -1,4 +1,4 @@
-"""The learning rate over a run: linear warm-up, then cosine decay to 0; and how it grows with the batch."""
+"""The factors of the learning rates: linear warm-up and cosine decay over a run, and growth with the batch size."""
 
 import math
 
@@ -8,8 +8,8 @@ def warmup_then_cosine(step: int, *, warmup: int, total: int) -> float:
 
     Args:
         step: number of the step, from 0.
-        warmup: steps in which the factor rises linearly, at least 0.
-        total: steps of the whole run; from here on the factor is 0.
+        warmup: number of steps in which the factor rises linearly, at least 0.
+        total: number of steps of the whole run; from this step on the factor is 0.
 
     Returns:
         The factor, in [0, 1].
@@ -20,10 +20,10 @@ def warmup_then_cosine(step: int, *, warmup: int, total: int) -> float:
 
 
 def growth_with_batch(images: int, base: int) -> float:
-    """Return the factor of the learning rate for another batch size: the square root of their ratio, as AdamW needs it.
+    """Return the factor of the learning rate for another batch size, which for AdamW is the square root of the ratio.
 
     Args:
-        images: per step, over all ranks.
-        base: images per step for which the learning rate is given; 0 for any number: the factor is 1.
+        images: images per step, over all ranks.
+        base: images per step for which the learning rate is given; 0: the factor is always 1.
     """
     return math.sqrt(images / (base or images))

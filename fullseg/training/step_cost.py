@@ -1,4 +1,4 @@
-"""Options that change the time and memory of a training step, and not its result."""
+"""Options that change the time and memory of a training step, but not its result."""
 
 import os
 import shutil
@@ -16,13 +16,13 @@ from fullseg.model.segmenter import Segmenter
 def compile_backbone(segmenter: Segmenter, backend: str) -> None:
     """Let torch.compile fuse the backbone in training. Names in the ``state_dict`` do not change.
 
-    Training crops have one size and the backbone does not see the number of regions, so one graph is enough. Without
-    gradients the plain code runs: evaluation images have all sizes, and with dynamic shapes the padding of an
+    One graph is enough, because training crops have one size and the backbone does not see the number of regions.
+    Without gradients the plain code runs: evaluation images have many sizes, and with dynamic shapes the padding of an
     EfficientNet takes a quarter of an hour to compile. The head is not compiled: its large convolutions gain nothing.
 
     Args:
-        segmenter: to change in place.
-        backend: of torch.compile, for example ``inductor``.
+        segmenter: network that is changed in place.
+        backend: backend of torch.compile, for example ``inductor``.
 
     Raises:
         ConfigError: if there is no C++ compiler.
@@ -47,7 +47,7 @@ def checkpoint_activations(segmenter: Segmenter) -> None:
     """Keep only the inputs of the backbone's stages and of the head. The backward pass computes the rest again.
 
     Args:
-        segmenter: to change in place. Names in its ``state_dict`` do not change.
+        segmenter: network that is changed in place. Names in its ``state_dict`` do not change.
     """
     changed: Any = segmenter
     for stage in (stage for part in segmenter.backbone_parts() for stage in _stages(part)):

@@ -20,11 +20,11 @@ PARTS = {  # in the order of a step
     "backward": "backward",
     "optimizer": "clipping and optimiser",
 }
-OUTSIDE = "outside"  # between epochs: counts for no part
+OUTSIDE = "outside"  # the time between epochs, which counts for no part
 
 
 class Mark(NamedTuple):
-    """The end of one part and the beginning of the next."""
+    """The time at which one part ended and the next one began."""
 
     ended: str
     time: float | torch.cuda.Event  # in seconds on a CPU
@@ -33,9 +33,9 @@ class Mark(NamedTuple):
 class StepParts(L.Callback):
     """Logs the mean time of each part of a step as ``train/seconds_<part>``, over the steps since the last log.
 
-    Each moment of training belongs to one part, so the parts add up to the step. On a GPU, CUDA events on the GPU's
-    timeline separate them; ``data`` is then the time that the GPU was idle, and only logging waits for the GPU.
-    ``data`` includes Lightning's work between two steps. The first step of a run is a warm-up and does not count.
+    Every moment of a step belongs to exactly one part, so the parts add up to the step. ``data`` includes Lightning's
+    work between two steps. On a GPU, CUDA events separate the parts. ``data`` is then the time that the GPU was idle,
+    and only logging waits for the GPU. The first step of a run is a warm-up and does not count.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class StepParts(L.Callback):
             self._watch(scribbler, "finish", "scribbles", "data")
 
     def on_train_epoch_start(self, *_: Any) -> None:  # noqa: ANN401
-        """Begin to wait for data. Evaluation before this does not count."""
+        """Begin to wait for data. The evaluation before this does not count."""
         self.part = OUTSIDE
         self._begin("data")
 
@@ -79,7 +79,7 @@ class StepParts(L.Callback):
         self._begin("optimizer")
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:  # noqa: ANN401
-        """Count the step; log when the other metrics are logged."""
+        """Count the step. Log if Lightning logs the other metrics, too."""
         self._begin("data")
         self.steps += 1
         if self.steps == 0:
@@ -126,7 +126,7 @@ class StepParts(L.Callback):
         return {part: total / steps for part, total in seconds.items()}
 
     def _watch(self, owner: Any, method: str, inside: str, after: str) -> None:  # noqa: ANN401
-        """Let a method begin a part when it is called and another when it returns, but not in evaluation."""
+        """Let a part begin when a method is called, and another part when it returns. In evaluation nothing happens."""
         original = getattr(owner, method)
 
         @wraps(original)

@@ -28,23 +28,23 @@ Records = dict[str, list[ImageRecord]]  # by strategy
 
 
 class Study(L.Callback):
-    """Annotates every evaluation image by every strategy, several images at once.
+    """Lets the simulated annotator correct every evaluation image with every strategy, several images at once.
 
     It writes ``study.json``, ``study_<strategy>.parquet`` and ``figures/``, and logs the curves. The annotations of an
-    image depend on nothing but the image, the plan and the weights.
+    image depend only on the image, the plan and the weights.
 
     Args:
-        folder: for these files.
-        header: what ``study.json`` says of the model, the data and the plan.
-        plan: of the simulated annotator.
+        folder: folder of these files.
+        header: what ``study.json`` says about the model, the data and the plan.
+        plan: rounds, noise and seed of the simulated annotator.
         strategies: names in ``STRATEGIES``, in the order of the curves.
-        models: by name, beside the Lightning module, which is ``INTERACTIVE``, and the classical methods.
-        checkpoints: of these models, by strategy, for ``study.json``.
-        counterpart: model that predicts round 0 in place of the Lightning module, or None.
-        in_training: whether the Lightning module is being trained. Then every ``every``-th evaluation is studied, and
-            the evaluation before training is not. Otherwise every evaluation is studied.
+        models: further models by name. The Lightning module (``INTERACTIVE``) and the classical methods are known.
+        checkpoints: paths of the further models' checkpoints by strategy, for ``study.json``.
+        counterpart: model that predicts in round 0 in place of the Lightning module, or None.
+        in_training: whether the Lightning module is being trained. If so, every ``every``-th evaluation is studied, but
+            not the one before training. Otherwise every evaluation is studied.
         every: evaluations of the training per study, at least 1.
-        resamplings: of the images, for the 95 % bands.
+        resamplings: number of resamplings of the images for the 95 % bands.
         workers: images that are annotated at once; 0: one per CPU core.
         hold_scribbles: give every pixel on a scribble's line to its region, whatever the network predicts.
     """
@@ -73,7 +73,7 @@ class Study(L.Callback):
         self.result: dict[str, Any] | None = None  # content of study.json
         self._threads = torch.get_num_threads()
         self._pool: ThreadPoolExecutor | None = None
-        self._slots = BoundedSemaphore(self.workers + 1)  # no image is read long before it is annotated
+        self._slots = BoundedSemaphore(self.workers + 1)  # so that few images wait in memory
         self._pending: list[Future[dict[str, ImageRecord]]] = []
 
     def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
@@ -81,7 +81,7 @@ class Study(L.Callback):
         if self.in_training:
             if trainer.state.fn != "fit":  # the evaluation before training
                 return
-            # Counted from the first epoch, so that a resumed run studies the same evaluations.
+            # Evaluations are counted from the first epoch, so that a resumed run studies the same ones.
             evaluations = (trainer.current_epoch + 1) // (trainer.check_val_every_n_epoch or 1)
             if evaluations % self.every:
                 return
@@ -97,7 +97,7 @@ class Study(L.Callback):
         batch: Batch,
         *_: Any,  # noqa: ANN401
     ) -> None:
-        """Start to annotate one image. Wait first if all workers have one."""
+        """Start to annotate one image. If all workers are busy, wait first."""
         if self._pool is None or len(batch.classes) == 0:
             return
         for future in self._pending:
@@ -109,7 +109,7 @@ class Study(L.Callback):
         self._pending.append(future)
 
     def on_validation_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Collect the images of all ranks, log the curves, write the files."""
+        """Collect the results of all ranks, log the curves, and write the files."""
         if self._pool is None:
             return
         done = [future.result() for future in self._pending]
@@ -183,7 +183,7 @@ class Study(L.Callback):
     def _close(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(self._threads)  # each worker has set the number for threads that start later, too
+            torch.set_num_threads(self._threads)  # the workers have also set the number for threads that start later
         self._pool, self._pending = None, []
 
 
@@ -201,7 +201,7 @@ def sample_of(batch: Batch) -> Sample:
 
 
 def categories_of(trainer: L.Trainer) -> tuple[Category, ...]:
-    """Return the data's classes. They are not the model's: a class-agnostic model has none."""
+    """Return the classes of the data. The model's classes would not do: a model with one map for all has none."""
     categories: tuple[Category, ...] = trainer.datamodule.categories  # type: ignore[attr-defined]
     return categories
 
@@ -219,5 +219,5 @@ def gather_records(records: Records, ranks: int) -> Records:
 
 
 def _use_one_thread() -> None:
-    """Use one thread per image: images share the cores, and the results have the same bits for any number of them."""
+    """Use one thread per image. Images share the cores, and results have the same bits for any number of workers."""
     torch.set_num_threads(1)

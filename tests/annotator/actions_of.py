@@ -1,4 +1,4 @@
-"""Random sequences of what a person does, possible or not."""
+"""Random sequences of actions, some of which cannot be done."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A real server process and a person at a real browser."""
+"""A real server process, and a person in front of a real browser."""
 
 import os
 import re
@@ -47,11 +47,11 @@ class Server:
 
 
 class Person:
-    """Somebody at the page, who sees pixels of the image where the page shows the whole of it."""
+    """A person in front of the page. Points are in pixels of the image, while the page shows the whole image."""
 
     def __init__(self, page: Page, address: str, *, touch: bool = False) -> None:
         self.page, self.address, self.touch = page, address, touch
-        self.wrong: list[str] = []  # what the browser complains of: scripts, policy, requests
+        self.wrong: list[str] = []  # errors of the browser: scripts, policy, requests
         page.on("console", lambda message: self.wrong.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
 
@@ -63,7 +63,7 @@ class Person:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until the newest state's labels are shown."""
+        """Wait until the page shows the labels of the newest state."""
         expect(self.page.locator("#figures")).to_contain_text("px without a region")
         expect(self.page.locator("#figures")).not_to_contain_text("at work")
 
@@ -104,7 +104,7 @@ class Person:
         self.settle()
 
     def drag(self, points: Points) -> None:
-        """Press the pointer at the first point, move it along the others, let go."""
+        """Press the pointer at the first point, move it along the others, and release it."""
         self.page.mouse.move(*self.screen(points[0]))
         self.page.mouse.down()
         for point in points[1:]:
@@ -112,12 +112,12 @@ class Person:
         self.page.mouse.up()
 
     def state(self) -> dict[str, Any]:
-        """Return what the server has."""
+        """Return the state that the server has."""
         answer: dict[str, Any] = self.page.request.get(f"{self._base}/api/images/{self.number}").json()
         return answer
 
     def labels(self) -> NDArray[np.int64]:
-        """Return the server's labels (H, W): place in the list of regions, -1 for none."""
+        """Return the server's labels (H, W): index of the region in the list, -1 for none."""
         state = self.state()
         url = f"{self._base}/api/images/{self.number}/labels?revision={state['revision']}"
         count = state["height"] * state["width"]

@@ -1,4 +1,4 @@
-"""A folder of images and a server on it."""
+"""A folder of images, and a server for it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.annotator.browser import Person, Server
 
-IMAGES = 17  # in the folder of the tests in a browser: one a test, or two
+IMAGES = 17  # in the folder for tests in a browser: each test takes one or two
 HEIGHT, WIDTH = 48, 64
 QUADS = [
     [[2, 20], [15, 2], [40, 20], [15, 40]],
@@ -60,7 +60,7 @@ def client(workspace: Workspace) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    from playwright.sync_api import sync_playwright  # not everybody who runs the other tests has it
+    from playwright.sync_api import sync_playwright  # the other tests run without it
 
     from tests.annotator.browser import chromium
 

@@ -1,4 +1,4 @@
-"""Classes of a file, of the checkpoint, and typed in."""
+"""Categories from a file, from the checkpoint, and from a person who types them in."""
 
 import json
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_a_category_of_the_model_is_a_class_that_picks_the_map(journal: Journal)
     typed_in = Categories(None, OF_MODEL, journal).add("dog", isthing=True).id
     work = work_of(12, None, typed_in, 11)
     assert Categories(None, OF_MODEL, journal).classes(work) == {0: 1, 3: 0}
-    assert Categories(CATEGORIES, OF_MODEL, journal).classes(work) == {}  # the ids of another list
+    assert Categories(CATEGORIES, OF_MODEL, journal).classes(work) == {}  # these ids are of another list
 
 
 def test_a_typed_in_category_stays_and_takes_no_id_that_an_export_may_have(journal: Journal, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_typed_in_category_stays_and_takes_no_id_that_an_export_may_have(journ
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [(" ", "1 to 200 characters, not 0"), (201 * "x", "not 201"), ("DOG", "one of that name already")],
+    [(" ", "1 to 200 characters, not 0"), (201 * "x", "not 201"), ("DOG", "this name is taken already")],
 )
 def test_a_name_that_cannot_be_is_refused(journal: Journal, name: str, message: str) -> None:
     with pytest.raises(ActionError, match=message):
@@ -81,7 +81,7 @@ def test_the_page_adds_one_and_gives_it(client: TestClient) -> None:
     action = {"kind": "add", "points": [[0, 5], [5, 0], [12, 5], [5, 9]], "category": 10_001}
     assert client.post("/api/images/0/actions", json={"revision": 0, "action": action}).status_code == 200
     again = client.post("/api/categories", json={"name": "kite", "isthing": True})
-    assert (again.status_code, "of that name already" in again.json()["error"]) == (400, True)
+    assert (again.status_code, "taken already" in again.json()["error"]) == (400, True)
     assert client.post("/api/categories", json={"name": 3, "isthing": 1}).status_code == 400
 
 

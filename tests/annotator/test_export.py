@@ -1,4 +1,4 @@
-"""What a person takes away, read back by others: our reader of COCO panoptic, pycocotools, panopticapi's rules."""
+"""Exports, read back by others: our reader of COCO panoptic, pycocotools, and the rules of panopticapi."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ def some_map(seed: int, count: int) -> NDArray[np.int64]:
 
 
 def check_by_panopticapis_rules(folder: Path) -> None:
-    """All that panopticapi's evaluation raises on: ids in png and json agree, none is 0, areas are right."""
+    """Check all that panopticapi's evaluation checks: ids in png and json agree, none is 0, areas are right."""
     content = json.loads((folder / "panoptic.json").read_text())
     images = {image["id"]: image for image in content["images"]}
     known = {category["id"] for category in content["categories"]}
@@ -83,7 +83,7 @@ def test_the_export_is_what_the_person_saw(tmp_path_factory: pytest.TempPathFact
     for one in instances["annotations"]:
         pixels = coco.annToMask(one)
         np.testing.assert_array_equal(pixels, region_map == int(one["name"].removeprefix("region ")))
-        assert one["category_id"] == 3  # stuff is no instance
+        assert one["category_id"] == 3  # stuff is not exported as instances
         union += pixels
     np.testing.assert_array_equal(union, np.isin(region_map, range(0, count, 2)))
 

@@ -1,4 +1,4 @@
-"""Images as a person sees them: every kind is shown right, or refused with a reason."""
+"""Reading images for a person: every kind is shown correctly, or refused with a reason."""
 
 import io
 import os

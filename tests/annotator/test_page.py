@@ -1,4 +1,4 @@
-"""The page in a real Chromium, against a real server process: what a person does, and what must never be lost."""
+"""The page in a real Chromium with a real server process: all that a person does, and that no work is lost."""
 
 import io
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_four_clicks_mark_a_region_and_the_page_shows_it(person: Person) -> None
     for region, quad in zip(person.state()["regions"], (WIDE, SMALL), strict=True):
         np.testing.assert_allclose(region["points"], quad, atol=0.51)  # half a screen pixel
     assert set(np.unique(person.labels())) == {-1, 0, 1}
-    assert np.abs(colours(person.page) - before).max(axis=2).mean() > 10  # the overlay
+    assert np.abs(colours(person.page) - before).max(axis=2).mean() > 10  # the labels are laid over the image
     assert person.page.locator("#images li").nth(0).locator("small").inner_text() == "2 regions"
 
 
@@ -53,7 +53,7 @@ def test_a_stroke_extends_a_region_and_undo_takes_it_back(person: Person) -> Non
     other_y, other_x = (int(value) for value in np.argwhere(before == 1)[len(np.argwhere(before == 1)) // 2])
     person.draw([(x, y), (other_x, other_y)])
     assert person.state()["strokes"][0]["region"] == 1
-    assert person.labels()[other_y, other_x] == 0  # what was region 2's
+    assert person.labels()[other_y, other_x] == 0  # the pixel was region 2's before
     after = person.labels()
     person.key("Control+z")
     expect(person.page.locator("#redo")).to_be_enabled()
@@ -92,7 +92,7 @@ def test_a_locked_region_keeps_its_pixels_until_it_is_opened(person: Person) -> 
     person.mark(SMALL)
     np.testing.assert_array_equal(person.labels() == 0, locked)
     person.page.locator("#regions li").nth(1).click()
-    person.draw([(x, y) for x, y in ((150, 110), (60, 80))])  # right across the locked region
+    person.draw([(x, y) for x, y in ((150, 110), (60, 80))])  # across the locked region
     np.testing.assert_array_equal(person.labels() == 0, locked)
     person.page.locator("#regions li button").first.click()
     expect(person.page.locator("#regions li button").first).to_have_text("lock")
@@ -126,7 +126,7 @@ def test_done_exports_and_the_export_is_imported_again(person: Person, out: Path
     expect(person.page.locator("#regions li")).to_have_count(1)
     files = [out / "export/panoptic/10.png.png", out / "export/panoptic.json"]
     person.page.locator("#files").set_input_files([str(path) for path in files])
-    expect(person.page.locator("#message")).to_contain_text("Imported; every region is locked")
+    expect(person.page.locator("#message")).to_contain_text("Imported. All regions are locked")
     expect(person.page.locator("#regions li button")).to_have_text(["unlock", "unlock"])
     person.settle()
     np.testing.assert_array_equal(person.labels(), before)

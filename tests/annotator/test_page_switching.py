@@ -64,7 +64,7 @@ def test_a_stroke_refused_while_the_next_image_is_asked_for_stays_with_its_own(p
     expect(person.page.locator("#images li").nth(14)).to_have_attribute("aria-current", "true")
     assert len(refused) == 1
     expect(person.page.locator("#hint")).not_to_contain_text("collected")
-    assert len(person.state()["strokes"]) == 1  # sent once more, before the image changed
+    assert len(person.state()["strokes"]) == 1  # it was sent again before the image changed
     person.wrong.remove("Failed to load resource: the server responded with a status of 400 (Bad Request)")
 
 
@@ -104,9 +104,9 @@ def test_what_was_begun_ends_with_its_image_and_with_escape(person: Person) -> N
     person.key("r")
     expect(person.page.locator("#hint")).to_contain_text("of region 1 anew")
     person.key("Escape")
-    person.mark(SMALL)  # a new region, and the old one is where it was
+    person.mark(SMALL)  # marks a new region; the old one does not move
     np.testing.assert_allclose(person.state()["regions"][0]["points"], WIDE, atol=0.51)
-    person.key("r")  # nothing is chosen
+    person.key("r")  # no region is chosen
     person.page.locator("#regions li").first.click()
     person.key("r")
     for x, y in SMALL:
@@ -124,7 +124,7 @@ def test_two_tabs_on_one_image(person: Person, page: Page) -> None:
     person.key("m")
     for x, y in WIDE:
         person.click((x, y))
-    expect(person.page.locator("#message")).to_contain_text("It is shown anew: please repeat")
+    expect(person.page.locator("#message")).to_contain_text("The page shows the newest state: please repeat")
     expect(person.page.locator("#regions li")).to_have_count(1)
     assert person.wrong == ["Failed to load resource: the server responded with a status of 409 (Conflict)"]
     person.wrong.clear()
@@ -144,7 +144,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(
     where = [person.screen((x, y)) for x, y in SMALL]
     server.stop(signal.SIGKILL)
     person.key("m")
-    for x, y in where:  # nobody answers
+    for x, y in where:  # no server answers
         person.page.mouse.click(x, y)
     expect(page.locator("#message")).to_contain_text("The server does not answer")
     with sqlite3.connect(tmp_path / "journal.sqlite") as journal:
@@ -157,7 +157,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(
     person = Person(page, again.address)
     person.number = 0
     assert person.state() == before
-    person.key("Enter")  # the page that was open all the time goes on
+    person.key("Enter")  # the page was open all the time and goes on
     expect(page.locator("#regions li")).to_have_count(2)
     assert len(person.state()["regions"]) == 2
     assert again.stop() == 0
@@ -173,5 +173,5 @@ def test_another_host_needs_the_token_that_is_announced(
     page.goto(f"{local}/?token={token}")
     expect(page.locator("#images li")).to_have_count(IMAGES)
     assert "token" not in page.url
-    assert json.loads(page.evaluate("JSON.stringify(document.cookie)")) == ""  # no script sees it
+    assert json.loads(page.evaluate("JSON.stringify(document.cookie)")) == ""  # no script can read the cookie
     assert server.stop() == 0

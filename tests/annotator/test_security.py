@@ -1,4 +1,4 @@
-"""Who may talk to the server."""
+"""Which requests the guard lets through."""
 
 import pytest
 from starlette.testclient import TestClient
@@ -72,11 +72,11 @@ def test_another_host_needs_the_token(workspace: Workspace) -> None:
     client = client_of(workspace, "http://desk.example:8765", hosts=(), token="secret")
     assert client.get("/api/workspace").status_code == 401
     assert client.get("/?token=wrong").status_code == 401
-    assert client.get("/api/workspace?token=secret").status_code == 401  # only the page's address takes it
+    assert client.get("/api/workspace?token=secret").status_code == 401  # only the address of the page accepts a token
     answer = client.get("/?token=secret", follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     assert "HttpOnly" in answer.headers["set-cookie"]
-    assert client.get("/api/workspace").status_code == 200  # by the cookie
+    assert client.get("/api/workspace").status_code == 200  # the cookie has the token
 
 
 def test_bodies_are_limited_declared_or_not(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Labels for every pixel: locked regions, filling, and what the model expects of itself."""
+"""Labels for every pixel: locked regions, filling, and the IoU that the model expects."""
 
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def test_a_locked_region_keeps_its_pixels_bit_for_bit_whatever_is_drawn(predicto
         np.testing.assert_array_equal(found.region_map == 0, before == 0)
         assert not found.uncertainty[before == 0].any()
     unlocked = segment(predictor, work_of(*ADDED, lock, through, {"kind": "unlock", "region": 1}), {})
-    assert unlocked.region_map[20, 5] == 1  # the stroke has its say now
+    assert unlocked.region_map[20, 5] == 1  # the stroke has its effect now
 
 
 def test_filling_leaves_nothing_void_and_no_locked_region_grows(predictor: Predictor) -> None:
@@ -75,7 +75,7 @@ def test_filling_leaves_nothing_void_and_no_locked_region_grows(predictor: Predi
     lock = {"kind": "lock", "region": 1, "mask": encode_mask(before == 0)}
     found = segment(predictor, work_of(*ADDED, lock, {"kind": "fill", "filled": True}), {})
     assert (found.region_map != VOID).all()
-    assert found.unassigned > 0  # is still said
+    assert found.unassigned > 0  # still reported
     np.testing.assert_array_equal(found.region_map == 0, before == 0)
 
 
@@ -100,7 +100,7 @@ def test_a_filled_pixel_has_a_region_none_is_nearer_than(region_map: NDArray[np.
 
 @given(maps)
 def test_a_model_that_is_certain_expects_its_iou(region_map: NDArray[np.int64]) -> None:
-    """With one-hot probabilities of another map, the expectation is the plain IoU of both."""
+    """If the probabilities are one-hot and show another map, the expected IoU is the plain IoU of both maps."""
     other = np.roll(region_map, 1, axis=0)
     certainty = ((other == region_map) & (region_map != VOID)).astype(np.float32)
     areas = np.array([np.count_nonzero(other == region) for region in range(3)], np.float64)

@@ -1,4 +1,4 @@
-"""The journal: nothing acknowledged is lost, nobody overwrites anybody."""
+"""The journal: no acknowledged action is lost, and no tab or server overwrites another."""
 
 import os
 import signal
@@ -96,7 +96,7 @@ def test_kill_9_loses_nothing_acknowledged(tmp_path: Path) -> None:
         lines += writer.stdout.readlines()  # acknowledged before it died
     acknowledged = [int(line) for line in lines if line.endswith(b"\n")][-1]
     kept = len(Journal(tmp_path / "j").open_image("a.png", SIZE))
-    assert 20 <= acknowledged <= kept <= acknowledged + 1  # one more may have been written and not answered
+    assert 20 <= acknowledged <= kept <= acknowledged + 1  # one more may have been written, but not acknowledged
 
 
 def test_an_image_of_another_size_is_refused(tmp_path: Path) -> None:

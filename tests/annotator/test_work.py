@@ -1,4 +1,4 @@
-"""The state of the work: actions, undo and redo, and what the model is asked."""
+"""The state of an image's annotation: actions, undo and redo, and the annotations for the model."""
 
 import numpy as np
 import pytest
@@ -65,9 +65,9 @@ def test_merging_keeps_all_evidence() -> None:
     )
     (region,) = work.regions
     assert (region.id, region.name) == (1, "dog")
-    assert region.points == ((2, 10), (10, 2), (35, 12), (25, 25))  # outermost of both
+    assert region.points == ((2, 10), (10, 2), (35, 12), (25, 25))  # the outer points of both regions
     paths = [(stroke.region, stroke.points) for stroke in work.strokes]
-    assert paths[:2] == [(1, ((30, 12),)), (1, ((5, 10),))]  # drawing order kept
+    assert paths[:2] == [(1, ((30, 12),)), (1, ((5, 10),))]  # in drawing order
     assert {path for _, (path,) in paths[2:]} == {(15, 12), (25, 5), (20, 10), (10, 20)}  # the inner points are inside
 
 
@@ -129,7 +129,7 @@ def test_malformed_actions_name_the_field(content: object, place: str) -> None:
 @given(SEQUENCES)
 def test_undo_and_redo_reach_every_state_and_nothing_else(contents: list[dict[str, object]]) -> None:
     history = History((Work(SIZE),))
-    states, now = [Work(SIZE)], 0  # the reference: a plain list and a cursor
+    states, now = [Work(SIZE)], 0  # the reference implementation: a list and an index
     for content in contents:
         action = read_action(content)
         try:
@@ -145,7 +145,7 @@ def test_undo_and_redo_reach_every_state_and_nothing_else(contents: list[dict[st
             after = after if content["kind"] == "finish" else after._replace(done=False)
             states, now = [*states[: now + 1], after], now + 1
         assert history.work == states[now]
-        annotations = history.work.annotations()  # always well formed
+        annotations = history.work.annotations()  # raises if the state is inconsistent
         assert len(annotations.extreme_points) == len(history.work.regions)
         assert all(0 <= scribble.region < len(history.work.regions) for scribble in annotations.scribbles)
 

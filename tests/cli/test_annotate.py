@@ -1,4 +1,4 @@
-"""The annotate command, up to where the server runs: what it finds by itself, and what it says of mistakes."""
+"""The command annotate, until the server runs: the files that it finds, and its messages about mistakes."""
 
 import os
 import socket

@@ -55,7 +55,7 @@ def test_predict_writes_coco_panoptic_and_a_picture(tmp_path: Path, tiny_checkpo
     assert (ids == 0).sum() == 12 * 11 - 101
     assert Image.open(tmp_path / "out" / "overlay.png").size == (12, 11)
 
-    assert _predict(tmp_path, tiny_checkpoint) == 2  # never overwrites
+    assert _predict(tmp_path, tiny_checkpoint) == 2  # it never overwrites a folder
 
 
 def test_predict_names_a_broken_image(

@@ -77,7 +77,7 @@ def test_a_study_to_another_plan_has_a_page_of_its_own_and_stands_beside_its_run
     run = run_folder(tmp_path / "a", 0.812)
     other = run / "studies" / "rounds=1"
     run_folder(other, 0.9)
-    for name in ("config.yaml", "summary.json", "environment.txt"):  # those of the run alone
+    for name in ("config.yaml", "summary.json", "environment.txt"):  # the files of the run, without its study
         (other / name).unlink()
     (tmp_path / "latest").symlink_to(run)
 
@@ -86,10 +86,10 @@ def test_a_study_to_another_plan_has_a_page_of_its_own_and_stands_beside_its_run
     text = page.read_text()
     for part in ("73.1", "90.0", "commit: abc123", "full&lt;/b&gt;/a/rounds=1"):
         assert part in text, part
-    assert "81.2" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL)  # what the run's own study came to
+    assert "81.2" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL)  # a number of the run's own study
 
     both = write_report([run, other], tmp_path / "both.html").read_text()
-    assert "An annotator who is not precise" not in both
+    assert "An imprecise annotator" not in both
     assert both.count("full&lt;/b&gt;/a/rounds=1:") == both.count("full&lt;/b&gt;/a:") > 0
     assert "81.2" in both
     assert "90.0" in both

@@ -1,4 +1,4 @@
-"""Two run folders compared: every bit counts, and no time does."""
+"""Comparing two run folders: every bit counts, but times do not."""
 
 import json
 from pathlib import Path
@@ -69,7 +69,7 @@ def test_metrics_are_compared_by_step_without_times(tmp_path: Path) -> None:
         (tmp_path / name / "metrics.csv").write_text(f"epoch,step,val/iou,val/seconds_per_image\n{text}")
     found = compare_metrics(tmp_path / "a", tmp_path / "b", whole=True)
     assert [comparison.name for comparison in found] == ["epoch", "val/iou"]
-    assert found[1].largest == 0.25  # of a step's two rows the later counts
+    assert found[1].largest == 0.25  # if a step has two rows, the later one counts
 
 
 @pytest.mark.parametrize("line", ["1,x,0.5", "1,3", "1,3,0.5,7", "1,3,abc"])

@@ -1,4 +1,4 @@
-"""A run again: the same bits from the same folder, and every difference by its name."""
+"""Reproducing a run: the same bits from its folder, or every difference by name."""
 
 import csv
 import json
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def original(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an interactive run with two studies, in a folder where no other test adds some."""
+    """Return an interactive run with two studies, in a folder to which no other test adds studies."""
     folder = tmp_path_factory.mktemp("original") / "interactive"
     no_study = shutil.ignore_patterns("stud*", "wandb", "figures")
     shutil.copytree((runs.runs / "interactive" / "latest").resolve(), folder, ignore=no_study)
@@ -52,7 +52,7 @@ def test_a_run_and_its_studies_come_out_bit_for_bit(
 ) -> None:
     assert main(["reproduce", str(original), "--runs", str(tmp_path), "trainer.progress_bar=false"]) == 0
     output = capsys.readouterr().out
-    assert "commit, packages, machine, data: all the same as for" in output
+    assert "commit, packages, machine and data are the same as for" in output
     assert "result      identical, bit for bit" in output
     folder = (tmp_path / "interactive" / "latest").resolve()
     found = json.loads((folder / "reproduce.json").read_text())
@@ -117,7 +117,7 @@ def test_what_was_tampered_with_is_named_with_its_amount(
 
 
 def add_to_metric(folder: Path, name: str, amount: float) -> str:
-    """Change the last value of a metric; return its step."""
+    """Change the last value of a metric. Return its step."""
     with (folder / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     row = [row for row in rows if row[name]][-1]
@@ -135,7 +135,7 @@ def write_rows(folder: Path, rows: list[dict[str, str]]) -> None:
 
 def test_a_run_that_was_stopped_is_compared_as_far_as_it_went(runs: Runs, tmp_path: Path) -> None:
     folder = Path(shutil.copytree((runs.runs / "plain" / "latest").resolve(), tmp_path / "stopped"))
-    shutil.rmtree(folder / "studies", ignore_errors=True)  # of other tests
+    shutil.rmtree(folder / "studies", ignore_errors=True)  # made by other tests
     summary = json.loads((folder / "summary.json").read_text())
     (folder / "summary.json").write_text(json.dumps({**summary, "after": None}))
     with (folder / "metrics.csv").open(newline="") as file:
@@ -144,7 +144,7 @@ def test_a_run_that_was_stopped_is_compared_as_far_as_it_went(runs: Runs, tmp_pa
     found = reproduce(folder, [], runs=tmp_path / "again", anyway=False)
     assert found is not None
     assert found.identical
-    assert "that run did not finish: it is compared up to step 0, where metrics.csv ends" in found.notes
+    assert "that run did not finish: it is compared up to step 0, where its metrics.csv ends" in found.notes
     assert "checkpoints/last.ckpt: that run did not finish" in found.not_compared
     assert {each.file for each in found.comparisons} == {"metrics.csv", "summary.json"}
 
@@ -259,7 +259,7 @@ def test_what_the_machine_had_chosen_is_kept_unless_given() -> None:
     assert _kept(of(facts), []) == kept
     assert _kept(of(facts), ["trainer.devices=1"]) == {key: kept[key] for key in list(kept)[:2]}
     assert _kept(of(facts, precision="32-true", threads=1, devices=2), []) == {}
-    assert _kept(of({}), []) == {}  # of before these were recorded
+    assert _kept(of({}), []) == {}  # an older run, which did not record these facts
 
 
 def test_what_changed_when_a_run_was_resumed_is_said(copied: Path) -> None:
@@ -272,9 +272,9 @@ def test_what_changed_when_a_run_was_resumed_is_said(copied: Path) -> None:
     change(copied / "environment.txt", "uncommitted: ", "uncommitted: f")
     gpu = here._replace(facts={**here.facts, "device": "cuda"})
     notes = "\n".join(history(read_original(copied), gpu))
-    assert "that run was resumed at step 4; before that it had " in notes
+    assert "that run was resumed at step 4; before this step it had " in notes
     assert "precision bf16-mixed" in notes
-    assert "its options changed at step 4: trainer.epochs 5 -> 1; here the later ones hold" in notes
+    assert "its options changed at step 4: trainer.epochs 5 -> 1; here the whole run has the later ones" in notes
     assert "that run's code had uncommitted changes that are not here" in notes
     assert "that run was on cpu, this one is on cuda: they round differently" in notes
 

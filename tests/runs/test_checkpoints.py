@@ -1,4 +1,4 @@
-"""Checkpoints are whole or not there; a run refuses to go on from one that is not, and says from which it can."""
+"""Checkpoints are written whole or not at all. A run refuses a damaged one and names one that is good."""
 
 import errno
 import os
@@ -41,7 +41,7 @@ def test_a_truncated_checkpoint_is_refused_and_the_newest_good_one_named(folder:
     [
         ({"state_dict": 1, "epoch": 3}, "it lacks optimizer_states, lr_schedulers, loops"),
         ([1, 2], "no checkpoint of fullseg"),
-        ({**GOOD, "loops": Path("x")}, "is damaged or no checkpoint"),  # more than plain values: never unpickled
+        ({**GOOD, "loops": Path("x")}, "is damaged or no checkpoint"),  # not only plain values: not unpickled
     ],
 )
 def test_a_foreign_checkpoint_is_refused(folder: Path, content: object, problem: str) -> None:
@@ -77,7 +77,7 @@ def test_what_breaks_off_leaves_the_last_one(folder: Path, broken: str, monkeypa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(*{"fsync": (os, "fsync", full), "save": (torch, "save", full)}[broken])
-    with pytest.raises(CheckpointError, match=rf"the disk is full .*still the one before.*resume={folder.parent}$"):
+    with pytest.raises(CheckpointError, match=rf"the disk is full .*the earlier .*is still.*resume={folder.parent}$"):
         WholeCheckpoints().save_checkpoint(GOOD, folder / "last.ckpt")
     assert (folder / "last.ckpt").read_bytes() == before
     assert sorted(path.name for path in folder.iterdir()) == ["best.ckpt", "last.ckpt", "older.ckpt"]
@@ -85,7 +85,7 @@ def test_what_breaks_off_leaves_the_last_one(folder: Path, broken: str, monkeypa
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return the folder of a disk of 1 MiB."""
+    """Return a folder on a disk of 1 MiB."""
     place = tmp_path / "disk"
     place.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], check=False).returncode:

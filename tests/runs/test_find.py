@@ -1,4 +1,4 @@
-"""One way from a name to a checkpoint: a file, a run folder or an experiment."""
+"""A checkpoint is found by its file, a run folder or an experiment."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from fullseg.runs.find import BEST, LAST, find_checkpoint, find_run, newest_chec
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
-    """Return a folder of runs; later ones are newer, and a name says nothing of its age."""
+    """Return a folder of runs. Those made later are newer, whatever their names."""
     runs = tmp_path / "runs"
     for age, run in enumerate(("new/1", "scribble/zebra", "scribble/20260101-000000", "reproduced/scribble/1")):
         for name in (BEST, LAST):
@@ -21,7 +21,7 @@ def runs(tmp_path: Path) -> Path:
             os.utime(path, (1000 + age, 1000 + age))
     (runs / "scribble" / "20260101-000000" / LAST).unlink()
     (runs / "scribble" / "latest").symlink_to("zebra")
-    (runs / "scribble" / "20270101-000000" / "checkpoints").mkdir(parents=True)  # failed before its first checkpoint
+    (runs / "scribble" / "20270101-000000" / "checkpoints").mkdir(parents=True)  # a run without a checkpoint
     return runs
 
 

@@ -1,4 +1,4 @@
-"""Every result says by itself what it was made with."""
+"""Every result records what it was made with."""
 
 import json
 import shutil
@@ -57,7 +57,7 @@ def test_strategies_of_several_calls_each_name_it(runs: Runs, monkeypatch: pytes
     monkeypatch.setattr("fullseg.runs.provenance.commit", lambda: "of another day")
     folder, second = runs.study(*options, "study.strategies=[free]", "data.workers=1")
     named = {name: entry["provenance"] for name, entry in second["strategies"].items()}
-    assert named["watershed"] == first["strategies"]["watershed"]["provenance"]  # kept, though the commit is another
+    assert named["watershed"] == first["strategies"]["watershed"]["provenance"]  # kept, although the commit has changed
     assert [named[name]["commit"] for name in ("watershed", "free")] == [commit(), "of another day"]
     assert named["free"]["val_hash"] == second["data"]
     assert named["free"]["evaluation_set"]["val_split"] == "val"

@@ -1,4 +1,4 @@
-"""Real processes that are told to stop, killed, or die: nothing hangs, and what goes on ends as if nothing had been."""
+"""Real trainings are stopped, killed, or die. None hangs, and a resumed one ends like one without interruption."""
 
 import os
 import shutil
@@ -28,14 +28,14 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def options(tiny_options: list[str], tiny_data: Path) -> list[str]:
-    """Return the overrides of all runs here but for ``runs=``."""
+    """Return the overrides of all runs in this file, without ``runs=``."""
     own = [f"data.root={tiny_data}", "run_id=a", "resume=auto", "trainer.epochs=3", "tracking.wandb=disabled"]
     return [*tiny_options, *own]
 
 
 @pytest.fixture
 def start(options: list[str], tmp_path: Path) -> Start:
-    """Return a function that starts training in a process of its own, its runs in a folder of that name."""
+    """Return a function that starts training in a process. Its first argument names the folder of the runs."""
 
     def start(runs: str, *overrides: str) -> subprocess.Popen[str]:
         with socket.socket() as probe:

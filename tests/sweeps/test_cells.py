@@ -13,7 +13,7 @@ EXPERIMENT = str(Path(__file__).parents[2] / "experiments" / "default.yaml")
 
 @pytest.fixture
 def cells(tmp_path: Path) -> Any:
-    """Return a function that makes the cells of a sweep: the parameters' YAML, then overrides."""
+    """Return a function that makes the cells of a sweep from the YAML of its parameters and overrides."""
 
     def cells(
         parameters: str, *overrides: str, job: str = "train", experiment: Path | None = None, args: str = "no_hyphens"
@@ -43,7 +43,7 @@ def test_only_another_command_is_another_cell(cells: Any) -> None:
     few = [cell.name for cell in cells("seed: {values: [0, 1]}")]
     more = [cell.name for cell in cells("seed: {values: [2, 1, 0]}")]
     assert more[1:] == few[::-1]
-    assert [cell.name for cell in cells("seed: {values: [0, 0, 1]}")] == few  # the same cell once
+    assert [cell.name for cell in cells("seed: {values: [0, 0, 1]}")] == few  # equal cells count once
     longer = [cell.name for cell in cells("seed: {values: [0, 1]}", "trainer.epochs=2")]
     assert [name[:6] for name in longer] == ["seed=0", "seed=1"]
     assert not set(longer) & set(few)
@@ -103,7 +103,7 @@ def test_a_study_is_pinned_to_the_newest_run_of_its_model(cells: Any, tmp_path: 
         assert cell.pins == [f"checkpoint={best}"]
         assert cell.missing == ""
         keys.append(cell.key)
-    assert keys[0] != keys[1]  # a newly trained model is studied anew
+    assert keys[0] != keys[1]  # a newly trained model needs a new study
 
 
 def test_the_launched_command_has_its_place_and_where_it_goes_on_from(cells: Any, tmp_path: Path) -> None:

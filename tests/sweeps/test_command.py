@@ -1,4 +1,4 @@
-"""The expansion of a sweep's command, against W&B's own agent."""
+"""The expansion of a sweep's command is compared with W&B's own agent."""
 
 import json
 import os
@@ -37,7 +37,7 @@ COMMANDS: list[list[str]] = [
 
 @pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Return a function that gives the command line which W&B's agent would start, and its args_json_file."""
+    """Return a function that returns the command line that W&B's agent would start, and its args_json_file."""
     for variable, value in {
         "WANDB_DIR": tmp_path,
         "WANDB_SWEEP_ID": "s",
@@ -45,7 +45,7 @@ def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         "SWEEP_DATA": "/d",
     }.items():
         monkeypatch.setenv(variable, str(value))
-    monkeypatch.setenv("WANDB_SWEEP_PARAM_PATH", "")  # the agent sets it: it must not outlive the test
+    monkeypatch.setenv("WANDB_SWEEP_PARAM_PATH", "")  # the agent sets it; pytest restores it after the test
     monkeypatch.setenv("SWEEP_MACRO", "${args}")
     monkeypatch.delenv("SWEEP_NOT_SET", raising=False)
     started: list[list[str]] = []
@@ -78,7 +78,7 @@ def test_equals_wandbs_agent(agent: Any, command: list[str]) -> None:
 
 
 def test_the_macros_are_what_the_manual_says() -> None:
-    """Independent of W&B's code."""
+    """This test does not depend on W&B's code."""
 
     def expand(*command: str) -> list[str]:
         parameters = {"a": 1, "b": True, "c": False}

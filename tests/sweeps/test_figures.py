@@ -39,7 +39,7 @@ def test_a_grid_is_points_with_the_seeds_as_error_bars() -> None:
     assert [round(y, 6) for _, y in points["share=all"]] == [72, 76]
     (x0, _), (x1, _) = points["share=none"][0], points["share=all"][0]
     assert abs(x0) < 0.2
-    assert x0 != x1  # the bars don't cover each other
+    assert x0 != x1  # the error bars do not cover each other
     [collection] = axes.containers[0].lines[2]  # type: ignore[attr-defined]
     low, high = collection.get_segments()[0][:, 1]
     assert (high - low) / 2 == pytest.approx(np.std([70, 72], ddof=1))
@@ -79,7 +79,7 @@ def test_models_of_different_size_are_accuracy_against_cost() -> None:
         for name, stride, iou, seconds, gigabytes in (
             ("lite", "8", 0.60, 0.010, 1),
             ("lite", "4", 0.65, 0.030, 2),
-            ("res", "8", 0.63, 0.040, 3),  # beaten by the second in both
+            ("res", "8", 0.63, 0.040, 3),  # the second is better in both
             ("res", "4", 0.70, 0.060, 4),
         )
     ]
@@ -91,7 +91,7 @@ def test_models_of_different_size_are_accuracy_against_cost() -> None:
     marked = [
         collection.get_offsets().data.tolist() for collection in axes.collections if collection.get_label()[:1] == "b"
     ]
-    np.testing.assert_allclose(marked, [[[10, 60], [30, 65]], [[40, 63], [60, 70]]])  # by backbone
+    np.testing.assert_allclose(marked, [[[10, 60], [30, 65]], [[40, 63], [60, 70]]])  # one group of points per backbone
     assert figure.axes[1].get_ylabel() == "peak memory of the run, GB"
     assert "3: backbone=res, stride=4" in figure.get_supxlabel()
 

@@ -42,7 +42,7 @@ def test_random_cells_differ_stay_the_same_and_go_on(tmp_path: Path) -> None:
     assert {drawn["a"] for drawn in many} == {1, 2, 3}
     assert {drawn["b"] for drawn in many} == {1, 2, 3, 4}
     assert all(0.5 <= drawn["c"] <= 0.75 and 1e-4 <= drawn["d"] <= 1e-2 for drawn in many)
-    assert 5 < sum(drawn["d"] < 1e-3 for drawn in many) < 35  # as many in each decade
+    assert 5 < sum(drawn["d"] < 1e-3 for drawn in many) < 35  # equally many in each decade
     assert {drawn["e"] for drawn in many} == {"y"}
 
 

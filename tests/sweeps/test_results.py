@@ -105,7 +105,7 @@ def test_a_studied_cell_has_a_row_a_strategy_that_it_asked_for(tmp_path: Path) -
     assert (free.strategy, per_region.strategy) == ("free", "per_region")
     assert free.metrics == pytest.approx(
         {
-            "iou": 0.5,  # of the study's round 0: no training
+            "iou": 0.5,  # from round 0 of the study, because nothing was trained
             "iou_at_4": 0.7,  # half-way from 2 to 6 scribbles
             "iou_at_end": 0.8,
             "auc": 0.65,
@@ -131,7 +131,7 @@ def test_a_study_of_fewer_scribbles_has_no_iou_at_4(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_cell_has_no_row(tmp_path: Path) -> None:
-    leave(tmp_path, 0.5, status="interrupted")  # what an earlier attempt left
+    leave(tmp_path, 0.5, status="interrupted")  # the result of an earlier attempt
     assert read_rows(cell("a", {}), tmp_path) == []
 
 
@@ -140,11 +140,11 @@ def test_what_a_run_leaves_for_its_sweep(tmp_path: Path, monkeypatch: pytest.Mon
     run.mkdir()
     (run / "summary.json").write_text(json.dumps({"before": {"iou": 0.9}, "after": {"iou": 0.5}, "seconds": 3}))
     (run / "metrics.csv").write_text("step,val/iou\n0,0.9\n1,\n3,0.6\n7,0.5\n")
-    leave_result(run)  # no cell of a sweep
+    leave_result(run)  # this process is not a cell of a sweep
     monkeypatch.setenv(RESULT_VARIABLE, str(tmp_path / "result.json"))
     leave_result(run)
     content = json.loads((tmp_path / "result.json").read_text())
-    assert (content["after"], content["best"], content["study"]) == ({"iou": 0.5}, 0.6, None)  # 0.9: untrained
+    assert (content["after"], content["best"], content["study"]) == ({"iou": 0.5}, 0.6, None)  # 0.9 is before training
     assert 1e8 < content["memory"] < 1e12
     leave_result(run, {"strategies": {}})
     assert json.loads((tmp_path / "result.json").read_text())["after"] is None

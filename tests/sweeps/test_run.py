@@ -1,4 +1,4 @@
-"""A sweep of two tiny trainings, one of which is killed half-way: the second start goes on with it."""
+"""A sweep of two tiny trainings. One of them is killed half-way, and the second start resumes it."""
 
 import csv
 import json
@@ -60,7 +60,7 @@ def test_a_killed_cell_goes_on_from_its_checkpoint(
     state = json.loads((killed / "cell.json").read_text())
     assert (state["status"], state["attempts"]) == ("done", 1)
     assert state["command"][-1] == f"resume={(killed / 'latest').resolve()}"
-    assert (other / "log.txt").read_text().count("$ ") == 1  # done before
+    assert (other / "log.txt").read_text().count("$ ") == 1  # it was done before, and not started again
     [run] = (path for path in killed.iterdir() if path.is_dir() and not path.is_symlink())
     with (run / "metrics.csv").open() as file:
         evaluated = [int(row["step"]) for row in csv.DictReader(file) if row["val/iou"]]
@@ -77,7 +77,7 @@ def test_a_killed_cell_goes_on_from_its_checkpoint(
     assert Image.open(place / "results.png").width > 500
     assert "s: 2 of 2 cells" in capsys.readouterr().out
     assert [_records(folder / "latest", "run")[0]["run_group"] for folder in (killed, other)] == 2 * ["sweeps/s"]
-    assert _records(place, "run")[0]["run_group"] == "sweeps/s"  # a run of its own for the table and the picture
+    assert _records(place, "run")[0]["run_group"] == "sweeps/s"  # the table and the picture have a W&B run of their own
     logged = {key for record in _records(place, "history") for key in record["item"]}
     assert {"sweep/results._type", "sweep/picture._type"} <= logged
 
@@ -106,7 +106,7 @@ def test_options_may_stand_before_and_behind_overrides(tmp_path: Path, capsys: p
 
 
 def _kill_after_its_first_epoch(place: Path) -> None:
-    """Kill the pixel-wise cell, its loader and all, as a machine that goes down does."""
+    """Kill the pixel-wise cell with all of its processes, as if the machine went down."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         for checkpoint in place.glob("loss=pixelwise-*/latest/checkpoints/last.ckpt"):
@@ -117,7 +117,7 @@ def _kill_after_its_first_epoch(place: Path) -> None:
 
 
 def _records(place: Path, kind: str) -> list[dict[str, Any]]:
-    """Return records of a folder's newest offline W&B run."""
+    """Return the records of the newest offline W&B run in a folder."""
     folder = sorted((place / "wandb").glob("offline-run-*"))[-1]
     command = [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", "--json", str(folder)]
     records = subprocess.run(command, capture_output=True, text=True, check=True).stdout

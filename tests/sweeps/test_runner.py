@@ -1,4 +1,4 @@
-"""Cells as processes: what runs, what runs again, and how it stops. The program is a short script, not a training."""
+"""Cells as processes: which ones run, which run again, and how they stop. A short script stands for a training."""
 
 import fcntl
 import json
@@ -35,7 +35,7 @@ while (here / "wait").exists() and time.monotonic() < deadline:
 
 
 class Folder:
-    """A sweep over ``a`` in a folder of its own."""
+    """A sweep over the parameter ``a``, in a folder of its own."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -51,7 +51,7 @@ class Folder:
         return main(["sweep", str(self.path / "s.yaml"), "--runs", str(self.path / "runs"), *options])
 
     def ran(self) -> list[tuple[str, float, dict[str, str | None]]]:
-        """Return what ran since the last call: value, when, environment."""
+        """Return the cells that ran since the last call: value, time, environment."""
         log = self.path / "ran.txt"
         lines = [eval(line) for line in log.read_text().splitlines()] if log.is_file() else []
         log.unlink(missing_ok=True)
@@ -84,7 +84,7 @@ def test_every_cell_runs_once_and_is_done(folder: Folder) -> None:
     assert folder.ran() == []
     folder.write(4, 2, 1)
     assert folder.run() == 0
-    assert [value for value, _, _ in folder.ran()] == ["4"]  # what is new
+    assert [value for value, _, _ in folder.ran()] == ["4"]  # only the new cell
 
 
 def test_a_failing_cell_stops_no_other_and_runs_again(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,7 +189,7 @@ def test_one_process_a_sweep_even_when_it_was_killed_and_a_cell_lives_on(folder:
         fcntl.flock(lock, fcntl.LOCK_EX)  # waits for the cell
     folder.ran()
     assert folder.run() == 0
-    assert [value for value, _, _ in folder.ran()] == ["1", "2", "3"]  # the first was not seen to end
+    assert [value for value, _, _ in folder.ran()] == ["1", "2", "3"]  # also 1, whose end no runner saw
 
 
 def test_a_dry_run_lists_the_cells_and_runs_none(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
@@ -220,7 +220,7 @@ def _wait_for(path: Path, count: int) -> None:
 
 
 def _open_when(path: Path, count: int) -> None:
-    """Let the cells end once so many are at work."""
+    """Let the cells end when this many run at once."""
     _wait_for(path, count)
     (path / "wait").unlink()
 

@@ -1,4 +1,4 @@
-"""The W&B workspace, as far as it goes without an account: its panels show what runs really log."""
+"""The W&B workspace, without an account: its panels show metrics that runs really log."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from fullseg.tracking.dashboard import as_json, create, make_workspace
 
 
 def keys_of(section: str) -> set[str]:
-    """Return all metrics and media of a section's panels, from what the server would get."""
+    """Return all metrics and media in the panels of a section, as the server would receive them."""
     bank = json.loads(as_json("team", "project"))["spec"]["section"]["panelBankConfig"]
     [found] = [part for part in bank["sections"] if part["name"] == section]
     configs = [panel["config"] for panel in found["panels"]]

@@ -1,4 +1,4 @@
-"""metrics.csv: one row per step, and nothing lost when a run is resumed."""
+"""metrics.csv has one row per step and loses nothing when a run is resumed."""
 
 import csv
 from pathlib import Path
@@ -15,7 +15,7 @@ def test_one_row_a_step_and_a_column_a_metric(tmp_path: Path) -> None:
     file = MetricsFile(tmp_path / "metrics.csv")
     file.log_metrics({"epoch": 0, "loss": 0.5}, step=9)
     file.save()
-    file.log_metrics({"epoch": 0, "rate": 0.1}, step=9)  # of the same step: the same row
+    file.log_metrics({"epoch": 0, "rate": 0.1}, step=9)  # the same step, so the same row
     file.log_metrics({"epoch": 0, "loss": 0.25, "rate": 0.2}, step=19)
     file.save()
     file.log_metrics({"epoch": 0, "loss": 0.125}, step=29)

@@ -1,4 +1,4 @@
-"""W&B runs: offline without a key, one per job, each with an id of its own."""
+"""W&B runs are offline without a key. Each job has one, with an id of its own."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ CONFIG = {"experiment": "bsds500/full_image", "seed": 0}
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
-    """Return the arguments of every run that is opened; no key is to be found."""
+    """Return the list of the arguments of all runs that are opened. No key is set."""
     calls: list[dict[str, Any]] = []
 
     def init(**arguments: Any) -> Mock:
@@ -86,7 +86,7 @@ def test_no_two_studies_share_an_id(
 def test_a_sweeps_cells_are_one_group_and_no_two_share_an_id(
     opened: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cells that begin in the same second have run folders of the same name."""
+    """Cells that begin in the same second have run folders with the same name, but W&B runs with different ids."""
     monkeypatch.setenv("WANDB_RUN_GROUP", "sweeps/loss")
     monkeypatch.setenv("WANDB_RUN_ID", "loss-1a2b3c4d-1")
     wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG, job="train")

@@ -28,7 +28,7 @@ def trained(options: list[str], data: Path, runs: Path) -> dict[str, torch.Tenso
 
 
 class _AskedError(Exception):
-    """Holds the classes that the network was given."""
+    """Keeps the classes that the network was given."""
 
 
 @pytest.mark.parametrize(("maps", "given"), [("mixed", False), ("picked", True), ("one", True)])
@@ -98,7 +98,7 @@ def test_gradient_is_clipped_to_its_norm_over_all_weights(module: SegmenterModul
 
 @pytest.mark.slow
 def test_trains_in_bf16_with_clipping(tiny_options: list[str], tiny_data: Path, tmp_path: Path) -> None:
-    """Lightning refuses to clip for a fused optimiser in mixed precision, which is what a GPU trains with."""
+    """Lightning itself refuses to clip for a fused optimiser in mixed precision, which a GPU trains with."""
     options = [*tiny_options, "trainer.precision=bf16-mixed", "optimizer.gradient_clip=1", "trainer.epochs=1"]
     assert all(value.isfinite().all() for value in trained(options, tiny_data, tmp_path).values())
 

@@ -1,4 +1,4 @@
-"""Whole runs: what they leave, how they go on, and that nothing but the seed decides their result."""
+"""Whole runs: the files that they leave, how they go on, and that only the seed decides on their result."""
 
 import csv
 import json
@@ -83,7 +83,7 @@ def test_training_helps_even_a_little_model(run: Any) -> None:
 def test_metrics_file_has_what_was_logged(finished: Result) -> None:
     logged = rows(finished.folder)
     evaluations = [row for row in logged if row["val/iou"]]
-    assert [int(row["step"]) for row in evaluations] == [0, 3, 7, 11]  # before, and after each epoch of 4 steps
+    assert [int(row["step"]) for row in evaluations] == [0, 3, 7, 11]  # before training, and after each epoch
     assert float(evaluations[0]["val/iou"]) == pytest.approx(finished.before["iou"])
     assert float(evaluations[-1]["val/iou"]) == pytest.approx(finished.after["iou"])
     training = next(row for row in logged if row["train/loss"])
@@ -176,9 +176,9 @@ def test_no_epoch_goes_on_with_the_model_that_it_kept(run: Any, tmp_path: Path) 
     again = run(*options, "seed=1", runs=tmp_path)
     other = run("trainer.epochs=0", "seed=1")
 
-    assert kept.read_bytes() == written  # another start does not replace it
+    assert kept.read_bytes() == written  # a second start does not replace it
     gaps = [abs(result.after["iou"] - first.after["iou"]) for result in (again, other)]
-    assert gaps[0] < 1e-3 < gaps[1]  # points at ties are another seed's, too
+    assert gaps[0] < 1e-3 < gaps[1]  # another seed also breaks ties of extreme points in another way
 
 
 def test_a_finished_run_resumes_to_the_same_result(run: Any, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_nothing_to_resume_is_named(run: Any, tmp_path: Path) -> None:
 
 
 def test_two_processes_score_and_train_as_one(tiny_data: Path, tiny_options: list[str], tmp_path: Path) -> None:
-    """Three evaluation images do not divide by two ranks, of which one has one; each must count once."""
+    """Three evaluation images on two ranks: one rank has two of them, and each image must count once."""
     torchrun = [
         "-m",
         "torch.distributed.run",
@@ -231,7 +231,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 def scores_of(folder: Path) -> list[dict[str, str]]:
-    """Return all that evaluations have logged, times left out."""
+    """Return all metrics that evaluations have logged, without times."""
     kept = [{k: v for k, v in row.items() if v and "seconds" not in k and "epoch" not in k} for row in rows(folder)]
     return [row for row in kept if "val/iou" in row]
 

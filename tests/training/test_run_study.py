@@ -1,4 +1,4 @@
-"""A study from its options to its folder: which models it asks, where it goes, what it keeps."""
+"""A study from its options to its folder: the models that it asks, its folder, and the results that it keeps."""
 
 import json
 import shlex
@@ -28,7 +28,7 @@ def test_a_noisy_annotator_has_a_folder_of_its_own(runs: Runs, studied: tuple[Pa
     assert content["strategies"]["free"]["iou"][0] != studied[1]["strategies"]["free"]["iou"][0]
     runs.study("experiment=interactive", "study.strategies=[free]")
     page = write_report([studied[0]], None).read_text()
-    assert "An annotator who is not precise" in page
+    assert "An imprecise annotator" in page
 
 
 def test_scribbles_are_held_unless_the_network_may_overrule_them(runs: Runs) -> None:
@@ -46,7 +46,7 @@ def test_a_later_study_keeps_what_other_strategies_gave(runs: Runs) -> None:
     pictures = {name: (folder / "figures" / f"{name}.png").read_bytes() for name in ("fig5", "fig6", "worst_regions")}
     _, content = runs.study(*options, "study.strategies=[watershed]")
     kept = [name for name, picture in pictures.items() if (folder / "figures" / f"{name}.png").read_bytes() == picture]
-    assert kept == ["fig6", "worst_regions"]  # of free allocation still; Fig. 5 has a curve more
+    assert kept == ["fig6", "worst_regions"]  # still of free allocation; Fig. 5 has one more curve
     for name in ("per_region", "free", "single_region"):
         assert content["strategies"][name] == first["strategies"][name]
     single = (runs.runs / "single" / "latest").resolve() / "checkpoints" / "best.ckpt"
@@ -96,7 +96,7 @@ def test_a_model_without_classes_is_studied_on_any_data(runs: Runs) -> None:
     runs.train("experiment=agnostic", "model.class_maps=one")
     folder, content = runs.study("experiment=agnostic", "study.strategies=[free]")
     table = pq.read_table(folder / content["strategies"]["free"]["per_image"]).to_pydict()
-    assert len(set(table["class"])) > 1  # the data's, which the model was never told
+    assert len(set(table["class"])) > 1  # the classes are from the data: the model knows none
 
 
 def test_single_region_is_left_out_with_a_message_where_no_model_is_named(

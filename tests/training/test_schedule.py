@@ -1,4 +1,4 @@
-"""The learning rate over a run."""
+"""The factors of the learning rates."""
 
 import math
 

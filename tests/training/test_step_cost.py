@@ -1,4 +1,4 @@
-"""Compiling and checkpointing change what a step costs, and neither its gradients nor the names of the weights."""
+"""Compiling and checkpointing change the cost of a step, but not its gradients and not the names of the weights."""
 
 from typing import Any
 
@@ -79,12 +79,12 @@ def test_checkpointing_drops_what_the_head_keeps_too(tiny_model: dict[str, Any])
     checkpoint_activations(segmenter)
     _, after = gradients_and_saved_bytes(segmenter, batch)
 
-    assert before - after > 5 * 40 * 64 * 9 * 9 * 4  # bytes: what five of its layers give
+    assert before - after > 5 * 40 * 64 * 9 * 9 * 4  # bytes of the outputs of five layers
 
 
 @pytest.fixture
 def graphs() -> Any:
-    """Return a function that counts the graphs compiled since the test began."""
+    """Return a function that counts the graphs that were compiled since the test began."""
     torch._dynamo.reset()
     counters.clear()
     yield lambda: counters["stats"]["unique_graphs"]

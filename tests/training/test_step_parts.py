@@ -1,4 +1,4 @@
-"""The parts of a training step add up to it, and watching leaves nothing behind."""
+"""The parts of a training step add up to the step, and after measuring all methods are as before."""
 
 import csv
 import time
@@ -61,10 +61,10 @@ def test_parts_are_all_there_and_add_up_to_the_step(
     assert len(steps) == 12
     assert list(result.step_parts) == list(PARTS)
     assert all(seconds > 0 for seconds in result.step_parts.values())
-    mean = sum(steps[1:]) / 11  # the first warms up
+    mean = sum(steps[1:]) / 11  # the first step is a warm-up
     assert sum(result.step_parts.values()) == pytest.approx(mean, rel=0.05, abs=1e-3)
 
-    [parts] = logged(result.folder)  # of steps 2 to 10
+    [parts] = logged(result.folder)  # the means of steps 2 to 10
     assert sum(parts.values()) == pytest.approx(sum(steps[1:10]) / 9, rel=0.05, abs=1e-3)
     print_result(result, config)
     printed = capsys.readouterr().out
@@ -74,7 +74,7 @@ def test_parts_are_all_there_and_add_up_to_the_step(
 def test_off_by_default_and_then_nothing_is_watched(
     run: Callable[..., tuple[Result, Config]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(StepParts, "__init__", None)  # who makes one fails
+    monkeypatch.setattr(StepParts, "__init__", None)  # making one raises
     result, config = run("trainer.epochs=1")
 
     assert result.step_parts == {}
@@ -84,7 +84,7 @@ def test_off_by_default_and_then_nothing_is_watched(
 
 
 class Segmenter:
-    """Sleeps for 10 ms an image in ``region_inputs`` and for 20 ms in ``head``."""
+    """Sleeps for 10 ms per image in ``region_inputs`` and for 20 ms in ``head``."""
 
     def region_inputs(self) -> str:
         time.sleep(0.01)
@@ -96,7 +96,7 @@ class Segmenter:
 
 
 class Stage:
-    """A training loop by hand: one trainer, one module, and what it logged."""
+    """A training loop by hand: a trainer, a module, and the metrics that it logs."""
 
     def __init__(self, device: str) -> None:
         self.segmenter = Segmenter()
@@ -142,7 +142,7 @@ def test_every_part_is_its_own_time_and_evaluation_is_nobodys() -> None:
 @pytest.mark.parametrize("hook", ["on_train_end", "on_exception"])
 def test_methods_are_themselves_again(hook: str) -> None:
     stage, parts = Stage("cpu"), StepParts()
-    stage.segmenter.head = changed = lambda: "changed"  # type: ignore[method-assign]  # as checkpointing does
+    stage.segmenter.head = changed = lambda: "changed"  # type: ignore[method-assign]  # checkpointing replaces it in the same way
     parts.on_train_start(stage.trainer, stage.module)
     assert "region_inputs" in vars(stage.segmenter)
     getattr(parts, hook)(stage.trainer, stage.module)
@@ -152,7 +152,7 @@ def test_methods_are_themselves_again(hook: str) -> None:
 
 def test_on_a_gpu_only_logging_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     class Event:
-        """A CUDA event whose GPU needs twice the time."""
+        """A CUDA event of a GPU that takes twice the time."""
 
         waits = 0
 

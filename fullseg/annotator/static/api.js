@@ -1,4 +1,4 @@
-// The requests to the server. Each returns a whole answer or throws an ApiError that says why.
+// The requests to the server. Each returns a whole answer, or throws an ApiError with the reason.
 
 export class ApiError extends Error {
   constructor(status, message) {
@@ -13,7 +13,7 @@ async function request(path, options = {}) {
     answer = await fetch(path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError(0, "The server does not answer. Everything acknowledged is on disk; start it again.");
+    throw new ApiError(0, "The server does not answer. Start it again: everything that was shown as done is on disk.");
   }
   if (answer.ok) return answer;
   const text = await answer.text();
@@ -21,7 +21,7 @@ async function request(path, options = {}) {
   try {
     message = JSON.parse(text).error;
   } catch {
-    // it is plain text
+    // the answer is plain text
   }
   throw new ApiError(answer.status, message);
 }
@@ -31,7 +31,7 @@ const post = async (path, content) => {
   return (await request(path, { method: "POST", headers, body: JSON.stringify(content) })).json();
 };
 
-const keys = new Map(); // of the images' files: the server refuses a request if the number now means another file
+const keys = new Map(); // key of each image's file; the server refuses a request if the image's number means another file now
 
 const at = (image, what = "") => `/api/images/${image}${what}?key=${keys.get(image)}`;
 
@@ -52,7 +52,8 @@ export async function pixels(image) {
   return createImageBitmap(await (await request(at(image, "/pixels"))).blob());
 }
 
-// Labels of one revision: {map: region's place + 1 per pixel, or 0; uncertainty: 0 to 255 per pixel; and the JSON's fields}.
+// Return the labels of one revision: `map` (per pixel the region's index + 1, or 0), `uncertainty` (per pixel 0 to 255), and the
+// fields of the JSON.
 export async function labels(image, state, signal) {
   const answer = await request(`${at(image, "/labels")}&revision=${state.revision}`, { signal });
   const buffer = await answer.arrayBuffer();

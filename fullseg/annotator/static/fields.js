@@ -1,15 +1,15 @@
-// The fields beside the list of regions: the chosen region's name and its class.
+// The two fields above the list of regions: name and class of the chosen region.
 
 import * as api from "./api.js";
 
 const $ = (id) => document.getElementById(id);
 
 export class Fields {
-  // `page` offers session, selected, select(id) and say(text, isError).
+  // `page` has session, selected, select(id) and say(text, isError).
   constructor(page) {
     this.page = page;
     this.categories = [];
-    this.shown = ""; // class of the chosen region as the field shows it
+    this.shown = ""; // class of the chosen region, as the field shows it before a person types
     for (const id of ["name", "category"]) {
       $(id).addEventListener("change", () => this.describe());
       $(id).addEventListener("keydown", (event) => ["Enter", "Escape"].includes(event.key) && this.leave(id, event));
@@ -29,7 +29,7 @@ export class Fields {
     );
   }
 
-  // Show name and class of the chosen region. Without one the class stays, for the next region.
+  // Show name and class of the chosen region. If none is chosen, the class stays: the next new region gets it.
   show() {
     const { region } = this;
     $("name").disabled = !region;
@@ -39,14 +39,14 @@ export class Fields {
     $("unknown").hidden = true;
   }
 
-  // Id of the class that the field names, or null.
+  // Return the id of the class whose name is in the field, or null.
   category() {
     const wanted = $("category").value.trim();
     const same = this.categories.find(({ name }) => name === wanted);
     return (same ?? this.categories.find(({ name }) => name.toLowerCase() === wanted.toLowerCase()))?.id ?? null;
   }
 
-  // Whether the typed class does not exist yet: then two buttons offer to add it.
+  // Return whether the typed class does not exist yet. If so, two buttons offer to add it.
   get unknown() {
     const text = $("category").value.trim();
     return text !== "" && text !== this.shown && this.category() === null;
@@ -72,7 +72,7 @@ export class Fields {
     this.page.session.do({ kind: "describe", region: region.id, name: $("name").value, category });
   }
 
-  // Enter takes what was typed, Escape drops it. For a class that does not exist yet the page asks.
+  // Enter accepts the typed text, Escape drops it. If the class does not exist yet, the page asks: thing or stuff?
   leave(id, event) {
     event.preventDefault();
     if (event.key === "Escape") {

@@ -1,18 +1,18 @@
-// Files: exports, and imports of partitions made elsewhere.
+// Exports, and imports of partitions that were made elsewhere.
 
 import * as api from "./api.js";
 
 const $ = (id) => document.getElementById(id);
 
 export class Files {
-  // `page` offers session and say(text, isError).
+  // `page` has session and say(text, isError).
   constructor(page) {
     this.page = page;
     $("files").addEventListener("change", () => this.import());
   }
 
   async export() {
-    const { image, state } = this.page.session; // read now: the next image may be on its way
+    const { image, state } = this.page.session; // read before the request: another image may be opened meanwhile
     try {
       const { segments, unassigned, files } = await api.exportImage(image, state.revision);
       const count = `${segments} segment${segments === 1 ? "" : "s"}`;
@@ -41,7 +41,7 @@ export class Files {
       const { image, state } = session;
       const { left_out } = await api.replace(image, { revision: state.revision, png: base64, json: described });
       if (image === session.image) await session.reload("");
-      this.page.say(left_out.length ? `Imported; left out: ${left_out.join(", ")}` : "Imported; every region is locked until you open it");
+      this.page.say(left_out.length ? `Imported. Left out: ${left_out.join(", ")}` : "Imported. All regions are locked: unlock a region to correct it");
     } catch (error) {
       this.page.say(error.message, true);
     }

@@ -1,4 +1,4 @@
-// All keys: each with its text in the help and what it does.
+// All keys. Each has its text for the help, and the function that it calls.
 
 export function makeKeys(page) {
   const { view, tools } = page;
@@ -6,32 +6,32 @@ export function makeKeys(page) {
   return [
     ["m", "mark regions by four extreme clicks", () => tools.use("mark")],
     ["c", "correct: draw into what a region lacks", () => tools.use("correct")],
-    ["v", "choose regions, drag to pan", () => tools.use("choose")],
+    ["v", "choose a region by a click; drag to move the image", () => tools.use("choose")],
     ["Enter", "update with the collected strokes", () => tools.update()],
     ["k", "collect several strokes before an update", () => page.toggle("collect")],
     ["s", "snap clicks to the strongest edge nearby", () => page.toggle("snap")],
     ["Backspace", "take back the last click or collected stroke", () => tools.back()],
-    ["Escape", "drop clicks and collected strokes", () => tools.escape()],
+    ["Escape", "delete the clicks and collected strokes that are not sent yet", () => tools.escape()],
     ["Ctrl+z", "undo", () => page.undo()],
     ["Ctrl+Shift+z", "redo", () => page.redo()],
     ["Ctrl+y", "redo", () => page.redo()],
-    ["n", "go to the region the model is least sure of", () => page.next()],
-    ["u", "heat map of uncertainty", () => page.toggle("heat")],
-    ["o", "outlines or filled regions", () => page.toggle("outline")],
+    ["n", "go to the region that the model is least sure of", () => page.next()],
+    ["u", "show or hide the heat map of uncertainty", () => page.toggle("heat")],
+    ["o", "show outlines or filled regions", () => page.toggle("outline")],
     ["[", "less opacity", () => page.opacity(-10)],
     ["]", "more opacity", () => page.opacity(10)],
     ["l", "lock or unlock the chosen region", () => page.lock()],
     ["Delete", "delete the chosen region", () => page.remove()],
-    ["g", "merge: then choose the region to be merged into the chosen one (or Shift and click it)", () => page.merge()],
+    ["g", "merge: then choose the region that becomes part of the chosen one (or Shift and click it)", () => page.merge()],
     [".", "choose the next region in the list", () => page.chooseNext(1)],
     [",", "choose the previous region in the list", () => page.chooseNext(-1)],
     ["r", "mark the chosen region's extreme points anew", () => page.remark()],
     ["F2", "rename the chosen region", () => page.rename()],
-    ["/", "search a class for the chosen region, or for the next one", () => page.classify()],
-    ["Alt+ArrowUp", "list the chosen region earlier", () => page.reorder(-1)],
-    ["Alt+ArrowDown", "list the chosen region later", () => page.reorder(1)],
-    ["f", "give the rest to the nearest region, or not", () => page.fill()],
-    ["d", "done, and export; or not done", () => page.finish()],
+    ["/", "search a class for the chosen region, or for the next new region", () => page.classify()],
+    ["Alt+ArrowUp", "move the chosen region up in the list", () => page.reorder(-1)],
+    ["Alt+ArrowDown", "move the chosen region down in the list", () => page.reorder(1)],
+    ["f", "give pixels without a region to the nearest one, or leave them without", () => page.fill()],
+    ["d", "mark the image as done and export it; or as not done", () => page.finish()],
     ["e", "export", () => page.exportNow()],
     ["i", "import COCO panoptic", () => page.files.choose()],
     ["p", "find an image by its name", () => page.find()],
@@ -39,20 +39,20 @@ export function makeKeys(page) {
     ["PageUp", "previous image", () => page.step(-1)],
     ["+", "zoom in", () => view.zoom(1.25)],
     ["-", "zoom out", () => view.zoom(0.8)],
-    ["0", "the whole image", () => view.fit()],
+    ["0", "show the whole image", () => view.fit()],
     ["ArrowLeft", "pan", shift(40, 0)],
     ["ArrowRight", "pan", shift(-40, 0)],
     ["ArrowUp", "pan", shift(0, 40)],
     ["ArrowDown", "pan", shift(0, -40)],
     ["Space", "hold to drag the image with any tool", () => (tools.space = true)],
-    ["?", "this list", () => page.help()],
+    ["?", "show this list", () => page.help()],
   ];
 }
 
-// The name of a pressed key, as the list above writes it.
+// Return the name of a pressed key, as the list above writes it.
 export function nameOf(event) {
   const key = event.key === " " ? "Space" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const plain = event.key.length === 1 && !/[a-z]/i.test(event.key); // shift has made it another character
+  const plain = event.key.length === 1 && !/[a-z]/i.test(event.key); // Shift is part of the character already
   const modifiers = [
     (event.ctrlKey || event.metaKey) && "Ctrl",
     event.altKey && "Alt",

@@ -1,4 +1,4 @@
-// The page: everything that can be done on it, by button, key or pointer.
+// The page: everything that a person can do on it, by button, key or pointer.
 
 import * as api from "./api.js";
 import { Fields } from "./fields.js";
@@ -20,7 +20,7 @@ class Page {
     this.selected = null;
     this.collected = [];
     this.on = { collect: false, snap: false, heat: false, outline: false };
-    this.wanted = 0; // image that was picked last
+    this.wanted = 0; // number of the image that was picked last
     this.merging = false;
     this.remarking = null; // id of the region whose extreme points are marked anew
     this.view = new View($("canvas"));
@@ -58,17 +58,17 @@ class Page {
   }
 
   async open(number) {
-    this.wanted = number; // set now: the key may be pressed again before the image is there
-    await this.session.settled(); // refused actions come back, to be sent again
+    this.wanted = number; // set first, because the key may be pressed again before the image is there
+    await this.session.settled(); // afterwards refused strokes are in the list of collected strokes again
     if (!(await this.tools.update())) {
-      this.wanted = this.session.image; // keeps what was drawn; Escape drops it
+      this.wanted = this.session.image; // stay here: strokes are not sent yet, and Escape would drop them
       return;
     }
     this.select(null);
     this.say(OPENING);
     try {
       await this.session.open(number);
-      if ($("message").textContent === OPENING) this.say(""); // else it is the message of the last image's export
+      if ($("message").textContent === OPENING) this.say(""); // another message is about the export of the last image
     } catch (error) {
       this.say(error.message, true);
     }
@@ -84,7 +84,7 @@ class Page {
     const { session, view } = this;
     if (what === "image") {
       view.show(session.bitmap, session.state);
-      this.tools.escape(); // drops what was begun on the image before
+      this.tools.escape(); // drops clicks and strokes on the previous image
     }
     view.state = session.state;
     if (what === "labels") view.setLabels(session.labels);
@@ -98,7 +98,7 @@ class Page {
     this.redraw();
   }
 
-  // Draw only the canvas, which a moving pointer changes.
+  // Draw the canvas alone. A moving pointer changes nothing else.
   sketch() {
     const { tools, view } = this;
     view.drawing = { points: tools.clicks, strokes: [...this.collected, ...(tools.stroke ? [tools.stroke] : [])] };
@@ -109,14 +109,14 @@ class Page {
     const { session, tools } = this;
     const { state } = session;
     this.sketch();
-    this.figures(); // now, since a page in the background draws no frames
+    this.figures(); // called here, too, because a page in the background draws no frames
     for (const tool of BUTTONS) $(tool).setAttribute("aria-checked", String(tools.tool === tool));
     for (const [name, on] of Object.entries(this.on)) $(name).setAttribute("aria-pressed", String(on));
     $("fill").setAttribute("aria-pressed", String(Boolean(state?.filled)));
     $("done").setAttribute("aria-pressed", String(Boolean(state?.done)));
     $("undo").disabled = !state?.can_undo;
     $("redo").disabled = !state?.can_redo;
-    $("hint").textContent = this.merging ? "Choose the region to be merged into the chosen one" : tools.hint();
+    $("hint").textContent = this.merging ? "Choose the region that becomes part of the chosen one" : tools.hint();
     const focused = document.activeElement?.closest("[data-region]")?.dataset.region;
     listRegions($("regions"), session, this.fields.categories, this.selected, {
       select: (id, shift) => this.select(id, shift),
@@ -125,11 +125,11 @@ class Page {
     if (focused) $("regions").querySelector(`[data-region="${focused}"]`)?.focus();
   }
 
-  // The time of the last update, what is left to do, and the zoom.
+  // Show the time of the last update, the pixels without a region, and the zoom.
   figures() {
     const { busy, labels, state, took } = this.session;
     const parts = [
-      busy ? "model at work ..." : took ? `${Math.round(took)} ms` : "",
+      busy ? "the model is at work ..." : took ? `${Math.round(took)} ms` : "",
       labels ? `${labels.unassigned.toLocaleString()} px without a region${state?.filled ? ", filled" : ""}` : "",
       state ? `${state.full_width} x ${state.full_height} px, zoom ${Math.round(100 * this.view.scale)} %` : "",
     ];
@@ -154,7 +154,7 @@ class Page {
     this.redraw();
   }
 
-  // The next or the previous region in the list.
+  // Choose the next or the previous region in the list.
   chooseNext(by) {
     const ids = this.session.state.regions.map(({ id }) => id);
     const from = ids.indexOf(this.selected);
@@ -201,7 +201,7 @@ class Page {
   next() {
     const { labels } = this.session;
     const order = labels?.least_sure ?? [];
-    if (!order.length) return this.say("There is no open region", true);
+    if (!order.length) return this.say("There is no region that is not locked", true);
     this.merging = false;
     const id = order[(order.indexOf(this.selected) + 1) % order.length];
     const { points } = this.session.region(id);
@@ -264,12 +264,12 @@ class Page {
   fill() {
     const { labels, state } = this.session;
     const filled = !state.filled;
-    if (filled && state.regions.every(({ locked }) => locked)) return this.say("There is no open region that could grow: unlock one first", true);
-    if (filled) this.say(`${labels?.unassigned.toLocaleString() ?? "?"} px without a region go to the nearest open one`);
+    if (filled && state.regions.every(({ locked }) => locked)) return this.say("All regions are locked, so none can grow: unlock one first", true);
+    if (filled) this.say(`${labels?.unassigned.toLocaleString() ?? "?"} px without a region go to the nearest unlocked region`);
     this.session.do({ kind: "fill", filled });
   }
 
-  // An image that is done is exported at once.
+  // Mark the image as done, which exports it at once; or as not done.
   async finish() {
     const done = !this.session.state.done;
     if ((await this.session.do({ kind: "finish", done })) && done) this.files.export();

@@ -1,4 +1,4 @@
-// The lists beside the canvas: images with their progress, regions with the IoU that the model expects.
+// The two lists beside the canvas: images with their progress, and regions with the IoU that the model expects of them.
 
 import { thumbnail } from "./api.js";
 import { colourOf } from "./view.js";
@@ -9,7 +9,7 @@ const make = (tag, attributes = {}, ...children) => {
   return element;
 };
 
-// Enter on an item of a list must not reach the page's keys.
+// Enter on an item of a list picks it. It must not be taken for a key of the page.
 function onEnter(event, what) {
   if (event.key !== "Enter" || event.target !== event.currentTarget) return;
   event.stopPropagation();

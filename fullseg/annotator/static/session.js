@@ -1,8 +1,8 @@
-// The open image: actions go to the server one after another, and only the newest labels are waited for.
+// The open image. Its actions go to the server one after another. Only the newest labels are waited for.
 
 import * as api from "./api.js";
 
-const IDLE = 120; // seconds; a longer pause does not count as work
+const IDLE = 120; // seconds: the longest time that counts as work between two actions
 
 export class Session {
   // `changed(what)` is called with "state", "labels" or "image"; `say(text, isError)` shows a message.
@@ -18,7 +18,7 @@ export class Session {
     this.since = performance.now();
   }
 
-  // Open an image. Actions on the image before are sent first.
+  // Open an image. Actions on the previous image are sent first.
   async open(image) {
     await this.settled();
     this.waiting?.abort();
@@ -44,7 +44,7 @@ export class Session {
     return this.state?.regions.find((region) => region.id === id) ?? null;
   }
 
-  // Do one action on the newest state. Returns whether it was done.
+  // Do one action on the newest state. Return whether it was done.
   do(action) {
     if (!this.state) return Promise.resolve(false);
     const image = this.image;
@@ -63,7 +63,7 @@ export class Session {
       if (image !== this.image) return true;
       this.state = state;
     } catch (error) {
-      if (error.status === 409) await this.reload(`${error.message}. It is shown anew: please repeat`);
+      if (error.status === 409) await this.reload(`${error.message}. The page shows the newest state: please repeat your action`);
       else this.say(error.message, true);
       return false;
     }
@@ -86,7 +86,7 @@ export class Session {
     }
   }
 
-  // Ask for the labels of the newest state. An older request is dropped.
+  // Ask for the labels of the newest state. An older request is cancelled.
   async refresh(start = performance.now()) {
     this.waiting?.abort();
     const waiting = (this.waiting = new AbortController());
@@ -99,7 +99,7 @@ export class Session {
       this.changed("labels");
     } catch (error) {
       if (error.name === "AbortError" || image !== this.image || state !== this.state) return;
-      if (error.status === 410) this.reload("Another tab has changed this image; it is shown anew");
+      if (error.status === 410) this.reload("Another tab has changed this image. The page shows the newest state");
       else this.say(error.message, true);
     }
   }

@@ -13,10 +13,10 @@ export function snapTo(bitmap, state, scale, [x, y]) {
   const { data } = patch.getImageData(0, 0, side, side);
   const grey = (column, row) => {
     const at = 4 * (row * side + column);
-    return data[at + 3] ? data[at] + data[at + 1] + data[at + 2] : NaN; // outside the image
+    return data[at + 3] ? data[at] + data[at + 1] + data[at + 2] : NaN; // NaN outside the image
   };
   let best = [x, y];
-  let strongest = 60; // a flat surface has no edge to snap to
+  let strongest = 60; // weaker edges are texture or noise
   for (let row = 1; row < side - 1; row++) {
     for (let column = 1; column < side - 1; column++) {
       const across = grey(column + 1, row) - grey(column - 1, row);

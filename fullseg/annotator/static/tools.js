@@ -1,7 +1,7 @@
-// Pointers on the canvas: mark, correct and choose regions; zoom and pan by wheel, drag or two fingers.
+// What pointers do on the canvas: mark, correct and choose regions; zoom and move the image by wheel, drag or two fingers.
 
 export class Tools {
-  // `page` offers view, session, selected, select(id), collecting, collected, say(text), sketch() and redraw().
+  // `page` has view, session, selected, select(id), collecting, collected, say(text), sketch() and redraw().
   constructor(page) {
     this.page = page;
     this.tool = "mark";
@@ -25,7 +25,7 @@ export class Tools {
     this.page.redraw();
   }
 
-  // Drop what was begun.
+  // Drop clicks, strokes and choices that are not finished.
   drop() {
     this.clicks = [];
     this.stroke = null;
@@ -37,7 +37,7 @@ export class Tools {
     return this.clicks.length + this.page.collected.length > 0;
   }
 
-  // The text that says what to do next.
+  // Return the text that says what to do next.
   hint() {
     const strokes = this.page.collected.length === 1 ? "1 stroke" : `${this.page.collected.length} strokes`;
     if (this.clicks.length === 4) return "Enter marks the region, Backspace takes a point back";
@@ -55,7 +55,7 @@ export class Tools {
   down(event) {
     const { view } = this.page;
     if (!this.page.session.state) return;
-    if (event.pointerType === "touch" && this.pen) return; // the palm of the drawing hand
+    if (event.pointerType === "touch" && this.pen) return; // it is the palm of the drawing hand
     this.pen = event.pointerType === "pen";
     view.canvas.focus({ preventScroll: true });
     view.canvas.setPointerCapture(event.pointerId);
@@ -142,7 +142,8 @@ export class Tools {
     else this.update();
   }
 
-  // Send what was drawn or marked. Refused strokes stay, to be sent again. Returns whether nothing is left.
+  // Send the marked points or the collected strokes. If the server refuses them, they stay and can be sent again. Return whether
+  // nothing is left.
   async update() {
     const { page } = this;
     if (this.clicks.length === 4) return this.mark();

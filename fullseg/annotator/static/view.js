@@ -2,9 +2,9 @@
 // sees it; pixel (x, y) covers [x - 0.5, x + 0.5), as everywhere in fullseg.
 
 const MOST_ZOOM = 64; // screen pixels per image pixel
-const BESIDE = 20; // screen pixels
+const BESIDE = 20; // screen pixels: how far a click may miss the image
 
-// Hues are a golden ratio apart, so that any number of regions can be told apart.
+// Hues are a golden angle apart, so that all regions have different colours, no matter how many there are.
 export function colourOf(id, alpha = 1) {
   return `hsl(${((id * 222.492) % 360).toFixed(1)} 80% 58% / ${alpha})`;
 }
@@ -34,7 +34,7 @@ export class View {
     new ResizeObserver(() => this.resize()).observe(canvas);
   }
 
-  // Show an image, or nothing (null).
+  // Show an image; null: show nothing.
   show(bitmap, state) {
     this.bitmap = bitmap;
     this.state = state;
@@ -68,7 +68,7 @@ export class View {
     this.redraw();
   }
 
-  // Zoom to a box (x0, y0, x1, y1) with a margin, but never out further than the whole image.
+  // Zoom to a box (x0, y0, x1, y1) with a margin. The whole image is the smallest zoom.
   focus([x0, y0, x1, y1]) {
     this.fit();
     const { clientWidth, clientHeight } = this.canvas;
@@ -102,13 +102,13 @@ export class View {
     return this.state && x >= -0.5 && y >= -0.5 && x < this.state.width - 0.5 && y < this.state.height - 0.5;
   }
 
-  // Whether a point is in the image or just beside it: clicks at the border may miss it a little.
+  // Return whether a point is in the image or just beside it: clicks at the border may miss the image a little.
   nearly([x, y]) {
     const reach = BESIDE / this.scale;
     return this.state && x >= -0.5 - reach && y >= -0.5 - reach && x < this.state.width - 0.5 + reach && y < this.state.height - 0.5 + reach;
   }
 
-  // Id of the region at a point, or null.
+  // Return the id of the region at a point, or null.
   regionAt([x, y]) {
     if (!this.labels || !this.inside([x, y])) return null;
     const place = this.labels.map[Math.round(y) * this.state.width + Math.round(x)];
@@ -125,7 +125,7 @@ export class View {
     this.paint();
   }
 
-  // Colour the overlay once. Panning and zooming only move it.
+  // Colour the overlay for the current labels. Panning and zooming draw it elsewhere without colouring it again.
   paint() {
     if (!this.labels) return this.redraw();
     const { width, height } = this.state;

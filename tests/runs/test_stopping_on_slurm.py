@@ -1,4 +1,4 @@
-"""A job of two tasks on a real Slurm: it trains, and goes on by itself after its time is up."""
+"""A job of two tasks on a real Slurm trains, and goes on by itself when its time is up."""
 
 import os
 import shutil
@@ -59,7 +59,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Start a cluster of this machine; return the environment in which Slurm's commands find it."""
+    """Start a cluster on this machine. Return the environment in which Slurm's commands find it."""
     if MISSING or os.getuid() != 0:
         pytest.skip(f"no Slurm here: needs root and slurm-wlm, munge; missing: {', '.join(MISSING) or 'root'}")
     folder = tmp_path_factory.mktemp("slurm")
@@ -68,7 +68,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     (folder / "munge.key").write_bytes(os.urandom(128))
     (folder / "munge.key").chmod(0o600)
     for parent in [folder, *folder.parents[:2]]:
-        parent.chmod(0o755)  # munge trusts no socket below a folder that others may write to
+        parent.chmod(0o755)  # munge refuses a socket below a folder that others can write to
     host = socket.gethostname().split(".")[0]
     settings = CONFIGURATION.format(host=host, controller=free_port(), node=free_port(), folder=folder)
     (folder / "slurm.conf").write_text(settings)
@@ -109,7 +109,7 @@ class Cluster:
         )
 
     def run(self, folder: Path, *words: str) -> str:
-        """Submit a batch script from a folder; return the job."""
+        """Submit a batch script from a folder. Return the id of the job."""
         command = ["sbatch", "--parsable", "--gres=none", "--cpus-per-task=1", f"--output={self.folder}/%j.log", *words]
         done = subprocess.run(command, env=self.environment, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -121,7 +121,7 @@ class Cluster:
         return shown.split("JobState=")[1].split()[0]
 
     def wait(self, job: str, seconds: float = 240) -> str:
-        """Wait for the end of a job; return what its log says."""
+        """Wait for the end of a job. Return its log."""
         end = time.monotonic() + seconds
         while self.state(job) in ("PENDING", "RUNNING", "COMPLETING", "REQUEUED"):
             assert time.monotonic() < end, self.log(job)
@@ -175,7 +175,7 @@ def test_a_job_whose_rank_dies_fails(cluster: Cluster, tmp_path: Path, tiny_data
 def test_a_sweep_goes_on_after_its_time_is_up(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "sweeps").mkdir()
     (tmp_path / "sweeps" / "two.yaml").write_text(SWEEP)
-    options = [option for option in cluster.options if not option.startswith("runs=")]  # the sweep sets it
+    options = [option for option in cluster.options if not option.startswith("runs=")]  # the sweep sets runs=
     options.append("trainer.checkpoint_every=1")
     script = str(ROOT / "experiments" / "slurm" / "sweep.sbatch")
     job = cluster.run(tmp_path, script, "two", "--runs", str(tmp_path), *options)

@@ -1,4 +1,4 @@
-"""What an offline W&B run holds, read back and compared with the run folder's own files."""
+"""The content of an offline W&B run is read back and compared with the files of the run folder."""
 
 import json
 import subprocess
@@ -47,7 +47,7 @@ def studied(trained: Result, runs: Runs) -> tuple[Path, dict[str, Any]]:
 
 
 def read(folder: Path, job: str) -> dict[str, list[Any]]:
-    """Return the records of an offline run by kind; those of its history as one dict each."""
+    """Return the records of an offline run by kind. Each record of its history is a dict."""
     [found] = [
         run for run in (folder / "wandb").glob("offline-run-*") if run.name.endswith("-study") == (job == "study")
     ]
@@ -112,7 +112,7 @@ def test_keeps_what_was_made_from_what(trained: Result, studied: tuple[Path, dic
     counterpart = next((runs.runs / "plain").glob("*/checkpoints/best.ckpt"))
     assert lineage["counterpart"] == name_of(artifacts.checkpoint_artifact(counterpart))
     of_study = lineage_of(read(studied[0], "study"))
-    assert of_study["checkpoint"] == f"{made['name']}@{made['digest']}"  # the very file that training made
+    assert of_study["checkpoint"] == f"{made['name']}@{made['digest']}"  # the same file that training made
     assert of_study["counterpart"] == lineage["counterpart"]
     assert of_study["data"].startswith("data-coco_panoptic@")
     logged = read(studied[0], "study")["artifact"]  # W&B keeps tables as artifacts, too

@@ -17,7 +17,7 @@ from fullseg.types import VOID, Annotations
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-TINY = {  # beside the tiny options of all tests: a network of the same kind that is quick
+TINY = {  # added to the tiny options of all tests, so that these networks are quick, too
     "single_region": ["model.backbone=resnet14t", "model.dextr.input_size=32"],
     "dextr": ["model.backbone=resnet14t", "model.dextr.input_size=32", "data.regions_per_image=2"],
 }
@@ -25,7 +25,7 @@ TINY = {  # beside the tiny options of all tests: a network of the same kind tha
 
 @pytest.fixture(scope="module")
 def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder as COCO's, whose objects are the things of scenes, grown so that some overlap."""
+    """Return a folder like COCO's. Its objects are the things of scenes, enlarged so that some overlap."""
     root = tmp_path_factory.mktemp("objects")
     (root / "annotations").mkdir()
     for split, count in (("train2014", 4), ("val2017", 2)):
@@ -64,7 +64,7 @@ def test_trains_is_studied_and_predicts(name: str, objects: Path, tiny_options: 
     config = load_config(ROOT / "experiments" / "table1" / f"{name}.yaml", options)
     result = train(config)
     assert 0 < result.after["iou_independent"] < 1
-    assert result.after["iou"] == pytest.approx(result.after["iou_independent"], abs=0.25)  # objects hardly meet
+    assert result.after["iou"] == pytest.approx(result.after["iou_independent"], abs=0.25)  # objects hardly compete
 
     folder, content = study(load_config(ROOT / "experiments" / "table1" / f"{name}.yaml", options))
     curve = content["strategies"]["free"]["iou"]
