@@ -1,6 +1,7 @@
 """Imports go one way, and libraries stay where they belong (docs/architecture.md explains the order)."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,7 @@ def line_of(name: str, lines: list[set[str]]) -> int:
     return next(number for number, names in enumerate(lines) if name in names)
 
 
+@functools.cache
 def imported_modules(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):

@@ -1,0 +1,41 @@
+"""Loader processes hold what they need, and not the trainer's memory."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fullseg.config.schema import DataConfig
+from fullseg.data.datamodule import InteractiveDataModule
+from fullseg.data.scribbling import Scribbler
+from fullseg.data.workers import worker_context
+
+GIB = 2**30
+
+
+def resident(process: int) -> int:
+    """Return the memory of a process in bytes, shared pages included."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return 1024 * int(status.split("VmRSS:")[1].split()[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_loader_process_does_not_hold_the_trainers_heap(tiny_data: Path, tmp_path: Path) -> None:
+    config = DataConfig(format="coco_panoptic", root=str(tiny_data), cache=str(tmp_path), crop_size=64, workers=1)
+    data = InteractiveDataModule(config, jitter=0, seed=0)
+    data.setup()
+    heap = np.ones(3 * GIB // 2, np.uint8)  # a forked process would have these pages, too
+    batches = iter(data.train_dataloader())
+    next(batches)
+    [loader] = batches._workers  # type: ignore[attr-defined]
+    assert 0 < resident(loader.pid) < GIB < heap.nbytes
+
+
+def test_scribbles_are_simulated_in_processes_of_the_same_kind() -> None:
+    scribbler = Scribbler(predict=lambda batch: batch.region_maps, move=lambda b: b, max_scribbles=1, seed=0, workers=1)
+    try:
+        assert scribbler.processes is not None
+        assert scribbler.processes._mp_context is worker_context()  # type: ignore[attr-defined]
+    finally:
+        scribbler.close()
