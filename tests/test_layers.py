@@ -1,4 +1,4 @@
-"""Imports go one way, and libraries stay where they belong (CONTRIBUTING.md has the table)."""
+"""Imports go one way, and libraries stay where they belong (docs/architecture.md explains the order)."""
 
 import ast
 import functools

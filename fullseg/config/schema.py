@@ -168,7 +168,7 @@ class StudyConfig:
     """The study with a simulated annotator (paper, Sec. 5.3, Fig. 5 and 6)."""
 
     rounds: int = option(8, least=1)
-    """Rounds of scribbles. A round has one scribble per region on average."""
+    """Rounds of scribbles. A round has at most N scribbles in an image of N regions."""
     strategies: list[str] = option(["per_region", "free", "single_region"], choices=STRATEGIES)
     """The curves of the study. ``per_region`` and ``free`` allocate scribbles in these two ways. ``single_region`` is
     ``per_region`` with the model that ``study.single_region`` names. ``watershed``, ``random_walker`` and ``grabcut``

@@ -1,6 +1,5 @@
-"""Options: what wins over what, that every one is documented, and that wrong ones are named with the remedy."""
+"""Loading options: files and overrides, their order, and messages that name what is wrong with the remedy."""
 
-import ast
 import io
 import subprocess
 import sys
@@ -11,17 +10,10 @@ import pytest
 import torch
 import yaml
 
-from fullseg.config import schema
-from fullseg.config.checks import parse_fraction
-from fullseg.config.documentation import documented_options
 from fullseg.config.load import load_config, plain
 from fullseg.config.schema import Config
-from fullseg.config.strategies import STRATEGIES
-from fullseg.errors import ConfigError
+from tests.config.conftest import flat, message_of
 
-ALLOWED = {option.name: option.allowed for option in documented_options(Config)}
-WITH_CHOICES = [name for name, allowed in ALLOWED.items() if allowed.choices]
-WITH_LEAST = [name for name, allowed in ALLOWED.items() if allowed.least is not None]
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 FILES = sorted(EXPERIMENTS.rglob("*.yaml"))
 
@@ -30,62 +22,6 @@ def write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path
-
-
-def flat(options: dict[Any, Any], prefix: str = "") -> dict[str, Any]:
-    """Return {dotted key: value} of nested dicts, independently of OmegaConf."""
-    leaves = {}
-    for key, value in options.items():
-        leaves.update(flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
-    return leaves
-
-
-def message_of(path: Path | None = None, *overrides: str) -> str:
-    with pytest.raises(ConfigError) as caught:
-        load_config(path, overrides)
-    return str(caught.value)
-
-
-def options_in_source() -> dict[str, ast.stmt | None]:
-    """Return the statement below each option (not the sections, whose own class documents them)."""
-    tree = ast.parse(Path(schema.__file__).read_text())
-    below = {}
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name.endswith("Config"):
-            for option, following in zip(node.body, [*node.body[1:], None], strict=True):
-                if isinstance(option, ast.AnnAssign) and not ast.unparse(option.annotation).endswith("Config"):
-                    below[f"{node.name}.{ast.unparse(option.target)}"] = following
-    return below
-
-
-def test_every_option_has_a_docstring_below_it() -> None:
-    below = options_in_source()
-
-    assert len(below) == len(flat(plain(Config())))
-    for name, statement in below.items():
-        assert isinstance(statement, ast.Expr), name
-        assert isinstance(statement.value, ast.Constant), name
-        assert isinstance(statement.value.value, str), name
-        assert len(statement.value.value) > 5, name
-
-
-def test_described_are_all_options_with_their_defaults_and_docstrings() -> None:
-    documented = {option.name: option for option in documented_options(Config)}
-
-    assert {name: option.default for name, option in documented.items()} == flat(plain(Config()))
-    assert documented["model.pretrained"].text == "Start from ImageNet weights."
-    assert documented["seed"].text.startswith("Everything random is a function")
-    assert str(documented["model.share"].allowed) == "none, points, all"
-    assert str(documented["seed"].allowed) == "at least 0"
-    assert str(documented["data.flip"].allowed) == "from 0 to 1"
-    assert str(documented["model.pretrained"].allowed) == ""
-
-
-def test_every_number_is_restricted() -> None:
-    """A new numeric option must say its least value or its choices (a weight may be anything)."""
-    defaults = flat(plain(Config()))
-    numbers = {key for key, value in defaults.items() if type(value) in (int, float)}
-    assert numbers - {*WITH_LEAST, *WITH_CHOICES} <= {"optimizer.class_loss_weight"}
 
 
 def test_the_lists_of_a_configuration_are_its_own() -> None:
@@ -260,77 +196,6 @@ def test_bad_override_is_named_with_the_remedy(override: str, expected: str) -> 
     assert expected in message_of(None, override)
 
 
-@pytest.mark.parametrize(
-    ("override", "expected"),
-    [
-        ("model.dextr.input_size=100", "model.dextr.input_size=100: choose a multiple of 32"),
-        (
-            "model.dextr.weights=w.pth",
-            "model.dextr.weights=w.pth: these are weights of a ResNet-101, but model.backbone=",
-        ),
-        ("model.dextr.relaxed=3", "unknown option 'model.dextr.relaxed' (value 3); did you mean 'model.dextr.relax'?"),
-    ],
-)
-def test_what_dextr_can_not_take_is_named(override: str, expected: str) -> None:
-    assert expected in message_of(None, "model.name=dextr", "model.share=none", override)
-
-
-def test_stride_that_the_features_have_is_fine() -> None:
-    assert load_config(None, ["model.features=c4", "model.stride=16"]).model.stride == 16
-    assert load_config(None, ["model.stride=8"]).model.stride == 8
-
-
-@pytest.mark.parametrize("scale", ["[1]", "[]", "[0.5,1,2]", "[2,1]", "[0,1]", "[-1,1]", "[nan,1]", "[1,inf]"])
-def test_bad_scale_shows_a_good_one(scale: str) -> None:
-    message = message_of(None, f"data.scale={scale}")
-    assert message.startswith("data.scale=[")
-    assert message.endswith("write two positive numbers, smaller first: [0.75, 1.25]")
-
-
-@pytest.mark.parametrize("key", ["data.train_fraction", "data.val_fraction"])
-@pytest.mark.parametrize("value", ["1", "0/8", "9/8", "1/0", "-1/8", "a/b", "1/8/2", "0.5", "1.0/8"])
-def test_bad_fraction_shows_a_good_one(key: str, value: str) -> None:
-    assert message_of(None, f"{key}={value}") == f"{key}={value!r}: write k/n, the k-th of n parts, for example 1/8"
-
-
-def test_fraction_is_read_as_part_and_parts() -> None:
-    assert parse_fraction("data.train_fraction", "3/8") == (3, 8)
-    assert parse_fraction("data.train_fraction", "8/8") == (8, 8)
-
-
-@pytest.mark.parametrize("key", WITH_LEAST)
-def test_least_and_most_value_are_accepted_and_nothing_beyond_them(key: str) -> None:
-    least, most = ALLOWED[key].least, ALLOWED[key].most
-    assert least is not None
-    assert message_of(None, f"{key}={least - 1}").startswith(f"{key}={least - 1}")
-    assert flat(plain(load_config(None, [f"{key}={least}"])))[key] == least
-    if most is not None:
-        assert message_of(None, f"{key}={most + 1}").startswith(f"{key}={most + 1}")
-        assert flat(plain(load_config(None, [f"{key}={most}"])))[key] == most
-
-
-@pytest.mark.parametrize("key", WITH_CHOICES)
-def test_every_choice_is_listed(key: str) -> None:
-    wrong = "[12345]" if key == "study.strategies" else "12345"
-    assert f"choose one of {', '.join(map(str, ALLOWED[key].choices))}" in message_of(None, f"{key}={wrong}")
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("[free,fre]", "study.strategies: 'fre': choose one of per_region, free, "),
-        ("[grabkut]", "; did you mean 'grabcut'?"),
-        ("[]", "study.strategies=[]: name at least one, for example [free]"),
-    ],
-)
-def test_wrong_strategies_are_named(value: str, expected: str) -> None:
-    assert expected in message_of(None, f"study.strategies={value}")
-
-
-def test_every_strategy_can_be_chosen() -> None:
-    assert load_config(None, [f"study.strategies=[{','.join(STRATEGIES)}]"]).study.strategies == list(STRATEGIES)
-
-
 def test_experiments_load_without_torch_and_numpy() -> None:
     """Command lines are checked at once; torch alone takes seconds to import."""
     code = "import sys, fullseg.config.load; print([name for name in ('torch', 'numpy') if name in sys.modules])"
@@ -344,12 +209,6 @@ def only_plain(value: Any) -> bool:
     if type(value) is list:
         return all(only_plain(item) for item in value)
     return value is None or type(value) in (str, int, float, bool)
-
-
-def test_a_study_that_would_never_take_place_is_an_error() -> None:
-    load_config(None, ["trainer.epochs=8", "trainer.validate_every=2", "study.every=4"])
-    with pytest.raises(ConfigError, match=r"study.every=5: training has 4 evaluations"):
-        load_config(None, ["trainer.epochs=8", "trainer.validate_every=2", "study.every=5"])
 
 
 def test_plain_holds_plain_values_and_survives_yaml_and_a_checkpoint(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from fullseg.config.load import load_config
-from fullseg.sweeps.cell_folder import RESULT_VARIABLE, State, leave_result, write_state
+from fullseg.sweeps.cell_folder import State, write_state
 from fullseg.sweeps.cells import Cell
 from fullseg.sweeps.file import Sweep
 from fullseg.sweeps.results import Group, Row, group, metrics_in_table, read_rows, write_results
@@ -133,18 +133,3 @@ def test_a_study_of_fewer_scribbles_has_no_iou_at_4(tmp_path: Path) -> None:
 def test_an_unfinished_cell_has_no_row(tmp_path: Path) -> None:
     leave(tmp_path, 0.5, status="interrupted")  # the result of an earlier attempt
     assert read_rows(cell("a", {}), tmp_path) == []
-
-
-def test_what_a_run_leaves_for_its_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = tmp_path / "run"
-    run.mkdir()
-    (run / "summary.json").write_text(json.dumps({"before": {"iou": 0.9}, "after": {"iou": 0.5}, "seconds": 3}))
-    (run / "metrics.csv").write_text("step,val/iou\n0,0.9\n1,\n3,0.6\n7,0.5\n")
-    leave_result(run)  # this process is not a cell of a sweep
-    monkeypatch.setenv(RESULT_VARIABLE, str(tmp_path / "result.json"))
-    leave_result(run)
-    content = json.loads((tmp_path / "result.json").read_text())
-    assert (content["after"], content["best"], content["study"]) == ({"iou": 0.5}, 0.6, None)  # 0.9 is before training
-    assert 1e8 < content["memory"] < 1e12
-    leave_result(run, {"strategies": {}})
-    assert json.loads((tmp_path / "result.json").read_text())["after"] is None

@@ -8,17 +8,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import lightning as L
-import numpy as np
 import pytest
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 
 from fullseg.runs.folder import Result
-from fullseg.study.records import ImageRecord
 from fullseg.tracking import artifacts
-from fullseg.tracking.study import by_class, by_size
 from fullseg.tracking.wandb_run import X_AXES
-from fullseg.types import Category
 from tests.tiny_runs import Runs
 from tests.tracking.test_dashboard import keys_of
 from tests.training.test_run import rows
@@ -136,28 +132,6 @@ def test_online_the_run_uses_its_artifacts(trained: Result) -> None:
     run.config["tracking"]["artifacts"] = False
     artifacts.log_used_artifacts(cast("L.Trainer", trainer), "scenes", {"val_hash": "1"}, {"checkpoint": best})
     assert len(used) == 2
-
-
-def test_the_same_data_is_the_same_artifact() -> None:
-    first, same, other = (artifacts.data_artifact("scenes", {"val_hash": mark}) for mark in ("a", "a", "b"))
-    assert name_of(first) == name_of(same) != name_of(other)
-
-
-def test_tables_by_size_and_class() -> None:
-    def record(classes: list[int], area: list[int], iou: list[list[float]]) -> ImageRecord:
-        numbers = np.array(iou)
-        return ImageRecord(
-            0, "", np.array(classes), np.array(area), numbers, numbers, np.zeros_like(numbers), [], np.zeros(2)
-        )
-
-    images = [
-        record([0, 1], [10, 5000], [[0.2, 0.4], [0.3, 0.6]]),
-        record([1], [20000], [[0.8], [np.nan]]),
-    ]
-    rows = by_class({"free": images}, [Category(0, name, isthing=True) for name in ("cat", "sky", "sea")])
-    assert rows == [["free", "cat", 1, 0.2, 0.3], ["free", "sky", 2, pytest.approx(0.6), 0.6]]
-    summary = {"free": {f"iou_{size}": [1, 2] for size in ("small", "medium", "large")}}
-    assert [row[1:3] for row in by_size(summary, {"free": images})] == [["small", 1], ["medium", 1], ["large", 1]]
 
 
 def lineage_of(records: dict[str, list[Any]]) -> dict[str, str]:
