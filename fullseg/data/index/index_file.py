@@ -151,7 +151,7 @@ def open_index(cache: Path, sources: Sources, build: Callable[[], pa.RecordBatch
     index = _open(path)
     if index is not None:
         return index
-    partial = path.with_suffix(".partial")
+    partial = path.with_suffix(".partial")  # one name: only the holder of the lock writes it, and over what was left
     with ExitStack() as stack:
         with _naming_the_option(folder, sources.json):
             folder.mkdir(parents=True, exist_ok=True)
