@@ -70,6 +70,18 @@ class ModelConfig:
     class; training uses the map of the true class, evaluation that of the predicted class (paper, Sec. 3.4).
     ``mixed``: the mean of these maps, weighted by the predicted class probabilities, in training as in evaluation.
     ``one``: one map for all classes, and no class prediction."""
+    sharp_channels: int = option(0, least=0)
+    """Channels of a second feature map at stride 2, which the RoIs get together with the colour. 0: they get neither
+    (paper). It needs ``model.features=fpn``."""
+    kriging: str = option("none", choices=("none", "fixed", "learned"))
+    """Let every annotation act on all places that resemble its own. ``fixed``: by the features as they are, only in
+    evaluation. ``learned``: trained with the network. ``none``: paper."""
+    diffusion: str = option("none", choices=("none", "fixed", "learned"))
+    """Let labels flow between neighbouring pixels that look alike, and from the lines of scribbles. ``fixed``: by their
+    colour, only in evaluation. ``learned``: trained with the network; it needs ``model.sharp_channels``. ``none``:
+    paper."""
+    diffusion_dilations: list[int] = option([4, 2, 1, 1])
+    """Steps of the learned diffusion: distances in pixels over which labels flow in each."""
     dextr: DextrConfig = field(default_factory=DextrConfig)
 
 
@@ -210,6 +222,11 @@ class OptimizerConfig:
     """Steps until the learning rates reach their peak."""
     gradient_clip: float = option(5.0, least=0)
     """Largest norm of the gradient; larger gradients are scaled down. 0: no limit."""
+    jaccard_weight: float = option(0.0, least=0)
+    """Weight of a second loss on the canvas, 1 - mean IoU of the probabilities. It is added to the pixel-wise loss."""
+    error_weight: float = option(0.0, least=0)
+    """In a session of scribbles (``scribbles.rounds``), the pixels that the last round had wrong weigh 1 + this number
+    in the pixel-wise loss."""
     class_loss_weight: float = 0.1
     """Weight of the classification loss, which is added to the mask loss if the data has several classes."""
 

@@ -42,6 +42,8 @@ class FrozenNorms(nn.Module):
 class Backbone(FrozenNorms):
     """A timm network whose maps become one feature map, by a 1 x 1 reduction (``c4``) or a top-down fusion (``fpn``).
 
+    If wanted, the first stage adds a second, sharp map at stride 2.
+
     Args:
         name: timm model.
         pretrained: load ImageNet weights.
@@ -49,6 +51,7 @@ class Backbone(FrozenNorms):
             ``stride`` (Lin et al., Feature Pyramid Networks, 2017).
         stride: pixels per cell of the result.
         channels: of the result; None: those of stage 4, with ``c4`` and without a reduction.
+        sharp_channels: of the sharp map; 0: there is none.
 
     Raises:
         ValueError: if timm does not know the name.
@@ -58,13 +61,23 @@ class Backbone(FrozenNorms):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, *, name: str, pretrained: bool, features: str, stride: int, channels: int | None) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        pretrained: bool,
+        features: str,
+        stride: int,
+        channels: int | None,
+        sharp_channels: int = 0,
+    ) -> None:
         super().__init__()
         if not timm.is_model(name):
             raise ValueError(
                 f"model.backbone={name!r}: timm has no such model; tf_efficientnet_lite0, resnet50, resnet101"
             )
         stages = (3,) if features == "c4" else tuple(range({4: 1, 8: 2}[stride], 5))
+        stages = (0, *stages) if sharp_channels else stages
         dilation: dict[str, Any] = {"output_stride": stride} if features == "c4" and stride < 16 else {}
         body: Any = timm.create_model(name, features_only=True, out_indices=stages, **dilation)
         last = body.feature_info.get_dicts()[-1]
@@ -74,6 +87,15 @@ class Backbone(FrozenNorms):
             load_imagenet_weights(body, name)
         self.body = body
         given = body.feature_info.channels()
+        self.sharp: nn.ModuleDict | None = None
+        if sharp_channels and channels is not None:
+            self.sharp = nn.ModuleDict(
+                {
+                    "lateral": nn.Conv2d(given.pop(0), sharp_channels, 1),
+                    "context": nn.Conv2d(channels, sharp_channels, 1),
+                    "smooth": nn.Conv2d(sharp_channels, sharp_channels, 3, padding=1),
+                }
+            )
         self.lateral = nn.ModuleList(_reduction(width, channels) for width in given)
         self.smooth: nn.Module = nn.Identity()
         if features == "fpn" and channels is not None:
@@ -84,7 +106,7 @@ class Backbone(FrozenNorms):
         self.register_buffer("std", 255 * torch.tensor(config["std"]).view(3, 1, 1), persistent=False)
         self.freeze(body)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Compute features.
 
         Args:
@@ -92,19 +114,32 @@ class Backbone(FrozenNorms):
 
         Returns:
             (B, channels, h, w) float with h = ceil(H / 32) * 32 / stride and w = ceil(W / 32) * 32 / stride. Cell k
-            lies between the pixel corners k * stride and (k + 1) * stride.
+            lies between the pixel corners k * stride and (k + 1) * stride. And the sharp map
+            (B, sharp_channels, h', w') float, likewise at stride 2, or None.
         """
         height, width = images.shape[-2:]
-        normalised = (images - self.mean) / self.std
+        normalised = self.normalised(images)
         missing = [(PAD_TO - side % PAD_TO) % PAD_TO for side in (width, height)]  # torch.compile fails at -width % 32
         normalised = F.pad(normalised, (0, missing[0], 0, missing[1]))
         with torch.autocast("cpu", enabled=False):  # depthwise convolutions in bf16 are three times slower there
             maps: Sequence[Tensor] = self.body(normalised.contiguous(memory_format=torch.channels_last))
+        first, maps = (maps[0], maps[1:]) if self.sharp is not None else (None, maps)
         fused = self.lateral[-1](maps[-1])
         for lateral, finer in zip(self.lateral[-2::-1], maps[-2::-1], strict=True):
             fused = lateral(finer) + F.interpolate(fused, size=finer.shape[-2:], mode="nearest")
         smoothed: Tensor = self.smooth(fused)
-        return smoothed
+        return smoothed, None if first is None else self._sharpened(first, smoothed)
+
+    def _sharpened(self, first: Tensor, smoothed: Tensor) -> Tensor:
+        """Fuse the first stage's map at stride 2 with the feature map."""
+        assert self.sharp is not None
+        context = F.interpolate(self.sharp["context"](smoothed), size=first.shape[-2:], mode="bilinear")
+        sharp: Tensor = self.sharp["smooth"](F.relu(self.sharp["lateral"](first) + context))
+        return sharp
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Return images (..., 3, H, W) uint8 RGB as float of about zero mean and unit variance."""
+        return (images - self.mean) / self.std
 
 
 def _reduction(before: int, after: int | None) -> nn.Module:

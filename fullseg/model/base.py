@@ -39,12 +39,27 @@ class Strokes(NamedTuple):
         return self.regions.repeat_interleave(self.lengths)
 
 
+class Features(NamedTuple):
+    """What is computed once per image, of B images or, without the first axis, of one."""
+
+    coarse: Tensor  # (B, C, h, w) float, at the network's stride
+    sharp: Tensor | None  # (B, C', H', W') float, at stride 2; None: the network has no such map
+    images: Tensor  # (B, 3, H, W) uint8 RGB
+    kriging: Tensor | None = None  # (B, D, h, w) float32, what kriging compares; None without kriging
+    diffusion: Tensor | None = None  # (B, D', H, W) float, what diffusion compares; None without diffusion
+
+    def of(self, image: int) -> "Features":
+        """Return those of one image of a batch."""
+        return Features(*(None if part is None else part[image] for part in self))  # type: ignore[arg-type]
+
+
 class Regions(NamedTuple):
     """What a network says of M regions."""
 
     logits: Tensor  # (M, s, s) float32, before the softmax over the canvas, or a sigmoid
     boxes: Tensor  # (M, 4) float32, (x0, y0, x1, y1) in pixels: where the logits lie in the image
     class_logits: Tensor | None  # (M, num_classes) float32; None for a network that knows no classes
+    features: Features | None = None  # of the images, for what follows on the canvas
 
 
 def images_of(batch: Batch) -> Iterator[tuple[Tensor, Strokes]]:

@@ -29,28 +29,52 @@ def project_to_canvas(region_logits: Tensor, boxes: Tensor, size: tuple[int, int
     if len(region_logits) != len(boxes):
         raise ValueError(f"{len(region_logits)} regions but {len(boxes)} boxes")
     height, width = region_logits.shape[1:]
-    rows = _resize_matrix(boxes[:, 1], boxes[:, 3], height, size[0]).to(region_logits.dtype)
-    columns = _resize_matrix(boxes[:, 0], boxes[:, 2], width, size[1]).to(region_logits.dtype)
+    centres = (torch.arange(length, device=boxes.device, dtype=boxes.dtype) + 0.5 for length in size)
+    rows, columns = (
+        _resize_matrix(boxes[:, axis], boxes[:, 2 + axis], cells, pixels).to(region_logits.dtype)
+        for axis, cells, pixels in zip((1, 0), (height, width), centres, strict=True)
+    )
     inside_row, inside_column = inside_boxes(boxes, size)
     inside = inside_row[:, :, None] & inside_column[:, None, :]
     with torch.autocast(region_logits.device.type, enabled=False):  # a close contest needs all digits
         return torch.where(inside, rows @ region_logits @ columns.mT, OUTSIDE_LOGIT)
 
 
-def _resize_matrix(start: Tensor, end: Tensor, cells: int, length: int) -> Tensor:
+def logits_at(region_logits: Tensor, boxes: Tensor, points: Tensor) -> Tensor:
+    """Return the values of ``project_to_canvas`` at the pixels of some points.
+
+    Args:
+        region_logits: (N, h, w) float.
+        boxes: (N, 4) in pixels.
+        points: (S, 2) float, (x, y) in pixels.
+
+    Returns:
+        (N, S) logits of the same dtype, ``OUTSIDE_LOGIT`` outside the box.
+    """
+    height, width = region_logits.shape[1:]
+    pixels = torch.floor(points + 0.5) + 0.5
+    x, y = pixels.to(boxes.dtype).unbind(1)
+    rows = _resize_matrix(boxes[:, 1], boxes[:, 3], height, y).to(region_logits.dtype)  # (N, S, h)
+    columns = _resize_matrix(boxes[:, 0], boxes[:, 2], width, x).to(region_logits.dtype)
+    x0, y0, x1, y1 = boxes[:, :, None].unbind(1)
+    inside = (x > x0) & (x < x1) & (y > y0) & (y < y1)
+    with torch.autocast(region_logits.device.type, enabled=False):
+        return torch.where(inside, ((rows @ region_logits) * columns).sum(dim=2), OUTSIDE_LOGIT)
+
+
+def _resize_matrix(start: Tensor, end: Tensor, cells: int, pixels: Tensor) -> Tensor:
     """Return the weights of bilinear resizing along one axis, which are those of ``interpolate(align_corners=False)``.
 
     Args:
         start: (N,) first edge of every box in pixels.
         end: (N,) last edge in pixels.
         cells: number of cells of the logits along this axis.
-        length: of the canvas along this axis in pixels.
+        pixels: (L,) float, the pixels' centres along this axis, as distances from the edge of the image.
 
     Returns:
-        (N, length, cells) float; the cells are spread over the pixels [start, end), the edge cells beyond them.
+        (N, L, cells) float; the cells are spread over the pixels [start, end), the edge cells beyond them.
     """
-    pixel = torch.arange(length, device=start.device, dtype=start.dtype) + 0.5
-    source = (pixel - start[:, None]) * (cells / (end - start))[:, None] - 0.5  # (N, length), in cells
+    source = (pixels - start[:, None]) * (cells / (end - start))[:, None] - 0.5  # (N, L), in cells
     source = source.clamp(0, cells - 1)
     cell = torch.arange(cells, device=start.device, dtype=start.dtype)
     return (1 - (source[:, :, None] - cell).abs()).clamp(min=0)  # the hat function has the two bilinear weights

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fullseg.errors import CheckpointError, DataError
+from fullseg.model.base import Features
 from fullseg.model.factory import make_segmenter, without_initial_weights
 from fullseg.model.interactive.image_state import ImageState
 from fullseg.model.segmenter import Segmenter
@@ -34,7 +34,7 @@ class Predictor:
         self.categories = tuple(categories)
         self.device = torch.device(device)
         self.hold_scribbles = hold_scribbles
-        self._features: Tensor | None = None
+        self._features: Features | None = None
         self._size = (0, 0)
         self._state: ImageState | None = None  # None: nothing has been predicted for these features yet
 
@@ -81,7 +81,7 @@ class Predictor:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
             raise ValueError(f"image is {image.shape} {image.dtype}, expected (H, W, 3) uint8 RGB")
         pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self.device).permute(2, 0, 1)[None]
-        self._features = self.segmenter.features(pixels)[0]
+        self._features = self.segmenter.features(pixels).of(0)
         self._size = (image.shape[0], image.shape[1])
         self._state = None
 

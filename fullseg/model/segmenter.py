@@ -12,6 +12,7 @@ For an image and its regions i, each with extreme points and scribbles::
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -20,12 +21,13 @@ from torch import Tensor, nn
 
 from fullseg.model.annotation_maps import annotation_maps, draw_points, draw_scribbles
 from fullseg.model.backbone import Backbone
-from fullseg.model.base import Regions, Strokes, images_of
+from fullseg.model.base import Features, Regions, Strokes, images_of
 from fullseg.model.boxes import geometry_maps, region_boxes
 from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.model.class_maps import ClassMaps
 from fullseg.model.roi_align import roi_align
 from fullseg.model.second_stage import SecondStage
+from fullseg.model.spreading import SHARP_STRIDE, Spreading
 from fullseg.types import Batch
 
 
@@ -46,6 +48,7 @@ class Segmenter(nn.Module, ABC):
     def __init__(self, *, share: str, annotation_encoding: str, background: bool) -> None:
         super().__init__()
         self.share, self.annotation_encoding, self.background = share, annotation_encoding, background
+        self.spreading: Spreading | None = None  # what follows on the canvas; None: nothing (paper)
 
     def forward(self, batch: Batch, classes: Tensor | None) -> Regions:
         """Compute the logits of all regions of a batch.
@@ -61,11 +64,30 @@ class Segmenter(nn.Module, ABC):
         size = (batch.images.shape[2], batch.images.shape[3])
         features = self.features(batch.images)  # once per image (Sec. 3.1)
         inputs = [
-            self.region_inputs(features[image], points, strokes, size)  # RoIs and annotation maps (Sec. 3.2, Eq. 2)
+            self.region_inputs(features.of(image), points, strokes, size)  # RoIs, annotation maps (Sec. 3.2, Eq. 2)
             for image, (points, strokes) in enumerate(images_of(batch))
         ]
         rois, boxes = (torch.cat(parts) for parts in zip(*inputs, strict=True))
-        return self.head(rois, boxes, classes)  # a map per region (Sec. 3.4)
+        return self.head(rois, boxes, classes)._replace(features=features)  # a map per region (Sec. 3.4)
+
+    def canvases(self, regions: Regions, batch: Batch) -> Iterator[Tensor]:
+        """Let the regions of each image compete (Eq. 1), and the annotations spread.
+
+        Args:
+            regions: result of ``forward`` for this batch.
+            batch: B images.
+
+        Yields:
+            Per image the logits (N, H, W) on its canvas, ``OUTSIDE_LOGIT`` outside the box of a region.
+        """
+        size, counts = (batch.images.shape[2], batch.images.shape[3]), batch.regions_per_image.tolist()
+        parts = zip(regions.logits.split(counts), regions.boxes.split(counts), images_of(batch), strict=True)
+        for image, (logits, boxes, (points, strokes)) in enumerate(parts):
+            canvas = project_to_canvas(logits, boxes, size)
+            if self.spreading is not None and len(logits):
+                assert regions.features is not None
+                canvas = self.spreading(canvas, logits, boxes, regions.features.of(image), points, strokes)
+            yield canvas
 
     def region_maps(self, batch: Batch) -> Tensor:
         """Segment the images of a batch.
@@ -73,24 +95,21 @@ class Segmenter(nn.Module, ABC):
         Returns:
             (B, H, W) int64, region of its own image in [0, N), VOID where the pixel is of none.
         """
-        regions = self(batch, None)
-        size, counts = (batch.images.shape[2], batch.images.shape[3]), batch.regions_per_image.tolist()
-        images = zip(regions.logits.split(counts), regions.boxes.split(counts), strict=True)
-        canvases = (project_to_canvas(logits, boxes, size) for logits, boxes in images)  # all compete (Eq. 1)
+        canvases = self.canvases(self(batch, None), batch)  # all compete (Eq. 1)
         return torch.stack([region_map_of(canvas, background=self.background) for canvas in canvases])
 
     @abstractmethod
-    def features(self, images: Tensor) -> Tensor:
-        """Return what is computed once per image, (B, C, h, w) float, of images (B, 3, H, W) uint8 RGB."""
+    def features(self, images: Tensor) -> Features:
+        """Return what is computed once per image, of images (B, 3, H, W) uint8 RGB."""
 
     @abstractmethod
     def region_inputs(
-        self, features: Tensor, extreme_points: Tensor, strokes: Strokes, size: tuple[int, int]
+        self, features: Features, extreme_points: Tensor, strokes: Strokes, size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
         """Crop the features and the annotation maps of one image at its regions' boxes.
 
         Args:
-            features: (C, h, w) float, of the image.
+            features: of the image.
             extreme_points: (N, 4, 2) float32, (x, y) in pixels.
             strokes: the scribbles of the image.
             size: (H, W) of the image in pixels.
@@ -129,6 +148,11 @@ class RegionSegmenter(Segmenter):
         background: a pixel may be of no region.
         num_classes: number of logit maps (Sec. 3.4); 1: one for all classes, and no classification head.
         mix_classes: a region's map is the mean of all classes' maps by their probabilities, not the likeliest class's.
+        sharp_channels: channels of a second feature map at stride 2, which the RoIs get together with the colour; 0:
+            the RoIs get neither (paper).
+        kriging: ``none`` (paper), ``fixed`` or ``learned``, see ``Kriging``.
+        diffusion: ``none`` (paper), ``fixed`` or ``learned``, see ``Diffusion``.
+        diffusion_dilations: of the learned diffusion's steps, in pixels.
     """
 
     def __init__(  # noqa: PLR0913  one argument a choice of the paper
@@ -150,46 +174,80 @@ class RegionSegmenter(Segmenter):
         background: bool,
         num_classes: int,
         mix_classes: bool,
+        sharp_channels: int = 0,
+        kriging: str = "none",
+        diffusion: str = "none",
+        diffusion_dilations: Sequence[int] = (),
     ) -> None:
         super().__init__(share=share, annotation_encoding=annotation_encoding, background=background)
         two_stage = head == "two_stage"
         channels = None if two_stage else feature_channels
         self.backbone: Backbone = Backbone(
-            name=backbone, pretrained=pretrained, features=features, stride=stride, channels=channels
+            name=backbone,
+            pretrained=pretrained,
+            features=features,
+            stride=stride,
+            channels=channels,
+            sharp_channels=sharp_channels,
         )
         self.roi_size, self.mask_size = roi_size, mask_size
         self.box_maps = box_maps
         self.second_stage = SecondStage(backbone, pretrained, 2 + 4 * box_maps) if two_stage else None
-        first = self.second_stage.channels if self.second_stage else feature_channels + 2 + 4 * box_maps
+        self.seen_channels = feature_channels + (sharp_channels + 3 if sharp_channels else 0)  # of ``seen_maps``
+        first = self.second_stage.channels if self.second_stage else self.seen_channels + 2 + 4 * box_maps
         widths = [first] + len(head_dilations) * [head_channels]
         self.resized_layer = 0 if two_stage else len(head_dilations) - 1  # gets its input at the size of the logits
         pairs = zip(pairwise(widths), head_dilations, strict=True)
         self.convolutions = nn.ModuleList(_convolution(*width, dilation) for width, dilation in pairs)
         self.maps = ClassMaps(head_channels, num_classes, mix=mix_classes)
         self.knows_classes = num_classes > 1
+        if (kriging, diffusion) != ("none", "none"):
+            self.spreading = Spreading(
+                kriging=kriging,
+                diffusion=diffusion,
+                channels=feature_channels,
+                stride=stride,
+                sharp_channels=sharp_channels,
+                dilations=list(diffusion_dilations),
+                background=background,
+            )
         self.to(memory_format=torch.channels_last)
 
-    def features(self, images: Tensor) -> Tensor:
-        """Run the backbone on images (B, 3, H, W) uint8 RGB; return its feature map (B, C, h, w) float."""
-        features: Tensor = self.backbone(images)
-        return features
+    def features(self, images: Tensor) -> Features:
+        """Run the backbone on images (B, 3, H, W) uint8 RGB."""
+        coarse, sharp = self.backbone(images)
+        features = Features(coarse, sharp, images)
+        return features if self.spreading is None else self.spreading.embed(features)
 
     def region_inputs(
-        self, features: Tensor, extreme_points: Tensor, strokes: Strokes, size: tuple[int, int]
+        self, features: Features, extreme_points: Tensor, strokes: Strokes, size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """Align features (C, h, w) and F_i with every region's box: (N, C', roi_size, roi_size), and boxes (N, 4)."""
+        """Align the features and F_i with every region's box: (N, C', roi_size, roi_size), and boxes (N, 4)."""
         boxes = region_boxes(extreme_points, strokes.points, strokes.region_of_points(), size)
-        with torch.autocast(features.device.type, enabled=False):
+        with torch.autocast(features.coarse.device.type, enabled=False):
             points = draw_points(extreme_points, size, self.annotation_encoding)  # (N, H, W)
             own = points  # S_i
             if len(strokes.lengths):
                 own = draw_scribbles(points.clone() if self.share == "points" else points, *strokes)
             shared = {"none": None, "points": points, "all": own}[self.share]
             maps = annotation_maps(own, shared, boxes, self.roi_size)  # F_i = (S_i, sum over j != i of S_j)
-            aligned = roi_align(features, boxes, self.roi_size, self.backbone.stride)
+            aligned = self.aligned(features, boxes)
             if self.box_maps:
                 maps = torch.cat([maps, geometry_maps(boxes, self.roi_size)], dim=1)
         return torch.cat([aligned, maps.to(aligned.dtype)], dim=1), boxes
+
+    def aligned(self, features: Features, boxes: Tensor) -> Tensor:
+        """Align all maps of one image with boxes (N, 4) in pixels: (N, seen_channels, roi_size, roi_size)."""
+        maps = self.seen_maps(features)
+        return torch.cat([roi_align(each, boxes, self.roi_size, stride) for each, stride in maps], dim=1)
+
+    def seen_maps(self, features: Features) -> list[tuple[Tensor, int]]:
+        """Return the maps (C, h, w) of one image that its RoIs get, each with its pixels per cell."""
+        maps = [(features.coarse, self.backbone.stride)]
+        if features.sharp is not None:
+            colour = self.backbone.normalised(features.images)
+            maps += [(features.sharp, SHARP_STRIDE), (colour, 1)]
+        return [(each.to(features.coarse.dtype), stride) for each, stride in maps]
 
     def head(self, rois: Tensor, boxes: Tensor, classes: Tensor | None) -> Regions:
         """Turn RoIs (M, C', roi_size, roi_size) into logits (M, mask_size, mask_size): one map per region."""

@@ -13,9 +13,9 @@ from torchmetrics import MeanMetric
 
 from fullseg.metrics.region_iou import RegionIoU, independent_iou, region_iou
 from fullseg.model.base import Regions
-from fullseg.model.canvas import fill_boxes, project_to_canvas, region_map_of
+from fullseg.model.canvas import fill_boxes, region_map_of
 from fullseg.model.factory import make_segmenter
-from fullseg.model.losses import LOSSES, PixelwiseLoss, class_loss
+from fullseg.model.losses import LOSSES, PixelwiseLoss, class_loss, jaccard_loss
 from fullseg.training.schedule import growth_with_batch, warmup_then_cosine
 from fullseg.types import Batch
 
@@ -41,6 +41,9 @@ class SegmenterModule(L.LightningModule):
         loss = LOSSES[config["loss"]]
         self.loss = loss(background=model["background"]) if loss is PixelwiseLoss else loss()
         self.options = config["optimizer"]
+        # The canvas as a whole is needed where annotations spread on it, and where its prediction is scribbled on.
+        spreading = self.segmenter.spreading
+        self.on_canvas = (spreading is not None and spreading.learned) or config["scribbles"].get("rounds", 0) > 0
         # Lightning knows these numbers only after it has started the loader, before a resumed run has loaded its state.
         self.total_steps = 0
         self.images_per_step = 0
@@ -50,26 +53,44 @@ class SegmenterModule(L.LightningModule):
         self.class_accuracy = MeanMetric() if self.segmenter.knows_classes else None
         self.seconds = MeanMetric()
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002  Lightning's signature
-        """Return the loss of one batch, a scalar: the mean over its images."""
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:  # noqa: ARG002  Lightning's signature
+        """Return the ``loss`` of one batch, a scalar: the mean over its images.
+
+        If the loss looks at the canvas, the predicted ``region_maps`` (B, H, W) int64 are returned, too.
+        """
         # Mixed maps are trained without the true classes, because a prediction does not know them.
         regions = self.segmenter(batch, None if self.mix_classes else batch.classes)
-        counts = batch.regions_per_image.tolist()
         with torch.autocast(self.device.type, enabled=False):
-            losses = [
-                self.loss(logits, boxes, region_map)
-                for logits, boxes, region_map in zip(
-                    regions.logits.split(counts), regions.boxes.split(counts), batch.region_maps, strict=True
-                )
-            ]
-            loss = torch.stack(losses).mean()
+            result = self._canvas_losses(regions, batch) if self.on_canvas else self._mask_losses(regions, batch)
+            loss = result["loss"]
             self._log("train/mask_loss", loss)
             if regions.class_logits is not None:
                 of_classes = class_loss(regions.class_logits, batch.classes, batch.regions_per_image)
                 self._log("train/class_loss", of_classes)
                 loss = loss + self.options["class_loss_weight"] * of_classes
         self._log("train/loss", loss, prog_bar=True)
-        return loss
+        return {**result, "loss": loss}
+
+    def _mask_losses(self, regions: Regions, batch: Batch) -> dict[str, Tensor]:
+        """Return the ``loss`` of the regions' logits."""
+        counts = batch.regions_per_image.tolist()
+        images = zip(regions.logits.split(counts), regions.boxes.split(counts), batch.region_maps, strict=True)
+        return {"loss": torch.stack([self.loss(*image) for image in images]).mean()}
+
+    def _canvas_losses(self, regions: Regions, batch: Batch) -> dict[str, Tensor]:
+        """Return the ``loss`` of the canvases on which annotations have spread, and the ``region_maps`` (B, H, W)."""
+        boxes = regions.boxes.split(batch.regions_per_image.tolist())
+        losses, maps = [], []
+        background, jaccard = self.segmenter.background, self.options["jaccard_weight"]
+        for image, canvas in enumerate(self.segmenter.canvases(regions, batch)):
+            truth = batch.region_maps[image]
+            weight = 1 + self.options["error_weight"] * batch.wrong[image]
+            loss = self.loss.of_canvas(canvas, boxes[image], truth, weight)
+            if jaccard:
+                loss = loss + jaccard * jaccard_loss(canvas, truth, background=background)
+            losses.append(loss)
+            maps.append(region_map_of(canvas.detach(), background=background))
+        return {"loss": torch.stack(losses).mean(), "region_maps": torch.stack(maps)}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor | None:  # noqa: ARG002  Lightning's signature
         """Score one image at its own resolution; return the predicted region map (H, W), or None without regions."""
@@ -79,7 +100,7 @@ class SegmenterModule(L.LightningModule):
             return None
         start = self._now()
         regions: Regions = self.segmenter(batch, None)
-        canvas = project_to_canvas(regions.logits, regions.boxes, size)
+        canvas = next(self.segmenter.canvases(regions, batch))
         prediction = region_map_of(canvas, background=self.segmenter.background)
         self.seconds.update(self._now() - start)
         area = torch.bincount(truth[truth >= 0], minlength=count)

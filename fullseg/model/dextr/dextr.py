@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fullseg.model.annotation_maps import draw_points, draw_scribbles
-from fullseg.model.base import Regions, Strokes
+from fullseg.model.base import Features, Regions, Strokes
 from fullseg.model.boxes import region_boxes
 from fullseg.model.dextr.deeplab import PyramidNet, load_published
 from fullseg.model.roi_align import crop
@@ -64,12 +64,12 @@ class Dextr(Segmenter):
         """Return the ResNet."""
         return [self.backbone.body]
 
-    def features(self, images: Tensor) -> Tensor:
+    def features(self, images: Tensor) -> Features:
         """Normalise images (B, 3, H, W) uint8 RGB to float; nothing else is computed once per image."""
-        return self.backbone.normalised(images)
+        return Features(self.backbone.normalised(images), None, images)
 
     def region_inputs(
-        self, features: Tensor, extreme_points: Tensor, strokes: Strokes, size: tuple[int, int]
+        self, features: Features, extreme_points: Tensor, strokes: Strokes, size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
         """Cut the crops (N, 4, input_size, input_size) out of an image (3, H, W) and draw the annotations into them.
 
@@ -79,12 +79,12 @@ class Dextr(Segmenter):
         boxes = region_boxes(extreme_points, strokes.points, region_of_points, size)
         frames = self.frames(boxes)
         side = (self.input_size, self.input_size)
-        with torch.autocast(features.device.type, enabled=False):
+        with torch.autocast(features.coarse.device.type, enabled=False):
             maps = draw_points(self._in_crop(extreme_points, frames[:, None]), side, self.annotation_encoding)
             if len(strokes.lengths):
                 paths = self._in_crop(strokes.points, frames[region_of_points])
                 maps = draw_scribbles(maps, paths, strokes.lengths, strokes.regions)
-            crops = crop(features, frames, self.input_size)
+            crops = crop(features.coarse, frames, self.input_size)
         return torch.cat([crops, self.backbone.map_scale * maps[:, None].to(crops.dtype)], dim=1), boxes
 
     def head(self, rois: Tensor, boxes: Tensor, classes: Tensor | None) -> Regions:  # noqa: ARG002  it has no classes

@@ -11,12 +11,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fullseg.model.base import Features
 from fullseg.model.boxes import geometry_maps
 from fullseg.model.class_maps import ClassMaps
 from fullseg.model.interactive.drawing import Box, Drawing, Window
 from fullseg.model.interactive.first_layer import FirstLayer
 from fullseg.model.interactive.region_cache import Region, RegionCache, seen_cells
-from fullseg.model.roi_align import align_matrices, roi_align
+from fullseg.model.roi_align import align_matrices
 from fullseg.model.segmenter import RegionSegmenter
 
 
@@ -25,13 +26,13 @@ class BatchCache(RegionCache[RegionSegmenter]):
 
     Args:
         segmenter: in evaluation mode, with the light head.
-        features: (C, h, w) float, of the image.
+        features: of the image.
         size: (H, W) of the image in pixels.
     """
 
-    def __init__(self, segmenter: RegionSegmenter, features: Tensor, size: tuple[int, int]) -> None:
+    def __init__(self, segmenter: RegionSegmenter, features: Features, size: tuple[int, int]) -> None:
         super().__init__(segmenter, features, size)
-        self.first_layer = FirstLayer(segmenter, len(features))
+        self.first_layer = FirstLayer(segmenter)
 
     def touched_cells(self, box: Box, pixels: Box) -> Window | None:
         """Return the RoI cells that see the changed pixels; all of the region is computed then."""
@@ -44,9 +45,9 @@ class BatchCache(RegionCache[RegionSegmenter]):
             return []
         new = [region for region in regions if not region.hidden]
         if new:
-            boxes = _boxes(new, self.features.device)
-            _store(new, self.first_layer.of_boxes(_aligned(self.segmenter, self.features, boxes), boxes))
-        boxes = _boxes(regions, self.features.device)
+            boxes = _boxes(new, self.device)
+            _store(new, self.first_layer.of_boxes(self.segmenter.aligned(self.features, boxes), boxes))
+        boxes = _boxes(regions, self.device)
         maps = self.segmenter.resized(_annotation_maps(regions, boxes, self.total, self.segmenter), 0)
         maps_part = self.first_layer.of_maps(maps)
         hidden = F.relu(torch.cat([region.hidden[0] for region in regions]) + maps_part)
@@ -72,8 +73,8 @@ class TwoStageCache(RegionCache[RegionSegmenter]):
             return []
         new = [region for region in regions if not region.hidden]
         if new:
-            _store(new, _aligned(self.segmenter, self.features, _boxes(new, self.features.device)))
-        boxes = _boxes(regions, self.features.device)
+            _store(new, self.segmenter.aligned(self.features, _boxes(new, self.device)))
+        boxes = _boxes(regions, self.device)
         maps = [_annotation_maps(regions, boxes, self.total, self.segmenter)]
         if self.segmenter.box_maps:
             maps.append(geometry_maps(boxes, self.segmenter.roi_size))
@@ -88,11 +89,6 @@ class TwoStageCache(RegionCache[RegionSegmenter]):
 def _boxes(regions: Sequence[Region], device: torch.device) -> Tensor:
     """Return the boxes (N, 4) float32 of N regions."""
     return torch.tensor([region.box for region in regions], dtype=torch.float32).to(device)
-
-
-def _aligned(segmenter: RegionSegmenter, features: Tensor, boxes: Tensor) -> Tensor:
-    """Return the features (N, C, roi_size, roi_size) in boxes (N, 4)."""
-    return roi_align(features, boxes, segmenter.roi_size, segmenter.backbone.stride)
 
 
 def _store(regions: Sequence[Region], parts: Tensor) -> None:

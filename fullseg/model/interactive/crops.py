@@ -25,7 +25,7 @@ class CropCache(RegionCache[Dextr]):
         regions = [region for region, _ in touched]
         if not regions:
             return []
-        device = self.features.device
+        device = self.device
         points = torch.from_numpy(np.stack([region.extreme_points for region in regions])).to(device)
         scribbles = (Scribble(number, path) for number, region in enumerate(regions) for path in region.scribbles)
         strokes = Strokes.pack(scribbles).to(device)

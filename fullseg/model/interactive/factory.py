@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from torch import Tensor
-
+from fullseg.model.base import Features
 from fullseg.model.dextr.dextr import Dextr
 from fullseg.model.interactive.batches import BatchCache, TwoStageCache
 from fullseg.model.interactive.crops import CropCache
@@ -13,13 +12,13 @@ from fullseg.model.segmenter import RegionSegmenter, Segmenter
 
 
 def make_region_cache(
-    segmenter: Segmenter, features: Tensor, size: tuple[int, int], *, batched: bool
+    segmenter: Segmenter, features: Features, size: tuple[int, int], *, batched: bool
 ) -> RegionCache[Any]:
     """Make the cache of one image's regions.
 
     Args:
         segmenter: in evaluation mode.
-        features: (C, h, w) float, of the image.
+        features: of the image.
         size: (H, W) of the image in pixels.
         batched: compute whole regions in one batch, which a GPU does faster than windows. Only the light head has the
             choice.

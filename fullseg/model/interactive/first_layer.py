@@ -18,11 +18,10 @@ class FirstLayer:
 
     Args:
         segmenter: with the light head.
-        channels: number of feature channels, C.
     """
 
-    def __init__(self, segmenter: RegionSegmenter, channels: int) -> None:
-        self.segmenter = segmenter
+    def __init__(self, segmenter: RegionSegmenter) -> None:
+        self.segmenter, channels = segmenter, segmenter.seen_channels
         convolution = cast("nn.Conv2d", segmenter.convolutions[0])
         weight = convolution.weight.detach()  # (C', C + 2 or C + 6, 3, 3): features, F_i, geometry maps
         self.box_weight = torch.cat([weight[:, :channels], weight[:, channels + 2 :]], dim=1)

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fullseg.model.annotation_maps import walk_scribbles
-from fullseg.model.base import PREDICTED, Strokes
+from fullseg.model.base import PREDICTED, Features, Strokes
 from fullseg.model.boxes import region_boxes
 from fullseg.model.interactive.drawing import NOTHING, Box, Drawing, Window, bounding_box, difference, draw_regions
 from fullseg.model.interactive.factory import make_region_cache
 from fullseg.model.interactive.region_cache import Region
+from fullseg.model.interactive.spread_state import SpreadState
 from fullseg.model.interactive.tiles import LARGE_TILE, SMALL_TILE, Decided, TiledCanvas
 from fullseg.model.segmenter import Segmenter
 from fullseg.types import VOID, Annotations, Scribble
@@ -41,7 +42,7 @@ class ImageState:
 
     Args:
         segmenter: in evaluation mode.
-        features: (C, h, w) float, of the image.
+        features: of the image.
         size: (H, W) of the image in pixels.
         hold_scribbles: every pixel on the line of a scribble belongs to the scribble's region.
         batched: compute whole regions in one batch, and large tiles: faster on a GPU.
@@ -50,7 +51,7 @@ class ImageState:
     def __init__(
         self,
         segmenter: Segmenter,
-        features: Tensor,
+        features: Features,
         size: tuple[int, int],
         *,
         hold_scribbles: bool,
@@ -58,7 +59,9 @@ class ImageState:
     ) -> None:
         self.segmenter, self.size, self.hold_scribbles = segmenter, size, hold_scribbles
         self.cache = make_region_cache(segmenter, features, size, batched=batched)
-        self.canvas = TiledCanvas(size, LARGE_TILE if batched else SMALL_TILE, background=segmenter.background)
+        self.spread = SpreadState(segmenter.spreading, features) if segmenter.spreading is not None else None
+        tile = LARGE_TILE if batched else SMALL_TILE
+        self.canvas = TiledCanvas(size, tile, background=segmenter.background, spread=self.spread)
         self.keys: list[Key] = []
         self.regions: list[Region] = []
         self.decided = Decided(np.zeros(0, np.int64), np.zeros(0, np.int64), None, ())
@@ -90,6 +93,9 @@ class ImageState:
         self._fit_boxes(points, annotations.scribbles)
         self._run_head(changes, self._give_classes(classes))
         self._decide(annotations.scribbles, locked)
+        if self.spread:
+            strokes = Strokes.pack(annotations.scribbles)
+            self.canvas.mark(self.spread.update(self.logits(), self.boxes(), torch.from_numpy(points), strokes))
         self.canvas.update(self.logits(), self.boxes(), self.decided)
 
     def logits(self) -> list[Tensor]:
@@ -131,6 +137,8 @@ class ImageState:
         new = np.full(len(self.regions), VOID, np.int64)
         new[old[old >= 0]] = np.flatnonzero(old >= 0)
         self.canvas.renumber(old, new)
+        if self.spread:
+            self.spread.renumber(old)
         self.decided = self.decided._replace(owners=new[self.decided.owners])
         if self._masks:  # they are kept under the former numbers of the locked regions
             self._lock({})

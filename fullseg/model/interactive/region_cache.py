@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fullseg.model.base import PREDICTED
+from fullseg.model.base import PREDICTED, Features
 from fullseg.model.interactive.drawing import BLANK, Box, RegionDrawing, Window
 from fullseg.model.segmenter import Segmenter
 
@@ -40,12 +40,13 @@ class RegionCache(ABC, Generic[Network]):
 
     Args:
         segmenter: in evaluation mode.
-        features: (C, h, w) float, of the image.
+        features: of the image.
         size: (H, W) of the image in pixels.
     """
 
-    def __init__(self, segmenter: Network, features: Tensor, size: tuple[int, int]) -> None:
+    def __init__(self, segmenter: Network, features: Features, size: tuple[int, int]) -> None:
         self.segmenter, self.features, self.size = segmenter, features, size
+        self.device = features.coarse.device
         self.total = np.zeros(size, np.float32)  # sum over all regions of what the others see of them
         self._recent: dict[int, Region] = {}  # regions with hidden layers, by id(); the one used last comes last
 

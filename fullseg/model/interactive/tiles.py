@@ -5,6 +5,7 @@ A tile is computed from the regions whose boxes cover part of it, and only if so
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ from torch import Tensor
 
 from fullseg.model.canvas import OUTSIDE_LOGIT, probabilities_of, project_to_canvas, region_map_of
 from fullseg.model.interactive.drawing import Box
+from fullseg.model.interactive.spread_state import SpreadState
+from fullseg.model.spreading import Window
 from fullseg.types import VOID
 
 SMALL_TILE, LARGE_TILE = 128, 1024  # px: sides of tiles on a CPU and a GPU, which takes longer to start one than to run
@@ -65,6 +68,7 @@ def compete(
     locked: Sequence[int],
     *,
     background: bool,
+    spread: SpreadState | None = None,
 ) -> Contest:
     """Let the regions compete for a tile (Eq. 1).
 
@@ -72,28 +76,47 @@ def compete(
         tile: box of the tile on the canvas, h x w pixels.
         logits: N times (s, s), of all regions of the image.
         boxes: (N, 4) in pixels.
-        decided: (h, w), the region of each pixel that is decided already, else VOID.
+        decided: (h, w), the region of each pixel that is decided already, else VOID; with ``spread`` in the window
+            ``spread.around(tile)``.
         locked: the locked regions, which compete for no pixel but their decided ones.
         background: a pixel may be of no region.
+        spread: lets the annotations spread; None: they do not.
     """
-    x0, y0, x1, y1 = tile
-    covers = (boxes[:, 0] < x1) & (boxes[:, 2] > x0) & (boxes[:, 1] < y1) & (boxes[:, 3] > y0)
+    window = spread.around(tile) if spread else Window(*tile)
+    covers = (boxes[:, 0] < window.right) & (boxes[:, 2] > window.left)
+    covers &= (boxes[:, 1] < window.bottom) & (boxes[:, 3] > window.top)
     fixed = decided != VOID
     covers[decided[fixed]] = True
     regions = np.flatnonzero(covers)
+    rows = slice(tile[1] - window.top, tile[3] - window.top)
+    columns = slice(tile[0] - window.left, tile[2] - window.left)
     if len(regions) == 0:
-        return Contest(tile, regions, torch.zeros(0, y1 - y0, x1 - x0), decided)
+        return Contest(tile, regions, torch.zeros(0, tile[3] - tile[1], tile[2] - tile[0]), decided[rows, columns])
     near = torch.stack([logits[region] for region in regions.tolist()])
-    corners = near.new_tensor(boxes[regions] - [x0, y0, x0, y0])
-    canvas = project_to_canvas(near, corners, (y1 - y0, x1 - x0))
+    corners = near.new_tensor(boxes[regions] - [window.left, window.top, window.left, window.top])
+    canvas = project_to_canvas(near, corners, (window.bottom - window.top, window.right - window.left))
+    if spread:
+        canvas = spread.add_kriging(canvas, regions, window)
     canvas[np.isin(regions, locked)] = OUTSIDE_LOGIT
+    pixels = torch.from_numpy(fixed).to(canvas.device)
+    certain = torch.from_numpy(np.searchsorted(regions, decided[fixed])).to(canvas.device)
     if fixed.any():
-        pixels = torch.from_numpy(fixed).to(canvas.device)
-        canvas[:, pixels] = OUTSIDE_LOGIT
-        canvas[torch.from_numpy(np.searchsorted(regions, decided[fixed])).to(canvas.device), pixels] = -OUTSIDE_LOGIT
+        _decide(canvas, pixels, certain)
+    if spread:
+        canvas = spread.flow(canvas, pixels, window)
+        canvas[np.isin(regions, locked)] = OUTSIDE_LOGIT
+        if fixed.any():
+            _decide(canvas, pixels, certain)
+    canvas = canvas[:, rows, columns]
     winners = region_map_of(canvas, background=background).cpu().numpy()
     region_map = np.append(regions, VOID)[winners]  # a winner of VOID, -1, picks the last entry: VOID
     return Contest(tile, regions, probabilities_of(canvas, background=background), region_map)
+
+
+def _decide(canvas: Tensor, pixels: Tensor, owners: Tensor) -> None:
+    """Give some pixels (h, w) bool of a canvas (n, h, w) to their owners (K,) for certain, in place."""
+    canvas[:, pixels] = OUTSIDE_LOGIT
+    canvas[owners, pixels] = -OUTSIDE_LOGIT
 
 
 class TiledCanvas:
@@ -103,10 +126,13 @@ class TiledCanvas:
         size: (H, W) of the image in pixels.
         tile: side of the tiles in pixels.
         background: a pixel may be of no region.
+        spread: lets the annotations spread; None: they do not.
     """
 
-    def __init__(self, size: tuple[int, int], tile: int, *, background: bool) -> None:
-        self.size, self.tile, self.background = size, tile, background
+    def __init__(
+        self, size: tuple[int, int], tile: int, *, background: bool, spread: SpreadState | None = None
+    ) -> None:
+        self.size, self.tile, self.background, self.spread = size, tile, background, spread
         self.region_map = np.full(size, VOID, np.int64)
         self.certainty = np.zeros(size, np.float32)  # probability of the pixel's region; 0 where it is VOID
         rows, columns = (math.ceil(length / self.tile) for length in size)
@@ -127,13 +153,17 @@ class TiledCanvas:
 
     def mark(self, boxes: Iterable[Box]) -> None:
         """Note that pixels in these boxes have changed."""
-        for x0, y0, x1, y1 in boxes:
+        for box in boxes:
+            x0, y0, x1, y1 = self.spread.around(box) if self.spread else box
             self.stale[y0 // self.tile : -(-y1 // self.tile), x0 // self.tile : -(-x1 // self.tile)] = True
 
     def mark_pixels(self, pixels: NDArray[np.int64]) -> None:
         """Note that the pixels y * W + x, (K,), have changed."""
         y, x = np.divmod(pixels, self.size[1])
-        self.stale[y // self.tile, x // self.tile] = True
+        reach = self.spread.reach if self.spread else 0
+        for down, right in product((-reach, 0, reach), repeat=2) if reach else [(0, 0)]:
+            rows, columns = (y + down).clip(0, self.size[0] - 1), (x + right).clip(0, self.size[1] - 1)
+            self.stale[rows // self.tile, columns // self.tile] = True
 
     def update(self, logits: Sequence[Tensor], boxes: NDArray[np.int64], decided: Decided) -> None:
         """Compute the tiles in which something has changed.
@@ -167,5 +197,5 @@ class TiledCanvas:
         for row, column in tiles.tolist():
             y, x = self.tile * row, self.tile * column
             tile = (x, y, min(x + self.tile, self.size[1]), min(y + self.tile, self.size[0]))
-            here = decided.in_tile(tile, self.size[1])
-            yield compete(tile, logits, boxes, here, decided.locked, background=self.background)
+            here = decided.in_tile(self.spread.around(tile) if self.spread else tile, self.size[1])
+            yield compete(tile, logits, boxes, here, decided.locked, background=self.background, spread=self.spread)

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fullseg.model.base import Features
 from fullseg.model.interactive.drawing import Box, Window, align_window
 from fullseg.model.interactive.first_layer import FirstLayer
 from fullseg.model.interactive.region_cache import Region, RegionCache, seen_cells
@@ -26,13 +27,13 @@ class WindowCache(RegionCache[RegionSegmenter]):
 
     Args:
         segmenter: in evaluation mode, with the light head.
-        features: (C, h, w) float, of the image.
+        features: of the image.
         size: (H, W) of the image in pixels.
     """
 
-    def __init__(self, segmenter: RegionSegmenter, features: Tensor, size: tuple[int, int]) -> None:
+    def __init__(self, segmenter: RegionSegmenter, features: Features, size: tuple[int, int]) -> None:
         super().__init__(segmenter, features, size)
-        self.first_layer = FirstLayer(segmenter, len(features))
+        self.first_layer, self.maps = FirstLayer(segmenter), segmenter.seen_maps(features)
         self.layers = cast("list[nn.Conv2d]", list(segmenter.convolutions))
 
     def touched_cells(self, box: Box, pixels: Box) -> Window | None:
@@ -48,7 +49,7 @@ class WindowCache(RegionCache[RegionSegmenter]):
         if not region.hidden:
             cells = (0, side, 0, side)
             region.hidden = [self._features_part(region.box)]
-            region.maps = self.features.new_zeros((1, 2, side, side), dtype=torch.float32)
+            region.maps = self.features.coarse.new_zeros((1, 2, side, side), dtype=torch.float32)
             region.logits, region.shares = region.maps.new_zeros(2 * (self.segmenter.mask_size,)), None
         self._keep(region, len(self.layers) + self.segmenter.knows_classes)
         assert region.maps is not None
@@ -59,15 +60,9 @@ class WindowCache(RegionCache[RegionSegmenter]):
 
     def _features_part(self, box: Box) -> Tensor:
         """Return the part (1, C, s, s) of the first layer that depends on features and box."""
-        stride = self.segmenter.backbone.stride
-        (left, right), (top, bottom) = (
-            (max(0, box[axis] // stride - 2), box[2 + axis] // stride + 3)  # bilinear samples reach one cell out
-            for axis in (0, 1)
-        )
-        near = self.features[:, top:bottom, left:right]
-        edges = near.new_tensor([box], dtype=torch.float32)
-        corner = stride * edges.new_tensor([left, top, left, top])
-        return self.first_layer.of_boxes(roi_align(near, edges - corner, self.segmenter.roi_size, stride), edges)
+        edges = torch.tensor([box], dtype=torch.float32, device=self.device)
+        seen = [_align_near(each, stride, box, self.segmenter.roi_size) for each, stride in self.maps]
+        return self.first_layer.of_boxes(torch.cat(seen, dim=1), edges)
 
     def _convolve(self, region: Region, window: Window) -> tuple[Tensor, Window]:
         """Run all layers where their input has changed; return the last one's new part and its window."""
@@ -123,6 +118,18 @@ class WindowCache(RegionCache[RegionSegmenter]):
             low.append(start if first == 0 else max(start, math.floor(start + (first - 0.5) * pixels) - 1))
             high.append(end if last == cells else min(end, math.ceil(start + (last + 0.5) * pixels) + 1))
         return low[0], low[1], high[0], high[1]
+
+
+def _align_near(features: Tensor, stride: int, box: Box, side: int) -> Tensor:
+    """Align a map (C, h, w) with a box: (1, C, side, side). Only the part around the box is looked at."""
+    (left, right), (top, bottom) = (
+        (max(0, box[axis] // stride - 2), box[2 + axis] // stride + 3)  # bilinear samples reach one cell out
+        for axis in (0, 1)
+    )
+    near = features[:, top:bottom, left:right]
+    edges = near.new_tensor([box], dtype=torch.float32)
+    corner = stride * edges.new_tensor([left, top, left, top])
+    return roi_align(near, edges - corner, side, stride)
 
 
 def _grow(window: Window, by: int, side: int) -> Window:

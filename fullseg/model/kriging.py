@@ -1,0 +1,163 @@
+"""Residual kriging: what an annotation says at its own pixels acts on all cells that resemble them (not in the paper).
+
+At the sample x_s of an extreme point or a scribble the logit of its region r should lead that of the strongest rival by
+a margin. What is missing is the residual R (N, S): half is added to the owner, the rest is taken from the rivals. It is
+interpolated as in Gaussian process regression::
+
+    delta_i(x) = k(x, X) (K + sigma I)^-1 R_i^T          K = k(X, X)
+    k(x, y)    = exp(-|e(x) - e(y)|^2 - |x - y|^2 / (2 l^2))
+
+where e(x) is an embedding of the features and the colour at x. One matrix K serves all regions. The result depends on
+the annotations alone, whatever their order.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fullseg.model.annotation_maps import SCRIBBLE_STEP, walk_scribbles
+from fullseg.model.base import Strokes
+from fullseg.model.canvas import OUTSIDE_LOGIT
+
+MOST_SAMPLES = 512  # per image, unless there are more scribbles
+SAMPLES_PER_STROKE = 24
+SAMPLE_STEP = 2.0  # px: samples of one scribble are at least so far apart
+EMBEDDING = 24  # channels of the learned embedding, colour not counted
+MARGIN, NOISE, REACH = 2.0, 0.02, 80.0  # initial margin in logits, sigma, and l in pixels
+SIMILARITY, COLOUR = 2.0, 1.5  # weight of the squared distance of features, and weight of the colour beside them
+LARGEST_STEP = 12.0  # a residual is at most so many logits
+
+
+class Kriging(nn.Module):
+    """Computes delta for all regions of an image.
+
+    Args:
+        channels: of the feature map.
+        learned: the embedding and the numbers margin, sigma and l are trained. If false, the embedding is the feature
+            map itself at unit length, and nothing is trained.
+    """
+
+    def __init__(self, channels: int, *, learned: bool) -> None:
+        super().__init__()
+        self.projection = nn.Conv2d(channels, EMBEDDING, 1, bias=False) if learned else None
+        if self.projection is not None:  # a random projection keeps distances, so training starts from the fixed form
+            nn.init.orthogonal_(self.projection.weight, gain=math.sqrt(SIMILARITY * channels / EMBEDDING))
+        numbers = {"margin": MARGIN, "noise": NOISE, "reach": REACH, "colour": COLOUR * math.sqrt(SIMILARITY)}
+        self.logs = nn.ParameterDict(
+            {
+                name: nn.Parameter(torch.tensor(math.log(value)), requires_grad=learned)
+                for name, value in numbers.items()
+            }
+        )
+
+    def embed(self, features: Tensor, images: Tensor) -> Tensor:
+        """Compute what the kernel compares, once per image.
+
+        Args:
+            features: (B, C, h, w) float.
+            images: (B, 3, H, W) uint8 RGB.
+
+        Returns:
+            (B, D, h, w) float32.
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            unit = F.normalize(features.float(), dim=1)
+            shape = features.shape[-2:]
+            stride = math.ceil(max(images.shape[-2] / shape[0], images.shape[-1] / shape[1]))
+            padded = F.pad(
+                images.float() / 255,
+                (0, shape[1] * stride - images.shape[-1], 0, shape[0] * stride - images.shape[-2]),
+                mode="replicate",
+            )
+            colour = F.avg_pool2d(F.avg_pool2d(padded, stride), 3, 1, 1, count_include_pad=False)
+            said = math.sqrt(SIMILARITY) * unit if self.projection is None else self.projection(unit)
+            return torch.cat([said, self.logs["colour"].exp() * colour], dim=1)
+
+    def residuals(self, logits: Tensor, owners: Tensor, *, background: bool) -> Tensor:
+        """Return what is missing at the samples.
+
+        Args:
+            logits: (N, S) float, of all regions at S samples; ``OUTSIDE_LOGIT`` where a region's box does not reach.
+            owners: (S,) int64 in [0, N), the region that each sample was given to.
+            background: the background competes with logit 0, which nothing can lower.
+
+        Returns:
+            (N, S) float.
+        """
+        margin = self.logs["margin"].exp()
+        mine = logits.gather(0, owners[None])  # (1, S)
+        rivals = logits.scatter(0, owners[None], OUTSIDE_LOGIT)
+        missing = (margin - (mine - rivals.amax(dim=0, keepdim=True))).clamp(0, LARGEST_STEP)
+        step = missing / 2
+        if background:
+            step = torch.maximum(step, (margin - mine).clamp(0, LARGEST_STEP))
+        excess = (rivals - (mine + step - margin)).clamp(0, LARGEST_STEP)
+        residuals: Tensor = (-excess).scatter(0, owners[None], step)
+        return residuals
+
+    def forward(self, residuals: Tensor, points: Tensor, embedding: Tensor, stride: float) -> Tensor:
+        """Spread residuals over an image.
+
+        Args:
+            residuals: (N, S) float, see ``residuals``.
+            points: (S, 2) float, (x, y) of the samples in pixels.
+            embedding: (D, h, w) float32 of the image, see ``embed``.
+            stride: pixels per cell.
+
+        Returns:
+            (N, h, w) float32, what is added to the logits of every region in every cell.
+        """
+        height, width = embedding.shape[1:]
+        with torch.autocast(embedding.device.type, enabled=False):
+            points = points.float()
+            column = (points[:, 0] / stride).long().clamp(0, width - 1)
+            row = (points[:, 1] / stride).long().clamp(0, height - 1)
+            cells = torch.stack(
+                torch.meshgrid(_centres(height, stride, points), _centres(width, stride, points), indexing="ij")
+            )
+            scale = (0.5**0.5) / self.logs["reach"].exp()
+            everywhere = torch.cat([embedding, scale * cells]).flatten(1).T  # (h w, D + 2)
+            here = torch.cat([embedding[:, row, column].T, scale * points.flip(1)], dim=1)  # (S, D + 2)
+            noise = self.logs["noise"].exp() * torch.eye(len(points), dtype=torch.float64, device=points.device)
+            among = _kernel(here, here).double() + noise  # (S, S); float64, or its inverse would lose digits
+            weights = torch.cholesky_solve(residuals.T.double(), torch.linalg.cholesky(among)).float()  # (S, N)
+            return (_kernel(everywhere, here) @ weights).T.reshape(-1, height, width)
+
+
+def sample_annotations(extreme_points: Tensor, strokes: Strokes) -> tuple[Tensor, Tensor]:
+    """Choose the samples of an image: every extreme point, and points along every scribble.
+
+    Args:
+        extreme_points: (N, 4, 2) float, (x, y) in pixels.
+        strokes: the scribbles of the image.
+
+    Returns:
+        (S, 2) float, (x, y) in pixels, and their regions (S,) int64.
+    """
+    regions = torch.arange(len(extreme_points), device=extreme_points.device).repeat_interleave(4)
+    points = extreme_points.reshape(-1, 2)
+    if len(strokes.lengths) == 0:
+        return points, regions
+    along, stroke = walk_scribbles(strokes.points, strokes.lengths)
+    lengths = torch.bincount(stroke, minlength=len(strokes.lengths))  # (T,) points along each scribble
+    most = max(1, min(SAMPLES_PER_STROKE, (MOST_SAMPLES - len(points)) // len(lengths)))
+    counts = (lengths * (SCRIBBLE_STEP / SAMPLE_STEP)).long().clamp(1, most)
+    owner = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
+    number = torch.arange(len(owner), device=counts.device) - (counts.cumsum(0) - counts)[owner]
+    # A scribble with one sample has it in its middle, others from end to end.
+    share = torch.where(counts > 1, number.new_tensor(0), 1)[owner] * 0.5 + number / (counts - 1).clamp(min=1)[owner]
+    place = (lengths.cumsum(0) - lengths)[owner] + (share * (lengths[owner] - 1)).round().long()
+    return torch.cat([points, along[place]]), torch.cat([regions, strokes.regions[owner]])
+
+
+def _centres(cells: int, stride: float, like: Tensor) -> Tensor:
+    """Return the centres of cells in pixels along one axis."""
+    return (torch.arange(cells, device=like.device, dtype=torch.float32) + 0.5) * stride - 0.5
+
+
+def _kernel(a: Tensor, b: Tensor) -> Tensor:
+    """Return exp(-|a_i - b_j|^2) of (A, D) and (B, D): (A, B)."""
+    squares = (a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * a @ b.T
+    return torch.exp(-squares.clamp(min=0))
