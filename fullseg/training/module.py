@@ -41,6 +41,7 @@ class SegmenterModule(L.LightningModule):
         loss = LOSSES[config["loss"]]
         self.loss = loss(background=model["background"]) if loss is PixelwiseLoss else loss()
         self.options = config["optimizer"]
+        self.in_sessions = config["scribbles"].get("rounds", 0) > 0  # checkpoints of version 0.1.0 do not have it
         # Lightning knows these numbers only after it has started the loader, before a resumed run has loaded its state.
         self.total_steps = 0
         self.images_per_step = 0
@@ -50,8 +51,11 @@ class SegmenterModule(L.LightningModule):
         self.class_accuracy = MeanMetric() if self.segmenter.knows_classes else None
         self.seconds = MeanMetric()
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002  Lightning's signature
-        """Return the loss of one batch, a scalar: the mean over its images."""
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:  # noqa: ARG002  Lightning's signature
+        """Return the ``loss`` of one batch, a scalar: the mean over its images.
+
+        In sessions it also returns the prediction, ``region_maps`` (B, H, W) int64 in [0, N) of each image, or VOID.
+        """
         # Mixed maps are trained without the true classes, because a prediction does not know them.
         regions = self.segmenter(batch, None if self.mix_classes else batch.classes)
         counts = batch.regions_per_image.tolist()
@@ -69,7 +73,14 @@ class SegmenterModule(L.LightningModule):
                 self._log("train/class_loss", of_classes)
                 loss = loss + self.options["class_loss_weight"] * of_classes
         self._log("train/loss", loss, prog_bar=True)
-        return loss
+        return {"loss": loss, "region_maps": self._predict(regions, batch)} if self.in_sessions else {"loss": loss}
+
+    @torch.no_grad()
+    def _predict(self, regions: Regions, batch: Batch) -> Tensor:
+        counts, size = batch.regions_per_image.tolist(), (batch.images.shape[2], batch.images.shape[3])
+        logits, boxes = regions.logits.detach().split(counts), regions.boxes.split(counts)  # type: ignore[no-untyped-call]
+        canvases = (project_to_canvas(mine, box, size) for mine, box in zip(logits, boxes, strict=True))
+        return torch.stack([region_map_of(canvas, background=self.segmenter.background) for canvas in canvases])
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor | None:  # noqa: ARG002  Lightning's signature
         """Score one image at its own resolution; return the predicted region map (H, W), or None without regions."""
