@@ -47,6 +47,7 @@ FILES_OF = {  # a file of these rooms imports files of the same room from the li
         {"prepare", "transforms"},
         {"dataset", "workers"},
         {"scribbling"},
+        {"sessions"},
         {"datamodule"},
     ],
 }

@@ -4,7 +4,7 @@ import math
 import re
 
 from fullseg.config.allowed import check_allowed
-from fullseg.config.schema import Config, DataConfig, ModelConfig
+from fullseg.config.schema import Config, DataConfig, ModelConfig, ScribblesConfig
 from fullseg.errors import ConfigError
 
 
@@ -17,6 +17,7 @@ def check(config: Config) -> None:
     check_allowed(config)
     _check_model(config.model)
     _check_data(config.data)
+    _check_scribbles(config.scribbles)
     if not config.study.strategies:
         raise ConfigError("study.strategies=[]: name at least one, for example [free]")
     _check_schedule(config)
@@ -60,6 +61,18 @@ def _check_data(data: DataConfig) -> None:
             raise ConfigError(f"{key}={value!r}: choose all, median or the number of an annotator from 0")
     parse_fraction("data.train_fraction", data.train_fraction)
     parse_fraction("data.val_fraction", data.val_fraction)
+
+
+def _check_scribbles(scribbles: ScribblesConfig) -> None:
+    if scribbles.rounds and scribbles.max_scribbles:
+        raise ConfigError(
+            f"scribbles.rounds={scribbles.rounds}: sessions draw a round of scribbles at a time, but "
+            f"scribbles.max_scribbles={scribbles.max_scribbles} draws all at once; set one of the two to 0"
+        )
+    if scribbles.short and not scribbles.rounds:
+        raise ConfigError(
+            f"scribbles.short={scribbles.short}: only the scribbles of sessions are shortened; set scribbles.rounds"
+        )
 
 
 def _check_schedule(config: Config) -> None:

@@ -74,12 +74,12 @@ class ModelConfig:
     """Channels of a second feature map at stride 2, which the RoIs get together with the colour. 0: they get neither
     (paper). It needs ``model.features=fpn``."""
     kriging: str = option("none", choices=("none", "fixed", "learned"))
-    """Let every annotation act on all places that resemble its own. ``fixed``: by the features as they are, only in
-    evaluation. ``learned``: trained with the network. ``none``: paper."""
+    """Let every annotation act on all places that resemble its own. ``fixed``: by the features as they are, so a
+    trained model needs no training for it. ``learned``: trained with the network. ``none``: paper."""
     diffusion: str = option("none", choices=("none", "fixed", "learned"))
     """Let labels flow between neighbouring pixels that look alike, and from the lines of scribbles. ``fixed``: by their
-    colour, only in evaluation. ``learned``: trained with the network; it needs ``model.sharp_channels``. ``none``:
-    paper."""
+    colour, so a trained model needs no training for it. ``learned``: trained with the network; it needs
+    ``model.sharp_channels``. ``none``: paper."""
     diffusion_dilations: list[int] = option([4, 2, 1, 1])
     """Steps of the learned diffusion: distances in pixels over which labels flow in each."""
     dextr: DextrConfig = field(default_factory=DextrConfig)
@@ -151,14 +151,23 @@ class ScribblesConfig:
 
     max_scribbles: int = option(0, least=0)
     """Most scribbles per region in a training sample; how many there are is random. In half of the samples it is the
-    mean over the regions, because the largest errors of the whole image get them. 0: extreme points only."""
+    mean over the regions, because the largest errors of the whole image get them. 0: extreme points only, unless
+    ``scribbles.rounds`` says otherwise; the two exclude each other."""
+    rounds: int = option(0, least=0)
+    """Most rounds of scribbles in a training session. A batch stays in training for a random number of rounds, from 0
+    to this. Each round corrects the model's own prediction of the step before, with N/4 to N scribbles on an image of N
+    regions. 0: no sessions; all scribbles of a sample are drawn at once, from one prediction."""
+    short: float = option(0.0, least=0, most=1)
+    """In half of the sessions the scribbles lose a random part of their length, at most this. It needs
+    ``scribbles.rounds``."""
     predictor: str = option("counterpart", choices=("counterpart", "self"))
     """The model whose errors are scribbled on. ``counterpart``: the model that the option ``counterpart`` names
-    (paper). ``self``: the model in training, with its weights of one step earlier."""
+    (paper). ``self``: the model in training, with its weights of one step earlier. With ``scribbles.rounds`` it always
+    is the model in training."""
     start_from_counterpart: bool = True
     """Start training from the counterpart's weights. Paper: from ImageNet weights, on another eighth of the images."""
     workers: int = option(2, least=0)
-    """Processes per rank that simulate scribbles during the training step. 0: the step waits for the simulation."""
+    """Processes per rank that simulate scribbles during the training step. 0: the training process simulates."""
 
 
 @dataclass
@@ -315,6 +324,11 @@ class Config:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+def trains_with_scribbles(options: ScribblesConfig) -> bool:
+    """Return whether training simulates scribbles, and not only extreme points."""
+    return options.max_scribbles > 0 or options.rounds > 0
 
 
 def epochs_between_evaluations(options: TrainerConfig) -> int:

@@ -16,11 +16,14 @@ from fullseg.data.coco_panoptic import CocoPanoptic
 from fullseg.data.dataset import EpochSampler, EvaluationSet, Item, TrainingSet, collate
 from fullseg.data.index.partitions import IndexedPartitions
 from fullseg.data.prepare import prepare
-from fullseg.data.scribbling import Ahead, ScribbledLoader, Scribbler
+from fullseg.data.scribbling import ScribbledLoader, Scribbler
+from fullseg.data.sessions import SessionLoader, Sessions
 from fullseg.data.transforms import training_transform
 from fullseg.data.workers import ignore_ctrl_c, worker_context
 from fullseg.errors import DataError
 from fullseg.types import Batch, Category
+
+AHEAD, SESSIONS = "scribbles_ahead", "sessions"  # in a checkpoint: the states of ScribbledLoader and of SessionLoader
 
 
 class InteractiveDataModule(L.LightningDataModule):
@@ -32,14 +35,18 @@ class InteractiveDataModule(L.LightningDataModule):
         seed: of the run.
 
     Attributes:
-        scribbler: adds scribbles to the training batches; None: train on extreme points alone.
+        scribbler: adds scribbles to the training batches, all at once; None: it doesn't.
+        sessions: trains every batch in rounds of scribbles; None: it doesn't. Without both, training has extreme points
+            alone.
+        annotated: the loader of training batches with scribbles, of one of the two; None before training.
     """
 
     def __init__(self, config: DataConfig, *, jitter: float, seed: int) -> None:
         super().__init__()
         self.scribbler: Scribbler | None = None
-        self.scribbled: ScribbledLoader | None = None
-        self.scribbles_ahead: Ahead | None = None  # scribbles of the first batch of a resumed run
+        self.sessions: Sessions | None = None
+        self.annotated: ScribbledLoader | SessionLoader | None = None
+        self.kept: dict[str, Any] = {}  # states of the loaders of the run that is resumed, by their kind
         self.config, self.jitter, self.seed = config, jitter, seed
         self.skipped: set[str] = set()
 
@@ -89,8 +96,8 @@ class InteractiveDataModule(L.LightningDataModule):
             **{f"{name}_hash": split.fingerprint() for name, split in found},
         }
 
-    def train_dataloader(self) -> DataLoader[Item] | ScribbledLoader:
-        """Return the loader of random crops, other ones every epoch, with scribbles if there is a ``scribbler``."""
+    def train_dataloader(self) -> DataLoader[Item] | ScribbledLoader | SessionLoader:
+        """Return the loader of random crops, other ones every epoch. A scribbler or sessions add scribbles to them."""
         config = self.config
         transform = training_transform(
             crop_size=config.crop_size,
@@ -108,36 +115,38 @@ class InteractiveDataModule(L.LightningDataModule):
         )
         rank, ranks = self._rank()
         sampler = EpochSampler(len(dataset), batch_size=config.batch_size, rank=rank, ranks=ranks, seed=self.seed)
-        if self.trainer:  # a run that was stopped within an epoch goes on with the next sample of that epoch
-            sampler.first = self.trainer.global_step * config.batch_size % len(sampler)
+        steps = self.trainer.global_step if self.trainer else 0
+        # A run that was stopped within an epoch goes on with the next sample of that epoch.
+        sampler.first = steps * config.batch_size % len(sampler)
         loader = self._loader(dataset, sampler, config.batch_size)
-        if self.scribbler is None:
-            return loader
-        self.scribbled = ScribbledLoader(loader, self.scribbler, self.scribbles_ahead)
-        self.scribbles_ahead = None
-        return self.scribbled
+        if self.sessions is not None:
+            self.annotated = SessionLoader(loader, self.sessions, self.kept.get(SESSIONS), steps)
+        elif self.scribbler is not None:
+            self.annotated = ScribbledLoader(loader, self.scribbler, self.kept.get(AHEAD))
+        self.kept = {}
+        return self.annotated or loader
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed epoch needs: the scribbles of the next step, of all ranks, on every rank."""
-        ahead = self.scribbled.ahead_as_numbers() if self.scribbled else None
+        """Return the states of the loaders of all ranks, on every rank: scribbles that can't be simulated again."""
+        state = self.annotated.state() if self.annotated else None
         ranks = self._rank()[1]
-        every: list[Any] = [ahead]
+        every: list[Any] = [state]
         if ranks > 1:
             every = [None] * ranks
-            torch.distributed.all_gather_object(every, ahead)
-        return {"scribbles_ahead": every}
+            torch.distributed.all_gather_object(every, state)
+        return {SESSIONS if self.sessions else AHEAD: every}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the kept scribbles of this rank. If the number of ranks has changed, they are simulated again."""
+        """Take the state of this rank's loader. If the number of ranks has changed, its scribbles begin anew."""
         rank, ranks = self._rank()
-        every = state_dict["scribbles_ahead"]
-        self.scribbles_ahead = every[rank] if len(every) == ranks else None
+        self.kept = {kind: every[rank] for kind, every in state_dict.items() if len(every) == ranks}
 
     def teardown(self, stage: str) -> None:  # noqa: ARG002  Lightning's signature
         """End the processes that simulate scribbles."""
-        if self.scribbler:
-            self.scribbler.close()
-            self.scribbler = None
+        for simulator in (self.scribbler, self.sessions):
+            if simulator:
+                simulator.close()
+        self.scribbler = self.sessions = None
 
     def steps_per_epoch(self, ranks: int) -> int:
         """Return the number of optimiser steps of one pass over the training samples."""

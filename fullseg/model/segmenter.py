@@ -81,7 +81,8 @@ class Segmenter(nn.Module, ABC):
             Per image the logits (N, H, W) on its canvas, ``OUTSIDE_LOGIT`` outside the box of a region.
         """
         size, counts = (batch.images.shape[2], batch.images.shape[3]), batch.regions_per_image.tolist()
-        parts = zip(regions.logits.split(counts), regions.boxes.split(counts), images_of(batch), strict=True)
+        logits_of, boxes_of = (part.split(counts) for part in (regions.logits, regions.boxes))  # type: ignore[no-untyped-call]
+        parts = zip(logits_of, boxes_of, images_of(batch), strict=True)
         for image, (logits, boxes, (points, strokes)) in enumerate(parts):
             canvas = project_to_canvas(logits, boxes, size)
             if self.spreading is not None and len(logits):

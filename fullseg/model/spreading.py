@@ -58,7 +58,6 @@ class Spreading(nn.Module):
         self.diffusion: Diffusion | None = None
         if diffusion != "none":
             self.diffusion = Diffusion(sharp_channels, dilations=dilations, learned=diffusion == "learned")
-        self.learned = "learned" in (kriging, diffusion)  # the loss must look at the canvas behind it
         self.stride, self.background = stride, background
 
     def embed(self, features: Features) -> Features:

@@ -10,7 +10,7 @@ import torch
 
 from fullseg.config.load import load_config
 from fullseg.config.options import dotlist
-from fullseg.config.schema import Config
+from fullseg.config.schema import Config, trains_with_scribbles
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.errors import ConfigError
 from fullseg.formats.atomic import write_json
@@ -104,7 +104,7 @@ def _check_machine(original: Original, config: Config) -> None:
         raise ConfigError(
             f"{file}: data.root={config.data.root}: no such folder here; name the folder of the data, data.root=FOLDER"
         )
-    counterpart, needed = config.counterpart, config.scribbles.max_scribbles > 0
+    counterpart, needed = config.counterpart, trains_with_scribbles(config.scribbles)
     moved = counterpart == original.options["counterpart"] and not Path(str(counterpart)).is_file()
     if needed and counterpart is not None and moved:
         raise ConfigError(

@@ -8,9 +8,18 @@ from numpy.typing import NDArray
 
 from fullseg.simulation.allocation import allocate, spread
 from fullseg.simulation.errors import ErrorRegion, error_regions
-from fullseg.simulation.noise import Noise, disturb_points, disturb_scribble
+from fullseg.simulation.noise import NO_NOISE, Noise, disturb_points, disturb_scribble
 from fullseg.simulation.scribbles import simulate_scribbles
 from fullseg.types import Annotations, Scribble
+
+LEAST_BUDGET = 0.25  # of N scribbles, in a round of training
+
+
+class Habits(NamedTuple):
+    """How the simulated annotator works on one image of training, in all of its rounds."""
+
+    strategy: str  # ``per_region`` or ``free``, see ``allocate``
+    noise: Noise
 
 
 class Round(NamedTuple):
@@ -59,17 +68,56 @@ def interact(
 
 
 def correct(
-    truth: NDArray[np.int64],
-    prediction: NDArray[np.int64],
+    truth: NDArray[np.integer],
+    prediction: NDArray[np.integer],
     num_regions: int,
     strategy: str,
     noise: Noise,
     rng: np.random.Generator,
+    *,
+    most: int | None = None,
 ) -> list[Scribble]:
-    """Draw one round of scribbles: at most N, one per error that the strategy chooses; arguments as in ``interact``."""
-    errors = allocate(error_regions(truth, prediction, num_regions), num_regions, strategy)
+    """Draw one round of scribbles: at most N, one per error that the strategy chooses; arguments as in ``interact``.
+
+    With ``most`` only so many of these errors get one, the most important ones.
+    """
+    errors = allocate(error_regions(truth, prediction, num_regions), num_regions, strategy)[:most]
     scribbles = simulate_scribbles(truth, errors, rng)
     return [disturb_scribble(scribble, num_regions, truth.shape, noise, rng) for scribble in scribbles]
+
+
+def draw_habits(short: float, rng: np.random.Generator) -> Habits:
+    """Draw an annotator for one image of training.
+
+    Args:
+        short: in [0, 1]. Half of the annotators cut off the ends of their scribbles, up to this part of their points.
+        rng: source of all randomness.
+    """
+    free, cuts = rng.random(2) < 0.5
+    return Habits("free" if free else "per_region", NO_NOISE._replace(scribble_short=short if cuts else 0))
+
+
+def training_round(
+    truth: NDArray[np.integer],
+    prediction: NDArray[np.integer],
+    num_regions: int,
+    habits: Habits,
+    rng: np.random.Generator,
+) -> list[Scribble]:
+    """Draw one round of scribbles for training, on the most important errors: a random number from N / 4 to N.
+
+    Args:
+        truth: (H, W) int, region in [0, N), VOID or BACKGROUND.
+        prediction: (H, W) int, of the model in training from the annotations so far.
+        num_regions: N.
+        habits: of the annotator.
+        rng: source of all randomness.
+
+    Returns:
+        The scribbles of this round: none if nothing is wrong, else at least one.
+    """
+    budget = max(1, round(rng.uniform(LEAST_BUDGET, 1) * num_regions))
+    return correct(truth, prediction, num_regions, habits.strategy, habits.noise, rng, most=budget)
 
 
 def training_scribbles(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fullseg.config.load import load_config
-from fullseg.config.schema import Config
+from fullseg.config.schema import Config, trains_with_scribbles
 from fullseg.errors import ConfigError
 from fullseg.runs.find import find_checkpoint
 from fullseg.sweeps.command import expand_command
@@ -113,7 +113,7 @@ def _pins(job: str, config: Config) -> list[str]:
     """Return overrides that fix the checkpoints that a cell uses, because newer ones must not enter the same table."""
     if job == "study":
         return [f"checkpoint={_find('checkpoint', config.checkpoint or config.experiment, config)}"]
-    if config.scribbles.max_scribbles and config.counterpart is not None:
+    if trains_with_scribbles(config.scribbles) and config.counterpart is not None:
         return [f"counterpart={_find('counterpart', config.counterpart, config)}"]
     return []
 

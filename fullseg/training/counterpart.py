@@ -7,8 +7,9 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from fullseg.config.schema import Config
+from fullseg.config.schema import Config, trains_with_scribbles
 from fullseg.data.scribbling import Scribbler
+from fullseg.data.sessions import Sessions
 from fullseg.errors import ConfigError
 from fullseg.model.factory import without_initial_weights
 from fullseg.model.predictor import Predictor
@@ -42,19 +43,21 @@ def find_counterpart(named: str | None, runs: str, checkpoint: Path, module: Seg
     """
     if named == "none":
         return None
-    trained_with = module.hparams["config"].get("counterpart")
+    options = module.hparams["config"]
+    # A model that was trained in sessions knows round 0 itself: its counterpart has only given it its first weights.
+    trained_with: str | None = None if options["scribbles"].get("rounds") else options.get("counterpart")
     if named is None and trained_with is None:
         return None
-    known = trained_with is not None and Path(trained_with).is_file()
+    theirs = Path(trained_with) if trained_with is not None and Path(trained_with).is_file() else None
     if named is not None:
-        of_experiment = known and Path(trained_with).is_relative_to((Path(runs) / named).resolve())
-        return Path(trained_with) if of_experiment else find_checkpoint("counterpart", named, runs)
-    if not known:
+        of_experiment = theirs is not None and theirs.is_relative_to((Path(runs) / named).resolve())
+        return theirs if of_experiment else find_checkpoint("counterpart", named, runs)
+    if theirs is None:
         raise ConfigError(
             f"{checkpoint} was trained with counterpart={trained_with}, which is missing: put it back, name another, "
             "counterpart=CHECKPOINT, or leave round 0 to the model itself, counterpart=none"
         )
-    return Path(trained_with)
+    return theirs
 
 
 def load_counterpart(config: Config) -> Segmenter | None:
@@ -66,7 +69,8 @@ def load_counterpart(config: Config) -> Segmenter | None:
         ConfigError: if no counterpart is named, or if it is missing.
     """
     options = config.scribbles
-    if options.max_scribbles == 0 or (options.predictor == "self" and config.counterpart is None):
+    own = options.predictor == "self" or options.rounds > 0
+    if not trains_with_scribbles(options) or (own and config.counterpart is None):
         return None
     if config.counterpart is None:
         raise ConfigError(
@@ -101,11 +105,23 @@ def make_scribbler(
     segmenter = module.segmenter if own or counterpart is None else counterpart.to(trainer.strategy.root_device)
     return Scribbler(
         predict=_prediction(segmenter, trainer),
-        move=lambda batch: trainer.strategy.batch_to_device(batch, trainer.strategy.root_device),
+        move=_to_device(trainer),
         max_scribbles=config.scribbles.max_scribbles,
         seed=config.seed,
         workers=config.scribbles.workers,
     )
+
+
+def make_sessions(config: Config, trainer: L.Trainer) -> Sessions:
+    """Return the sessions, in which the training batches get scribbles round after round."""
+    options = config.scribbles
+    return Sessions(
+        move=_to_device(trainer), rounds=options.rounds, short=options.short, seed=config.seed, workers=options.workers
+    )
+
+
+def _to_device(trainer: L.Trainer) -> Callable[[Batch], Batch]:
+    return lambda batch: trainer.strategy.batch_to_device(batch, trainer.strategy.root_device)
 
 
 def _prediction(segmenter: Segmenter, trainer: L.Trainer) -> Callable[[Batch], Tensor]:

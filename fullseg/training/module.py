@@ -41,9 +41,10 @@ class SegmenterModule(L.LightningModule):
         loss = LOSSES[config["loss"]]
         self.loss = loss(background=model["background"]) if loss is PixelwiseLoss else loss()
         self.options = config["optimizer"]
-        # The canvas as a whole is needed where annotations spread on it, and where its prediction is scribbled on.
-        spreading = self.segmenter.spreading
-        self.on_canvas = (spreading is not None and spreading.learned) or config["scribbles"].get("rounds", 0) > 0
+        self.in_sessions = config["scribbles"].get("rounds", 0) > 0  # checkpoints of version 0.1.0 do not have it
+        # The loss needs the whole canvas where annotations spread on it, and where its errors weigh more.
+        spreads, jaccard = self.segmenter.spreading is not None, self.options.get("jaccard_weight", 0) > 0
+        self.on_canvas = loss is PixelwiseLoss and (spreads or jaccard or self.in_sessions)
         # Lightning knows these numbers only after it has started the loader, before a resumed run has loaded its state.
         self.total_steps = 0
         self.images_per_step = 0
@@ -56,7 +57,8 @@ class SegmenterModule(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:  # noqa: ARG002  Lightning's signature
         """Return the ``loss`` of one batch, a scalar: the mean over its images.
 
-        If the loss looks at the canvas, the predicted ``region_maps`` (B, H, W) int64 are returned, too.
+        If the loss looks at the canvas, and in sessions, the result also has the prediction: ``region_maps`` (B, H, W)
+        int64, region in [0, N) of each image, or VOID.
         """
         # Mixed maps are trained without the true classes, because a prediction does not know them.
         regions = self.segmenter(batch, None if self.mix_classes else batch.classes)
@@ -72,14 +74,21 @@ class SegmenterModule(L.LightningModule):
         return {**result, "loss": loss}
 
     def _mask_losses(self, regions: Regions, batch: Batch) -> dict[str, Tensor]:
-        """Return the ``loss`` of the regions' logits."""
+        """Return the ``loss`` of the regions' logits; in sessions also the ``region_maps``."""
         counts = batch.regions_per_image.tolist()
-        images = zip(regions.logits.split(counts), regions.boxes.split(counts), batch.region_maps, strict=True)
-        return {"loss": torch.stack([self.loss(*image) for image in images]).mean()}
+        images = zip(regions.logits.split(counts), regions.boxes.split(counts), batch.region_maps, strict=True)  # type: ignore[no-untyped-call]
+        result = {"loss": torch.stack([self.loss(*image) for image in images]).mean()}
+        if self.in_sessions:
+            with torch.no_grad():
+                canvases = self.segmenter.canvases(regions, batch)
+                maps = [region_map_of(canvas, background=self.segmenter.background) for canvas in canvases]
+                result["region_maps"] = torch.stack(maps)
+        return result
 
     def _canvas_losses(self, regions: Regions, batch: Batch) -> dict[str, Tensor]:
-        """Return the ``loss`` of the canvases on which annotations have spread, and the ``region_maps`` (B, H, W)."""
-        boxes = regions.boxes.split(batch.regions_per_image.tolist())
+        """Return the ``loss`` of the canvases on which annotations have spread, and the ``region_maps``."""
+        assert isinstance(self.loss, PixelwiseLoss)
+        boxes = regions.boxes.split(batch.regions_per_image.tolist())  # type: ignore[no-untyped-call]
         losses, maps = [], []
         background, jaccard = self.segmenter.background, self.options["jaccard_weight"]
         for image, canvas in enumerate(self.segmenter.canvases(regions, batch)):

@@ -26,8 +26,8 @@ from fullseg.runs.trainer import make_trainer, prepare_process
 from fullseg.tracking.artifacts import checkpoint_artifact, log_made_artifact, log_used_artifacts
 from fullseg.tracking.metrics_file import MetricsFile
 from fullseg.tracking.wandb_run import finish_wandb, wandb_logger
-from fullseg.training.callbacks import Pictures, Throughput
-from fullseg.training.counterpart import load_counterpart, make_scribbler, start_from
+from fullseg.training.callbacks import NextRounds, Pictures, Throughput
+from fullseg.training.counterpart import load_counterpart, make_scribbler, make_sessions, start_from
 from fullseg.training.model_options import model_arguments
 from fullseg.training.module import SegmenterModule
 from fullseg.training.run_study import training_study
@@ -100,8 +100,7 @@ def _train_in(
     log_used_artifacts(trainer, config.data.format, data.fingerprint(), models)
     module.total_steps = config.trainer.epochs * data.steps_per_epoch(trainer.world_size)
     module.images_per_step = config.data.batch_size * trainer.world_size
-    if config.scribbles.max_scribbles:
-        data.scribbler = make_scribbler(config, module, counterpart, trainer)
+    _add_scribbles(config, trainer, module, data, counterpart)
     if config.trainer.compile:
         compile_backbone(module.segmenter, backend="inductor")
     if config.trainer.checkpoint_activations:
@@ -120,6 +119,19 @@ def _train_in(
         write_summary(*result)
     log_made_artifact(trainer, lambda _: checkpoint_artifact(folder / "checkpoints" / "best.ckpt"))
     return result
+
+
+def _add_scribbles(
+    config: Config,
+    trainer: L.Trainer,
+    module: SegmenterModule,
+    data: InteractiveDataModule,
+    counterpart: Segmenter | None,
+) -> None:
+    if config.scribbles.rounds:
+        data.sessions = make_sessions(config, trainer)
+    elif config.scribbles.max_scribbles:
+        data.scribbler = make_scribbler(config, module, counterpart, trainer)
 
 
 def _module(config: Config, data: InteractiveDataModule, counterpart: Segmenter | None) -> SegmenterModule:
@@ -149,6 +161,7 @@ def _callbacks(config: Config, folder: Path, counterpart: Segmenter | None, stop
         enable_version_counter=False,
     )
     callbacks: list[Callback] = [
+        *([NextRounds()] if config.scribbles.rounds else []),  # before all that may write a checkpoint
         LearningRateMonitor(logging_interval="step"),
         Throughput(),
         Pictures(folder, config.tracking.pictures),
@@ -157,7 +170,8 @@ def _callbacks(config: Config, folder: Path, counterpart: Segmenter | None, stop
     if config.tracking.step_parts:
         callbacks.append(StepParts())
     if studied:
-        callbacks.append(training_study(config, folder, strategies, counterpart))
+        round_0 = None if config.scribbles.rounds else counterpart
+        callbacks.append(training_study(config, folder, strategies, round_0))
     every = config.trainer.checkpoint_every
     last: list[dict[str, Any]] = [{"save_on_train_epoch_end": True}]
     if every:

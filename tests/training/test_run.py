@@ -126,14 +126,22 @@ def test_same_seed_same_weights_whatever_the_workers(run: Any) -> None:
     assert first.after["iou"] == second.after["iou"]
 
 
-@pytest.mark.parametrize("step", [3, 4, 6], ids=["in an epoch", "at an epoch's end", "in the next"])
+SESSIONS = ("scribbles.rounds=3", "scribbles.workers=0", "trainer.epochs=6")
+
+
+@pytest.mark.parametrize(
+    ("step", "options"),
+    [(3, ()), (4, ()), (6, ()), (7, SESSIONS), (8, SESSIONS), (18, SESSIONS)],
+    ids=["in an epoch", "at an epoch's end", "in the next", "in sessions", "at an epoch's end in sessions", "later"],
+)
 def test_ctrl_c_and_resume_continue_exactly(
     run: Any,
     step: int,
+    options: tuple[str, ...],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = run()
+    whole = run(*options)
     original = Throughput.on_train_batch_end
 
     def press_ctrl_c(self: Throughput, trainer: Any, *arguments: Any) -> None:
@@ -143,9 +151,9 @@ def test_ctrl_c_and_resume_continue_exactly(
 
     monkeypatch.setattr(Throughput, "on_train_batch_end", press_ctrl_c)
     with pytest.raises(Interrupted, match="go on exactly from there with resume="):
-        run(runs=tmp_path)
+        run(*options, runs=tmp_path)
     monkeypatch.undo()
-    resumed = run("resume=latest", runs=tmp_path)
+    resumed = run(*options, "resume=latest", runs=tmp_path)
 
     assert len(list(resumed.folder.parent.iterdir())) == 2  # the run and 'latest'
     assert weights(resumed.folder) == weights(whole.folder)
