@@ -80,6 +80,8 @@ class ModelConfig:
     """Let labels flow between neighbouring pixels that look alike, and from the lines of scribbles. ``fixed``: by their
     colour, so a trained model needs no training for it. ``learned``: trained with the network; it needs
     ``model.sharp_channels``. ``none``: paper."""
+    refinement: bool = False
+    """Refine."""
     diffusion_dilations: list[int] = option([4, 2, 1, 1])
     """Steps of the learned diffusion: distances in pixels over which labels flow in each."""
     dextr: DextrConfig = field(default_factory=DextrConfig)

@@ -11,6 +11,8 @@ step is linear and local, so a part of the canvas can be computed from its surro
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,8 +21,10 @@ from torch import Tensor, nn
 FIXED_RADIUS = 3  # px: of the disc of the fixed form
 FIXED_COLOUR = 20.0  # of 255: standard deviation of the colour in the fixed form
 HIDDEN, EMBEDDING = 16, 6  # channels of the learned embedding's two convolutions
-FAR = 1e4  # embedding beyond the image, so that nothing flows from there
+FAR = 1e4  # squared distance to what is beyond the image, so that nothing flows from there
 LEAST = 1e-8  # probability: smaller ones have no logit
+
+Offset = tuple[int, int]  # (y, x) in pixels
 
 
 class Diffusion(nn.Module):
@@ -37,10 +41,10 @@ class Diffusion(nn.Module):
         super().__init__()
         self.learned = learned
         disc = range(-FIXED_RADIUS, FIXED_RADIUS + 1)
-        self.offsets = (
-            [[(step * y, step * x) for y in (-1, 0, 1) for x in (-1, 0, 1)] for step in dilations]
+        self.offsets: list[tuple[Offset, ...]] = (
+            [tuple((step * y, step * x) for y in (-1, 0, 1) for x in (-1, 0, 1)) for step in dilations]
             if learned
-            else [[(y, x) for y in disc for x in disc if y * y + x * x <= FIXED_RADIUS**2]]
+            else [tuple((y, x) for y in disc for x in disc if y * y + x * x <= FIXED_RADIUS**2)]
         )
         self.reach = sum(max(x for _, x in offsets) for offsets in self.offsets)  # px
         self.biases = nn.ParameterList(
@@ -87,15 +91,12 @@ class Diffusion(nn.Module):
         Returns:
             Per step (T, H, W) float; they sum to 1 over the T offsets.
         """
-        known: dict[str, Tensor] = {}
-        result = []
-        for offsets, bias in zip(self.offsets, self.biases, strict=True):
-            key = str(offsets)
-            if key not in known:
-                around = F.pad(embedding, 4 * (_margin(offsets),), value=FAR)
-                known[key] = torch.stack([(embedding - near).square().sum(0) for near in _shifted(around, offsets)])
-            result.append((bias[:, None, None] - known[key]).softmax(dim=0))
-        return result
+        of: dict[tuple[Offset, ...], Tensor] = {}  # squared distances; steps with the same offsets share them
+        for offsets in self.offsets:
+            if offsets not in of:
+                of[offsets] = _SquaredDistances.apply(embedding, offsets)  # type: ignore[no-untyped-call]
+        pairs = zip(self.offsets, self.biases, strict=True)
+        return [(bias[:, None, None] - of[offsets]).softmax(dim=0) for offsets, bias in pairs]
 
     def forward(self, probabilities: Tensor, affinities: list[Tensor], decided: Tensor) -> Tensor:
         """Run all steps.
@@ -110,20 +111,68 @@ class Diffusion(nn.Module):
         """
         current = probabilities
         for offsets, weights in zip(self.offsets, affinities, strict=True):
-            around = F.pad(current, 4 * (_margin(offsets),))
-            flowed = torch.zeros_like(current)
-            for near, weight in zip(_shifted(around, offsets), weights, strict=True):
-                flowed = flowed + weight * near
+            flowed = _Step.apply(current, weights, offsets)  # type: ignore[no-untyped-call]
             current = torch.where(decided, probabilities, flowed)
         return current
 
 
-def _margin(offsets: list[tuple[int, int]]) -> int:
-    return max(x for _, x in offsets)
+class _SquaredDistances(torch.autograd.Function):
+    """|g(x) - g(x + o)|^2, (T, H, W), of an embedding g (D, H, W); very large where x + o is beyond the map.
+
+    The formulas of the backward pass are written down, because autograd would copy the map once per offset.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, embedding: Tensor, offsets: tuple[Offset, ...]) -> Tensor:  # noqa: ANN401
+        ctx.save_for_backward(embedding)
+        ctx.offsets = offsets
+        result = embedding.new_full((len(offsets), *embedding.shape[1:]), FAR)
+        for distance, offset in zip(result, offsets, strict=True):
+            here, there = _overlap(offset, embedding.shape)
+            distance[here] = (embedding[:, *here] - embedding[:, *there]).square().sum(dim=0)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        (embedding,) = ctx.saved_tensors
+        result = torch.zeros_like(embedding)
+        for part, offset in zip(gradient, ctx.offsets, strict=True):
+            if offset == (0, 0):
+                continue
+            here, there = _overlap(offset, embedding.shape)
+            change = (embedding[:, *here] - embedding[:, *there]) * (2 * part[here])
+            result[:, *here] += change
+            result[:, *there] -= change
+        return result, None
 
 
-def _shifted(around: Tensor, offsets: list[tuple[int, int]]) -> list[Tensor]:
-    """Return views of a padded map (C, H + 2 m, W + 2 m), one per offset: (C, H, W) at x + o."""
-    margin = _margin(offsets)
-    height, width = (side - 2 * margin for side in around.shape[1:])
-    return [around[:, margin + y : margin + y + height, margin + x : margin + x + width] for y, x in offsets]
+class _Step(torch.autograd.Function):
+    """sum_o A(x, o) P_i(x + o), (N, H, W), of probabilities (N, H, W) and affinities (T, H, W)."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, weights: Tensor, offsets: tuple[Offset, ...]) -> Tensor:  # noqa: ANN401
+        ctx.save_for_backward(values, weights)
+        ctx.offsets = offsets
+        result = torch.zeros_like(values)
+        for weight, offset in zip(weights, offsets, strict=True):
+            here, there = _overlap(offset, values.shape)
+            result[:, *here].addcmul_(values[:, *there], weight[here])
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
+        values, weights = ctx.saved_tensors
+        of_values, of_weights = torch.zeros_like(values), torch.zeros_like(weights)
+        for weight, of_weight, offset in zip(weights, of_weights, ctx.offsets, strict=True):
+            here, there = _overlap(offset, values.shape)
+            of_values[:, *there].addcmul_(gradient[:, *here], weight[here])
+            of_weight[here] = (gradient[:, *here] * values[:, *there]).sum(dim=0)
+        return of_values, of_weights, None
+
+
+def _overlap(offset: Offset, shape: Sequence[int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return the part of a map (..., H, W) with pixels x whose neighbours x + o are on the map, and these neighbours."""
+    sides = list(zip(offset, shape[-2:], strict=True))
+    here = tuple(slice(max(0, -step), side - max(0, step)) for step, side in sides)
+    there = tuple(slice(max(0, step), side + min(0, step)) for step, side in sides)
+    return here, there  # type: ignore[return-value]
