@@ -77,6 +77,8 @@ def _check_scribbles(scribbles: ScribblesConfig) -> None:
 
 def _check_schedule(config: Config) -> None:
     epochs, between = config.trainer.epochs, config.trainer.validate_every
+    if config.trainer.ema == 1:
+        raise ConfigError("trainer.ema=1: the average would keep the first weights for ever; write less, such as 0.999")
     if config.resume == "auto" and not config.run_id:
         raise ConfigError("resume=auto: name the run to continue, run_id=NAME")
     if config.run_id is not None and not re.fullmatch(r"[\w.-]+", config.run_id):

@@ -131,6 +131,9 @@ class ExtremePointsConfig:
     jitter: float = option(5.0, least=0)
     """In training, each point is a random pixel of the region at most this far from its extreme point, in pixels (as
     in DEXTR). Evaluation uses 0."""
+    varied: bool = False
+    """Each training sample draws its own jitter: a whole number of pixels from 0 to ``extreme_points.jitter``. So the
+    model also learns from exact points."""
 
 
 @dataclass
@@ -232,6 +235,9 @@ class TrainerConfig:
     one with published weights."""
     validate_every: int = option(1, least=1)
     """Epochs between evaluations; at most ``trainer.epochs``, so that there is at least one evaluation."""
+    ema: float = option(0.0, least=0, most=1)
+    """Evaluations, the study and checkpoints use a moving average of the weights. This is the part of the average that
+    each step keeps, below 1. It is less in the first steps: (1 + n) / (10 + n) after n of them. 0: no average."""
     accelerator: str = option("auto", choices=("auto", "cpu", "gpu"))
     """Lightning's accelerator. ``auto``: a GPU if there is one."""
     devices: int = option(0, least=0)
