@@ -69,16 +69,10 @@ def _check_scribbles(scribbles: ScribblesConfig) -> None:
             f"scribbles.rounds={scribbles.rounds}: sessions draw a round of scribbles at a time, but "
             f"scribbles.max_scribbles={scribbles.max_scribbles} draws all at once; set one of the two to 0"
         )
-    if scribbles.short and not scribbles.rounds:
-        raise ConfigError(
-            f"scribbles.short={scribbles.short}: only the scribbles of sessions are shortened; set scribbles.rounds"
-        )
 
 
 def _check_schedule(config: Config) -> None:
     epochs, between = config.trainer.epochs, config.trainer.validate_every
-    if config.trainer.ema == 1:
-        raise ConfigError("trainer.ema=1: the average would keep the first weights for ever; write less, such as 0.999")
     if config.resume == "auto" and not config.run_id:
         raise ConfigError("resume=auto: name the run to continue, run_id=NAME")
     if config.run_id is not None and not re.fullmatch(r"[\w.-]+", config.run_id):

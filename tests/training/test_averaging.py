@@ -1,5 +1,6 @@
 """The average of the weights: its value, what evaluations and checkpoints take, and what goes on in training."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,13 @@ def test_buffers_are_those_of_training(runs: Runs) -> None:
     assert buffers
     for name in buffers:
         assert torch.equal(kept["state_dict"][name], kept["current_model_state"][name])
+
+
+def test_the_study_in_training_is_that_of_the_average(runs: Runs) -> None:
+    result = runs.train("experiment=averaged", "trainer.ema=0.9", "study.every=1", "study.strategies=[free]")
+    inside = json.loads((result.folder / "study.json").read_text())["strategies"]["free"]["iou"]
+    _, content = runs.study(f"checkpoint={result.folder}", "study.strategies=[free]")
+    assert inside == pytest.approx(content["strategies"]["free"]["iou"], abs=1e-4)  # threads may change a pixel
 
 
 def test_a_finished_run_resumes_to_the_same_scores(runs: Runs, tmp_path: Path) -> None:
