@@ -84,7 +84,9 @@ def print_parts(config: Config) -> None:
 
 def print_loader(config: Config) -> None:
     """Print the speed of the loader."""
-    data = InteractiveDataModule(config.data, jitter=config.extreme_points.jitter, seed=config.seed)
+    data = InteractiveDataModule(
+        config.data, jitter=config.extreme_points.jitter, vary_jitter=config.extreme_points.varied, seed=config.seed
+    )
     data.setup()
     dataset = data.train_dataloader().dataset
     start = time.perf_counter()

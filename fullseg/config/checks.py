@@ -69,10 +69,6 @@ def _check_scribbles(scribbles: ScribblesConfig) -> None:
             f"scribbles.rounds={scribbles.rounds}: sessions draw a round of scribbles at a time, but "
             f"scribbles.max_scribbles={scribbles.max_scribbles} draws all at once; set one of the two to 0"
         )
-    if scribbles.short and not scribbles.rounds:
-        raise ConfigError(
-            f"scribbles.short={scribbles.short}: only the scribbles of sessions are shortened; set scribbles.rounds"
-        )
 
 
 def _check_schedule(config: Config) -> None:

@@ -145,6 +145,9 @@ class ExtremePointsConfig:
     jitter: float = option(5.0, least=0)
     """In training, each point is a random pixel of the region at most this far from its extreme point, in pixels (as
     in DEXTR). Evaluation uses 0."""
+    varied: bool = False
+    """Each training sample draws its own jitter: a whole number of pixels from 0 to ``extreme_points.jitter``. So the
+    model also learns from exact points."""
 
 
 @dataclass
@@ -160,8 +163,8 @@ class ScribblesConfig:
     to this. Each round corrects the model's own prediction of the step before, with N/4 to N scribbles on an image of N
     regions. 0: no sessions; all scribbles of a sample are drawn at once, from one prediction."""
     short: float = option(0.0, least=0, most=1)
-    """In half of the sessions the scribbles lose a random part of their length, at most this. It needs
-    ``scribbles.rounds``."""
+    """In half of the sessions of ``scribbles.rounds`` the scribbles lose a random part of their length, at most
+    this."""
     predictor: str = option("counterpart", choices=("counterpart", "self"))
     """The model whose errors are scribbled on. ``counterpart``: the model that the option ``counterpart`` names
     (paper). ``self``: the model in training, with its weights of one step earlier. With ``scribbles.rounds`` it always
@@ -251,6 +254,10 @@ class TrainerConfig:
     one with published weights."""
     validate_every: int = option(1, least=1)
     """Epochs between evaluations; at most ``trainer.epochs``, so that there is at least one evaluation."""
+    ema: float = option(0.0, least=0, most=0.99999)
+    """Evaluations, the study and checkpoints use a moving average of the weights. This is the part of the average that
+    each step keeps, for example 0.999. It is less in the first steps: (1 + n) / (10 + n) after n of them. 0: no
+    average."""
     accelerator: str = option("auto", choices=("auto", "cpu", "gpu"))
     """Lightning's accelerator. ``auto``: a GPU if there is one."""
     devices: int = option(0, least=0)

@@ -32,6 +32,7 @@ class InteractiveDataModule(L.LightningDataModule):
     Args:
         config: where the data is and how it is transformed.
         jitter: of the extreme points in training, in pixels.
+        vary_jitter: each training sample draws its own jitter, a whole number of pixels from 0 to ``jitter``.
         seed: of the run.
 
     Attributes:
@@ -41,13 +42,14 @@ class InteractiveDataModule(L.LightningDataModule):
         annotated: the loader of training batches with scribbles, of one of the two; None before training.
     """
 
-    def __init__(self, config: DataConfig, *, jitter: float, seed: int) -> None:
+    def __init__(self, config: DataConfig, *, jitter: float, vary_jitter: bool, seed: int) -> None:
         super().__init__()
         self.scribbler: Scribbler | None = None
         self.sessions: Sessions | None = None
         self.annotated: ScribbledLoader | SessionLoader | None = None
         self.kept: dict[str, Any] = {}  # states of the loaders of the run that is resumed, by their kind
-        self.config, self.jitter, self.seed = config, jitter, seed
+        self.config, self.seed = config, seed
+        self.jitter, self.vary_jitter = jitter, vary_jitter
         self.skipped: set[str] = set()
 
     def prepare_data(self) -> None:
@@ -109,6 +111,7 @@ class InteractiveDataModule(L.LightningDataModule):
             self.train_partitions,
             transform=transform,
             jitter=self.jitter,
+            vary_jitter=self.vary_jitter,
             min_region_area=config.min_region_area,
             regions_per_image=config.regions_per_image,
             seed=self.seed,

@@ -42,6 +42,7 @@ class TrainingSet(Dataset[Item]):
         partitions: the images with their regions.
         transform: of ``training_transform``.
         jitter: of the extreme points, in pixels.
+        vary_jitter: each sample draws its own jitter, a whole number of pixels from 0 to ``jitter``.
         min_region_area: in square pixels; smaller regions of a crop become VOID.
         regions_per_image: number of regions of a crop that are kept, at random, while the others become BACKGROUND; 0
             keeps all.
@@ -54,12 +55,14 @@ class TrainingSet(Dataset[Item]):
         *,
         transform: Compose,
         jitter: float,
+        vary_jitter: bool,
         min_region_area: int,
         regions_per_image: int,
         seed: int,
     ) -> None:
         self.partitions, self.transform, self.seed = partitions, transform, seed
-        self.jitter, self.min_region_area, self.regions_per_image = jitter, min_region_area, regions_per_image
+        self.jitter, self.vary_jitter = jitter, vary_jitter
+        self.min_region_area, self.regions_per_image = min_region_area, regions_per_image
 
     def __len__(self) -> int:
         return len(self.partitions)
@@ -90,7 +93,8 @@ class TrainingSet(Dataset[Item]):
         region_map, classes = keep_visible_regions(region_map, partition.classes, self.min_region_area)
         if self.regions_per_image:
             region_map, classes = keep_some_regions(region_map, classes, self.regions_per_image, rng)
-        return _annotate(key, partition.name, image, region_map, classes, self.jitter, rng)
+        jitter = float(rng.integers(int(self.jitter) + 1)) if self.vary_jitter else self.jitter
+        return _annotate(key, partition.name, image, region_map, classes, jitter, rng)
 
 
 class EvaluationSet(Dataset[Item]):

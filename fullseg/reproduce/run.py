@@ -125,7 +125,9 @@ def _check_machine(original: Original, config: Config) -> None:
 def _environment(config: Config) -> Environment:
     """Return the environment in which the new run is made."""
     prepare_process(config)
-    data = InteractiveDataModule(config.data, jitter=config.extreme_points.jitter, seed=config.seed)
+    data = InteractiveDataModule(
+        config.data, jitter=config.extreme_points.jitter, vary_jitter=config.extreme_points.varied, seed=config.seed
+    )
     data.prepare_data()
     data.setup()
     counterpart = load_counterpart(config)

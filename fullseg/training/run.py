@@ -26,6 +26,7 @@ from fullseg.runs.trainer import make_trainer, prepare_process
 from fullseg.tracking.artifacts import checkpoint_artifact, log_made_artifact, log_used_artifacts
 from fullseg.tracking.metrics_file import MetricsFile
 from fullseg.tracking.wandb_run import finish_wandb, wandb_logger
+from fullseg.training.averaging import AveragedWeights
 from fullseg.training.callbacks import NextRounds, Pictures, Throughput
 from fullseg.training.counterpart import load_counterpart, make_scribbler, make_sessions, start_from
 from fullseg.training.model_options import model_arguments
@@ -53,7 +54,9 @@ def train(config: Config) -> Result:
     """
     prepare_process(config)
     checkpoint = checkpoint_to_resume(config)
-    data = InteractiveDataModule(config.data, jitter=config.extreme_points.jitter, seed=config.seed)
+    data = InteractiveDataModule(
+        config.data, jitter=config.extreme_points.jitter, vary_jitter=config.extreme_points.varied, seed=config.seed
+    )
     data.prepare_data()
     data.setup()
     counterpart = load_counterpart(config)
@@ -165,19 +168,21 @@ def _callbacks(config: Config, folder: Path, counterpart: Segmenter | None, stop
         LearningRateMonitor(logging_interval="step"),
         Throughput(),
         Pictures(folder, config.tracking.pictures),
-        stopper,
     ]
     if config.tracking.step_parts:
         callbacks.append(StepParts())
     if studied:
         round_0 = None if config.scribbles.rounds else counterpart
         callbacks.append(training_study(config, folder, strategies, round_0))
+    if config.trainer.ema:
+        callbacks.append(AveragedWeights(config.trainer.ema))  # after all that use the model in an evaluation
     every = config.trainer.checkpoint_every
     last: list[dict[str, Any]] = [{"save_on_train_epoch_end": True}]
     if every:
         last.append({"every_n_train_steps": every})
     return [
         *callbacks,
+        stopper,
         best,
         *(ModelCheckpoint(checkpoints, "last", enable_version_counter=False, **when) for when in last),
     ]

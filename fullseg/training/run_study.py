@@ -114,7 +114,7 @@ def _study_callback(
 
 
 def _evaluation_data(config: Config) -> InteractiveDataModule:
-    data = InteractiveDataModule(config.data, jitter=0, seed=config.seed)
+    data = InteractiveDataModule(config.data, jitter=0, vary_jitter=False, seed=config.seed)
     data.prepare_data()
     data.setup("validate")
     return data

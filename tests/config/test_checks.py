@@ -88,6 +88,12 @@ def test_every_strategy_can_be_chosen() -> None:
     assert load_config(None, [f"study.strategies=[{','.join(STRATEGIES)}]"]).study.strategies == list(STRATEGIES)
 
 
+def test_scribbles_come_in_rounds_or_all_at_once() -> None:
+    load_config(None, ["scribbles.rounds=4", "scribbles.short=0.5"])
+    with pytest.raises(ConfigError, match=r"scribbles.rounds=4: .* but scribbles.max_scribbles=2 draws all at once"):
+        load_config(None, ["scribbles.rounds=4", "scribbles.max_scribbles=2"])
+
+
 def test_a_study_that_would_never_take_place_is_an_error() -> None:
     load_config(None, ["trainer.epochs=8", "trainer.validate_every=2", "study.every=4"])
     with pytest.raises(ConfigError, match=r"study.every=5: training has 4 evaluations"):

@@ -249,7 +249,7 @@ def test_loaders_deliver_single_objects_with_background(tmp_path: Path) -> None:
         **splits,
     )
     assert prepare(config) == tmp_path
-    data = InteractiveDataModule(config, jitter=3, seed=0)
+    data = InteractiveDataModule(config, jitter=3, vary_jitter=False, seed=0)
     data.setup("fit")
     [batch] = list(data.train_dataloader())
     assert sorted(batch.names) == ["a.jpg#0", "a.jpg#1"]

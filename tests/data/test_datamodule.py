@@ -56,7 +56,7 @@ def module(root: Path, seed: int = 0, **options: Any) -> InteractiveDataModule:
         "batch_size": 2,
         "workers": 0,
     }
-    return InteractiveDataModule(DataConfig(**(defaults | options)), jitter=2.0, seed=seed)
+    return InteractiveDataModule(DataConfig(**(defaults | options)), jitter=2.0, vary_jitter=False, seed=seed)
 
 
 def ready(root: Path, seed: int = 0, **options: Any) -> InteractiveDataModule:

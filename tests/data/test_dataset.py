@@ -63,6 +63,7 @@ def training_set(partitions: Partitions, **options: Any) -> TrainingSet:
     defaults: dict[str, Any] = {
         "transform": transform,
         "jitter": 5.0,
+        "vary_jitter": False,
         "min_region_area": 1,
         "regions_per_image": 0,
         "seed": 0,
@@ -199,6 +200,22 @@ def test_without_jitter_the_points_are_extreme() -> None:
     sample = training_set(some(1), jitter=0.0)[SampleKey(0, 0)].sample
     found = points_to_sides(sample.extreme_points)
     np.testing.assert_array_equal(found, sides(sample.region_map, len(sample.classes)))
+
+
+def test_each_sample_draws_its_own_jitter_if_wanted() -> None:
+    exact, five, varied = (
+        training_set(some(1), transform=GEOMETRY, jitter=jitter, vary_jitter=vary)
+        for jitter, vary in ((0.0, False), (5.0, False), (5.0, True))
+    )
+    furthest = {}
+    for name, dataset in (("exact", exact), ("five", five), ("varied", varied)):
+        samples = [dataset[SampleKey(epoch, 0)].sample for epoch in range(60)]
+        furthest[name] = [
+            int(np.abs(points_to_sides(s.extreme_points) - sides(s.region_map, len(s.classes))).max()) for s in samples
+        ]
+    assert set(furthest["exact"]) == {0}
+    assert set(furthest["five"]) == {5}
+    assert set(furthest["varied"]) == {0, 1, 2, 3, 4, 5}
 
 
 def test_classes_stay_with_their_regions() -> None:
@@ -458,7 +475,7 @@ def test_batch_stays_a_batch_when_torch_pins_it(monkeypatch: pytest.MonkeyPatch)
     pinned = pin_memory(batch)
 
     assert type(pinned) is Batch
-    assert len(pinned_tensors) == 9
+    assert len(pinned_tensors) == 10
     for before, after in zip(batch[:9], pinned[:9], strict=True):
         torch.testing.assert_close(after, before, rtol=0, atol=0)
     assert tuple(pinned.names) == batch.names  # torch makes a list of a plain tuple

@@ -23,7 +23,7 @@ def resident(process: int) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_loader_process_does_not_hold_the_trainers_heap(tiny_data: Path, tmp_path: Path) -> None:
     config = DataConfig(format="coco_panoptic", root=str(tiny_data), cache=str(tmp_path), crop_size=64, workers=1)
-    data = InteractiveDataModule(config, jitter=0, seed=0)
+    data = InteractiveDataModule(config, jitter=0, vary_jitter=False, seed=0)
     data.setup()
     heap = np.ones(3 * GIB // 2, np.uint8)  # a forked process would have these pages, too
     batches = iter(data.train_dataloader())

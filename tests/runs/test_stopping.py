@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 TWO_RANKS = ("trainer.devices=2", "data.batch_size=1")
 OWN_SCRIBBLES = ("scribbles.max_scribbles=1", "scribbles.predictor=self", "scribbles.workers=0")
+SESSIONS = ("scribbles.rounds=3", "scribbles.workers=1", "trainer.ema=0.9")
 EXPERIMENT = "experiments/default.yaml"
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -94,8 +95,11 @@ def test_kill_9_loses_the_steps_since_the_last_checkpoint_alone(
     assert_same_run(folder, tmp_path / "whole" / "default" / "a")
 
 
-def test_sigterm_to_one_of_two_ranks_stops_both_and_they_go_on_exactly(start: Start, tmp_path: Path) -> None:
-    plan = (*TWO_RANKS, *OWN_SCRIBBLES, "trainer.epochs=6", "trainer.validate_every=3")
+@pytest.mark.parametrize("scribbles", [OWN_SCRIBBLES, SESSIONS], ids=["at once", "in sessions"])
+def test_sigterm_to_one_of_two_ranks_stops_both_and_they_go_on_exactly(
+    start: Start, tmp_path: Path, scribbles: tuple[str, ...]
+) -> None:
+    plan = (*TWO_RANKS, *scribbles, "trainer.epochs=12", "trainer.validate_every=6")
     stopped = start("stopped", *plan, "trainer.checkpoint_every=5")
     folder = tmp_path / "stopped" / "default" / "a"
     wait_for_step(folder / "checkpoints" / "last.ckpt", 5, stopped)
@@ -107,7 +111,7 @@ def test_sigterm_to_one_of_two_ranks_stops_both_and_they_go_on_exactly(start: St
     assert "Traceback" not in errors
     assert output == ""
     reached = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
-    assert reached < 24
+    assert reached < 48
     finish(start("stopped", *plan))
     finish(start("longer", *plan))
     assert_same_run(folder, tmp_path / "longer" / "default" / "a")

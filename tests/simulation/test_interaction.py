@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from fullseg.simulation import error_regions
-from fullseg.simulation.interaction import interact, training_scribbles
+from fullseg.simulation.interaction import Habits, draw_habits, interact, training_round, training_scribbles
 from fullseg.simulation.noise import NO_NOISE
 from fullseg.simulation.randomness import EVALUATION, TRAINING, seeded
 from fullseg.types import Annotations
@@ -113,6 +113,51 @@ def test_training_scribbles_go_to_errors_and_stay_below_their_number(case: Case)
         x, y = scribble.points.astype(int).T
         assert (case.truth[y, x] == scribble.region).all()
         assert case.prediction[y[0], x[0]] != scribble.region
+
+
+@given(cases())
+@settings(max_examples=100, deadline=None)
+def test_a_round_of_training_goes_to_the_most_important_errors(case: Case) -> None:
+    errors = error_regions(case.truth, case.prediction, case.num_regions)
+    for strategy in ("free", "per_region"):
+        scribbles = training_round(
+            case.truth, case.prediction, case.num_regions, Habits(strategy, NO_NOISE), np.random.default_rng(case.seed)
+        )
+        regions = [error.region for error in errors]
+        if strategy == "per_region":
+            regions = list(dict.fromkeys(regions))
+        assert [scribble.region for scribble in scribbles] == regions[: len(scribbles)]
+        assert bool(scribbles) == bool(errors)
+        assert len(scribbles) <= case.num_regions
+
+
+def test_a_round_of_training_has_a_quarter_of_n_to_n_scribbles() -> None:
+    rng = np.random.default_rng(0)
+    truth, prediction = rng.integers(0, 8, (2, 12, 12)).repeat(5, axis=1).repeat(5, axis=2)
+    habits = Habits("free", NO_NOISE)
+    counts = [len(training_round(truth, prediction, 8, habits, np.random.default_rng(seed))) for seed in range(200)]
+    assert (min(counts), max(counts)) == (2, 8)
+    assert np.mean(counts) == np.clip(np.mean(counts), 4.6, 5.4)  # 5 = (2 + 8) / 2
+
+
+def test_half_of_the_annotators_work_freely_and_half_cut_their_scribbles() -> None:
+    drawn = [draw_habits(0.6, np.random.default_rng(seed)) for seed in range(4000)]
+    kinds = [(habits.strategy, habits.noise.scribble_short) for habits in drawn]
+    assert set(kinds) == {("free", 0.6), ("free", 0), ("per_region", 0.6), ("per_region", 0)}
+    assert all(900 < kinds.count(kind) < 1100 for kind in set(kinds))
+    assert all(habits.noise._replace(scribble_short=0) == NO_NOISE for habits in drawn)
+
+
+def test_cut_scribbles_begin_as_whole_ones() -> None:
+    rng = np.random.default_rng(0)
+    truth, prediction = rng.integers(0, 8, (2, 12, 12)).repeat(5, axis=1).repeat(5, axis=2)
+    whole, cut = (
+        training_round(truth, prediction, 8, Habits("free", NO_NOISE._replace(scribble_short=short)), rng)
+        for short, rng in ((0, np.random.default_rng(1)), (0.9, np.random.default_rng(1)))
+    )
+    for one, other in zip(whole, cut, strict=True):
+        np.testing.assert_array_equal(other.points, one.points[: len(other.points)])
+    assert sum(len(s.points) for s in cut) < sum(len(s.points) for s in whole)
 
 
 def test_training_sees_images_without_scribbles_nearly_finished_ones_and_all_between() -> None:

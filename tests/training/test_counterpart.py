@@ -83,6 +83,18 @@ def test_a_model_can_scribble_on_its_own_errors(runs: Runs) -> None:
     assert "train/data_wait" in header
 
 
+def test_sessions_need_no_counterpart_but_may_start_from_its_weights(runs: Runs) -> None:
+    options = ("experiment=sessions", "scribbles.rounds=2", "optimizer.learning_rate=0")
+    options += ("optimizer.backbone_learning_rate=0",)
+    alone = runs.train(*options)
+    started = runs.train(*options, "counterpart=plain")
+    counterpart = json.loads((runs.runs / "plain" / "latest" / "summary.json").read_text())
+    assert started.before["iou"] == started.after["iou"] == pytest.approx(counterpart["after"]["iou"])
+    assert alone.before["iou"] != started.before["iou"]
+    _, content = runs.study(f"checkpoint={started.folder}", "study.strategies=[free]")
+    assert content["counterpart"] is None  # the model has learnt round 0 itself
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -127,12 +127,22 @@ def test_same_seed_same_weights_whatever_the_workers(run: Any) -> None:
 
 
 SESSIONS = ("scribbles.rounds=3", "scribbles.workers=0", "trainer.epochs=6")
+AVERAGED = ("trainer.ema=0.9",)
 
 
 @pytest.mark.parametrize(
     ("step", "options"),
-    [(3, ()), (4, ()), (6, ()), (7, SESSIONS), (8, SESSIONS), (18, SESSIONS)],
-    ids=["in an epoch", "at an epoch's end", "in the next", "in sessions", "at an epoch's end in sessions", "later"],
+    [(3, ()), (4, ()), (6, ()), (7, SESSIONS), (8, SESSIONS), (18, SESSIONS), (3, AVERAGED), (8, AVERAGED)],
+    ids=[
+        "in an epoch",
+        "at an epoch's end",
+        "in the next",
+        "in sessions",
+        "at an epoch's end in sessions",
+        "later in sessions",
+        "averaged in an epoch",
+        "averaged at an epoch's end",
+    ],
 )
 def test_ctrl_c_and_resume_continue_exactly(
     run: Any,
