@@ -67,10 +67,10 @@ def spreading(studies: Mapping[str, Mapping[str, Any]]) -> Figure | None:
         for axes, key, factor in zip(panels, ("eta", "error_at_boundary"), (1, 100), strict=True):
             y = np.array(strategy[key], float) * factor  # NaN where there is none
             axes.plot(np.arange(len(y)), y, style, marker="o", markersize=3.5, color=colour, label=label)
-    labels = ("eta: gain / gain if each error with a scribble were mended", "wrong pixels within 2 px of a boundary, %")
+    labels = ("eta: gain / gain that was possible", "wrong pixels within 2 px of a boundary, %")
     for axes, title in zip(panels, labels, strict=True):
         axes.set_xlabel("round")
-        axes.set_ylabel(title, fontsize=9)
+        axes.set_ylabel(title)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
     panels[0].axhline(0, color="black", linewidth=0.8)
