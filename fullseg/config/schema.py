@@ -195,10 +195,11 @@ class StudyConfig:
 
     rounds: int = option(8, least=1)
     """Rounds of scribbles. A round has at most N scribbles in an image of N regions."""
-    strategies: list[str] = option(["per_region", "free", "single_region"], choices=STRATEGIES)
-    """The curves of the study. ``per_region`` and ``free`` allocate scribbles in these two ways. ``single_region`` is
-    ``per_region`` with the model that ``study.single_region`` names. ``watershed``, ``random_walker`` and ``grabcut``
-    are classical methods without training, with ``free``."""
+    strategies: list[str] = option(["per_region", "free", "frozen", "single_region"], choices=STRATEGIES)
+    """The curves of the study. ``per_region`` and ``free`` allocate scribbles in these two ways. ``frozen`` is ``free``
+    with scribbles that change only the pixels on their own lines. ``single_region`` is ``per_region`` with the model
+    that ``study.single_region`` names. ``watershed``, ``random_walker`` and ``grabcut`` are classical methods without
+    training, with ``free``."""
     single_region: str | None = None
     """Model of the strategy ``single_region``: an experiment (its newest run), a run folder or a checkpoint. Without it
     this curve is left out."""
@@ -209,7 +210,8 @@ class StudyConfig:
     workers: int = option(0, least=0)
     """Images that each rank annotates at once. 0: one per CPU core."""
     hold_scribbles: bool = True
-    """Every pixel on a scribble's line belongs to its region, whatever the network predicts. Paper: ``false``."""
+    """Every pixel on a scribble's line belongs to its region, whatever the network predicts. Paper: ``false``.
+    ``frozen`` and the classical methods always do so."""
     bootstrap: int = option(1000, least=1)
     """Resamplings of the images for the 95 % confidence bands."""
     noise: NoiseConfig = field(default_factory=NoiseConfig)

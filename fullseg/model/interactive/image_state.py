@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fullseg.model.annotation_maps import walk_scribbles
+from fullseg.model.annotation_maps import line_pixels
 from fullseg.model.base import PREDICTED, Features, Strokes
 from fullseg.model.boxes import region_boxes
 from fullseg.model.interactive.drawing import NOTHING, Box, Drawing, Window, bounding_box, difference, draw_regions
@@ -235,10 +235,8 @@ class ImageState:
         """Return the pixels (K,) on a scribble's line, one pixel wide."""
         key = path.tobytes()
         if key not in self._lines:
-            along, _ = walk_scribbles(torch.from_numpy(path), torch.tensor([len(path)]))
-            x, y = torch.floor(along + 0.5).long().unbind(1)
-            height, width = self.size
-            self._lines[key] = (y.clamp(0, height - 1) * width + x.clamp(0, width - 1)).numpy()
+            pixels, _ = line_pixels(torch.from_numpy(path), torch.tensor([len(path)]), self.size)
+            self._lines[key] = pixels.numpy()
         return self._lines[key]
 
 
