@@ -238,6 +238,10 @@ class OptimizerConfig:
     """Steps until the learning rates reach their peak."""
     gradient_clip: float = option(5.0, least=0)
     """Largest norm of the gradient; larger gradients are scaled down. 0: no limit."""
+    head_weight: float = option(1.0, least=0)
+    """Weight of the pixel-wise loss of the canvas as the head leaves it, which is added to that of the canvas on which
+    annotations have spread (``model.kriging``, ``model.diffusion``). Without it the head does not learn to use
+    scribbles."""
     jaccard_weight: float = option(0.0, least=0)
     """Weight of a second loss on the canvas, 1 - mean IoU of the probabilities. It is added to the pixel-wise loss."""
     error_weight: float = option(0.0, least=0)

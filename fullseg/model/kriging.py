@@ -120,8 +120,12 @@ class Kriging(nn.Module):
             scale = (0.5**0.5) / self.logs["reach"].exp()
             everywhere = torch.cat([embedding, scale * cells]).flatten(1).T  # (h w, D + 2)
             here = torch.cat([embedding[:, row, column].T, scale * points.flip(1)], dim=1)  # (S, D + 2)
-            noise = self.logs["noise"].exp().double() * torch.eye(len(points), dtype=torch.float64, device=points.device)
-            among = _kernel(here.double(), here.double()) + noise  # (S, S); float32 would lose the digits of its inverse
+            noise = self.logs["noise"].exp().double() * torch.eye(
+                len(points), dtype=torch.float64, device=points.device
+            )
+            among = (
+                _kernel(here.double(), here.double()) + noise
+            )  # (S, S); float32 would lose the digits of its inverse
             factor, _ = torch.linalg.cholesky_ex(among)
             weights = torch.cholesky_solve(residuals.T.double(), factor).float()  # (S, N)
             return (_kernel(everywhere, here) @ weights).T.reshape(-1, height, width)

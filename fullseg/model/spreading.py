@@ -73,7 +73,10 @@ class Spreading(nn.Module):
 
     def _seen(self, features: Features) -> Tensor:
         images, sharp = features.images, features.sharp
-        colour = F.pad(2 * images.float() / 255 - 1, (0, 2 * sharp.shape[3] - images.shape[3], 0, 2 * sharp.shape[2] - images.shape[2]))
+        colour = F.pad(
+            2 * images.float() / 255 - 1,
+            (0, 2 * sharp.shape[3] - images.shape[3], 0, 2 * sharp.shape[2] - images.shape[2]),
+        )
         with torch.autocast(images.device.type, enabled=False):
             return self.refinement.image(torch.cat([sharp.float(), F.avg_pool2d(colour, 2)], dim=1))
 

@@ -88,13 +88,16 @@ class SegmenterModule(L.LightningModule):
     def _canvas_losses(self, regions: Regions, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss`` of the canvases on which annotations have spread, and the ``region_maps``."""
         assert isinstance(self.loss, PixelwiseLoss)
-        boxes = regions.boxes.split(batch.regions_per_image.tolist())  # type: ignore[no-untyped-call]
+        counts = batch.regions_per_image.tolist()
+        logits, boxes = (part.split(counts) for part in (regions.logits, regions.boxes))  # type: ignore[no-untyped-call]
         losses, maps = [], []
         background, jaccard = self.segmenter.background, self.options["jaccard_weight"]
         for image, canvas in enumerate(self.segmenter.canvases(regions, batch)):
             truth = batch.region_maps[image]
             weight = 1 + self.options["error_weight"] * batch.wrong[image]
             loss = self.loss.of_canvas(canvas, boxes[image], truth, weight)
+            if self.segmenter.spreading is not None:  # otherwise the head leaves the scribbles to what follows it
+                loss = loss + self.options["head_weight"] * self.loss(logits[image], boxes[image], truth)
             if jaccard:
                 loss = loss + jaccard * jaccard_loss(canvas, truth, background=background)
             losses.append(loss)
