@@ -80,8 +80,6 @@ class ModelConfig:
     """Let labels flow between neighbouring pixels that look alike, and from the lines of scribbles. ``fixed``: by their
     colour, so a trained model needs no training for it. ``learned``: trained with the network; it needs
     ``model.sharp_channels``. ``none``: paper."""
-    refinement: bool = False
-    """Refine."""
     diffusion_dilations: list[int] = option([4, 2, 1, 1])
     """Steps of the learned diffusion: distances in pixels over which labels flow in each."""
     dextr: DextrConfig = field(default_factory=DextrConfig)
@@ -242,11 +240,6 @@ class OptimizerConfig:
     """Weight of the pixel-wise loss of the canvas as the head leaves it, which is added to that of the canvas on which
     annotations have spread (``model.kriging``, ``model.diffusion``). Without it the head does not learn to use
     scribbles."""
-    jaccard_weight: float = option(0.0, least=0)
-    """Weight of a second loss on the canvas, 1 - mean IoU of the probabilities. It is added to the pixel-wise loss."""
-    error_weight: float = option(0.0, least=0)
-    """In a session of scribbles (``scribbles.rounds``), the pixels that the last round had wrong weigh 1 + this number
-    in the pixel-wise loss."""
     class_loss_weight: float = 0.1
     """Weight of the classification loss, which is added to the mask loss if the data has several classes."""
 

@@ -94,7 +94,7 @@ class Diffusion(nn.Module):
         of: dict[tuple[Offset, ...], Tensor] = {}  # squared distances; steps with the same offsets share them
         for offsets in self.offsets:
             if offsets not in of:
-                of[offsets] = _SquaredDistances.apply(embedding, offsets)  # type: ignore[no-untyped-call]
+                of[offsets] = _SquaredDistances.apply(embedding, offsets)
         pairs = zip(self.offsets, self.biases, strict=True)
         return [(bias[:, None, None] - of[offsets]).softmax(dim=0) for offsets, bias in pairs]
 
@@ -111,7 +111,7 @@ class Diffusion(nn.Module):
         """
         current = probabilities
         for offsets, weights in zip(self.offsets, affinities, strict=True):
-            flowed = _Step.apply(current, weights, offsets)  # type: ignore[no-untyped-call]
+            flowed = _Step.apply(current, weights, offsets)
             current = torch.where(decided, probabilities, flowed)
         return current
 
@@ -171,7 +171,7 @@ class _Step(torch.autograd.Function):
 
 
 def _overlap(offset: Offset, shape: Sequence[int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return the part of a map (..., H, W) with pixels x whose neighbours x + o are on the map, and these neighbours."""
+    """Return the part of a map (..., H, W) whose pixels x have a neighbour x + o on the map, and these neighbours."""
     sides = list(zip(offset, shape[-2:], strict=True))
     here = tuple(slice(max(0, -step), side - max(0, step)) for step, side in sides)
     there = tuple(slice(max(0, step), side + min(0, step)) for step, side in sides)
