@@ -66,7 +66,7 @@ def trained(tiny_data: Path) -> list[Step]:
 def rounds_of(trained: list[Step]) -> dict[tuple[int, ...], list[int]]:
     """Return the numbers of the steps that trained each batch, by its first key."""
     found: dict[tuple[int, ...], list[int]] = {}
-    for number, (keys, _, _) in enumerate(trained):
+    for number, (keys, _) in enumerate(trained):
         found.setdefault(tuple(keys[0]), []).append(number)
     return found
 
