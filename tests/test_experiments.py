@@ -48,6 +48,6 @@ def test_a_sweep_may_run_on_photographs(path: Path, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(FOLDER.parent)
     text = path.read_text()
     assert f"make sweep SWEEP={path.stem}\n" in text
-    [name] = set(re.findall(r"SWEEP=.* EXPERIMENT=(bsds500/\w+) DATA=/path/to/BSDS500", text))
+    [name] = set(re.findall(r"SWEEP=.* EXPERIMENT=((?:bsds500|beyond)/\w+) DATA=/path/to/BSDS500", text))
     cells = make_cells(read_sweep(path), ["data.root=/d"], FOLDER / f"{name}.yaml", tmp_path)
     assert {(cell.config.data.format, cell.config.data.root) for cell in cells if cell.config} == {("bsds500", "/d")}
