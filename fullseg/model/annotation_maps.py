@@ -83,6 +83,23 @@ def walk_scribbles(points: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     return points.index_select(0, segment) + along, stroke[segment]
 
 
+def line_pixels(points: Tensor, lengths: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return the pixels on the scribbles' lines, one pixel wide, in drawing order.
+
+    Args:
+        points: as in ``walk_scribbles``.
+        lengths: as in ``walk_scribbles``.
+        size: (H, W) of the image in pixels.
+
+    Returns:
+        (K,) int64, y * W + x; a pixel may come several times. And the scribble (K,) int64 in [0, S) of each.
+    """
+    along, stroke = walk_scribbles(points, lengths)
+    x, y = torch.floor(along + 0.5).long().unbind(1)
+    height, width = size
+    return y.clamp(0, height - 1) * width + x.clamp(0, width - 1), stroke
+
+
 def disc_pixels(centres: Tensor, regions: Tensor, radius: float, size: tuple[int, int]) -> Tensor:
     """Return the pixels of discs.
 

@@ -21,7 +21,7 @@ class Refinement(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, canvas: Tensor, image: Tensor, own: Tensor, *, background: bool) -> Tensor:
-        """canvas (N, H, W), image features (W, h, w) at stride 2, own maps (N, H, W) -> canvas."""
+        """Canvas (N, H, W), image features (W, h, w) at stride 2, own maps (N, H, W) -> canvas."""
         inside = canvas > OUTSIDE_LOGIT
         height, width = canvas.shape[1:]
         if len(canvas) > 1:
