@@ -72,9 +72,6 @@ class Batch(NamedTuple):
     keys: torch.Tensor  # (B, 2) int64, epoch and index of every sample
     images: torch.Tensor  # (B, 3, H, W) uint8 RGB
     region_maps: torch.Tensor  # (B, H, W) int64, region of its own sample in [0, N), VOID or BACKGROUND
-    wrong: (
-        torch.Tensor
-    )  # (B, H, W) bool, pixels that the prediction before the last scribbles got wrong; none without one
     regions_per_image: torch.Tensor  # (B,) int64, N of every sample; their sum is M
     extreme_points: torch.Tensor  # (M, 4, 2) float32, (x, y) in pixels: left, top, right, bottom
     scribble_points: torch.Tensor  # (P, 2) float32, (x, y) in pixels, the points of S scribbles one after another

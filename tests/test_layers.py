@@ -24,7 +24,7 @@ FILES_OF = {  # a file of these rooms imports files of the same room from the li
     "model": [
         {"base", "boxes", "roi_align", "backbone"},
         {"annotation_maps", "canvas", "class_maps", "second_stage", "dextr.deeplab", "diffusion"},
-        {"kriging", "losses", "refinement"},
+        {"kriging", "losses"},
         {"spreading"},
         {"segmenter"},
         {"region_segmenter", "dextr.dextr"},

@@ -51,5 +51,6 @@ def studied(runs: Runs) -> tuple[Path, dict[str, Any]]:
 
 def tables(folder: Path, study_: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: pq.read_table(folder / entry["per_image"]).to_pydict() for name, entry in study_["strategies"].items()
+        name: [pq.read_table(folder / entry[table]).to_pydict() for table in ("per_image", "per_scribble")]
+        for name, entry in study_["strategies"].items()
     }

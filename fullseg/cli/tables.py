@@ -66,13 +66,17 @@ def print_study(folder: Path, study: dict[str, Any]) -> None:
     console = Console(width=None if sys.stdout.isatty() else 120)
     title = f"{study['experiment']}: {study['regions']} regions, {study['images']} images of {study['dataset']}"
     table = Table(title=f"{title}, {study['split']}; mean IoU at scribbles per region")
-    for column in ("strategy", *(str(number) for number in range(study["rounds"] + 1)), "AUC", "NoC@85", "NoC@90"):
+    rounds = (str(number) for number in range(study["rounds"] + 1))
+    for column in ("strategy", *rounds, "AUC", "NoC@85", "NoC@90", "eta"):
         table.add_column(column, justify="left" if column == "strategy" else "right")
     for name, strategy in study["strategies"].items():
         curve = [f"{100 * value:.1f}" for value in strategy["iou"]]
         effort = [f"{strategy['noc'][target]:.2f}" for target in ("0.85", "0.90")]
-        table.add_row(name, *curve, f"{100 * strategy['auc']:.1f}", *effort)
+        eta = strategy.get("eta_of_all_rounds")  # studies by earlier versions have none
+        spread = "" if eta is None else f"{eta:.2f}"
+        table.add_row(name, *curve, f"{100 * strategy['auc']:.1f}", *effort, spread)
     console.print(table)
+    console.print("eta: gain of the scribbles / gain if each of them had mended its whole error", highlight=False)
     place = relative_to_here(folder)
     for text in (
         f"written     {place}/study.json, study_*.parquet, figures/fig5.png, fig6.png, worst_regions.png",

@@ -80,8 +80,6 @@ class ModelConfig:
     """Let labels flow between neighbouring pixels that look alike, and from the lines of scribbles. ``fixed``: by their
     colour, so a trained model needs no training for it. ``learned``: trained with the network; it needs
     ``model.sharp_channels``. ``none``: paper."""
-    refinement: bool = False
-    """Refine."""
     diffusion_dilations: list[int] = option([4, 2, 1, 1])
     """Steps of the learned diffusion: distances in pixels over which labels flow in each."""
     dextr: DextrConfig = field(default_factory=DextrConfig)
@@ -195,10 +193,11 @@ class StudyConfig:
 
     rounds: int = option(8, least=1)
     """Rounds of scribbles. A round has at most N scribbles in an image of N regions."""
-    strategies: list[str] = option(["per_region", "free", "single_region"], choices=STRATEGIES)
-    """The curves of the study. ``per_region`` and ``free`` allocate scribbles in these two ways. ``single_region`` is
-    ``per_region`` with the model that ``study.single_region`` names. ``watershed``, ``random_walker`` and ``grabcut``
-    are classical methods without training, with ``free``."""
+    strategies: list[str] = option(["per_region", "free", "frozen", "single_region"], choices=STRATEGIES)
+    """The curves of the study. ``per_region`` and ``free`` allocate scribbles in these two ways. ``frozen`` is ``free``
+    with scribbles that change only the pixels on their own lines. ``single_region`` is ``per_region`` with the model
+    that ``study.single_region`` names. ``watershed``, ``random_walker`` and ``grabcut`` are classical methods without
+    training, with ``free``."""
     single_region: str | None = None
     """Model of the strategy ``single_region``: an experiment (its newest run), a run folder or a checkpoint. Without it
     this curve is left out."""
@@ -209,7 +208,8 @@ class StudyConfig:
     workers: int = option(0, least=0)
     """Images that each rank annotates at once. 0: one per CPU core."""
     hold_scribbles: bool = True
-    """Every pixel on a scribble's line belongs to its region, whatever the network predicts. Paper: ``false``."""
+    """Every pixel on a scribble's line belongs to its region, whatever the network predicts. Paper: ``false``.
+    ``frozen`` and the classical methods always do so."""
     bootstrap: int = option(1000, least=1)
     """Resamplings of the images for the 95 % confidence bands."""
     noise: NoiseConfig = field(default_factory=NoiseConfig)
@@ -236,11 +236,10 @@ class OptimizerConfig:
     """Steps until the learning rates reach their peak."""
     gradient_clip: float = option(5.0, least=0)
     """Largest norm of the gradient; larger gradients are scaled down. 0: no limit."""
-    jaccard_weight: float = option(0.0, least=0)
-    """Weight of a second loss on the canvas, 1 - mean IoU of the probabilities. It is added to the pixel-wise loss."""
-    error_weight: float = option(0.0, least=0)
-    """In a session of scribbles (``scribbles.rounds``), the pixels that the last round had wrong weigh 1 + this number
-    in the pixel-wise loss."""
+    head_weight: float = option(1.0, least=0)
+    """Weight of the pixel-wise loss of the canvas as the head leaves it, which is added to that of the canvas on which
+    annotations have spread (``model.kriging``, ``model.diffusion``). Without it the head does not learn to use
+    scribbles."""
     class_loss_weight: float = 0.1
     """Weight of the classification loss, which is added to the mask loss if the data has several classes."""
 

@@ -186,7 +186,7 @@ def collate(items: Sequence[Item]) -> Batch:
         items: B items whose images have the same size.
 
     Returns:
-        Batch of B samples with their M regions one after another, no scribbles, and no pixel that was wrong.
+        Batch of B samples with their M regions one after another and no scribbles.
     """
     samples = [item.sample for item in items]
     counts = [len(sample.classes) for sample in samples]
@@ -195,7 +195,6 @@ def collate(items: Sequence[Item]) -> Batch:
         keys=torch.tensor([sample.key for sample in samples]),
         images=torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2),
         region_maps=torch.from_numpy(np.stack([sample.region_map for sample in samples])),
-        wrong=torch.zeros(len(samples), *samples[0].region_map.shape, dtype=torch.bool),
         regions_per_image=torch.tensor(counts),
         extreme_points=torch.from_numpy(np.concatenate([s.extreme_points for s in samples])),
         scribble_points=none.points,

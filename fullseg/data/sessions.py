@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -17,7 +16,7 @@ from fullseg.data.dataset import EpochSampler, Item, TrainingSet, collate
 from fullseg.data.scribbling import Simulator, Truth, as_numbers, from_numbers, with_scribbles
 from fullseg.simulation.interaction import draw_habits, training_round
 from fullseg.simulation.randomness import TRAINING, seeded
-from fullseg.types import VOID, Batch, SampleKey, Scribble
+from fullseg.types import Batch, SampleKey, Scribble
 
 LIVE = 6  # batches in training at once: while one is trained on, the next rounds of the others are drawn
 
@@ -67,7 +66,6 @@ class Sessions(Simulator):
     def go_on(self, session: Session, region_maps: Tensor) -> None:
         """Begin to draw the next round of a session, on the errors of the predictions (B, H, W) int64 of this one."""
         session.round += 1
-        session.batch = session.batch._replace(wrong=wrong_pixels(session.batch.region_maps, region_maps))
         draw = partial(_scribbles_of_round, number=session.round, short=self.short, seed=self.seed)
         session.new = self.simulate(draw, session.truth, region_maps)
 
@@ -113,14 +111,13 @@ class SessionLoader:
             self.live.append(session)
 
     def state(self) -> dict[str, Any]:
-        """Return all that a resumed run needs, after ``answer``: plain numbers, and masks as packed bits."""
+        """Return all that a resumed run needs, after ``answer``: plain numbers."""
         live = [
             {
                 "keys": [list(key) for key in session.truth.keys],
                 "rounds": session.rounds,
                 "round": session.round,
                 "scribbles": as_numbers(session.all_scribbles()),
-                "wrong": torch.from_numpy(np.packbits(session.batch.wrong.cpu().numpy())),
             }
             for session in self.live
         ]
@@ -129,8 +126,6 @@ class SessionLoader:
     def _restored(self, kept: dict[str, Any]) -> Session:
         dataset: TrainingSet = self.loader.dataset  # type: ignore[assignment]
         batch = collate([dataset[SampleKey(*key)] for key in kept["keys"]])
-        bits = np.unpackbits(kept["wrong"].numpy(), count=batch.wrong.numel())
-        batch = batch._replace(wrong=torch.from_numpy(bits.astype(bool)).view(batch.wrong.shape))
         scribbles = from_numbers(kept["scribbles"])
         return Session(self.sessions.move(batch), Truth.of(batch), kept["rounds"], kept["round"], scribbles)
 
@@ -144,16 +139,6 @@ class SessionLoader:
             for batch in self.loader:
                 self.taken += 1
                 yield batch
-
-
-def wrong_pixels(truth: Tensor, prediction: Tensor) -> Tensor:
-    """Return the pixels (..., H, W) bool that a prediction gives to another region than the true one.
-
-    Args:
-        truth: (..., H, W) int, region, VOID or BACKGROUND. A VOID pixel is never wrong.
-        prediction: (..., H, W) int, region, or VOID for a pixel of no region.
-    """
-    return (truth != VOID) & (truth.clamp(min=VOID) != prediction)
 
 
 def _scribbles_of_round(

@@ -47,14 +47,26 @@ def region_iou(
     for name, regions, least in (("prediction", given, VOID), ("truth", wanted, BACKGROUND)):
         if len(regions) and not (int(regions.min()) >= least and int(regions.max()) < num_regions):
             raise ValueError(f"{name} holds regions {int(regions.min())} to {int(regions.max())} of {num_regions}")
-    scored = wanted != VOID
-    # Pixels by prediction (rows) and truth (columns); row 0 is VOID, column 0 is BACKGROUND.
-    pairs = (given[scored] + 1) * (num_regions + 1) + (wanted[scored] + 1).clamp(min=0)
-    counts = torch.bincount(pairs, minlength=(num_regions + 1) ** 2).view(num_regions + 1, num_regions + 1)
+    # Pixels by prediction (rows) and truth (columns); column 0 is BACKGROUND, column 1 is VOID.
+    pairs = (given - VOID) * (num_regions + 2) + (wanted - BACKGROUND)
+    counts = torch.bincount(pairs, minlength=(num_regions + 1) * (num_regions + 2)).view(num_regions + 1, -1)
+    iou = iou_of_counts(torch.cat([counts[:, :1], counts[:, 2:]], dim=1))
+    return iou if isinstance(prediction, Tensor) else iou.numpy()
+
+
+def iou_of_counts(counts: Tensor) -> Tensor:
+    """Return the intersection over union of N regions.
+
+    Args:
+        counts: (N + 1, N + 1) int64, number of scored pixels by prediction (rows; row 0 is VOID) and by truth (columns;
+            column 0 is BACKGROUND).
+
+    Returns:
+        (N,) float64 in [0, 1]; NaN for a region without a pixel.
+    """
     intersection = counts[1:, 1:].diagonal()
     union = counts[1:].sum(dim=1) + counts[:, 1:].sum(dim=0) - intersection
-    iou = intersection.double() / union.double()
-    return iou if isinstance(prediction, Tensor) else iou.numpy()
+    return intersection.double() / union.double()
 
 
 def independent_iou(masks: Tensor, truth: Tensor) -> Tensor:

@@ -84,20 +84,20 @@ def walk_scribbles(points: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def line_pixels(points: Tensor, lengths: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return the pixels on the scribbles' lines, one pixel wide, in drawing order.
+    """Return the pixels on the lines of scribbles, one pixel wide; they surely belong to the scribbles' regions.
 
     Args:
-        points: as in ``walk_scribbles``.
-        lengths: as in ``walk_scribbles``.
-        size: (H, W) of the image in pixels.
+        points: (P, 2) float, (x, y) in pixels, the points of all scribbles one after another, P at least 1.
+        lengths: (S,) int64, number of points of every scribble, at least 1; their sum is P.
+        size: (H, W) in pixels.
 
     Returns:
-        (K,) int64, y * W + x; a pixel may come several times. And the scribble (K,) int64 in [0, S) of each.
+        Pixels (K,) int64, y * W + x, in the order of the scribbles, some of them several times; and the scribble (K,)
+        int64 in [0, S) of each.
     """
     along, stroke = walk_scribbles(points, lengths)
     x, y = torch.floor(along + 0.5).long().unbind(1)
-    height, width = size
-    return y.clamp(0, height - 1) * width + x.clamp(0, width - 1), stroke
+    return y.clamp(0, size[0] - 1) * size[1] + x.clamp(0, size[1] - 1), stroke
 
 
 def disc_pixels(centres: Tensor, regions: Tensor, radius: float, size: tuple[int, int]) -> Tensor:

@@ -63,7 +63,6 @@ class Features(NamedTuple):
     images: Tensor  # (B, 3, H, W) uint8 RGB
     kriging: Tensor | None = None  # (B, D, h, w) float32, what kriging compares; None without ``Spreading.embed``
     diffusion: Tensor | None = None  # (B, D', H, W) float, what diffusion compares; None without ``Spreading.embed``
-    refinement: Tensor | None = None
 
     def of(self, image: int) -> "Features":
         """Return those of one image of a batch."""

@@ -125,7 +125,7 @@ class Kriging(nn.Module):
         return added.T.reshape(-1, *embedding.shape[1:])
 
     def describe_cells(self, embedding: Tensor, cell: int) -> Tensor:
-        """Return the vectors whose distance the kernel sees, (h w, D + 2), of all cells; arguments as in ``forward``."""
+        """Return the vectors (h w, D + 2) of all cells that the kernel compares; arguments as in ``forward``."""
         rows, columns = (
             (torch.arange(side, device=embedding.device, dtype=torch.float32) + 0.5) * cell - 0.5
             for side in embedding.shape[1:]
@@ -159,7 +159,8 @@ class Kriging(nn.Module):
         return solution
 
     def _nearness(self) -> Tensor:
-        return (0.5**0.5) / self.logs["reach"].exp()
+        scale: Tensor = (0.5**0.5) / self.logs["reach"].exp()
+        return scale
 
 
 def sample_annotations(extreme_points: Tensor, strokes: Strokes) -> tuple[Tensor, Tensor]:

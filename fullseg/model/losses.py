@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fullseg.model.boxes import smallest_box_area
-from fullseg.model.canvas import OUTSIDE_LOGIT, probabilities_of, project_to_canvas, with_background
+from fullseg.model.canvas import OUTSIDE_LOGIT, project_to_canvas, with_background
 from fullseg.model.roi_align import crop_each, roi_align_each
 from fullseg.types import BACKGROUND, VOID
 
@@ -44,57 +44,34 @@ class PixelwiseLoss(nn.Module):
             return region_logits.sum()
         size = (region_map.shape[0], region_map.shape[1])
         if boxes.device.type != "cpu":
-            return self.of_canvas(project_to_canvas(region_logits, boxes, size), boxes, region_map, None)
+            return self.of_canvas(project_to_canvas(region_logits, boxes, size), boxes, region_map)
         parts = [self._of_tile(region_logits[near], *part) for near, *part in _tiles(boxes, region_map)]
         return torch.stack([region_logits.new_zeros(()), *parts]).sum() / len(boxes)
 
-    def of_canvas(self, canvas: Tensor, boxes: Tensor, region_map: Tensor, weight: Tensor | None) -> Tensor:
+    def of_canvas(self, canvas: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
         """Return the loss of one image from its canvas, a scalar.
 
         Args:
             canvas: (N, H, W) logits.
             boxes: (N, 4), (x0, y0, x1, y1) in pixels.
             region_map: (H, W) int64, the truth: region in [0, N), VOID or BACKGROUND.
-            weight: (H, W) float, by which the pixels count; None: all count once.
         """
-        loss = self._cross_entropy(canvas, region_map) / smallest_box_area(boxes, (canvas.shape[1], canvas.shape[2]))
-        return (loss if weight is None else weight * loss).sum() / len(boxes)
+        return self._sum(canvas, boxes, region_map) / len(boxes)
 
     def _of_tile(self, region_logits: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
-        """Return the sum over pixels of Eq. 3, before the division by N; arguments have the shapes of ``forward``."""
-        size = (region_map.shape[0], region_map.shape[1])
-        canvas = project_to_canvas(region_logits, boxes, size)  # (N, H, W)
-        return (self._cross_entropy(canvas, region_map) / smallest_box_area(boxes, size)).sum()
+        """Return the sum of Eq. 3 over a tile, before the division by N; arguments have the shapes of ``forward``."""
+        canvas = project_to_canvas(region_logits, boxes, (region_map.shape[0], region_map.shape[1]))  # (N, H, W)
+        return self._sum(canvas, boxes, region_map)
 
-    def _cross_entropy(self, canvas: Tensor, region_map: Tensor) -> Tensor:
-        """Return the loss (H, W) of every pixel, 0 where it does not count."""
+    def _sum(self, canvas: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
+        """Return the sum over pixels of Eq. 3, before the division by N; arguments have the shapes of ``of_canvas``."""
         own_logit = canvas.detach().gather(0, region_map.clamp(min=0)[None])[0]  # (H, W)
         truth = torch.where((own_logit > OUTSIDE_LOGIT) & (region_map >= 0), region_map, VOID)
         if self.background:
             truth = torch.where(region_map == BACKGROUND, len(canvas), truth)
             canvas = with_background(canvas)
-        return F.cross_entropy(canvas[None], truth[None], ignore_index=VOID, reduction="none")[0]  # 0 at VOID
-
-
-def jaccard_loss(canvas: Tensor, region_map: Tensor, *, background: bool) -> Tensor:
-    """Return 1 - mean IoU of one image, of which the IoU of probabilities is a smooth form.
-
-    For region i with probabilities P_i (Eq. 1) and true pixels Y_i, it is sum P_i Y_i / sum (P_i + Y_i - P_i Y_i), over
-    all pixels that are not VOID.
-
-    Args:
-        canvas: (N, H, W) logits, N at least 1.
-        region_map: (H, W) int64, the truth: region in [0, N), VOID or BACKGROUND.
-        background: the background competes as one more region with logit 0.
-    """
-    scored = region_map != VOID
-    probabilities = probabilities_of(canvas, background=background) * scored
-    at_truth = probabilities.gather(0, region_map.clamp(min=0)[None])[0] * (region_map >= 0)  # (H, W)
-    counts = torch.bincount(region_map[region_map >= 0], minlength=len(canvas)).to(canvas.dtype)
-    region = region_map.clamp(min=0).flatten()
-    shared = canvas.new_zeros(len(canvas)).index_add(0, region, at_truth.flatten())
-    union = probabilities.sum(dim=(1, 2)) + counts - shared
-    return 1 - (shared / union.clamp(min=1))[counts > 0].mean()
+        cross_entropy = F.cross_entropy(canvas[None], truth[None], ignore_index=VOID, reduction="none")[0]  # 0 at VOID
+        return (cross_entropy / smallest_box_area(boxes, (truth.shape[0], truth.shape[1]))).sum()
 
 
 def _tiles(boxes: Tensor, region_map: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

@@ -69,7 +69,6 @@ class RegionSegmenter(Segmenter):
         kriging: str = "none",
         diffusion: str = "none",
         diffusion_dilations: Sequence[int] = (),
-        refinement: bool = False,
     ) -> None:
         super().__init__(share=share, annotation_encoding=annotation_encoding, background=background)
         two_stage = head == "two_stage"
@@ -93,7 +92,7 @@ class RegionSegmenter(Segmenter):
         self.convolutions = nn.ModuleList(_convolution(*width, dilation) for width, dilation in pairs)
         self.maps = ClassMaps(head_channels, num_classes, mix=mix_classes)
         self.knows_classes = num_classes > 1
-        if (kriging, diffusion) != ("none", "none") or refinement:
+        if (kriging, diffusion) != ("none", "none"):
             self.spreading = Spreading(
                 kriging=kriging,
                 diffusion=diffusion,
@@ -102,7 +101,6 @@ class RegionSegmenter(Segmenter):
                 sharp_channels=sharp_channels,
                 dilations=list(diffusion_dilations),
                 background=background,
-                refinement=refinement,
             )
         self.to(memory_format=torch.channels_last)
 

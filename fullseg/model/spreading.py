@@ -9,12 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fullseg.model.annotation_maps import draw_points, draw_scribbles, line_pixels
+from fullseg.model.annotation_maps import line_pixels
 from fullseg.model.base import Features, Strokes, Window
 from fullseg.model.canvas import OUTSIDE_LOGIT, logits_at, probabilities_of, with_background
 from fullseg.model.diffusion import LEAST, Diffusion
 from fullseg.model.kriging import Kriging, sample_annotations
-from fullseg.model.refinement import Refinement
 from fullseg.types import VOID
 
 SHARP_STRIDE = 2  # pixels per cell of the sharp feature map
@@ -43,10 +42,8 @@ class Spreading(nn.Module):
         sharp_channels: int,
         dilations: list[int],
         background: bool,
-        refinement: bool = False,
     ) -> None:
         super().__init__()
-        self.refinement = Refinement(sharp_channels) if refinement else None
         self.kriging = None if kriging == "none" else Kriging(channels, stride=stride, learned=kriging == "learned")
         self.diffusion: Diffusion | None = None
         if diffusion != "none":
@@ -58,17 +55,7 @@ class Spreading(nn.Module):
         return features._replace(
             kriging=self.kriging.embed(features.coarse, features.images) if self.kriging else None,
             diffusion=self.diffusion.embed(features.images, features.sharp) if self.diffusion else None,
-            refinement=self._seen(features) if self.refinement else None,
         )
-
-    def _seen(self, features: Features) -> Tensor:
-        images, sharp = features.images, features.sharp
-        colour = F.pad(
-            2 * images.float() / 255 - 1,
-            (0, 2 * sharp.shape[3] - images.shape[3], 0, 2 * sharp.shape[2] - images.shape[2]),
-        )
-        with torch.autocast(images.device.type, enabled=False):
-            return self.refinement.image(torch.cat([sharp.float(), F.avg_pool2d(colour, 2)], dim=1))
 
     def forward(
         self, canvas: Tensor, logits: Tensor, boxes: Tensor, features: Features, points: Tensor, strokes: Strokes
@@ -94,10 +81,6 @@ class Spreading(nn.Module):
                 cell = self.cell(features)
                 cells = self.kriging(residuals, samples, features.kriging, cell)
                 canvas = add_cells(canvas, cells, cell, Window(0, 0, size[1], size[0]))
-            if self.refinement is not None:
-                assert features.refinement is not None
-                own = draw_scribbles(draw_points(points, size, "binary"), *strokes)
-                canvas = self.refinement(canvas, features.refinement, own, background=self.background)
             if self.diffusion is not None:
                 owners = line_owners(strokes, size)
                 own = owners == torch.arange(len(canvas), device=canvas.device)[:, None, None]

@@ -19,7 +19,7 @@ from fullseg.errors import DataError
 from fullseg.formats.atomic import write_text
 from fullseg.metrics.interaction import TARGETS
 from fullseg.metrics.region_iou import SIZES
-from fullseg.study.figures import curves, noise_curves
+from fullseg.study.figures import curves, noise_curves, spreading
 
 WORST = 10  # regions listed per run
 
@@ -56,11 +56,13 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
     environment.filters["percent"] = _percent
     environment.filters["number"] = lambda value: "" if value is None else f"{value:.2f}"
     studied = {run.name: run.study for run in runs if run.study}
+    spread = spreading(studied)
     page = environment.get_template("page.html.j2").render(
         runs=runs,
         sizes=list(SIZES),
         names={name: strategy.title for name, strategy in STRATEGIES.items()},
         curves=_svg(curves(studied)) if studied else None,
+        spreading=_svg(spread) if spread else None,
         targets=[f"{target:.2f}" for target in TARGETS],
         things_and_stuff=any("iou_things" in s for study in studied.values() for s in study["strategies"].values()),
         pictures={run.name: _pictures(run.folder) for run in runs},

@@ -19,14 +19,17 @@ from fullseg.runs.provenance import as_bytes, weights_hash
 # Beginnings of the names of times, and of rates that follow from times.
 TIMES = ("seconds", "train/images_per_second", "train/data_wait", "train/counterpart")
 # Keys of a strategy in study.json that are not compared.
-NO_NUMBERS = ("seconds_per_round", "per_image", "checkpoint", "provenance")
+NO_NUMBERS = ("seconds_per_round", "per_image", "per_scribble", "checkpoint", "provenance")
 # Keys of study.json beside the strategies.
 HEAD = (
     *("step", "images", "regions", "data", "dataset", "split"),
     *("seed", "rounds", "noise", "hold_scribbles", "bootstrap"),
 )
 ONLY = "the only value"  # place of a metric that has one value
-KEY = ("image", "region", "round")  # columns that identify a row of study_*.parquet
+KEYS = {  # a strategy's tables by their key in study.json, and the columns that identify a row
+    "per_image": ("image", "region", "round"),
+    "per_scribble": ("image", "round", "scribble"),
+}
 Values = Mapping[str, Any]  # values by place, for example "step 30" or "image 4.jpg, region 2, round 1"
 
 
@@ -131,7 +134,9 @@ def compare_weights(there: Path, here: Path, name: str) -> Comparison:
 
 
 def compare_study(there: Path, here: Path, file: str, strategies: Iterable[str]) -> list[Comparison]:
-    """Compare two studies: the numbers of ``study.json`` and the rows of each strategy's table.
+    """Compare two studies: the numbers of ``study.json`` and the rows of each strategy's tables.
+
+    Numbers and tables that the original lacks are not compared: it was studied with an earlier version.
 
     Args:
         there: folder of the original's ``study.json``.
@@ -149,14 +154,22 @@ def compare_study(there: Path, here: Path, file: str, strategies: Iterable[str])
         a, b = (study["strategies"][name] for study in (theirs, ours))
         found += [
             compare_values(file, f"{name}: {key}", _numbers(a.get(key)), _numbers(b.get(key)))
-            for key in dict.fromkeys((*a, *b))
+            for key in a
             if key not in NO_NUMBERS
         ]
-        x, y = (pq.read_table(folder / entry["per_image"]) for folder, entry in ((there, a), (here, b)))
-        table = str(Path(file).with_name(a["per_image"]))
-        columns = [column for column in x.column_names if column not in KEY]
-        found += [compare_values(table, column, _by_row(x, column), _by_row(y, column)) for column in columns]
+        for table, row in KEYS.items():
+            if table in a and table in b:
+                found += _compare_tables(there / a[table], here / b[table], str(Path(file).with_name(a[table])), row)
     return found
+
+
+def _compare_tables(there: Path, here: Path, file: str, row: tuple[str, ...]) -> list[Comparison]:
+    """Compare two Parquet tables column by column; ``row`` has the names of the columns that identify a row."""
+    theirs, ours = pq.read_table(there), pq.read_table(here)
+    columns = [column for column in theirs.column_names if column not in row]
+    return [
+        compare_values(file, column, *(_by_row(part, column, row) for part in (theirs, ours))) for column in columns
+    ]
 
 
 def is_time(name: str) -> bool:
@@ -195,7 +208,7 @@ def _numbers(value: Any, where: str = "") -> dict[str, Any]:  # noqa: ANN401
     return {place: leaf for key, part in value.items() for place, leaf in _numbers(part, f"{where}[{key}]").items()}
 
 
-def _by_row(table: pa.Table, column: str) -> dict[str, Any]:
-    keys = zip(*(table.column(name).to_pylist() for name in KEY), strict=True)
-    rows = (f"image {image}, region {region}, round {number}" for image, region, number in keys)
+def _by_row(table: pa.Table, column: str, row: tuple[str, ...]) -> dict[str, Any]:
+    keys = zip(*(table.column(name).to_pylist() for name in row), strict=True)
+    rows = (", ".join(f"{name} {value}" for name, value in zip(row, key, strict=True)) for key in keys)
     return dict(zip(rows, table.column(column).to_pylist(), strict=True)) if column in table.column_names else {}

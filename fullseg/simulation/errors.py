@@ -1,5 +1,6 @@
 """Error regions: where a prediction is wrong, and what it is worth to correct each error (paper, Sec. 4)."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,28 @@ class ErrorRegion(NamedTuple):
         mask = np.zeros((y1 - y0, x1 - x0), bool)
         np.logical_or.at(mask, mine.row - y0, inside)
         return mask
+
+
+def pixels_of(errors: Sequence[ErrorRegion], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the pixels of some errors of one image.
+
+    Args:
+        errors: E errors from one call of ``error_regions``, each once.
+        width: of the image in pixels.
+
+    Returns:
+        Pixels (P,), y * width + x, each once; and the error (P,) in [0, E) that each belongs to.
+    """
+    if not errors:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    runs = errors[0].pixels.all
+    place = np.full(runs.value[-1] + 1, -1)
+    place[[error.number for error in errors]] = np.arange(len(errors))
+    runs = runs.select(place[runs.value] >= 0)
+    lengths = runs.stop - runs.start
+    ends = np.cumsum(lengths)
+    pixels = np.arange(ends[-1]) + (runs.row * width + runs.stop - ends).repeat(lengths)
+    return pixels, place[runs.value].repeat(lengths)
 
 
 def error_regions(truth: NDArray[np.integer], prediction: NDArray[np.integer], num_regions: int) -> list[ErrorRegion]:

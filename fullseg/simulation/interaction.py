@@ -28,6 +28,7 @@ class Round(NamedTuple):
     annotations: Annotations  # all that were given until now
     prediction: NDArray[np.int64]  # (H, W), region in [0, N) or VOID, from these annotations
     new_scribbles: list[Scribble]  # of this round; none in round 0
+    errors: list[ErrorRegion]  # of the prediction before; each new scribble was drawn for the one at its place
 
 
 def interact(
@@ -58,13 +59,13 @@ def interact(
     points = disturb_points(extreme_points, truth.shape, noise, rng_of(0).spawn(1)[0])
     annotations = Annotations(points, [])
     prediction = predict(annotations, 0)
-    yield Round(annotations, prediction, [])
+    yield Round(annotations, prediction, [], [])
     for number in range(1, rounds + 1):
-        scribbles = correct(truth, prediction, len(points), strategy, noise, rng_of(number))
+        scribbles, errors = correct(truth, prediction, len(points), strategy, noise, rng_of(number))
         if scribbles or number == 1:  # otherwise nothing has changed, except that round 1 may ask another model
             annotations = Annotations(points, annotations.scribbles + scribbles)
             prediction = predict(annotations, number)
-        yield Round(annotations, prediction, scribbles)
+        yield Round(annotations, prediction, scribbles, errors)
 
 
 def correct(
@@ -76,14 +77,17 @@ def correct(
     rng: np.random.Generator,
     *,
     most: int | None = None,
-) -> list[Scribble]:
+) -> tuple[list[Scribble], list[ErrorRegion]]:
     """Draw one round of scribbles: at most N, one per error that the strategy chooses; arguments as in ``interact``.
 
     With ``most`` only so many of these errors get one, the most important ones.
+
+    Returns:
+        The scribbles, and the error that each was drawn for, even if noise has moved the scribble elsewhere.
     """
     errors = allocate(error_regions(truth, prediction, num_regions), num_regions, strategy)[:most]
     scribbles = simulate_scribbles(truth, errors, rng)
-    return [disturb_scribble(scribble, num_regions, truth.shape, noise, rng) for scribble in scribbles]
+    return [disturb_scribble(scribble, num_regions, truth.shape, noise, rng) for scribble in scribbles], errors
 
 
 def draw_habits(short: float, rng: np.random.Generator) -> Habits:
@@ -117,7 +121,8 @@ def training_round(
         The scribbles of this round: none if nothing is wrong, else at least one.
     """
     budget = max(1, round(rng.uniform(LEAST_BUDGET, 1) * num_regions))
-    return correct(truth, prediction, num_regions, habits.strategy, habits.noise, rng, most=budget)
+    scribbles, _ = correct(truth, prediction, num_regions, habits.strategy, habits.noise, rng, most=budget)
+    return scribbles
 
 
 def training_scribbles(

@@ -30,8 +30,7 @@ def curves(studies: Mapping[str, Mapping[str, Any]]) -> Figure:
     for (run, study), style in zip(studies.items(), _styles(len(studies)), strict=True):
         for name, strategy in study["strategies"].items():
             x, y = np.array(strategy["scribbles_per_region"]), 100 * np.array(strategy["iou"])
-            title, colour = STRATEGIES[name].title, STRATEGIES[name].colour
-            label = title if len(studies) == 1 else f"{run}: {title}"
+            colour, label = STRATEGIES[name].colour, _label(run, name, len(studies))
             axes.plot(x, y, style, marker="o", markersize=3.5, color=colour, label=label)
             low, high = 100 * np.array(strategy["iou_ci95"]).T
             axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
@@ -42,6 +41,46 @@ def curves(studies: Mapping[str, Mapping[str, Any]]) -> Figure:
     axes.plot([], [], ":x", color="black", linewidth=1, label="paper, COCO (0 and 4 scribbles)")
     label_curves(axes)
     return figure
+
+
+def spreading(studies: Mapping[str, Mapping[str, Any]]) -> Figure | None:
+    """Draw how far scribbles carry, and where the error is: eta, and the part of the error at boundaries, by round.
+
+    Args:
+        studies: contents of ``study.json`` by the run's name. Each run has its own line style.
+
+    Returns:
+        The figure; None if no strategy has these numbers, as in studies by earlier versions.
+    """
+    known = [
+        (run, name, strategy, style)
+        for (run, study), style in zip(studies.items(), _styles(len(studies)), strict=True)
+        for name, strategy in study["strategies"].items()
+        if "eta" in strategy
+    ]
+    if not known:
+        return None
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    panels = figure.subplots(1, 2)
+    for run, name, strategy, style in known:
+        colour, label = STRATEGIES[name].colour, _label(run, name, len(studies))
+        for axes, key, factor in zip(panels, ("eta", "error_at_boundary"), (1, 100), strict=True):
+            y = np.array(strategy[key], float) * factor  # NaN where there is none
+            axes.plot(np.arange(len(y)), y, style, marker="o", markersize=3.5, color=colour, label=label)
+    labels = ("eta: gain / gain that was possible", "wrong pixels within 2 px of a boundary, %")
+    for axes, title in zip(panels, labels, strict=True):
+        axes.set_xlabel("round")
+        axes.set_ylabel(title)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+    panels[0].axhline(0, color="black", linewidth=0.8)
+    panels[0].legend(fontsize=8)
+    return figure
+
+
+def _label(run: str, strategy: str, runs: int) -> str:
+    title = STRATEGIES[strategy].title
+    return title if runs == 1 else f"{run}: {title}"
 
 
 def label_curves(axes: Axes) -> None:

@@ -1,12 +1,15 @@
 """A network as a model of the study: it takes annotations and returns a region map."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fullseg.config.strategies import FROZEN, INTERACTIVE
+from fullseg.model.annotation_maps import line_pixels
+from fullseg.model.base import Strokes
 from fullseg.model.predictor import Predictor
 from fullseg.model.segmenter import Segmenter
 from fullseg.study.plan import Model, Predict
@@ -49,3 +52,43 @@ def network_model(
         return predict
 
     return model
+
+
+def freeze(predict: Predict) -> Predict:
+    """Return a model whose scribbles change only the pixels on their own lines.
+
+    Round 0 is the given model's. Later rounds are round 0 with the lines of all scribbles drawn into it, one pixel
+    wide. Where scribbles cross, the later one has the pixel. So it says what scribbles are worth that do not spread.
+
+    Args:
+        predict: of the model that predicts round 0 of one image.
+    """
+    first: NDArray[np.int64] = np.zeros((0, 0), np.int64)
+
+    def hold(annotations: Annotations, number: int) -> NDArray[np.int64]:
+        nonlocal first
+        if number == 0:
+            first = predict(annotations, 0)
+        region_map = first.copy()
+        if annotations.scribbles:
+            strokes = Strokes.pack(annotations.scribbles)
+            pixels, stroke = line_pixels(strokes.points, strokes.lengths, region_map.shape)
+            region_map.ravel()[pixels.numpy()] = strokes.regions[stroke].numpy()  # the last one at a pixel stays
+        return region_map
+
+    return hold
+
+
+def predict_functions(
+    models: Mapping[str, Model], names: Iterable[str], image: NDArray[np.uint8]
+) -> dict[str, Predict]:
+    """Return what segments one image, by the name of the model.
+
+    Args:
+        models: by name; ``FROZEN`` is made of ``INTERACTIVE``, with which it shares the backbone's pass.
+        names: of the models that are needed.
+        image: (H, W, 3) RGB.
+    """
+    needed = dict.fromkeys(INTERACTIVE if name == FROZEN else name for name in names)
+    found = {name: models[name](image) for name in needed}
+    return {name: freeze(found[INTERACTIVE]) if name == FROZEN else found[name] for name in names}

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from fullseg.formats.atomic import replacing
 from fullseg.metrics.boundary import boundary_iou
+from fullseg.metrics.error_parts import ErrorParts, boundary_band, error_parts
 from fullseg.metrics.panoptic import PanopticCounts, panoptic_counts
 from fullseg.metrics.region_iou import region_iou
+from fullseg.study.corrections import Correction, judge
 from fullseg.study.plan import Plan, Predict
 from fullseg.types import Category, Sample
 
@@ -29,6 +31,8 @@ class ImageRecord(NamedTuple):
     boundary_iou: NDArray[np.float64]  # (R + 1, N), in [0, 1]; NaN for a region without a scored pixel
     scribbles: NDArray[np.int64]  # (R + 1, N), number of scribbles that each region has so far
     panoptic: list[PanopticCounts]  # R + 1 of them
+    errors: list[ErrorParts]  # R + 1 of them
+    corrections: list[Correction]  # R of them, one per round of scribbles
     seconds: NDArray[np.float64]  # (R + 1,), time to simulate and predict each round
 
 
@@ -42,7 +46,9 @@ def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -
         plan: rounds, noise and seed.
     """
     truth, count = sample.region_map, len(sample.classes)
-    iou, boundary, given, panoptic, seconds = [], [], [], [], []
+    iou, boundary, given, panoptic, errors, corrections, seconds = [], [], [], [], [], [], []
+    band = boundary_band(truth)
+    before: NDArray[np.int64] | None = None
     mark = time.perf_counter()
     for state in plan.annotate(sample, predict, allocation):
         seconds.append(time.perf_counter() - mark)
@@ -51,6 +57,10 @@ def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -
         iou.append(region_iou(state.prediction, truth, count))
         boundary.append(boundary_iou(state.prediction, truth, count))
         panoptic.append(panoptic_counts(state.prediction, truth, count))
+        errors.append(error_parts(state.prediction, truth, band, count))
+        if before is not None:
+            corrections.append(judge(before, state, truth, count))
+        before = state.prediction
         mark = time.perf_counter()
     area = np.bincount(truth[truth >= 0], minlength=count)
     return ImageRecord(
@@ -62,6 +72,8 @@ def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -
         boundary_iou=np.stack(boundary),
         scribbles=np.cumsum(given, axis=0),
         panoptic=panoptic,
+        errors=errors,
+        corrections=corrections,
         seconds=np.array(seconds),
     )
 
@@ -91,5 +103,33 @@ def write_records(path: Path, records: Sequence[ImageRecord], categories: Sequen
             "boundary_iou": record.boundary_iou.ravel(),
         }
         parts.append(pa.table(columns))
+    with replacing(path) as partial:
+        pq.write_table(pa.concat_tables(parts), partial)
+
+
+def write_scribbles(path: Path, records: Sequence[ImageRecord]) -> None:
+    """Write a Parquet table with one row per scribble. After an error there is no file, or the old one.
+
+    Args:
+        path: of the table.
+        records: of all images.
+    """
+    parts = []
+    for record in records:
+        for number, correction in enumerate(record.corrections, start=1):
+            count = len(correction.region)
+            columns = {
+                "image": np.full(count, record.index),
+                "name": pa.array([record.name] * count, pa.string()),
+                "round": np.full(count, number),
+                "scribble": np.arange(count),
+                "region": correction.region,
+                "true_region": correction.true_region,
+                "length": correction.length,
+                "area": correction.area,
+                "mended_share": correction.mended / correction.area,
+                "damage_in_round": np.full(count, correction.damage),
+            }
+            parts.append(pa.table(columns))
     with replacing(path) as partial:
         pq.write_table(pa.concat_tables(parts), partial)

@@ -54,8 +54,52 @@ def summarise(
         "boundary_iou": _mean([record.boundary_iou for record in records]),
         "panoptic_quality": quality,
         **{f"iou_{name}": curve for name, curve in _groups(records, categories).items()},
+        **_errors(records),
+        **_corrections(records, sums),
         "seconds_per_round": float(np.mean([record.seconds[1:].mean() for record in records])),
     }
+
+
+def _errors(records: Sequence[ImageRecord]) -> dict[str, list[float | None]]:
+    """Return curves of the wrong pixels, and of those in the boundary band (``metrics/error_parts.py``)."""
+    errors = [record.errors for record in records]
+    pixels = [[(one.scored, one.at_boundary, one.inside) for one in image] for image in errors]
+    scored, at_boundary, inside = np.sum(pixels, axis=0).T  # (R + 1,) each
+    return {
+        "pixel_error": _ratios(at_boundary + inside, scored),
+        "error_at_boundary": _ratios(at_boundary, at_boundary + inside),
+        "iou_if_boundary_mended": _mean([np.stack([one.iou_if_boundary_mended for one in image]) for image in errors]),
+        "iou_if_inside_mended": _mean([np.stack([one.iou_if_inside_mended for one in image]) for image in errors]),
+    }
+
+
+def _corrections(records: Sequence[ImageRecord], sums: NDArray[np.float64]) -> dict[str, Any]:
+    """Return curves of what the scribbles of each round have done; nothing in round 0, which has no scribbles.
+
+    Args:
+        records: of I images.
+        sums: (I, R + 1), sum of the IoU over the regions of each image.
+    """
+    if_mended = [[np.nansum(correction.ideal_iou) for correction in record.corrections] for record in records]
+    ideal = (np.array(if_mended) - sums[:, :-1]).sum(axis=0)  # (R,), gain if every error with a scribble became right
+    gain = np.diff(sums).sum(axis=0)  # (R,)
+    corrections = [record.corrections for record in records]
+    pixels = [[(one.area.sum(), one.mended.sum(), one.damage) for one in image] for image in corrections]
+    area, mended, damage = np.sum(pixels, axis=0).T  # (R,) each
+    scored = np.full(len(damage), sum(record.errors[0].scored for record in records))
+    lengths = [np.concatenate([one.length for one in images]) for images in zip(*corrections, strict=True)]
+    return {
+        "eta": [None, *_ratios(gain, ideal)],
+        "eta_of_all_rounds": _ratios(gain.sum(keepdims=True), ideal.sum(keepdims=True))[0],
+        "mended_share": [None, *_ratios(mended, area)],
+        "damage": [None, *_ratios(damage, scored)],
+        "scribble_length_median": [None, *(float(np.median(some)) if len(some) else None for some in lengths)],
+    }
+
+
+def _ratios(parts: NDArray[Any], wholes: NDArray[Any]) -> list[float | None]:
+    """Return parts / wholes, None where the whole is 0."""
+    return [float(part / whole) if whole else None for part, whole in zip(parts, wholes, strict=True)]
 
 
 def _groups(records: Sequence[ImageRecord], categories: Sequence[Category]) -> dict[str, list[float | None]]:

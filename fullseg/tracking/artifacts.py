@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import WandbLogger
 from fullseg.runs.checkpoints import load_checkpoint
 from fullseg.tracking.wandb_run import NO_NAME
 
+TABLES = ("per_image", "per_scribble")  # in study.json; studies by versions before 0.2.0 have the first one alone
 Fingerprint = Mapping[str, str | int]
 
 
@@ -51,7 +52,8 @@ def study_artifact(name: str, folder: Path, content: Mapping[str, Any]) -> wandb
         content: content of ``study.json``.
     """
     artifact = wandb.Artifact(name.translate(NO_NAME), type="study")
-    for file in ("study.json", *(strategy["per_image"] for strategy in content["strategies"].values())):
+    tables = [strategy[key] for strategy in content["strategies"].values() for key in TABLES if key in strategy]
+    for file in ("study.json", *tables):
         artifact.add_file(str(folder / file))
     return artifact
 

@@ -56,6 +56,8 @@ def _of_studies() -> dict[str, list[Any]]:
                 ("iou", "IoU"),
                 ("boundary_iou", "boundary IoU"),
                 ("panoptic_quality", "panoptic quality"),
+                ("eta", "eta (do scribbles spread?)"),
+                ("error_at_boundary", "part of the error at boundaries"),
             )
         ]
         + [panels.WeavePanelSummaryTable(table_name=f"study/by_{group}") for group in ("size", "class")],

@@ -12,7 +12,16 @@ from fullseg.metrics.region_iou import SIZES
 from fullseg.study.records import ImageRecord
 from fullseg.types import Category
 
-CURVES = ("iou", "boundary_iou", "panoptic_quality")
+CURVES = (
+    "iou",
+    "boundary_iou",
+    "panoptic_quality",
+    "eta",
+    "mended_share",
+    "damage",
+    "pixel_error",
+    "error_at_boundary",
+)
 Row = list[str | int | float | None]
 
 
@@ -36,7 +45,8 @@ def log_study(
     for name, strategy in summary.items():
         for number, x in enumerate(strategy["scribbles_per_region"]):
             values = {f"study/{name}/{key}": strategy[key][number] for key in CURVES}
-            run.log({"study/scribbles_per_region": x, **values})
+            known = {key: value for key, value in values.items() if value is not None}
+            run.log({"study/scribbles_per_region": x, **known})
     run.log(
         {
             "study/curves": wandb.plot.line_series(

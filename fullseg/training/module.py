@@ -15,7 +15,7 @@ from fullseg.metrics.region_iou import RegionIoU, independent_iou, region_iou
 from fullseg.model.base import Regions
 from fullseg.model.canvas import fill_boxes, region_map_of
 from fullseg.model.factory import make_segmenter
-from fullseg.model.losses import LOSSES, PixelwiseLoss, class_loss, jaccard_loss
+from fullseg.model.losses import LOSSES, PixelwiseLoss, class_loss
 from fullseg.training.schedule import growth_with_batch, warmup_then_cosine
 from fullseg.types import Batch
 
@@ -42,9 +42,8 @@ class SegmenterModule(L.LightningModule):
         self.loss = loss(background=model["background"]) if loss is PixelwiseLoss else loss()
         self.options = config["optimizer"]
         self.in_sessions = config["scribbles"].get("rounds", 0) > 0  # checkpoints of version 0.1.0 do not have it
-        # The loss needs the whole canvas where annotations spread on it, and where its errors weigh more.
-        spreads, jaccard = self.segmenter.spreading is not None, self.options.get("jaccard_weight", 0) > 0
-        self.on_canvas = loss is PixelwiseLoss and (spreads or jaccard or self.in_sessions)
+        # The loss looks at the canvas on which annotations have spread, if they do.
+        self.on_canvas = loss is PixelwiseLoss and self.segmenter.spreading is not None
         # Lightning knows these numbers only after it has started the loader, before a resumed run has loaded its state.
         self.total_steps = 0
         self.images_per_step = 0
@@ -88,17 +87,16 @@ class SegmenterModule(L.LightningModule):
     def _canvas_losses(self, regions: Regions, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss`` of the canvases on which annotations have spread, and the ``region_maps``."""
         assert isinstance(self.loss, PixelwiseLoss)
-        boxes = regions.boxes.split(batch.regions_per_image.tolist())  # type: ignore[no-untyped-call]
+        counts = batch.regions_per_image.tolist()
+        logits, boxes = (part.split(counts) for part in (regions.logits, regions.boxes))  # type: ignore[no-untyped-call]
         losses, maps = [], []
-        background, jaccard = self.segmenter.background, self.options["jaccard_weight"]
         for image, canvas in enumerate(self.segmenter.canvases(regions, batch)):
             truth = batch.region_maps[image]
-            weight = 1 + self.options["error_weight"] * batch.wrong[image]
-            loss = self.loss.of_canvas(canvas, boxes[image], truth, weight)
-            if jaccard:
-                loss = loss + jaccard * jaccard_loss(canvas, truth, background=background)
-            losses.append(loss)
-            maps.append(region_map_of(canvas.detach(), background=background))
+            loss = self.loss.of_canvas(canvas, boxes[image], truth)
+            # Without a loss of its own the head would leave the scribbles to what follows it.
+            of_head = self.loss(logits[image], boxes[image], truth)
+            losses.append(loss + self.options["head_weight"] * of_head)
+            maps.append(region_map_of(canvas.detach(), background=self.segmenter.background))
         return {"loss": torch.stack(losses).mean(), "region_maps": torch.stack(maps)}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor | None:  # noqa: ARG002  Lightning's signature

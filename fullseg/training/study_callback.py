@@ -16,10 +16,10 @@ from fullseg.config.strategies import INTERACTIVE, STRATEGIES
 from fullseg.model.segmenter import Segmenter
 from fullseg.runs.provenance import study_provenance
 from fullseg.study.baselines import BASELINES
-from fullseg.study.models import network_model
+from fullseg.study.models import network_model, predict_functions
 from fullseg.study.pictures import write_figures
 from fullseg.study.plan import Model, Plan
-from fullseg.study.records import ImageRecord, study_image, write_records
+from fullseg.study.records import ImageRecord, study_image, write_records, write_scribbles
 from fullseg.study.summary import summarise, write_study
 from fullseg.tracking.study import log_study
 from fullseg.types import Batch, Category, Sample, SampleKey
@@ -30,7 +30,7 @@ Records = dict[str, list[ImageRecord]]  # by strategy
 class Study(L.Callback):
     """Lets the simulated annotator correct every evaluation image with every strategy, several images at once.
 
-    It writes ``study.json``, ``study_<strategy>.parquet`` and ``figures/``, and logs the curves. The annotations of an
+    It writes ``study.json``, two tables for each strategy and ``figures/``, and logs the curves. The annotations of an
     image depend only on the image, the plan and the weights.
 
     Args:
@@ -46,7 +46,8 @@ class Study(L.Callback):
         every: evaluations of the training per study, at least 1.
         resamplings: number of resamplings of the images for the 95 % bands.
         workers: images that are annotated at once; 0: one per CPU core.
-        hold_scribbles: give every pixel on a scribble's line to its region, whatever the network predicts.
+        hold_scribbles: give every pixel on a scribble's line to its region, whatever the network predicts. ``frozen``
+            and the classical methods always do so.
     """
 
     def __init__(  # noqa: PLR0913
@@ -145,17 +146,20 @@ class Study(L.Callback):
         categories = categories_of(trainer)
         for name, images in records.items():
             summary[name]["per_image"] = f"study_{name}.parquet"
+            summary[name]["per_scribble"] = f"study_{name}_scribbles.parquet"
             summary[name]["provenance"] = study_provenance(trainer, self.counterpart)
             if name in self.checkpoints:
                 summary[name]["checkpoint"] = self.checkpoints[name]
-            write_records(self.folder / f"study_{name}.parquet", images, categories)
+            write_records(self.folder / summary[name]["per_image"], images, categories)
+            write_scribbles(self.folder / summary[name]["per_scribble"], images)
         self.result = write_study(self.folder / "study.json", header, summary)
 
         @functools.cache  # the worst image may also hold the worst regions
         def annotate(index: int, name: str) -> tuple[Sample, list[Any]]:
             sample = trainer.datamodule.evaluation_set()[index].sample  # type: ignore[attr-defined]
-            predict = self._models(trainer, module)[STRATEGIES[name].model](sample.image)
-            return sample, list(self.plan.annotate(sample, predict, STRATEGIES[name].allocation))
+            strategy = STRATEGIES[name]
+            predict = predict_functions(self._models(trainer, module), [strategy.model], sample.image)
+            return sample, list(self.plan.annotate(sample, predict[strategy.model], strategy.allocation))
 
         pictures = write_figures(self.folder / "figures", self.result, records, annotate)
         for logger in trainer.loggers:
@@ -174,7 +178,7 @@ class Study(L.Callback):
 
     def _annotate(self, sample: Sample, models: dict[str, Model]) -> dict[str, ImageRecord]:
         chosen = [STRATEGIES[name] for name in self.strategies]
-        predict = {name: models[name](sample.image) for name in dict.fromkeys(strategy.model for strategy in chosen)}
+        predict = predict_functions(models, [strategy.model for strategy in chosen], sample.image)
         return {
             name: study_image(sample, predict[strategy.model], strategy.allocation, self.plan)
             for name, strategy in zip(self.strategies, chosen, strict=True)

@@ -1,9 +1,10 @@
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fullseg.cli.tables import print_result
+from fullseg.cli.tables import print_result, print_study
 from fullseg.config.load import load_config
 from fullseg.runs.folder import Result
 
@@ -22,3 +23,16 @@ def test_a_size_of_which_there_is_no_region_has_an_empty_cell(capsys: pytest.Cap
         "small regions": ["", "", ""],
         "large regions": ["", "50.0", "87.5"],
     }
+
+
+def test_a_study_says_how_far_scribbles_carry_if_it_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    entry: dict[str, Any] = {"iou": [0.5, 0.75], "auc": 0.625, "noc": {"0.85": 1.5, "0.90": 2.5}}
+    strategies = {"free": {**entry, "eta_of_all_rounds": 0.375}, "per_region": entry}  # the last one by version 0.1.0
+    strategies["frozen"] = {**entry, "eta_of_all_rounds": None}
+    head = {"experiment": "x", "regions": 2, "images": 1, "dataset": "scenes", "split": "val", "rounds": 1}
+    print_study(Path("run"), {**head, "strategies": strategies})
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]] for line in capsys.readouterr().out.splitlines() if "│" in line
+    ]
+    same = ["50.0", "75.0", "62.5", "1.50", "2.50"]
+    assert rows == [["free", *same, "0.38"], ["per_region", *same, ""], ["frozen", *same, ""]]

@@ -5,7 +5,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -14,14 +13,14 @@ from torch.utils.data import DataLoader
 from fullseg.config.schema import DataConfig
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.data.dataset import Item
-from fullseg.data.sessions import LIVE, SessionLoader, Sessions, wrong_pixels
+from fullseg.data.sessions import LIVE, SessionLoader, Sessions
 from fullseg.simulation.interaction import draw_habits, training_round
 from fullseg.simulation.randomness import TRAINING, seeded
-from fullseg.types import BACKGROUND, VOID, Batch
+from fullseg.types import Batch
 from tests.data.test_scribbling import loader, strokes_by_name
 
 SEED, ROUNDS = 5, 3
-Step = tuple[list[list[int]], dict[str, Any], int]  # keys of the batch, scribbles of its samples, wrong pixels
+Step = tuple[list[list[int]], dict[str, Any]]  # keys of the batch, scribbles of its samples
 
 
 def shift(batch: Batch) -> Tensor:
@@ -46,7 +45,7 @@ def steps(batches: SessionLoader, count: int) -> Iterator[Batch]:
 
 
 def described(batch: Batch) -> Step:
-    return batch.keys.tolist(), strokes_by_name([batch]), int(batch.wrong.sum())
+    return batch.keys.tolist(), strokes_by_name([batch])
 
 
 def run(folder: object, count: int, kept: dict[str, Any] | None = None, **options: Any) -> tuple[list[Step], Any]:
@@ -115,26 +114,6 @@ def test_scribbles_are_those_of_each_round_and_sample_alone(tiny_data: Path) -> 
         rounds.append(batch)
     mine.close()
     assert max(map(len, earlier.values())) == ROUNDS + 1
-
-
-def test_the_wrong_pixels_are_those_of_the_last_prediction(tiny_data: Path) -> None:
-    mine = sessions()
-    before: dict[tuple[int, ...], Batch] = {}
-    for batch in steps(SessionLoader(loader(tiny_data, 2), mine, None, 0), 20):  # type: ignore[arg-type]
-        key = tuple(batch.keys[0].tolist())
-        if key in before:
-            prediction, truth = shift(before[key]).numpy(), batch.region_maps.numpy()
-            np.testing.assert_array_equal(batch.wrong.numpy(), (prediction != truth) & (truth != VOID))
-        else:
-            assert not batch.wrong.any()
-        before[key] = batch
-    mine.close()
-
-
-def test_void_is_never_wrong_and_background_is_where_a_region_has_it() -> None:
-    truth = torch.tensor([VOID, VOID, BACKGROUND, BACKGROUND, 0, 0, 0])
-    prediction = torch.tensor([VOID, 1, VOID, 1, 0, 1, VOID])
-    assert wrong_pixels(truth, prediction).tolist() == [False, False, False, True, False, True, True]
 
 
 def test_workers_change_nothing(tiny_data: Path, trained: list[Step]) -> None:

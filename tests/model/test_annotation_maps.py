@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fullseg.model.annotation_maps import annotation_maps, draw_points, draw_scribbles
+from fullseg.model.annotation_maps import annotation_maps, draw_points, draw_scribbles, line_pixels
 
 SIZE = (37, 53)
 
@@ -139,6 +139,14 @@ def test_scribble_of_one_point_is_a_dot(point: tuple[float, float]) -> None:
 
     assert_lines(map_, [stroke(point)])
     assert map_.sum() > 0
+
+
+def test_lines_of_one_pixel_have_the_pixels_of_their_points_in_the_order_of_the_strokes() -> None:
+    strokes = [stroke((2, 3), (5, 3)), stroke((4.5, -0.5)), stroke((7, 1), (5.4, 2.6))]
+    pixels, number = line_pixels(torch.cat(strokes), torch.tensor([len(path) for path in strokes]), (4, 8))
+    found = [sorted(set(pixels[number == k].tolist())) for k in range(3)]
+    assert found == [[26, 27, 28, 29], [5], [15, 22, 29]]  # y * 8 + x
+    assert number.tolist() == sorted(number.tolist())
 
 
 def test_strokes_are_not_joined_to_the_next() -> None:

@@ -1,6 +1,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,8 +14,20 @@ from fullseg.config.schema import Config
 from fullseg.errors import DataError
 from fullseg.report.page import write_report
 
+SPREADING = {  # entries of a strategy that studies by version 0.1.0 lack
+    "eta": [None, 0.4567],
+    "eta_of_all_rounds": 0.4321,
+    "mended_share": [None, 0.611],
+    "damage": [None, 0.0123],
+    "scribble_length_median": [None, 47.5],
+    "pixel_error": [0.077, 0.055],
+    "error_at_boundary": [0.222, 0.333],
+    "iou_if_boundary_mended": [0.8, 0.949],
+    "iou_if_inside_mended": [0.8, 0.919],
+}
 
-def run_folder(path: Path, last: float, *, studied: bool = True) -> Path:
+
+def run_folder(path: Path, last: float, *, studied: bool = True, more: dict[str, Any] | None = None) -> Path:
     path.mkdir(parents=True)
     config = plain(Config(experiment="bsds500/<b>full</b>"))
     OmegaConf.save(OmegaConf.create(config), path / "config.yaml")
@@ -35,6 +48,7 @@ def run_folder(path: Path, last: float, *, studied: bool = True) -> Path:
             "iou_large": [None, None],
             "seconds_per_round": 0.3,
             "per_image": "study_free.parquet",
+            **(more or {}),
         }
         head = {"experiment": "x", "checkpoint": "c.ckpt", "counterpart": None, "dataset": "bsds500", "split": "val"}
         head |= {"seed": 0, "rounds": 1, "noise": {}, "hold_scribbles": True, "images": 1, "regions": 2}
@@ -65,6 +79,23 @@ def test_runs_of_one_experiment_are_told_apart_side_by_side(tmp_path: Path) -> N
     assert "full&lt;/b&gt;/b" in text
     assert "80.0" in text
     assert "90.0" in text
+
+
+def test_shows_whether_scribbles_spread_beside_an_earlier_study_without_these_numbers(tmp_path: Path) -> None:
+    folders = [run_folder(tmp_path / "old", 0.8), run_folder(tmp_path / "new", 0.9, more=SPREADING)]
+    for some in (folders, folders[1:]):
+        text = write_report(some, tmp_path / "page.html").read_text()
+        _, found, rest = text.partition("Do scribbles spread?")
+        assert found
+        panel = rest.partition("<h2>")[0]
+        assert panel.count("<svg") == 1
+        tables = re.sub(r"<svg.*?</svg>", "", panel, flags=re.DOTALL)
+        numbers = ("0.46", "0.43", "61.1", "1.2", "47.50", "7.7", "5.5", "22.2", "33.3", "90.0", "94.9", "91.9")
+        for number in numbers:
+            assert f">{number}<" in tables, number
+        assert "80.0" not in tables
+        assert "None" not in tables
+    assert "Do scribbles spread?" not in write_report(folders[:1], tmp_path / "page.html").read_text()
 
 
 def test_a_run_that_was_not_studied_still_has_a_page(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -135,3 +136,27 @@ def test_a_study_is_compared_in_its_plan_its_curves_and_its_rows(tmp_path: Path)
         ("studies/x/study_free.parquet", "iou"): (0.25, "image 0, region 0, round 1"),
     }
     assert {each.name for each in found} >= {"free: noc", "free: iou_large", "class"}
+
+
+@pytest.mark.parametrize("original", ["0.1.0", "0.2.0"])
+def test_scribbles_and_eta_are_compared_if_the_original_has_them(tmp_path: Path, original: str) -> None:
+    for name, eta in (("a", 0.5), ("b", 0.25)):
+        (tmp_path / name).mkdir()
+        entry: dict[str, Any] = {"iou": [0.5, 0.6], "per_image": "study_free.parquet"}
+        rows: dict[str, Any] = {"image": [0], "region": [0], "round": [1], "iou": [0.5]}
+        pq.write_table(pa.table(rows), tmp_path / name / "study_free.parquet")
+        if name == "b" or original == "0.2.0":
+            entry |= {"eta": [None, eta], "per_scribble": "study_free_scribbles.parquet"}
+            rows = {"image": [0, 0], "round": [1, 1], "scribble": [0, 1], "region": [0, 0], "length": [2.0, 4 * eta]}
+            pq.write_table(pa.table(rows), tmp_path / name / "study_free_scribbles.parquet")
+        (tmp_path / name / "study.json").write_text(json.dumps({"strategies": {"free": entry}}))
+    found = compare_study(tmp_path / "a", tmp_path / "b", "study.json", ["free"])
+    different = {(each.file, each.name): (each.largest, each.where) for each in found if each.different}
+    assert different == (
+        {
+            ("study.json", "free: eta"): (0.25, "[1]"),
+            ("study_free_scribbles.parquet", "length"): (1.0, "image 0, round 1, scribble 1"),
+        }
+        if original == "0.2.0"
+        else {}
+    )

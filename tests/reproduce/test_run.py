@@ -136,6 +136,7 @@ def write_rows(folder: Path, rows: list[dict[str, str]]) -> None:
 def test_a_run_that_was_stopped_is_compared_as_far_as_it_went(runs: Runs, tmp_path: Path) -> None:
     folder = Path(shutil.copytree((runs.runs / "plain" / "latest").resolve(), tmp_path / "stopped"))
     shutil.rmtree(folder / "studies", ignore_errors=True)  # made by other tests
+    (folder / "study.json").unlink(missing_ok=True)  # so is this
     summary = json.loads((folder / "summary.json").read_text())
     (folder / "summary.json").write_text(json.dumps({**summary, "after": None}))
     with (folder / "metrics.csv").open(newline="") as file:

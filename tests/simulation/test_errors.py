@@ -6,6 +6,7 @@ from scipy import ndimage
 
 from fullseg.metrics.region_iou import region_iou
 from fullseg.simulation import error_regions
+from fullseg.simulation.errors import pixels_of
 from fullseg.types import BACKGROUND, VOID
 from tests.simulation.strategies import Case, cases, mask_of, painted
 
@@ -51,6 +52,17 @@ def test_the_border_is_beside_what_is_right_of_the_region(case: Case) -> None:
         right = (case.truth == error.region) & (case.prediction == error.region)
         expected = mask_of(error, case) & ndimage.binary_dilation(right, np.ones((3, 3)))
         np.testing.assert_array_equal(painted(border.select(border.value == error.number), case.truth.shape), expected)
+
+
+@given(cases())
+@settings(max_examples=200, deadline=None)
+def test_pixels_of_some_errors_are_those_of_their_masks(case: Case) -> None:
+    errors = error_regions(case.truth, case.prediction, case.num_regions)
+    chosen = errors[::2][::-1]  # not all, and in another order than they are numbered
+    pixels, owner = pixels_of(chosen, case.truth.shape[1])
+    assert len(pixels) == sum(error.area for error in chosen)
+    for number, error in enumerate(chosen):
+        np.testing.assert_array_equal(np.sort(pixels[owner == number]), np.flatnonzero(mask_of(error, case)))
 
 
 @given(cases())

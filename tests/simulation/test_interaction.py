@@ -1,8 +1,10 @@
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
-from fullseg.simulation import error_regions
+from fullseg.simulation import allocate, error_regions
 from fullseg.simulation.interaction import Habits, draw_habits, interact, training_round, training_scribbles
 from fullseg.simulation.noise import NO_NOISE
 from fullseg.simulation.randomness import EVALUATION, TRAINING, seeded
@@ -52,6 +54,32 @@ def test_every_round_adds_at_most_n_scribbles_and_never_makes_such_a_model_worse
             together = before.annotations.scribbles + new  # type: ignore[attr-defined]
             assert [s.region for s in together] == [s.region for s in after.annotations.scribbles]  # type: ignore[attr-defined]
         assert wrong == sorted(wrong, reverse=True)
+
+
+@given(cases())
+@settings(max_examples=60, deadline=None)
+def test_a_round_has_the_error_of_each_scribble_even_of_a_misplaced_one(case: Case) -> None:
+    for noise in (NO_NOISE, NO_NOISE._replace(scribble_misplaced=1.0)):
+        states = list(
+            interact(
+                case.truth,
+                np.zeros((case.num_regions, 4, 2), np.float32),
+                by_hand(case, []),  # type: ignore[arg-type]
+                strategy="free",
+                rounds=2,
+                noise=noise,
+                rng_of=lambda number: seeded(case.seed, EVALUATION, 0, 7, number),
+            )
+        )
+        assert states[0].errors == []
+        for before, after in pairwise(states):
+            errors = error_regions(case.truth, before.prediction, case.num_regions)
+            expected = [error[:4] for error in allocate(errors, case.num_regions, "free")]
+            assert [error[:4] for error in after.errors] == expected
+            for scribble, error in zip(after.new_scribbles, after.errors, strict=True):
+                x, y = scribble.points[0].astype(int) - error.box[:2]
+                assert error.mask[y, x]  # a scribble starts in its error
+                assert (scribble.region == error.region) == (noise is NO_NOISE or case.num_regions == 1)
 
 
 def test_asks_again_only_when_something_is_new_and_always_in_round_1() -> None:

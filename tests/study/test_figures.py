@@ -5,7 +5,7 @@ import pytest
 
 from fullseg.config.strategies import STRATEGIES
 from fullseg.simulation.interaction import Round
-from fullseg.study.figures import choose_images, curves, interaction_grid, noise_curves
+from fullseg.study.figures import choose_images, curves, interaction_grid, noise_curves, spreading
 from fullseg.types import Annotations, Sample, SampleKey, Scribble
 
 
@@ -36,6 +36,20 @@ def test_curves_of_two_runs_are_named_and_told_apart() -> None:
     assert labelled[f"b: {STRATEGIES['free'].title}"] == "--"
 
 
+def test_spreading_shows_eta_and_the_error_at_boundaries_by_round() -> None:
+    content = study()
+    content["strategies"]["free"] |= {"eta": [None, 0.5, -0.1], "error_at_boundary": [0.2, 0.4, None]}
+    content["strategies"]["per_region"] = dict(study()["strategies"]["free"])  # studied by an earlier version
+    figure = spreading({"a": content})
+    assert figure is not None
+    for axes, expected in zip(figure.axes, ([np.nan, 0.5, -0.1], [20, 40, np.nan]), strict=True):
+        [line] = [line for line in axes.lines if line.get_label() == STRATEGIES["free"].title]
+        np.testing.assert_allclose(line.get_xdata(), [0, 1, 2])
+        np.testing.assert_allclose(line.get_ydata(), expected)
+        assert STRATEGIES["per_region"].title not in {line.get_label() for line in axes.lines}
+    assert spreading({"a": study()}) is None
+
+
 def test_noise_curves_hold_all_other_kinds_at_zero() -> None:
     studies = [study(0.9), study(0.6, points=8), study(0.8, points=4), study(0.1, points=4, scribble_offset=2)]
     [axes] = noise_curves(studies).axes[:1]
@@ -48,7 +62,8 @@ def test_grid_has_a_row_an_image() -> None:
     points = np.array([[[0, 20], [30, 0], [59, 20], [30, 39]]], np.float32)
     stroke = Scribble(0, np.array([[5, 5], [20, 20]], np.float32))
     sample = Sample(SampleKey(0, 0), "a", np.full((40, 60, 3), 128, np.uint8), truth, np.zeros(1, np.int64), points)
-    rounds = [Round(Annotations(points, []), truth - 1, []), Round(Annotations(points, [stroke]), truth, [stroke])]
+    rounds = [Round(Annotations(points, []), truth - 1, [], [])]
+    rounds += [Round(Annotations(points, [stroke]), truth, [stroke], [])]
     one, two = (interaction_grid(count * [("title", sample, rounds)]) for count in (1, 2))
     assert two.width == one.width >= 6 * 60
     assert two.height == 2 * one.height

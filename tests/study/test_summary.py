@@ -5,13 +5,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
 
-from fullseg.config.strategies import INTERACTIVE, SINGLE_REGION, STRATEGIES
+from fullseg.config.strategies import FROZEN, INTERACTIVE, SINGLE_REGION, STRATEGIES
 from fullseg.simulation.allocation import ALLOCATIONS
 from fullseg.study.baselines import BASELINES
+from fullseg.study.plan import Predict
 from fullseg.study.records import ImageRecord, study_image
 from fullseg.study.summary import summarise, write_study
-from fullseg.types import VOID
+from fullseg.types import VOID, Annotations, Sample
 from tests.study.conftest import CATEGORIES, PLAN, sample
 
 
@@ -32,6 +36,63 @@ def test_summary_is_over_all_regions_of_all_images(records: list[ImageRecord]) -
     assert set(summary["noc"]) == set(summary["nci"]) == set(summary["scribbles_to_iou"]) == {"0.85", "0.90"}
     assert 0 < summary["panoptic_quality"][0] < summary["panoptic_quality"][-1] <= 1
     json.dumps(summary)  # plain values
+
+
+def oracle(of: Sample, spread: bool) -> Predict:
+    """Return a model that mends the whole error around every scribble, or nothing at all."""
+    shifted = np.roll(of.region_map, 5, axis=1)
+
+    def predict(annotations: Annotations, _: int) -> NDArray[np.int64]:
+        region_map = shifted.copy()
+        for scribble in annotations.scribbles if spread else []:
+            labels, _ = ndimage.label((of.region_map == scribble.region) & (shifted != of.region_map), np.ones((3, 3)))
+            x, y = scribble.points[0].astype(int)
+            region_map[labels == labels[y, x]] = scribble.region
+        return region_map
+
+    return predict
+
+
+@pytest.mark.parametrize("spread", [True, False])
+def test_eta_is_1_if_every_scribble_mends_its_error_and_0_if_none_changes_anything(spread: bool) -> None:
+    images = [sample(index) for index in range(3)]
+    records = [study_image(one, oracle(one, spread), "per_region", PLAN) for one in images]
+    summary = summarise(records, CATEGORIES, rounds=3, resamplings=10, seed=0)
+    if spread:
+        given = [record.scribbles.sum(axis=1) for record in records]
+        rounds = [number for number in (1, 2, 3) if any(g[number] > g[number - 1] for g in given)]
+        assert [summary["eta"][number] for number in rounds] == pytest.approx([1] * len(rounds))
+        assert summary["eta"][3] is None  # nothing is wrong any more
+        assert summary["error_at_boundary"][-1] is None
+        assert summary["scribble_length_median"][3] is None
+    else:
+        assert summary["eta"] == [None, 0, 0, 0]
+        assert summary["iou"] == [summary["iou"][0]] * 4
+    assert summary["eta_of_all_rounds"] == pytest.approx(float(spread))
+    assert summary["mended_share"][:2] == [None, float(spread)]
+    assert summary["damage"] == [None, 0, 0, 0]
+
+
+def test_eta_and_the_other_curves_are_over_all_images_together(records: list[ImageRecord]) -> None:
+    summary = summarise(records, CATEGORIES, rounds=3, resamplings=10, seed=0)
+    iou = [np.sum([record.iou[number].sum() for record in records]) for number in range(4)]
+    for number in (1, 2, 3):
+        done = [record.corrections[number - 1] for record in records]
+        ideal = sum(one.ideal_iou.sum() for one in done) - iou[number - 1]
+        assert summary["eta"][number] == pytest.approx((iou[number] - iou[number - 1]) / ideal)
+        area = sum(one.area.sum() for one in done)
+        assert summary["mended_share"][number] == pytest.approx(sum(one.mended.sum() for one in done) / area)
+        assert summary["damage"][number] == sum(one.damage for one in done) / (4 * 2400)
+        assert summary["scribble_length_median"][number] == np.median(np.concatenate([one.length for one in done]))
+    for number in range(4):
+        parts = [record.errors[number] for record in records]
+        wrong = sum(one.at_boundary + one.inside for one in parts)
+        assert summary["pixel_error"][number] == wrong / (4 * 2400)
+        assert summary["error_at_boundary"][number] == sum(one.at_boundary for one in parts) / wrong
+        for key in ("iou_if_boundary_mended", "iou_if_inside_mended"):
+            mended = np.mean([getattr(one, key) for one in parts])
+            assert summary[key][number] == pytest.approx(mended)
+            assert mended > summary["iou"][number]
 
 
 def test_things_and_stuff_are_told_apart_only_where_there_are_both(records: list[ImageRecord]) -> None:
@@ -72,6 +133,6 @@ def test_a_region_without_any_pixel_is_left_out() -> None:
 
 
 def test_the_study_knows_the_model_and_the_allocation_of_every_strategy() -> None:
-    assert {strategy.model for strategy in STRATEGIES.values()} == {INTERACTIVE, SINGLE_REGION, *BASELINES}
+    assert {strategy.model for strategy in STRATEGIES.values()} == {INTERACTIVE, FROZEN, SINGLE_REGION, *BASELINES}
     assert {strategy.allocation for strategy in STRATEGIES.values()} == set(ALLOCATIONS)
     assert len({(strategy.title, strategy.colour) for strategy in STRATEGIES.values()}) == len(STRATEGIES)

@@ -25,6 +25,7 @@ def test_has_a_place_for_everything() -> None:
     names = [section.name for section in workspace.sections]
     assert names == ["Corrections", "Table 2", "Quality", "Pictures", "Training", "System"]
     assert {"study/free/iou", "study/per_region/iou", "study/grabcut/boundary_iou"} <= keys_of("Corrections")
+    assert {"study/frozen/eta", "study/free/error_at_boundary"} <= keys_of("Corrections")
     assert {"study/by_size", "study/by_class"} <= set(as_json("team", "project").split('"'))
 
 

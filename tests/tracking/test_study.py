@@ -12,7 +12,7 @@ def test_tables_by_size_and_class() -> None:
     def record(classes: list[int], area: list[int], iou: list[list[float]]) -> ImageRecord:
         numbers = np.array(iou)
         return ImageRecord(
-            0, "", np.array(classes), np.array(area), numbers, numbers, np.zeros_like(numbers), [], np.zeros(2)
+            0, "", np.array(classes), np.array(area), numbers, numbers, np.zeros_like(numbers), [], [], [], np.zeros(2)
         )
 
     images = [

@@ -38,7 +38,7 @@ def trained(runs: Runs) -> Result:
 @pytest.fixture(scope="module")
 def studied(trained: Result, runs: Runs) -> tuple[Path, dict[str, Any]]:
     checkpoint = trained.folder / "checkpoints" / "best.ckpt"
-    options = ("experiment=tracked", f"checkpoint={checkpoint}", "study.strategies=[free,per_region]")
+    options = ("experiment=tracked", f"checkpoint={checkpoint}", "study.strategies=[free,frozen]")
     return runs.study(*options, *OFFLINE)
 
 
@@ -90,12 +90,14 @@ def test_holds_the_study_with_strategies_overlaid_and_tables(studied: tuple[Path
     folder, content = studied
     records = read(folder, "study")
     for name, strategy in content["strategies"].items():
-        for key in ("iou", "boundary_iou", "panoptic_quality"):
+        for key in ("iou", "boundary_iou", "panoptic_quality", "eta", "error_at_boundary"):
             assert f"study/{name}/{key}" in keys_of("Corrections")
             found = [record for record in records["history"] if f"study/{name}/{key}" in record]
-            assert [record[f"study/{name}/{key}"] for record in found] == pytest.approx(strategy[key])
+            known = [number for number, value in enumerate(strategy[key]) if value is not None]  # eta has none at first
+            expected = [strategy[key][number] for number in known]
+            assert [record[f"study/{name}/{key}"] for record in found] == pytest.approx(expected)
             x = [record["study/scribbles_per_region"] for record in found]
-            assert x == pytest.approx(strategy["scribbles_per_region"])
+            assert x == pytest.approx([strategy["scribbles_per_region"][number] for number in known])
     keys = {key for record in records["history"] for key in record}
     for key in ("study/curves_table", "study/by_size", "study/by_class", "figures/fig5"):
         assert any(found.startswith(key) for found in keys), key
@@ -114,7 +116,8 @@ def test_keeps_what_was_made_from_what(trained: Result, studied: tuple[Path, dic
     logged = read(studied[0], "study")["artifact"]  # W&B keeps tables as artifacts, too
     [numbers] = [artifact for artifact in logged if artifact["type"] == "study"]
     files = {entry["path"] for entry in numbers["manifest"]["contents"]}
-    assert files == {"study.json", "study_free.parquet", "study_per_region.parquet"}
+    tables = {f"study_{name}{table}.parquet" for name in ("free", "frozen") for table in ("", "_scribbles")}
+    assert files == {"study.json", *tables}
 
 
 def test_online_the_run_uses_its_artifacts(trained: Result) -> None:

@@ -40,6 +40,20 @@ def test_scribbles_are_held_unless_the_network_may_overrule_them(runs: Runs) -> 
     assert held["strategies"]["free"]["iou"][2] > overruled["strategies"]["free"]["iou"][2]
 
 
+def test_frozen_starts_as_the_model_and_always_holds_no_more_than_the_scribbles(runs: Runs) -> None:
+    options = ("experiment=interactive", "study.strategies=[free,frozen]")
+    _, held = runs.study(*options)
+    folder, overruled = runs.study(*options, "study.hold_scribbles=false")
+    frozen = held["strategies"]["frozen"]
+    assert frozen == {**overruled["strategies"]["frozen"], "seconds_per_round": frozen["seconds_per_round"]}
+    assert frozen["iou"][0] == held["strategies"]["free"]["iou"][0]
+    assert frozen["iou"] == sorted(frozen["iou"])
+    scribbles = pq.read_table(folder / frozen["per_scribble"]).to_pydict()
+    assert len(scribbles["length"]) == frozen["scribbles_per_region"][-1] * held["regions"]
+    for share, area, length in zip(*(scribbles[key] for key in ("mended_share", "area", "length")), strict=True):
+        assert 1 <= round(share * area) <= 2 * length + 1  # a dot has length 0 and one pixel
+
+
 def test_a_later_study_keeps_what_other_strategies_gave(runs: Runs) -> None:
     options = ("experiment=interactive", "seed=5")  # a folder that no other test reads
     folder, first = runs.study(*options, "study.single_region=single")
@@ -47,7 +61,7 @@ def test_a_later_study_keeps_what_other_strategies_gave(runs: Runs) -> None:
     _, content = runs.study(*options, "study.strategies=[watershed]")
     kept = [name for name, picture in pictures.items() if (folder / "figures" / f"{name}.png").read_bytes() == picture]
     assert kept == ["fig6", "worst_regions"]  # still of free allocation; Fig. 5 has one more curve
-    for name in ("per_region", "free", "single_region"):
+    for name in ("per_region", "free", "frozen", "single_region"):
         assert content["strategies"][name] == first["strategies"][name]
     single = (runs.runs / "single" / "latest").resolve() / "checkpoints" / "best.ckpt"
     assert content["strategies"]["single_region"]["checkpoint"] == str(single)
@@ -103,7 +117,7 @@ def test_single_region_is_left_out_with_a_message_where_no_model_is_named(
     runs: Runs, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, content = runs.study("experiment=plain")
-    assert list(content["strategies"]) == ["per_region", "free"]
+    assert list(content["strategies"]) == ["per_region", "free", "frozen"]
     assert "study.single_region names no model" in capsys.readouterr().err
     assert content["counterpart"] is None
 

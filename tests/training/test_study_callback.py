@@ -35,13 +35,17 @@ def test_writes_what_the_schema_says(studied: tuple[Path, dict[str, Any]], runs:
     )
     assert content["checkpoint"] == str(run / "checkpoints" / "best.ckpt")
     assert content["counterpart"] == str((runs.runs / "plain" / "latest").resolve() / "checkpoints" / "best.ckpt")
-    assert list(content["strategies"]) == ["per_region", "free", "single_region"]
+    assert list(content["strategies"]) == ["per_region", "free", "frozen", "single_region"]
     for name, strategy in content["strategies"].items():
         keys = ("scribbles_per_region", "iou", "iou_ci95", "boundary_iou", "panoptic_quality")
+        keys += ("eta", "mended_share", "damage", "scribble_length_median")
+        keys += ("pixel_error", "error_at_boundary", "iou_if_boundary_mended", "iou_if_inside_mended")
         assert all(len(strategy[key]) == 3 for key in keys)
         assert strategy["scribbles_per_region"][0] == 0
         table = pq.read_table(folder / strategy["per_image"])
         assert table.num_rows == 3 * content["regions"], name
+        scribbles = strategy["scribbles_per_region"][-1] * content["regions"]
+        assert pq.read_table(folder / strategy["per_scribble"]).num_rows == pytest.approx(scribbles)
         assert strategy["seconds_per_round"] > 0
     for name in ("fig5", "fig6", "worst_regions"):
         assert (folder / "figures" / f"{name}.png").stat().st_size > 1000
@@ -67,7 +71,7 @@ def test_same_bits_whatever_the_workers(runs: Runs) -> None:
     alone = tables(folder, one)
     folder, three = runs.study(*options, "study.workers=3", "data.workers=1")
     assert tables(folder, three) == alone
-    folder, turned = runs.study("experiment=interactive", "study.strategies=[per_region,free]")
+    folder, turned = runs.study("experiment=interactive", "study.strategies=[frozen,per_region,free]")
     assert {name: tables(folder, turned)[name] for name in alone} == alone  # nor does an earlier annotation change it
     folder, other = runs.study(*options, "seed=1")
     assert tables(folder, other) != alone
@@ -97,7 +101,7 @@ def test_training_studies_every_kth_evaluation_and_keeps_the_best_by_it(runs: Ru
         "experiment=inside",
         "trainer.epochs=4",
         "study.every=2",
-        "study.strategies=[free,per_region,single_region]",
+        "study.strategies=[free,per_region,frozen,single_region]",
         "tracking.wandb=offline",
     )
     lines = (result.folder / "metrics.csv").read_text().splitlines()
