@@ -195,6 +195,6 @@ class _Step(torch.autograd.Function):
 def _overlap(offset: Offset, size: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """Return the part of a map of ``size`` (H, W) whose neighbours x + o are on the map, and these neighbours."""
     sides = list(zip(offset, size, strict=True))
-    here = tuple(slice(max(0, -step), side - max(0, step)) for step, side in sides)
-    there = tuple(slice(max(0, step), side + min(0, step)) for step, side in sides)
+    here = tuple(slice(max(0, -step), max(0, side - max(0, step))) for step, side in sides)
+    there = tuple(slice(max(0, step), max(0, side + min(0, step))) for step, side in sides)
     return here, there  # type: ignore[return-value]

@@ -118,7 +118,7 @@ class SpreadState:
             embedding = self.spreading.diffusion.embed_window(self.features.images, self.features.sharp, window)
             found = self.spreading.diffusion.affinities(embedding)
         self._affinities[window] = found
-        most = AFFINITY_BYTES // sum(step.nbytes for step in found)
-        while len(self._affinities) > max(1, most):
-            self._affinities.pop(next(iter(self._affinities)))
+        held = sum(step.nbytes for steps in self._affinities.values() for step in steps)
+        while held > AFFINITY_BYTES and len(self._affinities) > 1:
+            held -= sum(step.nbytes for step in self._affinities.pop(next(iter(self._affinities))))
         return found
