@@ -11,7 +11,7 @@ from torch import Tensor
 from untrained import untrained
 
 from fullseg.config.load import load_config
-from fullseg.model.base import Strokes
+from fullseg.model.base import Features, Strokes
 from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.model.predictor import Predictor
 from fullseg.model.segmenter import Segmenter
@@ -60,17 +60,19 @@ class Straightforward:
 
     def __init__(self, device: str, *options: str) -> None:
         self.segmenter, self.device = segmenter(*options).to(device), device
-        self.features, self.size = torch.zeros(0), (0, 0)
+        self.features: Features | None = None
+        self.size = (0, 0)
 
     @torch.inference_mode()
     def set_image(self, image: NDArray[np.uint8]) -> None:
         """Run the backbone."""
         self.size = (image.shape[0], image.shape[1])
-        self.features = self.segmenter.features(torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None])[0]
+        self.features = self.segmenter.features(torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None]).of(0)
 
     @torch.inference_mode()
     def update(self, annotations: Annotations) -> None:
         """Run the head on all regions."""
+        assert self.features is not None
         strokes = Strokes.pack(annotations.scribbles).to(self.device)
         points = torch.from_numpy(annotations.extreme_points).to(self.device)
         rois, boxes = self.segmenter.region_inputs(self.features, points, strokes, self.size)

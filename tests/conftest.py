@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fullseg.data.scenes import write_scenes
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.region_segmenter import RegionSegmenter
 
 pytest_plugins = ["tests.tiny_runs"]
 

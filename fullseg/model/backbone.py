@@ -89,13 +89,7 @@ class Backbone(FrozenNorms):
         given = body.feature_info.channels()
         self.sharp: nn.ModuleDict | None = None
         if sharp_channels and channels is not None:
-            self.sharp = nn.ModuleDict(
-                {
-                    "lateral": nn.Conv2d(given.pop(0), sharp_channels, 1),
-                    "context": nn.Conv2d(channels, sharp_channels, 1),
-                    "smooth": nn.Conv2d(sharp_channels, sharp_channels, 3, padding=1),
-                }
-            )
+            self.sharp = _sharp_layers(given.pop(0), channels, sharp_channels)
         self.lateral = nn.ModuleList(_reduction(width, channels) for width in given)
         self.smooth: nn.Module = nn.Identity()
         if features == "fpn" and channels is not None:
@@ -140,6 +134,17 @@ class Backbone(FrozenNorms):
     def normalised(self, images: Tensor) -> Tensor:
         """Return images (..., 3, H, W) uint8 RGB as float of about zero mean and unit variance."""
         return (images - self.mean) / self.std
+
+
+def _sharp_layers(first: int, coarse: int, channels: int) -> nn.ModuleDict:
+    """Return the layers that fuse the first stage's map with the feature map into one of so many channels."""
+    return nn.ModuleDict(
+        {
+            "lateral": nn.Conv2d(first, channels, 1),
+            "context": nn.Conv2d(coarse, channels, 1),
+            "smooth": nn.Conv2d(channels, channels, 3, padding=1),
+        }
+    )
 
 
 def _reduction(before: int, after: int | None) -> nn.Module:

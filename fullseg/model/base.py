@@ -39,14 +39,30 @@ class Strokes(NamedTuple):
         return self.regions.repeat_interleave(self.lengths)
 
 
+class Window(NamedTuple):
+    """A part of an image, in pixels; right and bottom exclusive."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def grown(self, by: int, size: tuple[int, int]) -> "Window":
+        """Return the window with so many pixels more on all sides, but not beyond the image of ``size`` (H, W)."""
+        height, width = size
+        return Window(
+            max(0, self.left - by), max(0, self.top - by), min(width, self.right + by), min(height, self.bottom + by)
+        )
+
+
 class Features(NamedTuple):
     """What is computed once per image, of B images or, without the first axis, of one."""
 
     coarse: Tensor  # (B, C, h, w) float, at the network's stride
     sharp: Tensor | None  # (B, C', H', W') float, at stride 2; None: the network has no such map
     images: Tensor  # (B, 3, H, W) uint8 RGB
-    kriging: Tensor | None = None  # (B, D, h, w) float32, what kriging compares; None without kriging
-    diffusion: Tensor | None = None  # (B, D', H, W) float, what diffusion compares; None without diffusion
+    kriging: Tensor | None = None  # (B, D, h, w) float32, what kriging compares; None without ``Spreading.embed``
+    diffusion: Tensor | None = None  # (B, D', H, W) float, what diffusion compares; None without ``Spreading.embed``
 
     def of(self, image: int) -> "Features":
         """Return those of one image of a batch."""

@@ -10,18 +10,21 @@ their region after every step, so labels flow from them. The sum over the region
 step is linear and local, so a part of the canvas can be computed from its surroundings alone.
 """
 
+import functools
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fullseg.model.base import Window
+
 FIXED_RADIUS = 3  # px: of the disc of the fixed form
 FIXED_COLOUR = 20.0  # of 255: standard deviation of the colour in the fixed form
 HIDDEN, EMBEDDING = 16, 6  # channels of the learned embedding's two convolutions
 FAR = 1e4  # squared distance to what is beyond the image, so that nothing flows from there
+CONTEXT = 3  # px: so far a pixel's embedding looks: one by the resizing of the sharp map, two by two convolutions
 LEAST = 1e-8  # probability: smaller ones have no logit
 
 Offset = tuple[int, int]  # (y, x) in pixels
@@ -82,6 +85,24 @@ class Diffusion(nn.Module):
         near = F.interpolate(sharp.float(), scale_factor=2, mode="bilinear")[..., :height, :width]
         return torch.cat([own, self.embedding(torch.cat([near, 2 * colour - 1], dim=1)).float()], dim=1)
 
+    def embed_window(self, image: Tensor, sharp: Tensor | None, window: Window) -> Tensor:
+        """Compute a window of ``embed`` from its surroundings alone.
+
+        Args:
+            image: (3, H, W) uint8 RGB.
+            sharp: (C, H', W') float, the map at stride 2; unused in the fixed form.
+            window: in pixels of the image, h x w pixels.
+
+        Returns:
+            (D, h, w) float.
+        """
+        around = window.grown(0 if self.embedding is None else CONTEXT, (image.shape[1], image.shape[2]))
+        left, top = (edge // 2 * 2 for edge in around[:2])  # a cell of the sharp map begins there
+        if sharp is not None:
+            sharp = sharp[None, :, top // 2 : around.bottom // 2 + 2, left // 2 : around.right // 2 + 2]
+        near = self.embed(image[None, :, top : around.bottom, left : around.right], sharp)[0]
+        return near[:, window.top - top : window.bottom - top, window.left - left : window.right - left]
+
     def affinities(self, embedding: Tensor) -> list[Tensor]:
         """Return A of every step.
 
@@ -128,7 +149,7 @@ class _SquaredDistances(torch.autograd.Function):
         ctx.offsets = offsets
         result = embedding.new_full((len(offsets), *embedding.shape[1:]), FAR)
         for distance, offset in zip(result, offsets, strict=True):
-            here, there = _overlap(offset, embedding.shape)
+            here, there = _overlap(offset, embedding.shape[1:])
             distance[here] = (embedding[:, *here] - embedding[:, *there]).square().sum(dim=0)
         return result
 
@@ -139,7 +160,7 @@ class _SquaredDistances(torch.autograd.Function):
         for part, offset in zip(gradient, ctx.offsets, strict=True):
             if offset == (0, 0):
                 continue
-            here, there = _overlap(offset, embedding.shape)
+            here, there = _overlap(offset, embedding.shape[1:])
             change = (embedding[:, *here] - embedding[:, *there]) * (2 * part[here])
             result[:, *here] += change
             result[:, *there] -= change
@@ -155,7 +176,7 @@ class _Step(torch.autograd.Function):
         ctx.offsets = offsets
         result = torch.zeros_like(values)
         for weight, offset in zip(weights, offsets, strict=True):
-            here, there = _overlap(offset, values.shape)
+            here, there = _overlap(offset, values.shape[1:])
             result[:, *here].addcmul_(values[:, *there], weight[here])
         return result
 
@@ -164,15 +185,16 @@ class _Step(torch.autograd.Function):
         values, weights = ctx.saved_tensors
         of_values, of_weights = torch.zeros_like(values), torch.zeros_like(weights)
         for weight, of_weight, offset in zip(weights, of_weights, ctx.offsets, strict=True):
-            here, there = _overlap(offset, values.shape)
+            here, there = _overlap(offset, values.shape[1:])
             of_values[:, *there].addcmul_(gradient[:, *here], weight[here])
             of_weight[here] = (gradient[:, *here] * values[:, *there]).sum(dim=0)
         return of_values, of_weights, None
 
 
-def _overlap(offset: Offset, shape: Sequence[int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return the part of a map (..., H, W) whose pixels x have a neighbour x + o on the map, and these neighbours."""
-    sides = list(zip(offset, shape[-2:], strict=True))
-    here = tuple(slice(max(0, -step), side - max(0, step)) for step, side in sides)
-    there = tuple(slice(max(0, step), side + min(0, step)) for step, side in sides)
+@functools.lru_cache(maxsize=4096)
+def _overlap(offset: Offset, size: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return the part of a map of ``size`` (H, W) whose neighbours x + o are on the map, and these neighbours."""
+    sides = list(zip(offset, size, strict=True))
+    here = tuple(slice(max(0, -step), max(0, side - max(0, step))) for step, side in sides)
+    there = tuple(slice(max(0, step), max(0, side + min(0, step))) for step, side in sides)
     return here, there  # type: ignore[return-value]

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fullseg.model.dextr.dextr import Dextr
-from fullseg.model.segmenter import RegionSegmenter, Segmenter
+from fullseg.model.region_segmenter import RegionSegmenter
+from fullseg.model.segmenter import Segmenter
 
 SEGMENTERS: dict[str, type[Segmenter]] = {"region": RegionSegmenter, "dextr": Dextr}
 

@@ -28,6 +28,7 @@ EMBEDDING = 24  # channels of the learned embedding, colour not counted
 MARGIN, NOISE, REACH = 2.0, 0.02, 80.0  # initial margin in logits, sigma, and l in pixels
 SIMILARITY, COLOUR = 2.0, 1.5  # weight of the squared distance of features, and weight of the colour beside them
 LARGEST_STEP = 12.0  # a residual is at most so many logits
+MOST_CELLS = 2**16  # of the grid: those of an image of more than 1024 x 1024 px at stride 4 are larger
 
 
 class Kriging(nn.Module):
@@ -35,12 +36,14 @@ class Kriging(nn.Module):
 
     Args:
         channels: of the feature map.
+        stride: pixels per cell of the feature map.
         learned: the embedding and the numbers margin, sigma and l are trained. If false, the embedding is the feature
             map itself at unit length, and nothing is trained.
     """
 
-    def __init__(self, channels: int, *, learned: bool) -> None:
+    def __init__(self, channels: int, *, stride: int, learned: bool) -> None:
         super().__init__()
+        self.stride = stride
         self.projection = nn.Conv2d(channels, EMBEDDING, 1, bias=False) if learned else None
         if self.projection is not None:  # a random projection keeps distances, so training starts from the fixed form
             nn.init.orthogonal_(self.projection.weight, gain=math.sqrt(SIMILARITY * channels / EMBEDDING))
@@ -52,26 +55,31 @@ class Kriging(nn.Module):
             }
         )
 
+    def cell(self, height: int, width: int) -> int:
+        """Return the pixels per cell of the grid that belongs to a feature map of height x width cells."""
+        factor = 1
+        while math.ceil(height / factor) * math.ceil(width / factor) > MOST_CELLS:
+            factor *= 2
+        return factor * self.stride
+
     def embed(self, features: Tensor, images: Tensor) -> Tensor:
         """Compute what the kernel compares, once per image.
 
         Args:
-            features: (B, C, h, w) float.
+            features: (B, C, H', W') float.
             images: (B, 3, H, W) uint8 RGB.
 
         Returns:
-            (B, D, h, w) float32.
+            (B, D, h, w) float32 on the grid of ``cell``.
         """
+        cell = self.cell(features.shape[-2], features.shape[-1])
         with torch.autocast(features.device.type, enabled=False):
+            if cell > self.stride:
+                features = F.avg_pool2d(features.float(), cell // self.stride, ceil_mode=True)
             unit = F.normalize(features.float(), dim=1)
-            shape = features.shape[-2:]
-            stride = math.ceil(max(images.shape[-2] / shape[0], images.shape[-1] / shape[1]))
-            padded = F.pad(
-                images.float() / 255,
-                (0, shape[1] * stride - images.shape[-1], 0, shape[0] * stride - images.shape[-2]),
-                mode="replicate",
-            )
-            colour = F.avg_pool2d(F.avg_pool2d(padded, stride), 3, 1, 1, count_include_pad=False)
+            beyond = (0, cell * unit.shape[3] - images.shape[3], 0, cell * unit.shape[2] - images.shape[2])
+            padded = F.pad(images.float() / 255, beyond, mode="replicate")
+            colour = F.avg_pool2d(F.avg_pool2d(padded, cell), 3, 1, 1, count_include_pad=False)
             said = math.sqrt(SIMILARITY) * unit if self.projection is None else self.projection(unit)
             return torch.cat([said, self.logs["colour"].exp() * colour], dim=1)
 
@@ -97,38 +105,62 @@ class Kriging(nn.Module):
         residuals: Tensor = (-excess).scatter(0, owners[None], step)
         return residuals
 
-    def forward(self, residuals: Tensor, points: Tensor, embedding: Tensor, stride: float) -> Tensor:
+    def forward(self, residuals: Tensor, points: Tensor, embedding: Tensor, cell: int) -> Tensor:
         """Spread residuals over an image.
 
         Args:
             residuals: (N, S) float, see ``residuals``.
             points: (S, 2) float, (x, y) of the samples in pixels.
             embedding: (D, h, w) float32 of the image, see ``embed``.
-            stride: pixels per cell.
+            cell: pixels per cell of the embedding.
 
         Returns:
             (N, h, w) float32, what is added to the logits of every region in every cell.
         """
-        height, width = embedding.shape[1:]
         with torch.autocast(embedding.device.type, enabled=False):
-            points = points.float()
-            column = (points[:, 0] / stride).long().clamp(0, width - 1)
-            row = (points[:, 1] / stride).long().clamp(0, height - 1)
-            cells = torch.stack(
-                torch.meshgrid(_centres(height, stride, points), _centres(width, stride, points), indexing="ij")
-            )
-            scale = (0.5**0.5) / self.logs["reach"].exp()
-            everywhere = torch.cat([embedding, scale * cells]).flatten(1).T  # (h w, D + 2)
-            here = torch.cat([embedding[:, row, column].T, scale * points.flip(1)], dim=1)  # (S, D + 2)
-            noise = self.logs["noise"].exp().double() * torch.eye(
-                len(points), dtype=torch.float64, device=points.device
-            )
-            among = (
-                _kernel(here.double(), here.double()) + noise
-            )  # (S, S); float32 would lose the digits of its inverse
-            factor, _ = torch.linalg.cholesky_ex(among)
-            weights = torch.cholesky_solve(residuals.T.double(), factor).float()  # (S, N)
-            return (_kernel(everywhere, here) @ weights).T.reshape(-1, height, width)
+            cells = self.describe_cells(embedding, cell)
+            samples = self.describe(points, cells, cell, embedding.shape[-1])
+            weights = self.weights(residuals, samples)
+            added = kernel(cells, samples) @ weights  # (h w, N)
+        return added.T.reshape(-1, *embedding.shape[1:])
+
+    def describe_cells(self, embedding: Tensor, cell: int) -> Tensor:
+        """Return the vectors (h w, D + 2) of all cells that the kernel compares; arguments as in ``forward``."""
+        rows, columns = (
+            (torch.arange(side, device=embedding.device, dtype=torch.float32) + 0.5) * cell - 0.5
+            for side in embedding.shape[1:]
+        )
+        centres = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
+        return torch.cat([embedding, self._nearness() * centres]).flatten(1).T
+
+    def describe(self, points: Tensor, cells: Tensor, cell: int, width: int) -> Tensor:
+        """Return these vectors of samples: the embedding of their cell, but their own place.
+
+        Args:
+            points: (S, 2) float, (x, y) in pixels.
+            cells: (h w, D + 2), result of ``describe_cells``.
+            cell: pixels per cell.
+            width: w, cells per row.
+
+        Returns:
+            (S, D + 2) float32.
+        """
+        points = points.float()
+        column = (points[:, 0] / cell).long().clamp(0, width - 1)
+        row = (points[:, 1] / cell).long().clamp(0, len(cells) // width - 1)
+        return torch.cat([cells[row * width + column, :-2], self._nearness() * points.flip(1)], dim=1)
+
+    def weights(self, residuals: Tensor, samples: Tensor) -> Tensor:
+        """Solve for the weights (S, N) float32 of the samples (S, D + 2), with which the kernel interpolates."""
+        noise = self.logs["noise"].exp().double() * torch.eye(len(samples), dtype=torch.float64, device=samples.device)
+        among = kernel(samples.double(), samples.double()) + noise  # float32 would lose the digits of its inverse
+        factor, _ = torch.linalg.cholesky_ex(among)
+        solution: Tensor = torch.cholesky_solve(residuals.T.double(), factor).float()
+        return solution
+
+    def _nearness(self) -> Tensor:
+        scale: Tensor = (0.5**0.5) / self.logs["reach"].exp()
+        return scale
 
 
 def sample_annotations(extreme_points: Tensor, strokes: Strokes) -> tuple[Tensor, Tensor]:
@@ -157,12 +189,7 @@ def sample_annotations(extreme_points: Tensor, strokes: Strokes) -> tuple[Tensor
     return torch.cat([points, along[place]]), torch.cat([regions, strokes.regions[owner]])
 
 
-def _centres(cells: int, stride: float, like: Tensor) -> Tensor:
-    """Return the centres of cells in pixels along one axis."""
-    return (torch.arange(cells, device=like.device, dtype=torch.float32) + 0.5) * stride - 0.5
-
-
-def _kernel(a: Tensor, b: Tensor) -> Tensor:
+def kernel(a: Tensor, b: Tensor) -> Tensor:
     """Return exp(-|a_i - b_j|^2) of (A, D) and (B, D): (A, B)."""
     squares = (a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * a @ b.T
     return torch.exp(-squares.clamp(min=0))

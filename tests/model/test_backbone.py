@@ -62,11 +62,12 @@ def test_map_covers_the_image_padded_to_32(name: str, features: str, stride: int
     images = torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
     with torch.no_grad():
-        result = make(name, features, stride)(images)
+        result, sharp = make(name, features, stride)(images)
 
     expected = tuple(-(-side // 32) * 32 // stride for side in size)
     assert result.shape == (2, 8, *expected)
     assert result.isfinite().all()
+    assert sharp is None
 
 
 def test_c4_is_the_last_map_of_stage_4_and_fpn_begins_at_its_stride() -> None:
@@ -86,7 +87,7 @@ def test_fpn_is_the_plain_top_down_sum() -> None:
         expected = backbone.smooth(
             sum(m.repeat_interleave(2**k, dim=2).repeat_interleave(2**k, dim=3) for k, m in enumerate(laterals))
         )
-        torch.testing.assert_close(backbone(images), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(backbone(images)[0], expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", [LITE0, "resnet50"])
@@ -114,7 +115,7 @@ def test_size_within_the_padding_does_not_matter() -> None:
     framed[:, :, :37, :53] = images
 
     with torch.no_grad():
-        torch.testing.assert_close(backbone(images), backbone(framed))
+        torch.testing.assert_close(backbone(images)[0], backbone(framed)[0])
 
 
 def test_an_unknown_backbone_is_an_error_with_its_name() -> None:
@@ -235,7 +236,7 @@ def test_weights_that_lack_tensors_are_named(monkeypatch: pytest.MonkeyPatch) ->
 def test_no_stage_is_kept_that_the_map_does_not_need(name: str, features: str, stride: int) -> None:
     backbone = make(name, features, stride)
 
-    backbone(torch.full((1, 3, 64, 64), 100, dtype=torch.uint8)).square().sum().backward()
+    backbone(torch.full((1, 3, 64, 64), 100, dtype=torch.uint8))[0].square().sum().backward()
 
     assert [key for key, p in backbone.named_parameters() if p.requires_grad and p.grad is None] == []
 

@@ -10,6 +10,7 @@ import torchvision
 from torch import Tensor, nn
 
 from fullseg.model import losses
+from fullseg.model.canvas import project_to_canvas
 from fullseg.model.losses import LOSSES, MaskwiseLoss, PixelwiseLoss, class_loss
 from fullseg.types import VOID
 
@@ -86,7 +87,7 @@ def test_pixelwise_is_the_same_in_tiles_of_any_size(
     boxes: Tensor, size: tuple[int, int], tile: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logits, truth = random_logits(len(boxes), 7), random_truth(len(boxes), size)
-    whole = PixelwiseLoss()._of_canvas(logits, boxes, truth) / len(boxes)
+    whole = PixelwiseLoss().of_canvas(project_to_canvas(logits, boxes, size), boxes, truth)
 
     monkeypatch.setattr(losses, "TILE", tile)
 

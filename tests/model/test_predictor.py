@@ -11,7 +11,7 @@ from fullseg.data.dataset import Item, collate
 from fullseg.errors import DataError
 from fullseg.model.base import Strokes
 from fullseg.model.canvas import project_to_canvas, region_map_of
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.region_segmenter import RegionSegmenter
 from fullseg.types import Category, Sample, SampleKey
 
 CATEGORIES = tuple(Category(number, f"class {number}", isthing=True) for number in (1, 2, 3))

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from fullseg.model.base import PREDICTED, Regions, Strokes
+from fullseg.model.base import PREDICTED, Features, Regions, Strokes
 from fullseg.model.boxes import geometry_maps
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.region_segmenter import RegionSegmenter
 from fullseg.types import VOID, Batch, Scribble
 
 SIZE = (45, 59)  # (H, W), both odd
@@ -239,7 +239,8 @@ def test_what_regions_see_of_each_other(share: str, points_matter: bool, scribbl
 @pytest.mark.parametrize("stride", [4, 8])
 def test_head_is_given_the_features_at_the_boxes_and_the_geometry_maps(stride: int, with_box_maps: bool) -> None:
     features = torch.randn(8, 64 // stride, 64 // stride, generator=torch.Generator().manual_seed(0))
-    rois, boxes = make(stride=stride, box_maps=with_box_maps).region_inputs(features, POINTS, Strokes.pack([]), SIZE)
+    given = Features(features, None, torch.zeros(3, *SIZE, dtype=torch.uint8))
+    rois, boxes = make(stride=stride, box_maps=with_box_maps).region_inputs(given, POINTS, Strokes.pack([]), SIZE)
 
     expected = torchvision.ops.roi_align(features[None], [boxes], 7, 1 / stride, sampling_ratio=0, aligned=True)
     assert rois.shape == (3, 14 if with_box_maps else 10, 7, 7)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch._dynamo.utils import counters
 
 from fullseg.errors import ConfigError
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.region_segmenter import RegionSegmenter
 from fullseg.training import step_cost
 from fullseg.training.step_cost import checkpoint_activations, compile_backbone
 from fullseg.types import Batch

@@ -17,8 +17,8 @@ from fullseg.model.class_maps import ClassMaps
 from fullseg.model.interactive.drawing import Box, Drawing, Window
 from fullseg.model.interactive.first_layer import FirstLayer
 from fullseg.model.interactive.region_cache import Region, RegionCache, seen_cells
+from fullseg.model.region_segmenter import RegionSegmenter
 from fullseg.model.roi_align import align_matrices
-from fullseg.model.segmenter import RegionSegmenter
 
 
 class BatchCache(RegionCache[RegionSegmenter]):

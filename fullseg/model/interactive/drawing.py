@@ -4,6 +4,7 @@ The values equal those of ``fullseg.model.annotation_maps``.
 """
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -154,6 +155,12 @@ def bounding_box(drawing: Drawing, width: int) -> Box | None:
     x = drawing.pixels % width
     y0, y1 = int(drawing.pixels[0]) // width, int(drawing.pixels[-1]) // width
     return int(x.min()), y0, int(x.max()) + 1, y1 + 1
+
+
+def bounding_window(windows: Sequence[Window]) -> Window:
+    """Return the bounding window; an arbitrary cell if there are none."""
+    top, bottom, left, right = zip(*windows, strict=True) if windows else ((0,), (1,), (0,), (1,))
+    return min(top), max(bottom), min(left), max(right)
 
 
 def align_window(drawing: RegionDrawing, total: NDArray[np.float32], box: Box, roi_size: int, cells: Window) -> Tensor:

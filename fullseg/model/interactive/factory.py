@@ -8,7 +8,8 @@ from fullseg.model.interactive.batches import BatchCache, TwoStageCache
 from fullseg.model.interactive.crops import CropCache
 from fullseg.model.interactive.region_cache import RegionCache
 from fullseg.model.interactive.windows import WindowCache
-from fullseg.model.segmenter import RegionSegmenter, Segmenter
+from fullseg.model.region_segmenter import RegionSegmenter
+from fullseg.model.segmenter import Segmenter
 
 
 def make_region_cache(

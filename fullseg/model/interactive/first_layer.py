@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fullseg.model.boxes import geometry_maps
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.region_segmenter import RegionSegmenter
 
 
 class FirstLayer:

@@ -11,11 +11,19 @@ from torch import Tensor
 from fullseg.model.annotation_maps import line_pixels
 from fullseg.model.base import PREDICTED, Features, Strokes
 from fullseg.model.boxes import region_boxes
-from fullseg.model.interactive.drawing import NOTHING, Box, Drawing, Window, bounding_box, difference, draw_regions
+from fullseg.model.interactive.drawing import (
+    NOTHING,
+    Box,
+    Drawing,
+    bounding_box,
+    bounding_window,
+    difference,
+    draw_regions,
+)
 from fullseg.model.interactive.factory import make_region_cache
 from fullseg.model.interactive.region_cache import Region
 from fullseg.model.interactive.spread_state import SpreadState
-from fullseg.model.interactive.tiles import LARGE_TILE, SMALL_TILE, Decided, TiledCanvas
+from fullseg.model.interactive.tiles import LARGE_TILE, SMALL_TILE, Decided, TiledCanvas, same_masks
 from fullseg.model.segmenter import Segmenter
 from fullseg.types import VOID, Annotations, Scribble
 
@@ -93,9 +101,10 @@ class ImageState:
         self._fit_boxes(points, annotations.scribbles)
         self._run_head(changes, self._give_classes(classes))
         self._decide(annotations.scribbles, locked)
-        if self.spread:
+        if self.spread and self.spread.rows and self.regions:
             strokes = Strokes.pack(annotations.scribbles)
-            self.canvas.mark(self.spread.update(self.logits(), self.boxes(), torch.from_numpy(points), strokes))
+            cells = self.spread.update(self.logits(), self.boxes(), torch.from_numpy(points), strokes)
+            self.canvas.mark_cells(cells, self.spread.cell)
         self.canvas.update(self.logits(), self.boxes(), self.decided)
 
     def logits(self) -> list[Tensor]:
@@ -205,7 +214,7 @@ class ImageState:
             seen = [change.own if change.region is region else change.shared for change in changes]
             windows = [window for pixels in seen if pixels and (window := self.cache.touched_cells(region.box, pixels))]
             if windows or region.logits is None or number in reclassified:
-                touched.append((region, _around(windows)))
+                touched.append((region, bounding_window(windows)))
         self.canvas.mark(self.cache.update(touched))
 
     def _decide(self, scribbles: Sequence[Scribble], locked: Mapping[int, NDArray[np.bool_]]) -> None:
@@ -219,7 +228,7 @@ class ImageState:
         before, now = (d.pixels * (len(self.regions) + 1) + d.owners - VOID for d in (self.decided, decided))
         self.canvas.mark_pixels(np.setxor1d(before, now) // (len(self.regions) + 1))
         self.decided = decided
-        if not _same_masks(self._masks, locked):
+        if not same_masks(self._masks, locked):
             self._lock(locked)
 
     def _lock(self, masks: Mapping[int, NDArray[np.bool_]]) -> None:
@@ -238,14 +247,3 @@ class ImageState:
             pixels, _ = line_pixels(torch.from_numpy(path), torch.tensor([len(path)]), self.size)
             self._lines[key] = pixels.numpy()
         return self._lines[key]
-
-
-def _around(windows: Sequence[Window]) -> Window:
-    """Return the bounding window; an arbitrary cell if there are none."""
-    top, bottom, left, right = zip(*windows, strict=True) if windows else ((0,), (1,), (0,), (1,))
-    return min(top), max(bottom), min(left), max(right)
-
-
-def _same_masks(masks: Mapping[int, NDArray[np.bool_]], others: Mapping[int, NDArray[np.bool_]]) -> bool:
-    """Return whether the same regions are locked, in the same order and with the same pixels."""
-    return list(masks) == list(others) and all(np.array_equal(masks[number], others[number]) for number in masks)

@@ -7,11 +7,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fullseg.model.base import Features, Strokes
+from fullseg.model.base import Features, Strokes, Window
+from fullseg.model.boxes import inside_boxes
+from fullseg.model.canvas import OUTSIDE_LOGIT
+from fullseg.model.diffusion import LEAST
 from fullseg.model.interactive.drawing import Box
-from fullseg.model.spreading import Spreading, Window
+from fullseg.model.interactive.kernel_rows import KernelRows
+from fullseg.model.spreading import Spreading, add_cells
+from fullseg.types import VOID
 
 LEAST_CHANGE = 2e-5  # logits: a smaller change of a cell is rounding
+AFFINITY_BYTES = 2**27  # limit for the affinities of all tiles; those used longest ago are dropped first
 
 
 class SpreadState:
@@ -24,9 +30,16 @@ class SpreadState:
 
     def __init__(self, spreading: Spreading, features: Features) -> None:
         self.spreading, self.features = spreading, features
+        self.size = (features.images.shape[1], features.images.shape[2])
         self.cells: Tensor | None = None  # (N, h, w), what kriging adds to the logits of every region
-        reach = spreading.diffusion.reach if spreading.diffusion is not None else 0
-        self.reach = reach  # px: how far a pixel's logits reach on the canvas
+        self.rows: KernelRows | None = None
+        if spreading.kriging is not None:
+            self.cell = spreading.cell(features)
+            embedding = spreading.kriging.embed(features.coarse[None], features.images[None])[0]
+            self.rows = KernelRows(spreading.kriging, embedding, self.cell)
+        # px: how far a pixel's logits reach on the canvas
+        self.reach = spreading.diffusion.reach if spreading.diffusion is not None else 0
+        self._affinities: dict[Window, list[Tensor]] = {}  # of tiles; the one used last comes last
 
     def renumber(self, old: NDArray[np.int64]) -> None:
         """Give the regions new numbers: ``old`` (N,) is the former number of each, VOID for a new one."""
@@ -35,52 +48,77 @@ class SpreadState:
             kept[torch.from_numpy(old >= 0)] = self.cells[torch.from_numpy(old[old >= 0])]
             self.cells = kept
 
-    def update(self, logits: Sequence[Tensor], boxes: NDArray[np.int64], points: Tensor, strokes: Strokes) -> list[Box]:
-        """Krige anew.
+    def update(
+        self, logits: Sequence[Tensor], boxes: NDArray[np.int64], points: Tensor, strokes: Strokes
+    ) -> NDArray[np.bool_]:
+        """Krige anew, if there is kriging.
 
         Args:
-            logits: N times (s, s), of all regions.
+            logits: N times (s, s), of all regions, N at least 1.
             boxes: (N, 4) in pixels.
             points: (N, 4, 2) float32, extreme points, (x, y) in pixels.
             strokes: the scribbles of the image.
 
         Returns:
-            A box that holds all pixels whose logits have changed, or nothing.
+            (h, w), the cells in which the logits of a region have changed inside its box.
         """
-        if self.spreading.kriging is None or not logits:
-            return []
+        assert self.rows is not None
         device = self.features.coarse.device
         stacked, edges = torch.stack(list(logits)), torch.from_numpy(boxes).float().to(device)
-        cells = self.spreading.kriged_cells(stacked, edges, self.features, points.to(device), strokes.to(device))
+        residuals, samples = self.spreading.residuals(stacked, edges, points.to(device), strokes.to(device))
+        cells = self.rows.spread(residuals, samples)
         before = torch.zeros_like(cells) if self.cells is None else self.cells
-        changed = (cells - before).abs() > LEAST_CHANGE
-        self.cells = torch.where(changed, cells, before)
-        return _pixels_of(changed.any(dim=0), self.spreading.stride, self.features.images.shape[1:])
+        # A cell acts on pixels up to one cell away.
+        low, high = (edges[:, :2] / self.cell).floor() - 1, (edges[:, 2:] / self.cell).ceil() + 1
+        rows, columns = inside_boxes(torch.cat([low, high], dim=1), (cells.shape[1], cells.shape[2]))
+        seen = rows[:, :, None] & columns[:, None, :]
+        changed = ((cells - before).abs() > LEAST_CHANGE) & seen
+        self.cells = torch.where(changed | ~seen, cells, before)
+        return changed.any(dim=0).cpu().numpy()
 
     def around(self, tile: Box) -> Window:
         """Return the pixels on which the labels of a tile depend."""
-        height, width = self.features.images.shape[1:]
-        x0, y0, x1, y1 = tile
-        reach = self.reach
-        return Window(max(0, x0 - reach), max(0, y0 - reach), min(width, x1 + reach), min(height, y1 + reach))
+        return Window(*tile).grown(self.reach, self.size)
 
     def add_kriging(self, canvas: Tensor, regions: NDArray[np.int64], window: Window) -> Tensor:
         """Add kriging to the logits (n, h, w) of some regions (n,) in a window."""
         if self.cells is None:
             return canvas
-        return self.spreading.add_cells(canvas, self.cells[torch.from_numpy(regions)], window)
+        return add_cells(canvas, self.cells[torch.from_numpy(regions)], self.cell, window)
 
-    def flow(self, canvas: Tensor, decided: Tensor, window: Window) -> Tensor:
-        """Let labels flow on the logits (n, h, w) of a window, from the pixels ``decided`` (h, w) bool."""
-        if self.spreading.diffusion is None:
-            return canvas
-        return self.spreading.flow(canvas, self.features, decided, window)
+    def flows(self, regions: int) -> bool:
+        """Return whether anything flows where so many regions compete."""
+        return self.spreading.diffusion is not None and (regions > 1 or self.spreading.background)
 
+    def flow(self, canvas: Tensor, decided: Tensor, window: Window, part: tuple[slice, slice]) -> tuple[Tensor, Tensor]:
+        """Let labels flow in a window.
 
-def _pixels_of(changed: Tensor, stride: int, size: Sequence[int]) -> list[Box]:
-    """Return the box of the pixels of an image (H, W) that bilinear resizing of changed cells (h, w) reaches."""
-    if not changed.any():
-        return []
-    (top, bottom), (left, right) = (changed.any(dim=axis).nonzero()[[0, -1], 0].tolist() for axis in (1, 0))
-    corner = max(0, stride * (left - 1)), max(0, stride * (top - 1))
-    return [(*corner, min(size[1], stride * (right + 2)), min(size[0], stride * (bottom + 2)))]
+        Args:
+            canvas: (n, h, w) logits.
+            decided: (h, w) bool, pixels whose logits are certain: labels flow from them.
+            window: of the canvas.
+            part: rows and columns of the window whose outcome is wanted.
+
+        Returns:
+            Probabilities of the regions in this part (n, h', w'), and the winners (h', w') int64 in [0, n), or VOID.
+        """
+        flowed = self.spreading.flowed(canvas, self._affinities_of(window), decided)[:, *part]
+        inside = canvas[:, *part] > OUTSIDE_LOGIT
+        shares = torch.where(inside, flowed[: len(canvas)], 0)
+        best, winners = shares.max(dim=0)
+        if self.spreading.background:
+            return shares / (shares.sum(dim=0) + flowed[-1]), torch.where(best > flowed[-1], winners, VOID)
+        return shares / shares.sum(dim=0).clamp(min=LEAST), torch.where(best > 0, winners, VOID)
+
+    def _affinities_of(self, window: Window) -> list[Tensor]:
+        """Return the affinities of a window, and keep them."""
+        assert self.spreading.diffusion is not None
+        found = self._affinities.pop(window, None)
+        if found is None:
+            embedding = self.spreading.diffusion.embed_window(self.features.images, self.features.sharp, window)
+            found = self.spreading.diffusion.affinities(embedding)
+        self._affinities[window] = found
+        held = sum(step.nbytes for steps in self._affinities.values() for step in steps)
+        while held > AFFINITY_BYTES and len(self._affinities) > 1:
+            held -= sum(step.nbytes for step in self._affinities.pop(next(iter(self._affinities))))
+        return found

@@ -4,7 +4,7 @@ A tile is computed from the regions whose boxes cover part of it, and only if so
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fullseg.model.base import Window
 from fullseg.model.canvas import OUTSIDE_LOGIT, probabilities_of, project_to_canvas, region_map_of
 from fullseg.model.interactive.drawing import Box
 from fullseg.model.interactive.spread_state import SpreadState
-from fullseg.model.spreading import Window
 from fullseg.types import VOID
 
 SMALL_TILE, LARGE_TILE = 128, 1024  # px: sides of tiles on a CPU and a GPU, which takes longer to start one than to run
@@ -49,6 +49,11 @@ class Decided(NamedTuple):
             return part
         locked = self.locked_map[y0:y1, x0:x1]
         return np.where(locked == VOID, part, locked)
+
+
+def same_masks(masks: Mapping[int, NDArray[np.bool_]], others: Mapping[int, NDArray[np.bool_]]) -> bool:
+    """Return whether the same regions are locked, in the same order and with the same pixels (H, W)."""
+    return list(masks) == list(others) and all(np.array_equal(masks[number], others[number]) for number in masks)
 
 
 class Contest(NamedTuple):
@@ -98,25 +103,25 @@ def compete(
     if spread:
         canvas = spread.add_kriging(canvas, regions, window)
     canvas[np.isin(regions, locked)] = OUTSIDE_LOGIT
-    pixels = torch.from_numpy(fixed).to(canvas.device)
-    certain = torch.from_numpy(np.searchsorted(regions, decided[fixed])).to(canvas.device)
-    if fixed.any():
-        _decide(canvas, pixels, certain)
-    if spread:
-        canvas = spread.flow(canvas, pixels, window)
-        canvas[np.isin(regions, locked)] = OUTSIDE_LOGIT
-        if fixed.any():
-            _decide(canvas, pixels, certain)
-    canvas = canvas[:, rows, columns]
-    winners = region_map_of(canvas, background=background).cpu().numpy()
-    region_map = np.append(regions, VOID)[winners]  # a winner of VOID, -1, picks the last entry: VOID
-    return Contest(tile, regions, probabilities_of(canvas, background=background), region_map)
+    _decide(canvas, np.flatnonzero(fixed), np.searchsorted(regions, decided[fixed]))
+    if spread and spread.flows(len(regions)):
+        held = torch.from_numpy(fixed).to(canvas.device)
+        probabilities, winners = spread.flow(canvas, held, window, (rows, columns))
+    else:
+        canvas = canvas[:, rows, columns]
+        probabilities = probabilities_of(canvas, background=background)
+        winners = region_map_of(canvas, background=background)
+    region_map = np.append(regions, VOID)[winners.cpu().numpy()]  # a winner of VOID, -1, picks the last entry: VOID
+    return Contest(tile, regions, probabilities, region_map)
 
 
-def _decide(canvas: Tensor, pixels: Tensor, owners: Tensor) -> None:
-    """Give some pixels (h, w) bool of a canvas (n, h, w) to their owners (K,) for certain, in place."""
-    canvas[:, pixels] = OUTSIDE_LOGIT
-    canvas[owners, pixels] = -OUTSIDE_LOGIT
+def _decide(canvas: Tensor, pixels: NDArray[np.int64], owners: NDArray[np.int64]) -> None:
+    """Give some pixels of a canvas (n, h, w), y * w + x each, (K,), to their owners (K,) for certain, in place."""
+    if len(pixels) == 0:
+        return
+    places, mine = (torch.from_numpy(part).to(canvas.device) for part in (pixels, owners))
+    canvas.flatten(1)[:, places] = OUTSIDE_LOGIT
+    canvas.flatten(1)[mine, places] = -OUTSIDE_LOGIT
 
 
 class TiledCanvas:
@@ -156,6 +161,17 @@ class TiledCanvas:
         for box in boxes:
             x0, y0, x1, y1 = self.spread.around(box) if self.spread else box
             self.stale[y0 // self.tile : -(-y1 // self.tile), x0 // self.tile : -(-x1 // self.tile)] = True
+
+    def mark_cells(self, changed: NDArray[np.bool_], cell: int) -> None:
+        """Note that the cells (h, w) of the whole image, each of so many pixels, have changed."""
+        for row, column in np.argwhere(~self.stale).tolist():
+            y, x = self.tile * row, self.tile * column
+            window = Window(x, y, x + self.tile, y + self.tile)
+            if self.spread:
+                window = window.grown(self.spread.reach, self.size)
+            rows = slice(max(0, window.top // cell - 1), window.bottom // cell + 2)  # one more: resizing is bilinear
+            columns = slice(max(0, window.left // cell - 1), window.right // cell + 2)
+            self.stale[row, column] = changed[rows, columns].any()
 
     def mark_pixels(self, pixels: NDArray[np.int64]) -> None:
         """Note that the pixels y * W + x, (K,), have changed."""

@@ -16,8 +16,8 @@ from fullseg.model.base import Features
 from fullseg.model.interactive.drawing import Box, Window, align_window
 from fullseg.model.interactive.first_layer import FirstLayer
 from fullseg.model.interactive.region_cache import Region, RegionCache, seen_cells
+from fullseg.model.region_segmenter import RegionSegmenter
 from fullseg.model.roi_align import roi_align
-from fullseg.model.segmenter import RegionSegmenter
 
 
 class WindowCache(RegionCache[RegionSegmenter]):
@@ -61,8 +61,19 @@ class WindowCache(RegionCache[RegionSegmenter]):
     def _features_part(self, box: Box) -> Tensor:
         """Return the part (1, C, s, s) of the first layer that depends on features and box."""
         edges = torch.tensor([box], dtype=torch.float32, device=self.device)
-        seen = [_align_near(each, stride, box, self.segmenter.roi_size) for each, stride in self.maps]
+        seen = [self._align_near(each, stride, box) for each, stride in self.maps]
         return self.first_layer.of_boxes(torch.cat(seen, dim=1), edges)
+
+    def _align_near(self, whole: Tensor, stride: int, box: Box) -> Tensor:
+        """Align a map (C, h, w) with a box: (1, C, side, side). Only the part around the box is looked at."""
+        (left, right), (top, bottom) = (
+            (max(0, box[axis] // stride - 2), box[2 + axis] // stride + 3)  # bilinear samples reach one cell out
+            for axis in (0, 1)
+        )
+        near = self.segmenter.as_seen(whole[:, top:bottom, left:right], self.features)
+        edges = near.new_tensor([box], dtype=torch.float32)
+        corner = stride * edges.new_tensor([left, top, left, top])
+        return roi_align(near, edges - corner, self.segmenter.roi_size, stride)
 
     def _convolve(self, region: Region, window: Window) -> tuple[Tensor, Window]:
         """Run all layers where their input has changed; return the last one's new part and its window."""
@@ -118,18 +129,6 @@ class WindowCache(RegionCache[RegionSegmenter]):
             low.append(start if first == 0 else max(start, math.floor(start + (first - 0.5) * pixels) - 1))
             high.append(end if last == cells else min(end, math.ceil(start + (last + 0.5) * pixels) + 1))
         return low[0], low[1], high[0], high[1]
-
-
-def _align_near(features: Tensor, stride: int, box: Box, side: int) -> Tensor:
-    """Align a map (C, h, w) with a box: (1, C, side, side). Only the part around the box is looked at."""
-    (left, right), (top, bottom) = (
-        (max(0, box[axis] // stride - 2), box[2 + axis] // stride + 3)  # bilinear samples reach one cell out
-        for axis in (0, 1)
-    )
-    near = features[:, top:bottom, left:right]
-    edges = near.new_tensor([box], dtype=torch.float32)
-    corner = stride * edges.new_tensor([left, top, left, top])
-    return roi_align(near, edges - corner, side, stride)
 
 
 def _grow(window: Window, by: int, side: int) -> Window:

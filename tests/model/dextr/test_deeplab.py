@@ -86,7 +86,7 @@ def test_the_model_loads_the_published_weights(tmp_path: Path) -> None:
         annotation_encoding="gaussian",
         background=True,
     )
-    assert dextr.features(torch.full((1, 3, 2, 2), 200, dtype=torch.uint8)).unique().tolist() == [200]
+    assert dextr.features(torch.full((1, 3, 2, 2), 200, dtype=torch.uint8)).coarse.unique().tolist() == [200]
     assert dextr.backbone.map_scale == 255
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fullseg.model.base import Strokes
+from fullseg.model.base import Features, Strokes
 from fullseg.model.canvas import project_to_canvas
 from fullseg.model.dextr.dextr import Dextr
 from fullseg.types import Batch
@@ -40,6 +40,11 @@ def make(**changes: Any) -> Dextr:
     return Dextr(**arguments | changes).eval()
 
 
+def as_features(image: Tensor) -> Features:
+    """Return an image (3, H, W) float as DEXTR's features."""
+    return Features(image, None, image.to(torch.uint8))
+
+
 def batch_of(images: Tensor, quads: list[Tensor]) -> Batch:
     """Return images (B, 3, H, W) whose regions have these extreme points."""
     counts = torch.tensor([len(mine) for mine in quads])
@@ -62,7 +67,7 @@ def batch_of(images: Tensor, quads: list[Tensor]) -> Batch:
 def test_a_crop_reaches_beyond_the_box_by_the_same_pixels_on_every_side() -> None:
     dextr = make(input_size=96, relax=23)  # 50 + 2 * 23 = 96: one pixel of the image is one of the crop
     image = torch.from_numpy(np.random.default_rng(0).standard_normal((3, *SIZE)).astype(np.float32))
-    crops, boxes = dextr.region_inputs(image, QUADS[:1], NO_STROKES, SIZE)
+    crops, boxes = dextr.region_inputs(as_features(image), QUADS[:1], NO_STROKES, SIZE)
 
     assert boxes.tolist() == [[30, 20, 80, 70]]
     padded = F.pad(image, (23, 23, 23, 23))  # beyond the image a crop is 0
@@ -72,14 +77,14 @@ def test_a_crop_reaches_beyond_the_box_by_the_same_pixels_on_every_side() -> Non
 def test_a_larger_region_is_averaged_not_sampled() -> None:
     dextr = make(input_size=32, relax=7)  # 50 + 14 = 64: two pixels of the image are one of the crop
     image = torch.from_numpy(np.random.default_rng(0).standard_normal((3, *SIZE)).astype(np.float32))
-    crops, _ = dextr.region_inputs(image, QUADS[:1], NO_STROKES, SIZE)
+    crops, _ = dextr.region_inputs(as_features(image), QUADS[:1], NO_STROKES, SIZE)
 
     torch.testing.assert_close(crops[0, :3], F.avg_pool2d(image[:, 13:77, 23:87], 2), atol=1e-5, rtol=0)
 
 
 def test_heatmaps_peak_at_the_extreme_points_in_the_crop() -> None:
     dextr = make(input_size=96, relax=23)
-    heatmap = dextr.region_inputs(torch.zeros(3, *SIZE), QUADS[:1], NO_STROKES, SIZE)[0][0, 3]
+    heatmap = dextr.region_inputs(as_features(torch.zeros(3, *SIZE)), QUADS[:1], NO_STROKES, SIZE)[0][0, 3]
 
     y, x = np.indices((96, 96))
     places = [(30 - 7, 40 + 3), (50 - 7, 20 + 3), (79 - 7, 40 + 3), (50 - 7, 69 + 3)]
@@ -90,8 +95,8 @@ def test_heatmaps_peak_at_the_extreme_points_in_the_crop() -> None:
 def test_scribbles_are_drawn_where_they_lie_in_their_own_regions_crop() -> None:
     dextr = make(input_size=96, relax=23, annotation_encoding="binary")
     strokes = Strokes(torch.tensor([[60.0, 50.0]]), torch.tensor([1]), torch.tensor([0]))
-    with_dot = dextr.region_inputs(torch.zeros(3, *SIZE), QUADS, strokes, SIZE)[0][:, 3]
-    without = dextr.region_inputs(torch.zeros(3, *SIZE), QUADS, NO_STROKES, SIZE)[0][:, 3]
+    with_dot = dextr.region_inputs(as_features(torch.zeros(3, *SIZE)), QUADS, strokes, SIZE)[0][:, 3]
+    without = dextr.region_inputs(as_features(torch.zeros(3, *SIZE)), QUADS, NO_STROKES, SIZE)[0][:, 3]
 
     changed = (with_dot != without).nonzero()
     assert set(changed[:, 0].tolist()) == {0}

@@ -7,13 +7,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from fullseg.model.base import PREDICTED, Regions, Strokes
+from fullseg.model.base import PREDICTED, Features, Regions, Strokes
 from fullseg.model.canvas import OUTSIDE_LOGIT, project_to_canvas, region_map_of
 from fullseg.model.dextr.dextr import Dextr
 from fullseg.model.factory import make_segmenter
 from fullseg.model.interactive import region_cache, windows
 from fullseg.model.interactive.image_state import ImageState
-from fullseg.model.segmenter import RegionSegmenter, Segmenter
+from fullseg.model.region_segmenter import RegionSegmenter
+from fullseg.model.segmenter import Segmenter
 from fullseg.types import VOID, Annotations, Scribble
 
 SIZE = (150, 290)  # (H, W): more than one tile either way
@@ -67,13 +68,13 @@ def tell_classes_apart(segmenter: RegionSegmenter) -> None:
         torch.nn.init.normal_(segmenter.maps.own.bias)
 
 
-def features_of(segmenter: Segmenter) -> torch.Tensor:
+def features_of(segmenter: Segmenter) -> Features:
     with torch.inference_mode():
-        return segmenter.features(torch.from_numpy(IMAGE).permute(2, 0, 1)[None])[0]
+        return segmenter.features(torch.from_numpy(IMAGE).permute(2, 0, 1)[None]).of(0)
 
 
 def straightforward(
-    segmenter: Segmenter, features: torch.Tensor, annotations: Annotations, given: dict[int, int] | None = None
+    segmenter: Segmenter, features: Features, annotations: Annotations, given: dict[int, int] | None = None
 ) -> Regions:
     quads = torch.from_numpy(annotations.extreme_points)
     rois, boxes = segmenter.region_inputs(features, quads, Strokes.pack(annotations.scribbles), SIZE)

@@ -14,7 +14,8 @@ from fullseg.model.interactive.drawing import bounding_box, difference, draw_reg
 from fullseg.model.interactive.factory import make_region_cache
 from fullseg.model.interactive.region_cache import Region, RegionCache
 from fullseg.model.interactive.windows import WindowCache
-from fullseg.model.segmenter import RegionSegmenter, Segmenter
+from fullseg.model.region_segmenter import RegionSegmenter
+from fullseg.model.segmenter import Segmenter
 from fullseg.types import Annotations, Scribble
 from tests.model.interactive.test_image_state import (
     DEXTR,
