@@ -15,10 +15,14 @@ from fullseg.metrics.region_iou import SIZES
 from fullseg.runs.folder import Metrics, Result, program, relative_to_here
 from fullseg.runs.ranks import is_rank_0
 from fullseg.training.step_parts import PARTS
+from fullseg.training.study_callback import SHOWN
 
+ALLOCATED = {"free": "free", "per_region": "per region"}  # the strategies of studies in training
 ROWS = {
-    "iou": "mean IoU of all regions",
+    "iou": "mean IoU of all regions, 0 scribbles",
     **{f"iou_{name}": f"  {name} regions" for name in SIZES},
+    **{f"{name}_iou_at_{n}": f"  at {n} scribbles per region, {how}" for name, how in ALLOCATED.items() for n in SHOWN},
+    **{f"{name}_eta": f"  eta, {how} (1: scribbles mend all)" for name, how in ALLOCATED.items()},
     "iou_independent": "  masks, each by itself",
     "class_accuracy": "class accuracy",
     "seconds_per_image": "seconds per image",
@@ -31,9 +35,7 @@ def print_result(result: Result, config: Config) -> None:
         return
     console = Console(width=None if sys.stdout.isatty() else 100)
     count = int(result.after["regions"])
-    table = Table(
-        title=f"{config.experiment}: {count} regions of {config.data.format}, {config.data.val_split}, 0 scribbles"
-    )
+    table = Table(title=f"{config.experiment}: {count} regions of {config.data.format}, {config.data.val_split}")
     table.add_column("")
     for column in ("smallest box wins", "before training", "after training"):
         table.add_column(column, justify="right")
@@ -121,4 +123,6 @@ def _step_table(seconds: Metrics) -> Table:
 def _number(key: str, metrics: Metrics) -> str:
     if key not in metrics or math.isnan(metrics[key]):  # NaN: no region of that size
         return ""
+    if key.endswith("_eta"):
+        return f"{metrics[key]:.2f}"
     return f"{metrics[key]:.3f}" if key == "seconds_per_image" else f"{100 * metrics[key]:.1f}"

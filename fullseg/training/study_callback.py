@@ -9,6 +9,7 @@ from threading import BoundedSemaphore
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.loggers import WandbLogger
 
@@ -25,6 +26,7 @@ from fullseg.tracking.study import log_study
 from fullseg.types import Batch, Category, Sample, SampleKey
 
 Records = dict[str, list[ImageRecord]]  # by strategy
+SHOWN = (2, 4)  # scribbles per region at which the IoU is logged
 
 
 class Study(L.Callback):
@@ -125,6 +127,8 @@ class Study(L.Callback):
         for name, curve in summary.items():
             module.log(f"val/{name}_auc", curve["auc"], batch_size=1)
             module.log(f"val/{name}_iou", curve["iou"][-1], batch_size=1)
+            for key, value in _how_far_scribbles_carry(curve).items():
+                module.log(f"val/{name}_{key}", value, batch_size=1)
         if trainer.is_global_zero:
             self._write(trainer, module, records, summary)
 
@@ -189,6 +193,14 @@ class Study(L.Callback):
             self._pool.shutdown(cancel_futures=True)
             torch.set_num_threads(self._threads)  # the workers have also set the number for threads that start later
         self._pool, self._pending = None, []
+
+
+def _how_far_scribbles_carry(curve: dict[str, Any]) -> dict[str, float]:
+    """Return the IoU at some numbers of scribbles per region, interpolated, and eta; what is not known is left out."""
+    x, iou = curve["scribbles_per_region"], curve["iou"]
+    found = {f"iou_at_{number}": float(np.interp(number, x, iou)) for number in SHOWN if number <= x[-1]}
+    eta = curve["eta_of_all_rounds"]
+    return found if eta is None else {**found, "eta": eta}
 
 
 def sample_of(batch: Batch) -> Sample:

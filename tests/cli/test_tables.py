@@ -13,15 +13,29 @@ def test_a_size_of_which_there_is_no_region_has_an_empty_cell(capsys: pytest.Cap
     before = {"iou": 0.25, "iou_box_filling": 0.4, "iou_small": math.nan, "iou_large": 0.5, "regions": 3}
     after = {"iou": 0.75, "iou_small": math.nan, "iou_large": 0.875, "regions": 3}
     print_result(Result(Path("run"), before, after, 60, {}), load_config(None, []))
-    rows = {
-        cells[1].strip(): [cell.strip() for cell in cells[2:5]]
-        for line in capsys.readouterr().out.splitlines()
-        if len(cells := line.split("│")) == 6
-    }
-    assert rows == {
-        "mean IoU of all regions": ["40.0", "25.0", "75.0"],
+    assert rows_of(capsys.readouterr().out) == {
+        "mean IoU of all regions, 0 scribbles": ["40.0", "25.0", "75.0"],
         "small regions": ["", "", ""],
         "large regions": ["", "50.0", "87.5"],
+    }
+
+
+def test_a_training_with_a_study_says_how_far_scribbles_carry(capsys: pytest.CaptureFixture[str]) -> None:
+    after = {"iou": 0.75, "free_iou_at_2": 0.875, "free_eta": 0.5, "per_region_iou_at_4": 0.9375, "regions": 3}
+    print_result(Result(Path("run"), {"iou": 0.25, "regions": 3}, after, 60, {}), load_config(None, []))
+    assert rows_of(capsys.readouterr().out) == {
+        "mean IoU of all regions, 0 scribbles": ["", "25.0", "75.0"],
+        "at 2 scribbles per region, free": ["", "", "87.5"],
+        "at 4 scribbles per region, per region": ["", "", "93.8"],
+        "eta, free (1: scribbles mend all)": ["", "", "0.50"],
+    }
+
+
+def rows_of(output: str) -> dict[str, list[str]]:
+    return {
+        cells[1].strip(): [cell.strip() for cell in cells[2:5]]
+        for line in output.splitlines()
+        if len(cells := line.split("│")) == 6
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -112,6 +113,11 @@ def test_training_studies_every_kth_evaluation_and_keeps_the_best_by_it(runs: Ru
     content = json.loads((result.folder / "study.json").read_text())
     assert list(content["strategies"]) == ["free", "per_region"]
     assert content["strategies"]["per_region"]["auc"] == pytest.approx(float(values[-1]))
+    free = content["strategies"]["free"]
+    assert result.after["free_eta"] == pytest.approx(free["eta_of_all_rounds"])
+    at_2 = result.after.get("free_iou_at_2")  # unless all rounds together have fewer scribbles
+    expected = np.interp(2, free["scribbles_per_region"], free["iou"])
+    assert at_2 == (pytest.approx(expected) if free["scribbles_per_region"][-1] >= 2 else None)
     best = torch.load(result.folder / "checkpoints" / "best.ckpt", weights_only=True)
     assert best["global_step"] in (8, 16)
     [folder] = (result.folder / "wandb").glob("offline-run-*")
