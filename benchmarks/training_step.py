@@ -22,7 +22,7 @@ from untrained import untrained
 from fullseg.config.load import load_config
 from fullseg.config.schema import Config
 from fullseg.data.datamodule import InteractiveDataModule
-from fullseg.model.base import Strokes
+from fullseg.model.base import Features, Strokes
 from fullseg.model.losses import LOSSES
 from fullseg.model.segmenter import Segmenter
 from fullseg.runs.provenance import machine
@@ -51,9 +51,18 @@ def time_step(config: Config, segmenter: Segmenter, batch: Batch, seconds: Secon
     quads, loss = batch.extreme_points.split(REGIONS), LOSSES[config.loss]()
     strokes = Strokes.pack([]).to(batch.images.device)
     boxes: list[Tensor] = []
+    features: list[Features] = []
 
-    def crop(features: Tensor) -> Tensor:
-        inputs = [segmenter.region_inputs(f, quad, strokes, size) for f, quad in zip(features, quads, strict=True)]
+    def backbone(images: Tensor) -> Tensor:
+        features.append(segmenter.features(images))
+        return features[0].coarse
+
+    def crop(coarse: Tensor) -> Tensor:
+        whole = features[0]._replace(coarse=coarse)
+        images = (whole.of(image) for image in range(len(coarse)))
+        inputs = [
+            segmenter.region_inputs(image, quad, strokes, size) for image, quad in zip(images, quads, strict=True)
+        ]
         boxes[:] = [box for _, box in inputs]
         return torch.cat([roi for roi, _ in inputs])
 
@@ -62,8 +71,8 @@ def time_step(config: Config, segmenter: Segmenter, batch: Batch, seconds: Secon
         return torch.stack([loss(*part) for part in parts]).mean()
 
     with autocast(config):
-        features = time_part(seconds, "backbone", segmenter.features, batch.images)
-        rois = time_part(seconds, "annotation maps, RoIAlign", crop, features)
+        coarse = time_part(seconds, "backbone", backbone, batch.images)
+        rois = time_part(seconds, "annotation maps, RoIAlign", crop, coarse)
         logits = time_part(seconds, "head", lambda rois: segmenter.head(rois, boxes[0], batch.classes).logits, rois)
     time_part(seconds, "canvas and loss", compete, logits)
 

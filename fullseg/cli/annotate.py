@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from fullseg.cli.spreading import add_spreading
+
 SCENES = 6
 SCENES_FOLDER = Path("datasets") / "annotator"
 
@@ -30,6 +32,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     annotate.add_argument("--port", type=int, default=8765, help="port; 0: any free port (default: 8765)")
     annotate.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+    add_spreading(annotate)
     annotate.set_defaults(run=run)
 
 
@@ -45,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
     given = read_categories(options.categories) if options.categories else None
     runs, named = Path("runs"), options.checkpoint
     checkpoint = find_checkpoint("--checkpoint", named, runs) if named else newest_checkpoint(runs)
-    predictor = Predictor.from_checkpoint(checkpoint, options.device)
+    spreading = {"kriging": options.kriging, "diffusion": options.diffusion}
+    predictor = Predictor.from_checkpoint(checkpoint, options.device, **spreading)
     images = options.images or _scenes(SCENES_FOLDER)
     out = (options.out or images / "fullseg").resolve()
     try:

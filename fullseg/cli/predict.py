@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from fullseg.cli.spreading import add_spreading
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command's arguments."""
@@ -18,6 +20,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     predict.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for the result")
     predict.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+    add_spreading(predict)
     predict.set_defaults(run=run)
 
 
@@ -39,7 +42,9 @@ def run(options: argparse.Namespace) -> int:
     pixels = read_image(options.image)
     if options.out.exists():
         raise DataError(f"--out {options.out} exists already: name a new folder")
-    predictor = Predictor.from_checkpoint(find_checkpoint("--checkpoint", options.checkpoint, "runs"), options.device)
+    checkpoint = find_checkpoint("--checkpoint", options.checkpoint, "runs")
+    spreading = {"kriging": options.kriging, "diffusion": options.diffusion}
+    predictor = Predictor.from_checkpoint(checkpoint, options.device, **spreading)
     predictor.set_image(pixels)
     try:
         region_map = predictor.predict(annotations)

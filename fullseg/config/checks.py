@@ -16,6 +16,7 @@ def check(config: Config) -> None:
     """
     check_allowed(config)
     _check_model(config.model)
+    _check_loss(config)
     _check_data(config.data)
     _check_scribbles(config.scribbles)
     if not config.study.strategies:
@@ -34,8 +35,39 @@ def _check_model(model: ModelConfig) -> None:
         raise ConfigError(f"model.stride={model.stride}: model.features={model.features} needs {remedy}")
     if model.head == "two_stage" and model.features != "c4":
         raise ConfigError("model.head=two_stage needs model.features=c4: its last stage continues from stage 4")
+    _check_spreading(model)
     if model.name == "dextr":
         _check_dextr(model)
+
+
+def _check_spreading(model: ModelConfig) -> None:
+    forms = {"model.kriging": model.kriging, "model.diffusion": model.diffusion}
+    chosen = [f"{key}={form}" for key, form in forms.items() if form != "none"]
+    chosen += [f"model.sharp_channels={model.sharp_channels}"] * (model.sharp_channels > 0)
+    if chosen and model.name != "region":
+        raise ConfigError(f"{chosen[0]}: model.name={model.name} has no feature map of the whole image; leave it out")
+    if model.sharp_channels and (model.features != "fpn" or model.head != "light"):
+        raise ConfigError(
+            f"model.sharp_channels={model.sharp_channels} needs model.features=fpn and model.head=light, found "
+            f"model.features={model.features} and model.head={model.head}"
+        )
+    if model.diffusion != "learned":
+        return
+    if not model.sharp_channels:
+        raise ConfigError("model.diffusion=learned needs the map at stride 2: set model.sharp_channels, for example 32")
+    if not model.diffusion_dilations or min(model.diffusion_dilations) < 1:
+        raise ConfigError(
+            f"model.diffusion_dilations={model.diffusion_dilations}: write at least one positive number, [4, 2, 1, 1]"
+        )
+
+
+def _check_loss(config: Config) -> None:
+    for key, form in {"kriging": config.model.kriging, "diffusion": config.model.diffusion}.items():
+        if form == "learned" and config.loss != "pixelwise":
+            raise ConfigError(
+                f"model.{key}=learned needs loss=pixelwise: loss={config.loss} does not look at the canvas, where "
+                "annotations spread"
+            )
 
 
 def _check_dextr(model: ModelConfig) -> None:

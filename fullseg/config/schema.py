@@ -210,6 +210,11 @@ class StudyConfig:
     hold_scribbles: bool = True
     """Every pixel on a scribble's line belongs to its region, whatever the network predicts. Paper: ``false``.
     ``frozen`` and the classical methods always do so."""
+    kriging: str = option("trained", choices=("trained", "none", "fixed"))
+    """How annotations act on places that resemble theirs, in the studied model and its counterpart: as each was
+    ``trained``, or ``none``, or ``fixed``, which needs no training (``model.kriging``). Training does not use it."""
+    diffusion: str = option("trained", choices=("trained", "none", "fixed"))
+    """How labels flow between neighbouring pixels that look alike, likewise (``model.diffusion``)."""
     bootstrap: int = option(1000, least=1)
     """Resamplings of the images for the 95 % confidence bands."""
     noise: NoiseConfig = field(default_factory=NoiseConfig)

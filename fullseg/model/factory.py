@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fullseg.errors import CheckpointError
 from fullseg.model.dextr.dextr import Dextr
+from fullseg.model.diffusion import Diffusion
+from fullseg.model.kriging import Kriging
 from fullseg.model.region_segmenter import RegionSegmenter
 from fullseg.model.segmenter import Segmenter
 
@@ -30,3 +33,41 @@ def make_segmenter(model: Mapping[str, Any]) -> Segmenter:
 def without_initial_weights(model: Mapping[str, Any]) -> dict[str, Any]:
     """Return the same arguments of ``make_segmenter``, but loading no initial weights: a checkpoint brings them."""
     return {key: INITIAL_WEIGHTS_OFF.get(key, value) for key, value in model.items()}
+
+
+def change_spreading(segmenter: Segmenter, *, kriging: str | None, diffusion: str | None) -> None:
+    """Let the annotations of a trained network spread in another way, in place. Its weights stay as they are.
+
+    Args:
+        segmenter: on the CPU.
+        kriging: ``none`` or ``fixed``, or ``learned`` if the network has it already; None: as it is.
+        diffusion: likewise.
+
+    Raises:
+        CheckpointError: if the network cannot do this.
+        ValueError: if there is no such form.
+    """
+    given = {"kriging": kriging, "diffusion": diffusion}
+    parts: dict[str, Kriging | Diffusion | None] = {name: getattr(segmenter.spreading, name, None) for name in given}
+    forms = {name: "none" if part is None else "learned" if part.learned else "fixed" for name, part in parts.items()}
+    wanted = {name: form or forms[name] for name, form in given.items()}
+    if wanted == forms:
+        return
+    for name, form in wanted.items():
+        if form not in ("none", "fixed", "learned"):
+            raise ValueError(f"{name}={form!r}: choose none, fixed or learned")
+        if not isinstance(segmenter, RegionSegmenter):
+            raise CheckpointError(f"{name}={form}: DEXTR computes no features of the whole image to compare places by")
+        if form == "learned" != forms[name]:
+            raise CheckpointError(
+                f"{name}=learned: this model was trained with model.{name}={forms[name]}; choose none or fixed, or "
+                f"train another model with model.{name}=learned"
+            )
+    assert isinstance(segmenter, RegionSegmenter)
+    if set(wanted.values()) == {"none"}:
+        segmenter.spreading = None
+        return
+    segmenter.spreading = segmenter.make_spreading(kriging=wanted["kriging"], diffusion=wanted["diffusion"])
+    for name, part in parts.items():
+        if wanted[name] == forms[name]:
+            setattr(segmenter.spreading, name, part)

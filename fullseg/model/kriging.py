@@ -43,7 +43,7 @@ class Kriging(nn.Module):
 
     def __init__(self, channels: int, *, stride: int, learned: bool) -> None:
         super().__init__()
-        self.stride = stride
+        self.stride, self.learned = stride, learned
         self.projection = nn.Conv2d(channels, EMBEDDING, 1, bias=False) if learned else None
         if self.projection is not None:  # a random projection keeps distances, so training starts from the fixed form
             nn.init.orthogonal_(self.projection.weight, gain=math.sqrt(SIMILARITY * channels / EMBEDDING))

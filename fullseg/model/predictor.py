@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fullseg.errors import CheckpointError, DataError
 from fullseg.model.base import Features
-from fullseg.model.factory import make_segmenter, without_initial_weights
+from fullseg.model.factory import change_spreading, make_segmenter, without_initial_weights
 from fullseg.model.interactive.image_state import ImageState
 from fullseg.model.segmenter import Segmenter
 from fullseg.types import Annotations, Category, Scribble, inside_image
@@ -39,7 +39,15 @@ class Predictor:
         self._state: ImageState | None = None  # None: nothing has been predicted for these features yet
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path, device: str = "cpu", *, hold_scribbles: bool = True) -> "Predictor":
+    def from_checkpoint(
+        cls,
+        path: str | Path,
+        device: str = "cpu",
+        *,
+        hold_scribbles: bool = True,
+        kriging: str | None = None,
+        diffusion: str | None = None,
+    ) -> "Predictor":
         """Load a checkpoint of ``fullseg train``.
 
         Args:
@@ -47,10 +55,13 @@ class Predictor:
             device: ``cpu``, ``cuda``, ``cuda:1``, ...
             hold_scribbles: every pixel on the line of a scribble belongs to the scribble's region, even if the network
                 gives it to another.
+            kriging: how annotations act on places that resemble theirs: ``none``, or ``fixed``, which needs no
+                training; None: as the model was trained.
+            diffusion: how labels flow between neighbouring pixels that look alike, likewise.
 
         Raises:
             FileNotFoundError: if there is no such file.
-            CheckpointError: if the file is not a checkpoint of fullseg.
+            CheckpointError: if the file is not a checkpoint of fullseg, or its model cannot spread annotations so.
         """
         path = Path(path)
         path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
@@ -66,6 +77,10 @@ class Predictor:
             segmenter.load_state_dict(state)
         except (RuntimeError, OSError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
             raise CheckpointError(f"{path} is no whole checkpoint of fullseg train: {error}") from error
+        try:
+            change_spreading(segmenter, kriging=kriging, diffusion=diffusion)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from error
         return cls(segmenter, categories, device, hold_scribbles=hold_scribbles)
 
     @torch.inference_mode()

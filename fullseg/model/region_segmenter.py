@@ -1,6 +1,7 @@
 """The paper's network (paper, Sec. 3): features, RoIs with annotation maps, and a light head."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -92,16 +93,16 @@ class RegionSegmenter(Segmenter):
         self.convolutions = nn.ModuleList(_convolution(*width, dilation) for width, dilation in pairs)
         self.maps = ClassMaps(head_channels, num_classes, mix=mix_classes)
         self.knows_classes = num_classes > 1
+        self.make_spreading = partial(
+            Spreading,
+            channels=feature_channels,
+            stride=stride,
+            sharp_channels=sharp_channels,
+            dilations=list(diffusion_dilations),
+            background=background,
+        )
         if (kriging, diffusion) != ("none", "none"):
-            self.spreading = Spreading(
-                kriging=kriging,
-                diffusion=diffusion,
-                channels=feature_channels,
-                stride=stride,
-                sharp_channels=sharp_channels,
-                dilations=list(diffusion_dilations),
-                background=background,
-            )
+            self.spreading = self.make_spreading(kriging=kriging, diffusion=diffusion)
         self.to(memory_format=torch.channels_last)
 
     def features(self, images: Tensor) -> Features:

@@ -101,9 +101,9 @@ def read_run(folder: Path) -> Run:
 
 def _differ_in_noise(study: dict[str, Any], main: dict[str, Any]) -> bool:
     """Return whether a study differs from the run's main study only by the annotator's noise."""
-    same = ("hold_scribbles", "rounds", "seed", "dataset", "split", "images")
+    same = ("hold_scribbles", "kriging", "diffusion", "rounds", "seed", "dataset", "split", "images")
     noisy = bool(main) and any(study["noise"].values()) and not any(main["noise"].values())
-    return noisy and all(study[key] == main[key] for key in same)
+    return noisy and all(study.get(key) == main.get(key) for key in same)
 
 
 def worst_regions(run: Run) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ NO_NUMBERS = ("seconds_per_round", "per_image", "per_scribble", "checkpoint", "p
 # Keys of study.json beside the strategies.
 HEAD = (
     *("step", "images", "regions", "data", "dataset", "split"),
-    *("seed", "rounds", "noise", "hold_scribbles", "bootstrap"),
+    *("seed", "rounds", "noise", "hold_scribbles", "kriging", "diffusion", "bootstrap"),
 )
 ONLY = "the only value"  # place of a metric that has one value
 KEYS = {  # a strategy's tables by their key in study.json, and the columns that identify a row

@@ -17,6 +17,8 @@ HEAD_OPTIONS = {  # option by its key in study.json
     "rounds": "study.rounds",
     "bootstrap": "study.bootstrap",
     "hold_scribbles": "study.hold_scribbles",
+    "kriging": "study.kriging",
+    "diffusion": "study.diffusion",
     "dataset": "data.format",
     "split": "data.val_split",
 }

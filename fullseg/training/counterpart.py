@@ -10,8 +10,8 @@ from torch import Tensor
 from fullseg.config.schema import Config, trains_with_scribbles
 from fullseg.data.scribbling import Scribbler
 from fullseg.data.sessions import Sessions
-from fullseg.errors import ConfigError
-from fullseg.model.factory import without_initial_weights
+from fullseg.errors import CheckpointError, ConfigError
+from fullseg.model.factory import change_spreading, without_initial_weights
 from fullseg.model.predictor import Predictor
 from fullseg.model.segmenter import Segmenter
 from fullseg.runs.find import find_checkpoint
@@ -31,6 +31,20 @@ def load_module(path: Path) -> tuple[SegmenterModule, int]:
     module = SegmenterModule(without_initial_weights(options["model"]), options["config"], options["categories"])
     module.load_state_dict(checkpoint["state_dict"])
     return module, checkpoint["global_step"]
+
+
+def spread_as(segmenter: Segmenter, checkpoint: Path, config: Config) -> None:
+    """Let the annotations of a model that is studied spread as the study's options say.
+
+    Raises:
+        ConfigError: if the model cannot do this.
+    """
+    forms = {"kriging": config.study.kriging, "diffusion": config.study.diffusion}
+    wanted = {name: None if form == "trained" else form for name, form in forms.items()}
+    try:
+        change_spreading(segmenter, **wanted)
+    except CheckpointError as error:
+        raise ConfigError(f"study.{error}; the model is {checkpoint}") from error
 
 
 def find_counterpart(named: str | None, runs: str, checkpoint: Path, module: SegmenterModule) -> Path | None:

@@ -1,7 +1,6 @@
 """Runs the study of a trained model, from a configuration to ``study.json``."""
 
 import functools
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,21 +24,10 @@ from fullseg.study.models import network_model
 from fullseg.study.plan import Model, Plan
 from fullseg.tracking.artifacts import log_made_artifact, log_used_artifacts, study_artifact
 from fullseg.tracking.wandb_run import finish_wandb, wandb_logger
-from fullseg.training.counterpart import find_counterpart, load_module
+from fullseg.training.counterpart import find_counterpart, load_module, spread_as
 from fullseg.training.module import SegmenterModule
 from fullseg.training.study_callback import Study
-
-# If a study differs from the model's training in one of these options (group, name), it has a folder of its own.
-PLAN_OPTIONS = (
-    ("", "seed"),
-    ("study", "rounds"),
-    ("study", "bootstrap"),
-    ("data", "format"),
-    ("data", "val_split"),
-    ("data", "val_annotators"),
-    ("data", "val_fraction"),
-    ("data", "min_region_area"),
-)
+from fullseg.training.study_folder import study_folder, study_header
 
 
 def study(config: Config) -> tuple[Path, dict[str, Any]]:
@@ -60,6 +48,7 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
     path = find_checkpoint("checkpoint", config.checkpoint or config.experiment, config.runs)
     module, step = load_module(path)
     counterpart = find_counterpart(config.counterpart, config.runs, path, module)
+    spread_as(module.segmenter, path, config)
     data = _evaluation_data(config)
     _check_classes(path, module, data)
     single_region = _single_region_checkpoint(config)
@@ -104,13 +93,21 @@ def _study_callback(
         strategies=strategies,
         models={SINGLE_REGION: _single_region_model(config, single_region, trainer)} if single_region else {},
         checkpoints={name: str(single_region) for name in strategies if STRATEGIES[name].model == SINGLE_REGION},
-        counterpart=Predictor.from_checkpoint(counterpart).segmenter if counterpart else None,
+        counterpart=_counterpart(config, counterpart),
         in_training=False,
         every=1,
         resamplings=config.study.bootstrap,
         workers=config.study.workers,
         hold_scribbles=config.study.hold_scribbles,
     )
+
+
+def _counterpart(config: Config, checkpoint: Path | None) -> Segmenter | None:
+    if checkpoint is None:
+        return None
+    segmenter = Predictor.from_checkpoint(checkpoint).segmenter
+    spread_as(segmenter, checkpoint, config)
+    return segmenter
 
 
 def _evaluation_data(config: Config) -> InteractiveDataModule:
@@ -176,7 +173,7 @@ def training_study(config: Config, folder: Path, strategies: list[str], counterp
     """
     return Study(
         folder,
-        header=study_header(config),
+        header={**study_header(config), "kriging": "trained", "diffusion": "trained"},
         plan=study_plan(config),
         strategies=strategies,
         models={},
@@ -198,49 +195,6 @@ def _check_classes(path: Path, module: SegmenterModule, data: InteractiveDataMod
             f"checkpoint={path}: trained on {len(mine)} classes, but the data set has {len(theirs)} other classes; "
             "study it on data of the same categories, or train with model.class_maps=one"
         )
-
-
-def study_folder(checkpoint: Path, config: Config, trained: dict[str, Any], data: str) -> Path:
-    """Return the folder of a study, and make it.
-
-    It is the checkpoint's run folder. If the study differs from the training in the plan or the data, it is
-    ``studies/<differences>/`` in the run folder. So a study replaces only results of the same model, data and plan.
-
-    Args:
-        checkpoint: the model that is studied.
-        config: configuration of the study.
-        trained: configuration of the model's training, as plain values.
-        data: fingerprint of the evaluation set, because the data may differ although the options do not.
-    """
-    run = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
-    studied = plain(config)
-    differences = [f"{key}={value:g}" for key, value in studied["study"]["noise"].items() if value]
-    differences += ["hold_scribbles=false"] * (not config.study.hold_scribbles)
-    differences += ["counterpart=none"] * (config.counterpart == "none" and trained["counterpart"] is not None)
-    for group, key in PLAN_OPTIONS:
-        mine, theirs = (options[group][key] if group else options[key] for options in (studied, trained))
-        differences += [f"{key}={mine}"] * (mine != theirs)
-    name = ",".join(differences).replace("/", "-")
-    folder = run / "studies" / name if name else run
-    earlier = folder / "study.json"
-    if earlier.is_file() and json.loads(earlier.read_text()).get("data", data) != data:
-        folder = run / "studies" / ",".join(filter(None, (name, f"data={data[:8]}")))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def study_header(config: Config) -> dict[str, Any]:
-    """Return what ``study.json`` says about the experiment, the data and the plan."""
-    return {
-        "experiment": config.experiment,
-        "dataset": config.data.format,
-        "split": config.data.val_split,
-        "seed": config.seed,
-        "rounds": config.study.rounds,
-        "noise": dict(vars(config.study.noise)),
-        "hold_scribbles": config.study.hold_scribbles,
-        "bootstrap": config.study.bootstrap,
-    }
 
 
 def study_plan(config: Config) -> Plan:

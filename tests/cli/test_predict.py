@@ -1,11 +1,13 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from fullseg.__main__ import main
+from fullseg.model.interactive.image_state import ImageState
 
 REGION = {"extreme_points": [[0, 5], [4, 0], [9, 5], [4, 9]]}
 
@@ -93,11 +95,30 @@ def test_predict_keeps_the_traceback_of_a_fault_of_its_own(
         _predict(tmp_path, tiny_checkpoint)
 
 
+@pytest.mark.parametrize("chosen", [[], ["--kriging", "fixed"], ["--kriging", "fixed", "--diffusion", "fixed"]])
+def test_predict_lets_annotations_spread_as_it_is_told(
+    tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, chosen: list[str]
+) -> None:
+    _write_inputs(tmp_path, REGION)
+    seen: list[tuple[bool, bool]] = []
+    update = ImageState.update
+
+    def record(state: ImageState, *rest: Any) -> None:
+        spreading = state.segmenter.spreading
+        seen.append((bool(spreading and spreading.kriging), bool(spreading and spreading.diffusion)))
+        update(state, *rest)
+
+    monkeypatch.setattr("fullseg.model.predictor.ImageState.update", record)
+
+    assert _predict(tmp_path, tiny_checkpoint, *chosen) == 0
+    assert seen == [("--kriging" in chosen, "--diffusion" in chosen)]
+
+
 def _write_inputs(folder: Path, region: object) -> None:
     (folder / "a.json").write_text(json.dumps({"regions": [region]}))
     Image.new("RGB", (12, 11)).save(folder / "i.png")
 
 
-def _predict(folder: Path, checkpoint: Path) -> int:
+def _predict(folder: Path, checkpoint: Path, *more: str) -> int:
     arguments = ["--checkpoint", checkpoint, "--annotations", folder / "a.json", folder / "i.png"]
-    return main(["predict", *map(str, arguments), "--out", str(folder / "out")])
+    return main(["predict", *map(str, arguments), "--out", str(folder / "out"), *more])

@@ -32,6 +32,32 @@ def test_what_dextr_can_not_take_is_named(override: str, expected: str) -> None:
     assert expected in message_of(None, "model.name=dextr", "model.share=none", override)
 
 
+SHARP = "model.sharp_channels=8"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["model.diffusion=learned"], "model.diffusion=learned needs the map at stride 2: set model.sharp_channels"),
+        ([SHARP, "model.features=c4", "model.stride=8"], "model.sharp_channels=8 needs model.features=fpn and"),
+        ([SHARP, "model.diffusion=learned", "model.diffusion_dilations=[]"], "model.diffusion_dilations=[]: write"),
+        ([SHARP, "model.diffusion=learned", "model.diffusion_dilations=[0,1]"], "model.diffusion_dilations=[0, 1]:"),
+        (["model.kriging=learned", "loss=maskwise"], "model.kriging=learned needs loss=pixelwise: loss=maskwise"),
+        ([SHARP, "model.diffusion=learned", "loss=maskwise"], "model.diffusion=learned needs loss=pixelwise"),
+        (["model.name=dextr", "model.share=none", "model.kriging=fixed"], "model.kriging=fixed: model.name=dextr has"),
+        (["model.name=dextr", "model.share=none", SHARP], "model.sharp_channels=8: model.name=dextr has"),
+    ],
+)
+def test_what_spreading_needs_is_named(overrides: list[str], expected: str) -> None:
+    assert expected in message_of(None, *overrides)
+
+
+def test_fixed_forms_need_nothing() -> None:
+    model = load_config(None, ["model.kriging=fixed", "model.diffusion=fixed", "loss=maskwise"]).model
+    assert (model.kriging, model.diffusion) == ("fixed", "fixed")
+    load_config(None, [SHARP, "model.kriging=learned", "model.diffusion=learned"])
+
+
 def test_stride_that_the_features_have_is_fine() -> None:
     assert load_config(None, ["model.features=c4", "model.stride=16"]).model.stride == 16
     assert load_config(None, ["model.stride=8"]).model.stride == 8

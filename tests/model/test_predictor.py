@@ -8,11 +8,13 @@ import torch
 
 from fullseg import VOID, Annotations, Predictor, Scribble
 from fullseg.data.dataset import Item, collate
-from fullseg.errors import DataError
+from fullseg.errors import CheckpointError, DataError
 from fullseg.model.base import Strokes
 from fullseg.model.canvas import project_to_canvas, region_map_of
+from fullseg.model.factory import change_spreading, make_segmenter
 from fullseg.model.region_segmenter import RegionSegmenter
 from fullseg.types import Category, Sample, SampleKey
+from tests.model.interactive.test_image_state import DEXTR
 
 CATEGORIES = tuple(Category(number, f"class {number}", isthing=True) for number in (1, 2, 3))
 IMAGE = np.random.default_rng(0).integers(0, 256, (49, 67, 3)).astype(np.uint8)
@@ -223,3 +225,57 @@ def test_reads_a_checkpoint_and_refuses_other_files(
             Predictor.from_checkpoint(tmp_path / f"{name}.ckpt")
     with pytest.raises(FileNotFoundError, match=r"missing\.ckpt"):
         Predictor.from_checkpoint(tmp_path / "missing.ckpt")
+
+
+def save(segmenter: RegionSegmenter, options: dict[str, Any], path: Path) -> Path:
+    state = {f"segmenter.{key}": value for key, value in segmenter.state_dict().items()}
+    categories = [category._asdict() for category in CATEGORIES]
+    hyperparameters = {"model": {"name": "region", **options}, "categories": categories}
+    torch.save({"hyper_parameters": hyperparameters, "state_dict": state}, path)
+    return path
+
+
+LEARNED = {"sharp_channels": 4, "kriging": "learned", "diffusion": "learned", "diffusion_dilations": [2, 1]}
+
+
+@pytest.mark.parametrize("kriging", [None, "none", "fixed"])
+@pytest.mark.parametrize("diffusion", [None, "none", "fixed"])
+@pytest.mark.parametrize("trained", ["none", "learned"])
+def test_a_checkpoint_spreads_annotations_in_another_way(
+    tmp_path: Path, options: dict[str, Any], trained: str, kriging: str | None, diffusion: str | None
+) -> None:
+    torch.manual_seed(0)
+    own = options | (LEARNED if trained == "learned" else {})
+    segmenter = RegionSegmenter(**own)
+    for parameter in segmenter.spreading.parameters() if segmenter.spreading else ():
+        parameter.data.add_(0.1)  # trained: not what a new part would have
+
+    loaded = Predictor.from_checkpoint(save(segmenter, own, tmp_path / "a.ckpt"), kriging=kriging, diffusion=diffusion)
+
+    forms = {"kriging": kriging or trained, "diffusion": diffusion or trained}
+    state, before = loaded.segmenter.state_dict(), segmenter.state_dict()
+    fresh = RegionSegmenter(**own | forms).state_dict()
+    assert state.keys() == fresh.keys()
+    for key, value in state.items():
+        part = key.split(".")[1] if key.startswith("spreading.") else ""
+        replaced = part and forms[part] != trained
+        torch.testing.assert_close(value, fresh[key] if replaced else before[key])
+    loaded.set_image(IMAGE)
+    assert loaded.predict(Annotations(POINTS, [])).shape == IMAGE.shape[:2]
+
+
+def test_what_was_not_learned_can_not_be_had(
+    tmp_path: Path, segmenter: RegionSegmenter, options: dict[str, Any]
+) -> None:
+    path = save(segmenter, options, tmp_path / "plain.ckpt")
+    with pytest.raises(CheckpointError, match=r"plain.ckpt: diffusion=learned: .* trained with model.diffusion=none"):
+        Predictor.from_checkpoint(path, diffusion="learned")
+    with pytest.raises(ValueError, match="kriging='often': choose none, fixed or learned"):
+        Predictor.from_checkpoint(path, kriging="often")
+
+
+def test_dextr_spreads_nothing() -> None:
+    dextr = make_segmenter(DEXTR)
+    change_spreading(dextr, kriging="none", diffusion=None)
+    with pytest.raises(CheckpointError, match="kriging=fixed: DEXTR computes no features"):
+        change_spreading(dextr, kriging="fixed", diffusion=None)

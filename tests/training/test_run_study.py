@@ -40,6 +40,19 @@ def test_scribbles_are_held_unless_the_network_may_overrule_them(runs: Runs) -> 
     assert held["strategies"]["free"]["iou"][2] > overruled["strategies"]["free"]["iou"][2]
 
 
+def test_annotations_spread_in_a_model_that_was_trained_without(runs: Runs) -> None:
+    options = ("experiment=interactive", "study.strategies=[free]")
+    folder, plain = runs.study(*options)
+    other_folder, spread = runs.study(*options, "study.kriging=fixed", "study.diffusion=fixed")
+    assert other_folder == folder / "studies" / "kriging=fixed,diffusion=fixed"
+    assert [(content["kriging"], content["diffusion"]) for content in (plain, spread)] == [
+        ("trained", "trained"),
+        ("fixed", "fixed"),
+    ]
+    for number in range(3):  # in round 0 it is the counterpart whose annotations spread
+        assert plain["strategies"]["free"]["iou"][number] != spread["strategies"]["free"]["iou"][number]
+
+
 def test_frozen_starts_as_the_model_and_always_holds_no_more_than_the_scribbles(runs: Runs) -> None:
     options = ("experiment=interactive", "study.strategies=[free,frozen]")
     _, held = runs.study(*options)

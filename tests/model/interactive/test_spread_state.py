@@ -80,6 +80,19 @@ def test_a_pixel_that_is_not_held_does_not_flow(diffusion: str, tiny_model: dict
     assert (free.canvas.certainty[on_lines] < 0.999).any()
 
 
+@pytest.mark.parametrize(("kriging", "diffusion"), FORMS)
+def test_a_locked_region_has_its_pixels_and_no_others(kriging: str, diffusion: str, tiny_model: dict[str, Any]) -> None:
+    segmenter, (points, scribbles) = spreading_model(tiny_model, kriging, diffusion), annotated()
+    mask = np.zeros(SIZE, np.bool_)
+    mask[40:60, 90:200] = True
+    with torch.inference_mode():
+        state = ImageState(segmenter, features_of(segmenter), SIZE, hold_scribbles=True, batched=False)
+        state.update(Annotations(points, scribbles), {1: mask}, {})
+    np.testing.assert_array_equal(state.canvas.region_map == 1, mask)
+    np.testing.assert_array_equal(state.probabilities()[1] > 0, mask)
+    assert state.canvas.certainty[mask].min() > 0.999
+
+
 def record_tiles(state: ImageState, monkeypatch: pytest.MonkeyPatch) -> list[list[list[int]]]:
     tiles: list[list[list[int]]] = []
     contests = state.canvas.contests
