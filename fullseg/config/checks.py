@@ -54,7 +54,7 @@ def _check_spreading(model: ModelConfig) -> None:
     if model.diffusion != "learned":
         return
     if not model.sharp_channels:
-        raise ConfigError("model.diffusion=learned needs the map at stride 2: set model.sharp_channels, for example 32")
+        raise ConfigError("model.diffusion=learned needs the map at stride 2: set model.sharp_channels, for example 16")
     if not model.diffusion_dilations or min(model.diffusion_dilations) < 1:
         raise ConfigError(
             f"model.diffusion_dilations={model.diffusion_dilations}: write at least one positive number, [4, 2, 1, 1]"
