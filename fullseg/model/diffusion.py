@@ -140,6 +140,8 @@ class Diffusion(nn.Module):
 class _SquaredDistances(torch.autograd.Function):
     """|g(x) - g(x + o)|^2, (T, H, W), of an embedding g (D, H, W); very large where x + o is beyond the map.
 
+    The offsets are in rising order, and the opposite of each is one of them, too.
+
     The formulas of the backward pass are written down, because autograd would copy the map once per offset.
     """
 
@@ -148,22 +150,23 @@ class _SquaredDistances(torch.autograd.Function):
         ctx.save_for_backward(embedding)
         ctx.offsets = offsets
         result = embedding.new_full((len(offsets), *embedding.shape[1:]), FAR)
-        for distance, offset in zip(result, offsets, strict=True):
+        for distance, back, offset in zip(result, list(result)[::-1], offsets, strict=True):
             here, there = _overlap(offset, embedding.shape[1:])
-            distance[here] = (embedding[:, *here] - embedding[:, *there]).square().sum(dim=0)
+            if offset <= (0, 0):  # the distance of x + o and x is that of x and x + o
+                distance[here] = (embedding[:, *here] - embedding[:, *there]).square().sum(dim=0)
+                back[there] = distance[here]
         return result
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
         (embedding,) = ctx.saved_tensors
         result = torch.zeros_like(embedding)
-        for part, offset in zip(gradient, ctx.offsets, strict=True):
-            if offset == (0, 0):
-                continue
+        for part, back, offset in zip(gradient, list(gradient)[::-1], ctx.offsets, strict=True):
             here, there = _overlap(offset, embedding.shape[1:])
-            change = (embedding[:, *here] - embedding[:, *there]) * (2 * part[here])
-            result[:, *here] += change
-            result[:, *there] -= change
+            if offset < (0, 0):
+                change = (embedding[:, *here] - embedding[:, *there]) * (2 * (part[here] + back[there]))
+                result[:, *here] += change
+                result[:, *there] -= change
         return result, None
 
 

@@ -157,8 +157,9 @@ def test_a_part_with_its_surroundings_equals_the_whole() -> None:
 
 @pytest.mark.parametrize("function", [_SquaredDistances, _Step])
 def test_written_gradients_equal_finite_differences(function: Any) -> None:
-    offsets = ((0, 0), (-1, 2), (2, 0), (0, -1), (9, 9))  # the last reaches beyond the map everywhere
-    leaves = (random(3, 5, 6), random(5, 5, 6, seed=1))[: 1 if function is _SquaredDistances else 2]
+    half = [(-9, -9), (-2, 0), (-1, 2), (0, -1)]  # the first reaches beyond the map everywhere
+    offsets = (*half, (0, 0), *((-y, -x) for y, x in reversed(half)))
+    leaves = (random(3, 5, 6), random(9, 5, 6, seed=1))[: 1 if function is _SquaredDistances else 2]
     inputs = [leaf.requires_grad_() for leaf in leaves]
 
     assert torch.autograd.gradcheck(lambda *given: function.apply(*given, offsets), inputs)
