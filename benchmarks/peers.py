@@ -19,6 +19,7 @@ from fullseg.types import Annotations
 
 PAPER = ("model.backbone=resnet50", "model.features=c4", "model.stride=16", "model.feature_channels=256")
 PAPER += ("model.head_dilations=[1,1,1,1]", "model.box_maps=false")
+SPREADING = ("model.sharp_channels=16", "model.kriging=learned", "model.diffusion=learned")
 REGIONS_AT_ONCE = 32  # limits the memory of the head for any number of regions
 
 
@@ -148,6 +149,7 @@ def peers(device: str) -> dict[str, Callable[[], Peer]]:
     found: dict[str, Callable[[], Peer]] = {
         "fullseg": lambda: Ours(device, torch.float32),
         f"fullseg, {name}": lambda: Ours(device, half),
+        "fullseg, scribbles spread": lambda: Ours(device, torch.float32, *SPREADING),
         "fullseg, everything anew": lambda: Straightforward(device),
         "paper's model": lambda: Ours(device, torch.float32, *PAPER),
         f"paper's model, {name}": lambda: Ours(device, half, *PAPER),

@@ -17,7 +17,7 @@ from fullseg.model.spreading import Spreading, add_cells
 from fullseg.types import VOID
 
 LEAST_CHANGE = 2e-5  # logits: a smaller change of a cell is rounding
-AFFINITY_BYTES = 2**27  # limit for the affinities of all tiles; those used longest ago are dropped first
+AFFINITY_BYTES = 2**30  # limit for the affinities of all tiles; those used longest ago are dropped first
 
 
 class SpreadState:
