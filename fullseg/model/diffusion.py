@@ -141,8 +141,8 @@ class Diffusion(nn.Module):
 class _SquaredDistances(torch.autograd.Function):
     """|g(x) - g(x + o)|^2, (T, H, W), of an embedding g (D, H, W); very large where x + o is beyond the map.
 
-    The offsets are in rising order, and the opposite of each is one of them, too. The backward pass has its
-    own formulas, because autograd would copy the map once per offset.
+    The offsets are in rising order, and the opposite of each is one of them, too. The backward pass has its own
+    formulas, because autograd would copy the map once per offset.
     """
 
     @staticmethod

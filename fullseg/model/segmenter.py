@@ -8,8 +8,8 @@ For an image and its regions i, each with extreme points and scribbles::
     l_i    = head(RoIAlign(Z, b_i), RoIAlign(F_i, b_i))        logits (Sec. 3.1, 3.4)
     P(i|p) = softmax over i of l_i resized into b_i            at pixel p of the canvas (Eq. 1)
 
-``Segmenter`` has these steps in their order. On the canvas ``Spreading`` may let the annotations spread
-(not in the paper). The paper's network is in region_segmenter.py.
+``Segmenter`` has these steps in their order. On the canvas ``Spreading`` may let the annotations spread (not in the
+paper). The paper's network is in region_segmenter.py.
 """
 
 from abc import ABC, abstractmethod
