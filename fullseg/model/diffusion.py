@@ -113,12 +113,12 @@ class Diffusion(nn.Module):
         Returns:
             Per step (T, H, W) float; they sum to 1 over the T offsets.
         """
-        of: dict[tuple[Offset, ...], Tensor] = {}  # squared distances; steps with the same offsets share them
+        squares: dict[tuple[Offset, ...], Tensor] = {}  # distances; steps with the same offsets share them
         for offsets in self.offsets:
-            if offsets not in of:
-                of[offsets] = _SquaredDistances.apply(embedding, offsets)
+            if offsets not in squares:
+                squares[offsets] = _SquaredDistances.apply(embedding, offsets)
         pairs = zip(self.offsets, self.biases, strict=True)
-        return [(bias[:, None, None] - of[offsets]).softmax(dim=0) for offsets, bias in pairs]
+        return [(bias[:, None, None] - squares[offsets]).softmax(dim=0) for offsets, bias in pairs]
 
     def forward(self, probabilities: Tensor, affinities: list[Tensor], decided: Tensor) -> Tensor:
         """Run all steps.

@@ -81,8 +81,8 @@ class Kriging(nn.Module):
             beyond = (0, cell * unit.shape[3] - images.shape[3], 0, cell * unit.shape[2] - images.shape[2])
             padded = F.pad(images.float() / 255, beyond, mode="replicate")
             colour = F.avg_pool2d(F.avg_pool2d(padded, cell), 3, 1, 1, count_include_pad=False)
-            said = math.sqrt(SIMILARITY) * unit if self.projection is None else self.projection(unit)
-            return torch.cat([said, self.logs["colour"].exp() * colour], dim=1)
+            described = math.sqrt(SIMILARITY) * unit if self.projection is None else self.projection(unit)
+            return torch.cat([described, self.logs["colour"].exp() * colour], dim=1)
 
     def residuals(self, logits: Tensor, owners: Tensor, *, background: bool) -> Tensor:
         """Return what is missing at the samples.
