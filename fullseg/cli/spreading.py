@@ -1,4 +1,4 @@
-"""The options of commands that run a model, by which its annotations spread on the canvas."""
+"""Options of the commands that run a model: how its annotations spread on the canvas."""
 
 import argparse
 

@@ -158,8 +158,9 @@ class ScribblesConfig:
     ``scribbles.rounds`` says otherwise; the two exclude each other."""
     rounds: int = option(0, least=0)
     """Most rounds of scribbles in a training session. A batch stays in training for a random number of rounds, from 0
-    to this. Each round corrects the model's own prediction of the step before, with N/4 to N scribbles on an image of N
-    regions. 0: no sessions; all scribbles of a sample are drawn at once, from one prediction."""
+    to this. Each round corrects what the model itself predicted when it was last trained on this batch, with N/4 to N
+    scribbles on an image of N regions. 0: no sessions; all scribbles of a sample are drawn at once, from one
+    prediction."""
     short: float = option(0.0, least=0, most=1)
     """In half of the sessions of ``scribbles.rounds`` the scribbles lose a random part of their length, at most
     this."""
@@ -327,8 +328,8 @@ class Config:
     this experiment."""
     counterpart: str | None = None
     """The model that has seen extreme points only: an experiment (its newest run), a run folder or a checkpoint.
-    Training scribbles on its errors. The study uses it for round 0, by default the one used in training; ``none``
-    uses the studied model itself."""
+    Training scribbles on its errors, but not in sessions (``scribbles.rounds``). The study uses it for round 0, by
+    default the one whose errors the training used; ``none`` uses the studied model itself."""
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     extreme_points: ExtremePointsConfig = field(default_factory=ExtremePointsConfig)

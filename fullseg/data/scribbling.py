@@ -161,7 +161,7 @@ class ScribbledLoader:
     Args:
         loader: of batches without scribbles.
         scribbler: adds them.
-        first: the scribbles of the first batch, of ``ahead_as_numbers``; None: simulate them.
+        first: the scribbles of the first batch, of ``state``; None: simulate them.
     """
 
     def __init__(self, loader: DataLoader[Item], scribbler: Scribbler, first: Ahead | None) -> None:

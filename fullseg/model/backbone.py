@@ -42,7 +42,7 @@ class FrozenNorms(nn.Module):
 class Backbone(FrozenNorms):
     """A timm network whose maps become one feature map, by a 1 x 1 reduction (``c4``) or a top-down fusion (``fpn``).
 
-    If wanted, the first stage adds a second, sharp map at stride 2.
+    With ``sharp_channels`` the first stage and this map give a second, sharp map at stride 2.
 
     Args:
         name: timm model.
@@ -108,8 +108,8 @@ class Backbone(FrozenNorms):
 
         Returns:
             (B, channels, h, w) float with h = ceil(H / 32) * 32 / stride and w = ceil(W / 32) * 32 / stride. Cell k
-            lies between the pixel corners k * stride and (k + 1) * stride. And the sharp map
-            (B, sharp_channels, h', w') float, likewise at stride 2, or None.
+            lies between the pixel corners k * stride and (k + 1) * stride. Then the sharp map, or None:
+            (B, sharp_channels, h', w') float, likewise at stride 2.
         """
         height, width = images.shape[-2:]
         normalised = self.normalised(images)
@@ -137,7 +137,7 @@ class Backbone(FrozenNorms):
 
 
 def _sharp_layers(first: int, coarse: int, channels: int) -> nn.ModuleDict:
-    """Return the layers that fuse the first stage's map with the feature map into one of so many channels."""
+    """Return layers that fuse the first stage's map with the feature map; the arguments are numbers of channels."""
     return nn.ModuleDict(
         {
             "lateral": nn.Conv2d(first, channels, 1),

@@ -5,9 +5,10 @@ A step averages the probabilities P (Eq. 1) over the neighbours of each pixel, w
     P_i(x) <- sum_o A(x, o) P_i(x + o)
     A(x, o) ~ exp(-|g(x) - g(x + o)|^2 + b(o))            over the offsets o of the step
 
-where g is an embedding of the image at full resolution, the same for all regions. Pixels on the lines of scribbles keep
-their region after every step, so labels flow from them. The sum over the regions stays 1: no overlap and no hole. A
-step is linear and local, so a part of the canvas can be computed from its surroundings alone.
+where g is an embedding of the image at full resolution, the same for all regions, and b(o) is a weight of the offset.
+Pixels on the lines of scribbles keep their region after every step, so labels flow from them. The sum over the regions
+stays 1: no overlap and no hole. A step is linear and local, so a part of the canvas can be computed from its
+surroundings alone.
 """
 
 import functools
@@ -24,14 +25,14 @@ FIXED_RADIUS = 3  # px: of the disc of the fixed form
 FIXED_COLOUR = 20.0  # of 255: standard deviation of the colour in the fixed form
 HIDDEN, EMBEDDING = 16, 6  # channels of the learned embedding's two convolutions
 FAR = 1e4  # squared distance to what is beyond the image, so that nothing flows from there
-CONTEXT = 3  # px: so far a pixel's embedding looks: one by the resizing of the sharp map, two by two convolutions
-LEAST = 1e-8  # probability: smaller ones have no logit
+CONTEXT = 3  # px: so far a pixel's embedding looks: 1 by the resizing of the sharp map, 1 by each convolution
+LEAST = 1e-8  # is added to all probabilities, so that each has a logarithm
 
 Offset = tuple[int, int]  # (y, x) in pixels
 
 
 class Diffusion(nn.Module):
-    """Lets the regions of a canvas flow.
+    """Lets the labels of a canvas flow.
 
     Args:
         channels: of the sharp feature map; unused in the fixed form.
@@ -112,12 +113,12 @@ class Diffusion(nn.Module):
         Returns:
             Per step (T, H, W) float; they sum to 1 over the T offsets.
         """
-        of: dict[tuple[Offset, ...], Tensor] = {}  # squared distances; steps with the same offsets share them
+        squares: dict[tuple[Offset, ...], Tensor] = {}  # distances; steps with the same offsets share them
         for offsets in self.offsets:
-            if offsets not in of:
-                of[offsets] = _SquaredDistances.apply(embedding, offsets)
+            if offsets not in squares:
+                squares[offsets] = _SquaredDistances.apply(embedding, offsets)
         pairs = zip(self.offsets, self.biases, strict=True)
-        return [(bias[:, None, None] - of[offsets]).softmax(dim=0) for offsets, bias in pairs]
+        return [(bias[:, None, None] - squares[offsets]).softmax(dim=0) for offsets, bias in pairs]
 
     def forward(self, probabilities: Tensor, affinities: list[Tensor], decided: Tensor) -> Tensor:
         """Run all steps.
@@ -140,9 +141,8 @@ class Diffusion(nn.Module):
 class _SquaredDistances(torch.autograd.Function):
     """|g(x) - g(x + o)|^2, (T, H, W), of an embedding g (D, H, W); very large where x + o is beyond the map.
 
-    The offsets are in rising order, and the opposite of each is one of them, too.
-
-    The formulas of the backward pass are written down, because autograd would copy the map once per offset.
+    The offsets are in rising order, and the opposite of each is one of them, too. The backward pass has its own
+    formulas, because autograd would copy the map once per offset.
     """
 
     @staticmethod

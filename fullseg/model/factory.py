@@ -57,7 +57,7 @@ def change_spreading(segmenter: Segmenter, *, kriging: str | None, diffusion: st
         if form not in ("none", "fixed", "learned"):
             raise ValueError(f"{name}={form!r}: choose none, fixed or learned")
         if not isinstance(segmenter, RegionSegmenter):
-            raise CheckpointError(f"{name}={form}: DEXTR computes no features of the whole image to compare places by")
+            raise CheckpointError(f"{name}={form}: DEXTR computes no features of the whole image; leave it out")
         if form == "learned" != forms[name]:
             raise CheckpointError(
                 f"{name}=learned: this model was trained with model.{name}={forms[name]}; choose none or fixed, or "

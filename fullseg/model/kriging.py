@@ -1,14 +1,15 @@
 """Residual kriging: what an annotation says at its own pixels acts on all cells that resemble them (not in the paper).
 
-At the sample x_s of an extreme point or a scribble the logit of its region r should lead that of the strongest rival by
-a margin. What is missing is the residual R (N, S): half is added to the owner, the rest is taken from the rivals. It is
-interpolated as in Gaussian process regression::
+Samples X are the extreme points, and points along the scribbles. At a sample, the logit of the region that it was given
+to, its owner, should exceed the logit of every rival by a margin. The residual R (N, S) says what is missing: half is
+added to the owner, and the rest is taken from the rivals. It is interpolated as in Gaussian process regression, and the
+result delta is added to the logits of all cells x::
 
     delta_i(x) = k(x, X) (K + sigma I)^-1 R_i^T          K = k(X, X)
     k(x, y)    = exp(-|e(x) - e(y)|^2 - |x - y|^2 / (2 l^2))
 
-where e(x) is an embedding of the features and the colour at x. One matrix K serves all regions. The result depends on
-the annotations alone, whatever their order.
+where e(x) is an embedding of the features and the colour at x, sigma allows for noise, and l is a reach in pixels. One
+matrix K serves all regions. The result does not depend on the order of the annotations.
 """
 
 import math
@@ -21,7 +22,7 @@ from fullseg.model.annotation_maps import SCRIBBLE_STEP, walk_scribbles
 from fullseg.model.base import Strokes
 from fullseg.model.canvas import OUTSIDE_LOGIT
 
-MOST_SAMPLES = 512  # per image, unless there are more scribbles
+MOST_SAMPLES = 512  # per image, unless there are more extreme points and scribbles
 SAMPLES_PER_STROKE = 24
 SAMPLE_STEP = 2.0  # px: samples of one scribble are at least so far apart
 EMBEDDING = 24  # channels of the learned embedding, colour not counted
@@ -37,8 +38,8 @@ class Kriging(nn.Module):
     Args:
         channels: of the feature map.
         stride: pixels per cell of the feature map.
-        learned: the embedding and the numbers margin, sigma and l are trained. If false, the embedding is the feature
-            map itself at unit length, and nothing is trained.
+        learned: the embedding, the weight of the colour, margin, sigma and l are trained. If false, nothing is, and the
+            embedding is the feature map at unit length and the colour.
     """
 
     def __init__(self, channels: int, *, stride: int, learned: bool) -> None:
@@ -80,8 +81,8 @@ class Kriging(nn.Module):
             beyond = (0, cell * unit.shape[3] - images.shape[3], 0, cell * unit.shape[2] - images.shape[2])
             padded = F.pad(images.float() / 255, beyond, mode="replicate")
             colour = F.avg_pool2d(F.avg_pool2d(padded, cell), 3, 1, 1, count_include_pad=False)
-            said = math.sqrt(SIMILARITY) * unit if self.projection is None else self.projection(unit)
-            return torch.cat([said, self.logs["colour"].exp() * colour], dim=1)
+            described = math.sqrt(SIMILARITY) * unit if self.projection is None else self.projection(unit)
+            return torch.cat([described, self.logs["colour"].exp() * colour], dim=1)
 
     def residuals(self, logits: Tensor, owners: Tensor, *, background: bool) -> Tensor:
         """Return what is missing at the samples.

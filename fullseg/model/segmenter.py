@@ -8,7 +8,8 @@ For an image and its regions i, each with extreme points and scribbles::
     l_i    = head(RoIAlign(Z, b_i), RoIAlign(F_i, b_i))        logits (Sec. 3.1, 3.4)
     P(i|p) = softmax over i of l_i resized into b_i            at pixel p of the canvas (Eq. 1)
 
-``Segmenter`` has these steps in their order. The paper's network is in region_segmenter.py.
+``Segmenter`` has these steps in their order. On the canvas ``Spreading`` may let the annotations spread (not in the
+paper). The paper's network is in region_segmenter.py.
 """
 
 from abc import ABC, abstractmethod
@@ -40,7 +41,7 @@ class Segmenter(nn.Module, ABC):
     def __init__(self, *, share: str, annotation_encoding: str, background: bool) -> None:
         super().__init__()
         self.share, self.annotation_encoding, self.background = share, annotation_encoding, background
-        self.spreading: Spreading | None = None  # what follows on the canvas; None: nothing (paper)
+        self.spreading: Spreading | None = None  # of annotations on the canvas; None: they do not (paper)
 
     def forward(self, batch: Batch, classes: Tensor | None) -> Regions:
         """Compute the logits of all regions of a batch.

@@ -60,7 +60,9 @@ class Spreading(nn.Module):
     def forward(
         self, canvas: Tensor, logits: Tensor, boxes: Tensor, features: Features, points: Tensor, strokes: Strokes
     ) -> Tensor:
-        """Spread the annotations of one image on its whole canvas, with scribbles whose lines are held.
+        """Spread the annotations of one image on its whole canvas.
+
+        Diffusion leaves the pixels on a scribble's line to the scribble's region.
 
         Args:
             canvas: (N, H, W) logits of ``project_to_canvas``.

@@ -28,7 +28,7 @@ class Round(NamedTuple):
     annotations: Annotations  # all that were given until now
     prediction: NDArray[np.int64]  # (H, W), region in [0, N) or VOID, from these annotations
     new_scribbles: list[Scribble]  # of this round; none in round 0
-    errors: list[ErrorRegion]  # of the prediction before; each new scribble was drawn for the one at its place
+    errors: list[ErrorRegion]  # of the prediction before: the one that each new scribble was drawn for, in their order
 
 
 def interact(

@@ -1,4 +1,4 @@
-"""Loads the other models of a run: the counterpart, on whose errors scribbles are drawn, and models to study."""
+"""Loads the other models of a run, the counterpart and models to study, and makes what draws scribbles in training."""
 
 from collections.abc import Callable
 from pathlib import Path
