@@ -24,8 +24,10 @@ FILES_OF = {  # a file of these rooms imports files of the same room from the li
     "model": [
         {"base", "boxes", "roi_align", "backbone"},
         {"annotation_maps", "canvas", "class_maps", "second_stage", "dextr.deeplab", "diffusion"},
-        {"kriging", "losses"},
+        {"kriging"},
         {"spreading"},
+        {"image_canvas"},
+        {"losses"},
         {"segmenter"},
         {"region_segmenter", "dextr.dextr"},
         {"factory", "interactive.drawing"},

@@ -3,18 +3,15 @@
 The first three take one image. The loss of a batch is the mean over its images.
 """
 
-from collections.abc import Iterator
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fullseg.model.boxes import smallest_box_area
-from fullseg.model.canvas import OUTSIDE_LOGIT, project_to_canvas, with_background
+from fullseg.model.canvas import OUTSIDE_LOGIT, with_background
+from fullseg.model.image_canvas import CanvasTile, ImageCanvas
 from fullseg.model.roi_align import crop_each, roi_align_each
 from fullseg.types import BACKGROUND, VOID
-
-TILE = 160  # px: on a CPU the canvas is computed in tiles of this side
 
 
 class PixelwiseLoss(nn.Module):
@@ -42,60 +39,26 @@ class PixelwiseLoss(nn.Module):
         """
         if len(boxes) == 0:
             return region_logits.sum()
-        size = (region_map.shape[0], region_map.shape[1])
-        if boxes.device.type != "cpu":
-            return self.of_canvas(project_to_canvas(region_logits, boxes, size), boxes, region_map)
-        parts = [self._of_tile(region_logits[near], *part) for near, *part in _tiles(boxes, region_map)]
+        tiles = ImageCanvas(region_logits, boxes, (region_map.shape[0], region_map.shape[1])).tiles()
+        parts = [self.of_tile(tile.logits, tile, region_map) for tile in tiles]
         return torch.stack([region_logits.new_zeros(()), *parts]).sum() / len(boxes)
 
-    def of_canvas(self, canvas: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
-        """Return the loss of one image from its canvas, a scalar.
+    def of_tile(self, logits: Tensor, tile: CanvasTile, region_map: Tensor) -> Tensor:
+        """Return the sum of Eq. 3 over the pixels of a tile, a scalar, before the division by N.
 
         Args:
-            canvas: (N, H, W) logits.
-            boxes: (N, 4), (x0, y0, x1, y1) in pixels.
-            region_map: (H, W) int64, the truth: region in [0, N), VOID or BACKGROUND.
+            logits: (n, h, w), the tile's own or the head's.
+            tile: of the image's canvas.
+            region_map: (H, W) int64, the truth of the whole image: region in [0, N), VOID or BACKGROUND.
         """
-        return self._sum(canvas, boxes, region_map) / len(boxes)
-
-    def _of_tile(self, region_logits: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
-        """Return the sum of Eq. 3 over a tile, before the division by N; arguments have the shapes of ``forward``."""
-        canvas = project_to_canvas(region_logits, boxes, (region_map.shape[0], region_map.shape[1]))  # (N, H, W)
-        return self._sum(canvas, boxes, region_map)
-
-    def _sum(self, canvas: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
-        """Return the sum over pixels of Eq. 3, before the division by N; arguments have the shapes of ``of_canvas``."""
-        own_logit = canvas.detach().gather(0, region_map.clamp(min=0)[None])[0]  # (H, W)
-        truth = torch.where((own_logit > OUTSIDE_LOGIT) & (region_map >= 0), region_map, VOID)
+        given = tile.numbered(region_map)
+        own_logit = logits.detach().gather(0, given.clamp(min=0)[None])[0]  # (h, w)
+        truth = torch.where((own_logit > OUTSIDE_LOGIT) & (given >= 0), given, VOID)
         if self.background:
-            truth = torch.where(region_map == BACKGROUND, len(canvas), truth)
-            canvas = with_background(canvas)
-        cross_entropy = F.cross_entropy(canvas[None], truth[None], ignore_index=VOID, reduction="none")[0]  # 0 at VOID
-        return (cross_entropy / smallest_box_area(boxes, (truth.shape[0], truth.shape[1]))).sum()
-
-
-def _tiles(boxes: Tensor, region_map: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Cut a canvas into tiles: they fit into a CPU's cache, and few boxes reach any one tile.
-
-    Args:
-        boxes: (N, 4) in pixels.
-        region_map: (H, W) int64.
-
-    Yields:
-        Per tile that a box reaches: the n regions (n,) whose boxes reach it; their boxes (n, 4), relative to the tile's
-        corner; and the tile of ``region_map``, in which these regions are numbered [0, n), all others are VOID, and
-        BACKGROUND stays.
-    """
-    number = boxes.new_empty(len(boxes) + 2, dtype=torch.int64)  # new number of each; the last two: BACKGROUND, VOID
-    for y in range(0, region_map.shape[0], TILE):
-        for x in range(0, region_map.shape[1], TILE):
-            corner = boxes.new_tensor([x, y])
-            reach = ((boxes[:, :2] < corner + TILE) & (boxes[:, 2:] > corner)).all(dim=1)
-            near = reach.nonzero()[:, 0]
-            if len(near):
-                number.fill_(VOID)[BACKGROUND] = BACKGROUND
-                number[near] = torch.arange(len(near))
-                yield near, boxes[near] - corner.repeat(2), number[region_map[y : y + TILE, x : x + TILE]]
+            truth = torch.where(given == BACKGROUND, len(logits), truth)
+            logits = with_background(logits)
+        cross_entropy = F.cross_entropy(logits[None], truth[None], ignore_index=VOID, reduction="none")[0]  # 0 at VOID
+        return (cross_entropy / smallest_box_area(tile.boxes, (truth.shape[0], truth.shape[1]))).sum()
 
 
 class MaskwiseLoss(nn.Module):

@@ -19,8 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from fullseg.model.base import Features, Regions, Strokes, images_of
-from fullseg.model.canvas import project_to_canvas, region_map_of
-from fullseg.model.spreading import Spreading
+from fullseg.model.canvas import region_map_of
+from fullseg.model.image_canvas import ImageCanvas
+from fullseg.model.spreading import Spread, Spreading
 from fullseg.types import Batch
 
 
@@ -65,7 +66,7 @@ class Segmenter(nn.Module, ABC):
             features = self.spreading.embed(features)
         return self.head(rois, boxes, classes)._replace(features=features)  # a map per region (Sec. 3.4)
 
-    def canvases(self, regions: Regions, batch: Batch) -> Iterator[Tensor]:
+    def canvases(self, regions: Regions, batch: Batch) -> Iterator[ImageCanvas]:
         """Let the regions of each image compete (Eq. 1), and the annotations spread.
 
         Args:
@@ -73,17 +74,17 @@ class Segmenter(nn.Module, ABC):
             batch: B images.
 
         Yields:
-            Per image the logits (N, H, W) on its canvas, ``OUTSIDE_LOGIT`` outside the box of a region.
+            Per image its canvas.
         """
         size, counts = (batch.images.shape[2], batch.images.shape[3]), batch.regions_per_image.tolist()
         logits_of, boxes_of = (part.split(counts) for part in (regions.logits, regions.boxes))  # type: ignore[no-untyped-call]
         parts = zip(logits_of, boxes_of, images_of(batch), strict=True)
         for image, (logits, boxes, (points, strokes)) in enumerate(parts):
-            canvas = project_to_canvas(logits, boxes, size)
+            spread = None
             if self.spreading is not None and len(logits):
                 assert regions.features is not None
-                canvas = self.spreading(canvas, logits, boxes, regions.features.of(image), points, strokes)
-            yield canvas
+                spread = Spread(self.spreading, logits, boxes, regions.features.of(image), points, strokes)
+            yield ImageCanvas(logits, boxes, size, spread)
 
     def region_maps(self, batch: Batch) -> Tensor:
         """Segment the images of a batch.
@@ -91,7 +92,7 @@ class Segmenter(nn.Module, ABC):
         Returns:
             (B, H, W) int64, region of its own image in [0, N), VOID where the pixel is of none.
         """
-        canvases = self.canvases(self(batch, None), batch)  # all compete (Eq. 1)
+        canvases = [canvas.whole() for canvas in self.canvases(self(batch, None), batch)]  # all compete (Eq. 1)
         return torch.stack([region_map_of(canvas, background=self.background) for canvas in canvases])
 
     @abstractmethod

@@ -57,40 +57,6 @@ class Spreading(nn.Module):
             diffusion=self.diffusion.embed(features.images, features.sharp) if self.diffusion else None,
         )
 
-    def forward(
-        self, canvas: Tensor, logits: Tensor, boxes: Tensor, features: Features, points: Tensor, strokes: Strokes
-    ) -> Tensor:
-        """Spread the annotations of one image on its whole canvas.
-
-        Diffusion leaves the pixels on a scribble's line to the scribble's region.
-
-        Args:
-            canvas: (N, H, W) logits of ``project_to_canvas``.
-            logits: (N, s, s) of the regions.
-            boxes: (N, 4) in pixels.
-            features: of the image, with ``embed``.
-            points: (N, 4, 2) float32, extreme points, (x, y) in pixels.
-            strokes: the scribbles of the image.
-
-        Returns:
-            (N, H, W) logits.
-        """
-        size = (canvas.shape[1], canvas.shape[2])
-        with torch.autocast(canvas.device.type, enabled=False):
-            if self.kriging is not None:
-                assert features.kriging is not None
-                residuals, samples = self.residuals(logits, boxes, points, strokes)
-                cell = self.cell(features)
-                cells = self.kriging(residuals, samples, features.kriging, cell)
-                canvas = add_cells(canvas, cells, cell, Window(0, 0, size[1], size[0]))
-            if self.diffusion is not None:
-                owners = line_owners(strokes, size)
-                own = owners == torch.arange(len(canvas), device=canvas.device)[:, None, None]
-                certain = torch.where(own, -OUTSIDE_LOGIT, canvas)
-                assert features.diffusion is not None
-                canvas = self.flow(certain, self.diffusion.affinities(features.diffusion), owners != VOID)
-        return canvas
-
     def cell(self, features: Features) -> int:
         """Return the pixels per cell of the kriging grid."""
         assert self.kriging is not None
@@ -103,7 +69,7 @@ class Spreading(nn.Module):
         at_samples = logits_at(logits, boxes, samples)
         return self.kriging.residuals(at_samples, owners, background=self.background), samples
 
-    def flow(self, canvas: Tensor, affinities: list[Tensor], decided: Tensor) -> Tensor:
+    def flowed(self, canvas: Tensor, affinities: list[Tensor], decided: Tensor) -> Tensor:
         """Let the probabilities of a window flow.
 
         Args:
@@ -112,22 +78,70 @@ class Spreading(nn.Module):
             decided: (H, W) bool, pixels whose logits are certain: labels flow from them.
 
         Returns:
-            (N, H, W) logits whose softmax (with the background, if any) is the result; ``OUTSIDE_LOGIT`` where it was.
-        """
-        logits = self.flowed(canvas, affinities, decided).log()
-        if self.background:
-            logits = logits[:-1] - logits[-1:]
-        return torch.where(canvas > OUTSIDE_LOGIT, logits, OUTSIDE_LOGIT)
-
-    def flowed(self, canvas: Tensor, affinities: list[Tensor], decided: Tensor) -> Tensor:
-        """Return the probabilities after the flow, at least ``LEAST``, whose logarithms are the result of ``flow``.
-
-        Without a background they are (N, H, W), with one (N + 1, H, W), the background last.
+            Probabilities, at least ``LEAST``: (N, H, W), or with a background (N + 1, H, W), the background last.
         """
         assert self.diffusion is not None
         probabilities = with_background(canvas).softmax(dim=0) if self.background else probabilities_of(canvas)
         flowed: Tensor = self.diffusion(probabilities, affinities, decided)
         return flowed + LEAST
+
+
+class Spread:
+    """What spreads on the canvas of one image.
+
+    Args:
+        spreading: says how.
+        logits: (N, s, s) of the regions.
+        boxes: (N, 4) in pixels.
+        features: of the image, with ``Spreading.embed``.
+        points: (N, 4, 2) float32, extreme points, (x, y) in pixels.
+        strokes: the scribbles of the image.
+    """
+
+    def __init__(
+        self, spreading: Spreading, logits: Tensor, boxes: Tensor, features: Features, points: Tensor, strokes: Strokes
+    ) -> None:
+        self.spreading = spreading
+        self.reach = 0  # px: how far a pixel's logits reach on the canvas
+        self.cells: Tensor | None = None  # (N, h, w), what kriging adds to the logits
+        if spreading.kriging is not None:
+            assert features.kriging is not None
+            self.cell = spreading.cell(features)
+            with torch.autocast(logits.device.type, enabled=False):
+                residuals, samples = spreading.residuals(logits, boxes, points, strokes)
+                self.cells = spreading.kriging(residuals, samples, features.kriging, self.cell)
+        if spreading.diffusion is not None:
+            assert features.diffusion is not None
+            self.reach, self.embedding = spreading.diffusion.reach, features.diffusion
+            self.owners = line_owners(strokes, (features.images.shape[1], features.images.shape[2]))
+
+    def on(self, canvas: Tensor, regions: Tensor, window: Window) -> Tensor:
+        """Let the annotations spread in a window. Only pixels at least ``reach`` px inside it are right.
+
+        Diffusion leaves the pixels on a scribble's line to the scribble's region.
+
+        Args:
+            canvas: (n, h, w) logits of ``project_to_canvas``.
+            regions: (n,) int64 in [0, N), all whose boxes reach the window, in rising order.
+            window: of the canvas.
+
+        Returns:
+            (n, h, w) logits; ``OUTSIDE_LOGIT`` where it was.
+        """
+        with torch.autocast(canvas.device.type, enabled=False):
+            if self.cells is not None:
+                canvas = add_cells(canvas, self.cells[regions], self.cell, window)
+            if self.spreading.diffusion is None or (len(regions) == 1 and not self.spreading.background):
+                return canvas  # nobody competes with a lone region
+            here = slice(window.top, window.bottom), slice(window.left, window.right)
+            owners = self.owners[here]
+            own = owners == regions[:, None, None]
+            affinities = self.spreading.diffusion.affinities(self.embedding[:, *here])
+            certain = torch.where(own, -OUTSIDE_LOGIT, canvas)
+            logits = self.spreading.flowed(certain, affinities, owners != VOID).log()
+            if self.spreading.background:
+                logits = logits[:-1] - logits[-1:]
+            return torch.where(certain > OUTSIDE_LOGIT, logits, OUTSIDE_LOGIT)
 
 
 def add_cells(canvas: Tensor, cells: Tensor, cell: int, window: Window) -> Tensor:

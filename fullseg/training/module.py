@@ -17,7 +17,7 @@ from fullseg.model.canvas import fill_boxes, region_map_of
 from fullseg.model.factory import make_segmenter
 from fullseg.model.losses import LOSSES, PixelwiseLoss, class_loss
 from fullseg.training.schedule import growth_with_batch, warmup_then_cosine
-from fullseg.types import Batch
+from fullseg.types import VOID, Batch
 
 
 class SegmenterModule(L.LightningModule):
@@ -80,24 +80,24 @@ class SegmenterModule(L.LightningModule):
         if self.in_sessions:
             with torch.no_grad():
                 canvases = self.segmenter.canvases(regions, batch)
-                maps = [region_map_of(canvas, background=self.segmenter.background) for canvas in canvases]
+                maps = [region_map_of(canvas.whole(), background=self.segmenter.background) for canvas in canvases]
                 result["region_maps"] = torch.stack(maps)
         return result
 
     def _canvas_losses(self, regions: Regions, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss`` of the canvases on which annotations have spread, and the ``region_maps``."""
         assert isinstance(self.loss, PixelwiseLoss)
-        counts = batch.regions_per_image.tolist()
-        logits, boxes = (part.split(counts) for part in (regions.logits, regions.boxes))  # type: ignore[no-untyped-call]
-        losses, maps = [], []
+        losses, maps = [], torch.full_like(batch.region_maps, VOID)
         for image, canvas in enumerate(self.segmenter.canvases(regions, batch)):
-            truth = batch.region_maps[image]
-            loss = self.loss.of_canvas(canvas, boxes[image], truth)
-            # Without a loss of its own the head would leave the scribbles to what follows it.
-            of_head = self.loss(logits[image], boxes[image], truth)
-            losses.append(loss + self.options["head_weight"] * of_head)
-            maps.append(region_map_of(canvas.detach(), background=self.segmenter.background))
-        return {"loss": torch.stack(losses).mean(), "region_maps": torch.stack(maps)}
+            total = regions.logits.new_zeros(())
+            for tile in canvas.tiles():
+                total = total + self.loss.of_tile(tile.logits, tile, batch.region_maps[image])
+                # Without a loss of its own the head would leave the scribbles to what follows it.
+                of_head = self.loss.of_tile(tile.of_head, tile, batch.region_maps[image])
+                total = total + self.options["head_weight"] * of_head
+                maps[image][tile.pixels()] = tile.region_map(background=self.segmenter.background)
+            losses.append(total / max(1, len(canvas.boxes)))
+        return {"loss": torch.stack(losses).mean(), "region_maps": maps}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor | None:  # noqa: ARG002  Lightning's signature
         """Score one image at its own resolution; return the predicted region map (H, W), or None without regions."""
@@ -107,7 +107,7 @@ class SegmenterModule(L.LightningModule):
             return None
         start = self._now()
         regions: Regions = self.segmenter(batch, None)
-        canvas = next(self.segmenter.canvases(regions, batch))
+        canvas = next(self.segmenter.canvases(regions, batch)).whole()
         prediction = region_map_of(canvas, background=self.segmenter.background)
         self.seconds.update(self._now() - start)
         area = torch.bincount(truth[truth >= 0], minlength=count)

@@ -9,8 +9,7 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from fullseg.model import losses
-from fullseg.model.canvas import project_to_canvas
+from fullseg.model import image_canvas
 from fullseg.model.losses import LOSSES, MaskwiseLoss, PixelwiseLoss, class_loss
 from fullseg.types import VOID
 
@@ -87,9 +86,10 @@ def test_pixelwise_is_the_same_in_tiles_of_any_size(
     boxes: Tensor, size: tuple[int, int], tile: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logits, truth = random_logits(len(boxes), 7), random_truth(len(boxes), size)
-    whole = PixelwiseLoss().of_canvas(project_to_canvas(logits, boxes, size), boxes, truth)
+    monkeypatch.setattr(image_canvas, "TILE", 10**6)
+    whole = PixelwiseLoss()(logits, boxes, truth)
 
-    monkeypatch.setattr(losses, "TILE", tile)
+    monkeypatch.setattr(image_canvas, "TILE", tile)
 
     assert_same_values_and_gradients(PixelwiseLoss()(logits, boxes, truth), whole, logits)
 

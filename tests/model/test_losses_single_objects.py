@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fullseg.model import losses
+from fullseg.model import image_canvas
 from fullseg.model.losses import ClassBalancedLoss, MaskwiseLoss, PixelwiseLoss
 from fullseg.types import BACKGROUND, VOID
 from tests.model.test_losses import random_logits, random_truth, resized
@@ -35,7 +35,7 @@ def competing_with_0(region_logits: Tensor, region_map: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("tile", [4, 1000])
 def test_the_background_competes_with_logit_0(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(losses, "TILE", tile)
+    monkeypatch.setattr(image_canvas, "TILE", tile)
     logits, truth = random_logits(3, 5), random_truth(3, SIZE, BACKGROUND)
     assert {BACKGROUND, VOID} <= set(truth.unique().tolist())
 
@@ -48,7 +48,7 @@ def test_the_background_competes_with_logit_0(tile: int, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("tile", [4, 1000])
 def test_a_model_without_background_does_not_count_it(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(losses, "TILE", tile)
+    monkeypatch.setattr(image_canvas, "TILE", tile)
     logits, truth = random_logits(3, 5), random_truth(3, SIZE, BACKGROUND)
     as_void = torch.where(truth == BACKGROUND, VOID, truth)
 

@@ -60,8 +60,7 @@ def as_batch(annotations: Annotations) -> Batch:
 def canvas_of(segmenter: RegionSegmenter, annotations: Annotations) -> Tensor:
     batch = as_batch(annotations)
     with torch.no_grad():
-        [canvas] = segmenter.canvases(segmenter(batch, None), batch)
-    return canvas
+        return next(segmenter.canvases(segmenter(batch, None), batch)).whole()
 
 
 def clear(canvas: Tensor, *, background: bool) -> Tensor:
@@ -139,8 +138,8 @@ def test_labels_flow_from_the_lines_of_scribbles(tiny_model: dict[str, Any]) -> 
     batch = as_batch(Annotations(points, [line]))
     with torch.no_grad():
         regions = segmenter(batch, None)
-        [canvas] = segmenter.canvases(regions, batch)
-        [unheld] = segmenter.canvases(regions, as_batch(Annotations(points, [])))
+        canvas = next(segmenter.canvases(regions, batch)).whole()
+        unheld = next(segmenter.canvases(regions, as_batch(Annotations(points, [])))).whole()
     share, before = canvas.softmax(dim=0)[1], unheld.softmax(dim=0)[1]
 
     assert share[60, 50:201].min() > 0.999
@@ -194,7 +193,7 @@ def test_what_is_learned_gets_a_gradient_and_what_is_fixed_none(
     regions = segmenter(batch, None)
     cotangent = torch.randn(5, *SIZE, generator=torch.Generator().manual_seed(0))
 
-    [canvas] = segmenter.canvases(regions, batch)
+    canvas = next(segmenter.canvases(regions, batch)).whole()
     (canvas.softmax(dim=0) * cotangent).sum().backward()
 
     assert segmenter.spreading is not None
