@@ -2,7 +2,7 @@
 #   EXPERIMENT=name         YAML below experiments/; in a sweep it replaces the sweep's experiment
 #   DATA=folder             folder of the data set
 #   SET="key=value ..."     any options; fullseg train --help lists them
-#   RUNS="folder ..."       runs of the report
+#   RUNS="folder ..."       runs of the report; or one folder, whose name may hold spaces
 #   SWEEP=name, JOBS=n      YAML below sweeps/; number of cells that run at once
 #   IMAGES=folder           images for the annotator
 #   CHECKPOINT=name         experiment, run folder or file of the annotator's model
@@ -17,6 +17,9 @@ IMAGES ?=
 CHECKPOINT ?=
 COMPARE ?=
 PYTHON ?= python3
+
+# The shell reads these from its environment, so that they may hold any character.
+export DATA IMAGES CHECKPOINT RUNS
 
 # The active conda environment, which environment.yml makes; without one, the project's own .venv.
 ifeq ($(filter-out base,$(CONDA_DEFAULT_ENV)),)
@@ -51,20 +54,20 @@ test: $(ENV)  ## run all tests, one file per core at a time
 	$(RUN) -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 train: $(ENV)  ## train EXPERIMENT=default [DATA=folder] [SET="key=value ..."]
-	$(RUN) -m fullseg train experiments/$(EXPERIMENT).yaml $(if $(DATA),data.root='$(DATA)') $(SET)
+	$(RUN) -m fullseg train experiments/$(EXPERIMENT).yaml $(if $(DATA),data.root="$$DATA") $(SET)
 
 study: $(ENV)  ## let the simulated annotator correct the evaluation set with EXPERIMENT's newest run [DATA=] [SET=]
-	$(RUN) -m fullseg study experiments/$(EXPERIMENT).yaml $(if $(DATA),data.root='$(DATA)') $(SET)
+	$(RUN) -m fullseg study experiments/$(EXPERIMENT).yaml $(if $(DATA),data.root="$$DATA") $(SET)
 
 sweep: $(ENV)  ## run all cells of SWEEP=loss_sharing that are not done yet, on this machine [EXPERIMENT=] [DATA=] [SET=] [JOBS=cells at once]
-	$(RUN) -m fullseg sweep $(if $(filter %.yaml,$(SWEEP)),$(SWEEP),sweeps/$(SWEEP).yaml) $(if $(DATA),data.root='$(DATA)') $(SET) \
+	$(RUN) -m fullseg sweep $(if $(filter %.yaml,$(SWEEP)),$(SWEEP),sweeps/$(SWEEP).yaml) $(if $(DATA),data.root="$$DATA") $(SET) \
 		$(if $(filter command environment,$(origin EXPERIMENT)),--experiment experiments/$(EXPERIMENT).yaml) $(if $(JOBS),--jobs $(JOBS))
 
 report: $(ENV)  ## make one HTML page of RUNS="folder ..." (default: EXPERIMENT's newest run)
-	$(RUN) -m fullseg report $(RUNS)
+	@if [ -e "$$RUNS" ]; then set -- "$$RUNS"; else set -- $$RUNS; fi; echo fullseg report "$$@"; $(RUN) -m fullseg report "$$@"
 
 annotate: $(ENV)  ## segment IMAGES=folder by hand, in the browser (default: embedded scenes) [CHECKPOINT=run, default: the newest]
-	$(RUN) -m fullseg annotate $(if $(IMAGES),'$(IMAGES)') $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)')
+	$(RUN) -m fullseg annotate $(if $(IMAGES),"$$IMAGES") $(if $(CHECKPOINT),--checkpoint "$$CHECKPOINT")
 
 bench: $(ENV)  ## time corrections with fullseg and others (SAM needs pip install -e '.[bench]') [COMPARE=1: compare with the last results]
 	$(RUN) benchmarks/bench.py $(if $(COMPARE),--compare)

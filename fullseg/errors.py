@@ -16,6 +16,10 @@ class DataError(UserError, ValueError):
     """A file or folder of images, annotations, classes or results that is missing, damaged or does not fit."""
 
 
+class ImageError(DataError):
+    """An image file that is missing, damaged, too large or of an unknown kind."""
+
+
 class WeightsError(UserError, RuntimeError):
     """ImageNet weights that cannot be had."""
 

@@ -9,11 +9,13 @@ Coordinates, everywhere in fullseg: x runs to the right and y downwards, both in
   corners are (x0 - 0.5, y0 - 0.5) and (x1 - 0.5, y1 - 0.5); its width is x1 - x0.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor  # commands that need no PyTorch start seconds faster
 
 VOID = -1  # a pixel of no region, or one whose region is unknown: never trained on, never scored
 BACKGROUND = -2  # in a truth: a pixel that certainly is of none of the sample's regions, a negative for each of them
@@ -47,6 +49,16 @@ class Annotations(NamedTuple):
     extreme_points: NDArray[np.float32]  # (N, 4, 2), (x, y) in pixels: left, top, right, bottom
     scribbles: list[Scribble]  # in drawing order
 
+    def scaled(self, x: float, y: float) -> "Annotations":
+        """Return the annotations of the image resized by the factors ``x`` and ``y``."""
+        factors = np.array([x, y], np.float32)
+
+        def scale(points: NDArray[np.float32]) -> NDArray[np.float32]:
+            return (points + np.float32(0.5)) * factors - np.float32(0.5)  # points are centres of pixels
+
+        strokes = [stroke._replace(points=scale(stroke.points)) for stroke in self.scribbles]
+        return Annotations(scale(self.extreme_points), strokes)
+
 
 class SampleKey(NamedTuple):
     """Identifies a sample of a run. All randomness about it is seeded from this key and the run's seed."""
@@ -69,15 +81,15 @@ class Sample(NamedTuple):
 class Batch(NamedTuple):
     """B samples with M regions; the N regions of the first sample come first, then those of the second, and so on."""
 
-    keys: torch.Tensor  # (B, 2) int64, epoch and index of every sample
-    images: torch.Tensor  # (B, 3, H, W) uint8 RGB
-    region_maps: torch.Tensor  # (B, H, W) int64, region of its own sample in [0, N), VOID or BACKGROUND
-    regions_per_image: torch.Tensor  # (B,) int64, N of every sample; their sum is M
-    extreme_points: torch.Tensor  # (M, 4, 2) float32, (x, y) in pixels: left, top, right, bottom
-    scribble_points: torch.Tensor  # (P, 2) float32, (x, y) in pixels, the points of S scribbles one after another
-    scribble_lengths: torch.Tensor  # (S,) int64, number of points of every scribble; their sum is P
-    scribble_regions: torch.Tensor  # (S,) int64 in [0, M), region of every scribble
-    classes: torch.Tensor  # (M,) int64, in [0, number of classes)
+    keys: "Tensor"  # (B, 2) int64, epoch and index of every sample
+    images: "Tensor"  # (B, 3, H, W) uint8 RGB
+    region_maps: "Tensor"  # (B, H, W) int64, region of its own sample in [0, N), VOID or BACKGROUND
+    regions_per_image: "Tensor"  # (B,) int64, N of every sample; their sum is M
+    extreme_points: "Tensor"  # (M, 4, 2) float32, (x, y) in pixels: left, top, right, bottom
+    scribble_points: "Tensor"  # (P, 2) float32, (x, y) in pixels, the points of S scribbles one after another
+    scribble_lengths: "Tensor"  # (S,) int64, number of points of every scribble; their sum is P
+    scribble_regions: "Tensor"  # (S,) int64 in [0, M), region of every scribble
+    classes: "Tensor"  # (M,) int64, in [0, number of classes)
     names: tuple[str, ...]  # B names
     skipped: tuple[str, ...]  # messages about samples that could not be read and were replaced
 

@@ -111,3 +111,20 @@ def test_the_architecture_names_every_file_exactly_once() -> None:
 def test_what_users_read_names_no_folder_of_the_developers() -> None:
     for path in [*DOCUMENTS, *EXPERIMENTS, ROOT / "experiments" / "RESULTS.md", *(ROOT / "benchmarks").glob("*.md")]:
         assert "../shared" not in path.read_text(), path
+
+
+@pytest.mark.parametrize("value", ["/data/anna's photos", 'a "b" c', "a; touch b", "$HOME/x", "~/x"])
+@pytest.mark.parametrize(
+    ("target", "variable"), [("train", "DATA"), ("annotate", "IMAGES"), ("annotate", "CHECKPOINT"), ("report", "RUNS")]
+)
+def test_make_passes_any_path_on(target: str, variable: str, value: str, tmp_path: Path) -> None:
+    program = tmp_path / "python"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')  # prints its arguments instead
+    program.chmod(0o755)
+    if variable == "RUNS":  # several folders are separated by spaces, unless there is one of this name
+        value = str(tmp_path / value.replace("/", "_"))
+        Path(value).mkdir()
+    made = value.replace("$", "$$")  # as make itself needs it
+    command = ["make", "--silent", target, f"{variable}={made}", f"RUN={program}", "ENV="]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert any(line in (value, f"data.root={value}") for line in result.stdout.splitlines()), result.stdout

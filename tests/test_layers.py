@@ -118,7 +118,7 @@ def test_the_annotator_needs_no_training_code_and_no_data_set() -> None:
         ("wandb", ("tracking/", "sweeps/tracking.py")),
         ("albumentations", ("data/",)),
         ("pycocotools", ("data/", "annotator/export.py")),
-        ("pydantic", ("annotator/",)),
+        ("pydantic", ("annotator/", "formats/coco_schema.py")),
         ("starlette", ("annotator/",)),
         ("uvicorn", ("annotator/",)),
         ("sqlite3", ("annotator/store.py",)),

@@ -1,11 +1,12 @@
 """Exports: COCO panoptic, COCO instances and label png, for each image and for all images together."""
 
+import hashlib
 import json
+import os
 from collections.abc import Container, Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -13,10 +14,12 @@ from pycocotools import mask as coco_mask
 
 from fullseg.annotator.work import Work
 from fullseg.formats.atomic import replacing, write_json
+from fullseg.formats.image_file import enlarge
 from fullseg.formats.panoptic_png import categories_as_json, segments_info, write_panoptic_png
 from fullseg.types import Category
 
 _PARTS = (("panoptic", "png"), ("labels", "png"), ("parts", "json"))
+LONGEST_NAME = 200  # bytes of an exported file's name without its suffix; file systems allow 255 with all
 MOST_LABELS = 255  # most regions that a label png of 8 bits can hold; 0 is VOID
 
 
@@ -48,13 +51,21 @@ def export_image(
         category_ids: the category of each region.
         things: ids of the categories whose regions are written as instances.
     """
-    full = cv2.resize(region_map.astype(np.int32), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT).astype(np.int64)
+    full = enlarge(region_map, size)
     segments = segments_info(full, category_ids)
     for segment in segments:
         segment["name"] = work.regions[segment["id"] - 1].name
     instances = [_instance(full, segment) for segment in segments if segment["category_id"] in things]
-    part = {"file_name": name, "height": size[0], "width": size[1], "segments_info": segments, "instances": instances}
-    png, label, described = (folder / kind / f"{name}.{end}" for kind, end in _PARTS)
+    short = _file_name(name)
+    png, label, described = (folder / kind / f"{short}.{end}" for kind, end in _PARTS)
+    part = {
+        "file_name": name,
+        "png": f"{short}.png",
+        "height": size[0],
+        "width": size[1],
+        "segments_info": segments,
+        "instances": instances,
+    }
     for path in (png, label, described):
         path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(png) as partial:
@@ -65,32 +76,85 @@ def export_image(
     return Exported(len(segments), int(np.count_nonzero(full < 0)), [png, label, described])
 
 
-def collect(folder: Path, names: Iterable[str], categories: Sequence[Category]) -> list[Path]:
-    """Write ``panoptic.json`` and ``instances.json`` of all images that were exported so far.
+class Exports:
+    """The parts of all images that were exported so far.
+
+    A part stays if its image is moved, renamed or deleted: what a person finished is not lost.
 
     Args:
         folder: the folder of all exports.
-        names: names of all images, in order. Images that were never exported are left out.
-        categories: all categories, in order.
+
+    Attributes:
+        unreadable: parts that could not be read the last time.
     """
-    paths = [path for name in names if (path := folder / "parts" / f"{name}.json").is_file()]
-    parts = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    images = [
-        {"id": number, **{key: part[key] for key in ("file_name", "height", "width")}}
-        for number, part in enumerate(parts, start=1)
-    ]
-    panoptic = [
-        {"image_id": image["id"], "file_name": f"{part['file_name']}.png", "segments_info": part["segments_info"]}
-        for image, part in zip(images, parts, strict=True)
-    ]
-    instances = [(image["id"], one) for image, part in zip(images, parts, strict=True) for one in part["instances"]]
-    numbered = [{"id": number, "image_id": image, **one} for number, (image, one) in enumerate(instances, start=1)]
-    described = categories_as_json(categories)
-    written = []
-    for file, annotations in (("panoptic.json", panoptic), ("instances.json", numbered)):
-        write_json(folder / file, {"images": images, "annotations": annotations, "categories": described}, indent=None)
-        written.append(folder / file)
-    return written
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.unreadable: list[Path] = []
+        self._parts: dict[Path, tuple[tuple[int, int], dict[str, Any]]] = {}  # with time and size of the file
+
+    def collect(self, names: Iterable[str], categories: Sequence[Category], images_folder: Path) -> list[Path]:
+        """Write ``panoptic.json`` and ``instances.json`` of all images that were exported so far.
+
+        Args:
+            names: names of all images there are now, in order. Exported images that are not among them come last.
+            categories: all categories, in order.
+            images_folder: of the images. Our own reader of COCO panoptic finds them by it.
+
+        Returns:
+            The files.
+        """
+        parts = self._read(names)
+        images = [
+            {"id": number, **{key: part[key] for key in ("file_name", "height", "width")}}
+            for number, part in enumerate(parts, start=1)
+        ]
+        panoptic = [
+            {"image_id": number, "file_name": _png_of(part), "segments_info": part["segments_info"]}
+            for number, part in enumerate(parts, start=1)
+        ]
+        instances = [(number, one) for number, part in enumerate(parts, start=1) for one in part["instances"]]
+        numbered = [{"id": number, "image_id": image, **one} for number, (image, one) in enumerate(instances, start=1)]
+        where = Path(os.path.relpath(images_folder.resolve(), self.folder.resolve())).as_posix()
+        common = {"info": {"images_folder": where}, "images": images, "categories": categories_as_json(categories)}
+        written = []
+        for file, annotations in (("panoptic.json", panoptic), ("instances.json", numbered)):
+            write_json(self.folder / file, {**common, "annotations": annotations}, indent=None)
+            written.append(self.folder / file)
+        return written
+
+    def _read(self, names: Iterable[str]) -> list[dict[str, Any]]:
+        """Return all parts, read again where they have changed: the named images first, then all others."""
+        self.unreadable = []
+        found: dict[str, dict[str, Any]] = {}
+        for path in sorted((self.folder / "parts").rglob("*.json")):
+            stat = path.stat()
+            state = stat.st_mtime_ns, stat.st_size
+            if self._parts.get(path, (None,))[0] != state:
+                try:
+                    self._parts[path] = state, json.loads(path.read_text(encoding="utf-8"))
+                except (OSError, ValueError):
+                    self._parts.pop(path, None)
+                    self.unreadable.append(path)
+                    continue
+            part = self._parts[path][1]
+            found[part["file_name"]] = part
+        first = [found.pop(name) for name in names if name in found]
+        return [*first, *found.values()]
+
+
+def _png_of(part: dict[str, Any]) -> str:
+    return str(part.get("png", f"{part['file_name']}.png"))  # exports of version 0.2.0 and before do not say it
+
+
+def _file_name(name: str) -> str:
+    """Return a name for an image's exported files: its own, or a shorter one if a file could not have it."""
+    path = PurePosixPath(name)
+    encoded = os.fsencode(path.name)
+    if len(encoded) <= LONGEST_NAME:
+        return name
+    start = encoded[:LONGEST_NAME].decode("utf-8", "ignore")
+    return (path.parent / f"{start}-{hashlib.sha256(encoded).hexdigest()[:8]}").as_posix()
 
 
 def write_times(

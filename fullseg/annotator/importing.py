@@ -80,8 +80,8 @@ def _read_ids(png: bytes, size: tuple[int, int]) -> NDArray[np.int32]:
             if (image.height, image.width) != size:
                 found = f"{image.width} x {image.height}"
                 raise ImportedError(f"the png is {found} pixels, the image {size[1]} x {size[0]}")
-            if image.mode not in ("RGB", "RGBA"):
-                raise ImportedError(f"the png's pixels are {image.mode}, COCO panoptic writes RGB")
+            if image.mode not in ("RGB", "RGBA", "L", "I;16"):
+                raise ImportedError(f"the png's pixels are {image.mode}, but ids are in RGB or in grey")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, ImportedError):
             raise

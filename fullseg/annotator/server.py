@@ -18,10 +18,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from fullseg.annotator.actions import ActionError
-from fullseg.annotator.images import ImageError, for_browser, read_thumbnail
+from fullseg.annotator.images import for_browser, read_thumbnail
 from fullseg.annotator.importing import ImportedError
 from fullseg.annotator.store import ConflictError, JournalError
 from fullseg.annotator.workspace import Open, StaleError, Workspace
+from fullseg.errors import ImageError
 from fullseg.types import Category
 
 STATIC = Path(__file__).parent / "static"

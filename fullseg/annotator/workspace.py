@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from fullseg.annotator.actions import Action, ActionError, Add, Describe, Import, Lock, read_action
 from fullseg.annotator.categories import Categories
-from fullseg.annotator.export import Exported, collect, export_image, write_times
-from fullseg.annotator.images import list_images, read_image, shrink
+from fullseg.annotator.export import Exported, Exports, export_image, write_times
+from fullseg.annotator.images import list_images
 from fullseg.annotator.importing import read_panoptic
 from fullseg.annotator.segmentation import Segmentation, encode_mask, segment
 from fullseg.annotator.store import ConflictError, Journal
 from fullseg.annotator.work import History, Work
 from fullseg.errors import DataError
+from fullseg.formats.image_file import read_image, shrink
 from fullseg.model.predictor import Predictor
 from fullseg.types import Category
 
@@ -32,6 +33,7 @@ class StaleError(ValueError):
 class Open(NamedTuple):
     """One image in memory."""
 
+    key: str  # of the file, see ``Workspace.key``
     pixels: NDArray[np.uint8]  # (h, w, 3), as the network sees it
     full_size: tuple[int, int]  # (H, W) of the file
     history: History
@@ -66,9 +68,10 @@ class Workspace:
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._progress: dict[str, tuple[int, int, bool]] = {}  # by image: revision, number of regions, done
         self._work = threading.RLock()  # guards the histories
+        self._exported = Exports(out / "export")
         self._exports = threading.Lock()  # guards the exported files. Histories may change while files are written
         self._model = threading.Lock()  # guards the predictor, which holds one image at a time
-        self._seen: str | None = None  # image whose features the predictor holds
+        self._seen: str | None = None  # key of the image whose features the predictor holds
         self._labels: tuple[str, int, Segmentation] | None = None
 
     def path(self, name: str) -> Path:
@@ -113,14 +116,15 @@ class Workspace:
         """
         path = self.path(name)
         with self._work:
-            if name in self._open and self._open[name].revision == self.journal.revision(name):
+            key, known = self.key(name), self._open.get(name)
+            if known is not None and (known.key, known.revision) == (key, self.journal.revision(name)):
                 self._open.move_to_end(name)
-                return self._open[name]
+                return known
             image = read_image(path)
             pixels = shrink(image)
             size = pixels.shape[0], pixels.shape[1]
             history, revision = self._history(name, size)
-            return self._keep(name, Open(pixels, (image.shape[0], image.shape[1]), history, revision))
+            return self._keep(name, Open(key, pixels, (image.shape[0], image.shape[1]), history, revision))
 
     def act(self, name: str, revision: int, content: object, seconds: float) -> Open:
         """Do one action. When this returns, the action is in the journal.
@@ -177,15 +181,15 @@ class Workspace:
             opened = self.open(name)
             if opened.revision != revision:
                 raise StaleError(f"{name} is at revision {opened.revision}, labels were asked for {revision}")
-            if self._labels is not None and self._labels[:2] == (name, revision):
+            if self._labels is not None and self._labels[:2] == (opened.key, revision):
                 return opened, self._labels[2]
-            if self._seen != name:
+            if self._seen != opened.key:
                 self._seen = None
                 self._predictor.set_image(opened.pixels)
-                self._seen = name
+                self._seen = opened.key
             work = opened.history.work
             found = segment(self._predictor, work, self.categories.classes(work))
-            self._labels = (name, revision, found)
+            self._labels = (opened.key, revision, found)
             return opened, found
 
     def replace(self, name: str, revision: int, png: bytes, described: object) -> tuple[Open, list[str]]:
@@ -220,6 +224,6 @@ class Workspace:
         work = opened.history.work
         with self._exports:
             exported = export_image(folder, name, work, found.region_map, opened.full_size, ids, things)
-            together = collect(folder, self.names, categories)
+            together = self._exported.collect(self.names, categories, self.folder)
             times = write_times(folder, self.progress(), self.journal.seconds())
             return exported._replace(files=[*exported.files, *together, times])

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from fullseg.cli.spreading import add_spreading
+from fullseg.cli.spreading import add_spreading, positive
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -16,40 +16,53 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         type=Path,
         required=True,
         metavar="FILE.json",
-        help="extreme points and scribbles, as in example.json of a run folder",
+        help='{"regions": [{"extreme_points": [[x, y] of left, top, right, bottom], "scribbles": [[[x, y], ...]]}, ...]}'
+        " in pixels; example.json of a run folder is one",
     )
     predict.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for the result")
     predict.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+    predict.add_argument(
+        "--side",
+        type=positive,
+        default=1024,
+        metavar="PX",
+        help="the network sees larger images reduced to this longer side, as in the annotator (default: %(default)s)",
+    )
     add_spreading(predict)
     predict.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the region map of the image as COCO panoptic, and a picture of it."""
-    from PIL import Image
-
-    from fullseg.data.index.partitions import read_image
     from fullseg.errors import DataError
     from fullseg.formats.annotation_file import read_annotations
-    from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
-    from fullseg.model.predictor import Predictor
-    from fullseg.pictures import overlay, region_colours
+    from fullseg.formats.image_file import enlarge, read_image, shrink
     from fullseg.runs.find import find_checkpoint
 
-    annotations = read_annotations(options.annotations)
+    annotations = read_annotations(options.annotations)  # first, before what takes seconds to import
     if not options.image.is_file():
         raise DataError(f"no image {options.image}")
     pixels = read_image(options.image)
     if options.out.exists():
         raise DataError(f"--out {options.out} exists already: name a new folder")
     checkpoint = find_checkpoint("--checkpoint", options.checkpoint, "runs")
+
+    from PIL import Image
+
+    from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
+    from fullseg.model.predictor import Predictor
+    from fullseg.pictures import overlay, region_colours
+
     spreading = {"kriging": options.kriging, "diffusion": options.diffusion}
     predictor = Predictor.from_checkpoint(checkpoint, options.device, **spreading)
-    predictor.set_image(pixels)
+    size = pixels.shape[0], pixels.shape[1]
+    seen = shrink(pixels, options.side)
+    predictor.set_image(seen)
     try:
-        region_map = predictor.predict(annotations)
+        region_map = predictor.predict(annotations.scaled(seen.shape[1] / size[1], seen.shape[0] / size[0]))
     except DataError as error:
         raise DataError(f"{options.annotations} does not fit {options.image}: {error}") from error
+    region_map = enlarge(region_map, size)
     sample = NewSample(f"{options.image.stem}.png", pixels, region_map, predictor.classes())
     write_coco_panoptic(options.out, predictor.categories, [sample])
     picture = options.out / "overlay.png"

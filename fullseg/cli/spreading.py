@@ -17,3 +17,10 @@ def add_spreading(parser: argparse.ArgumentParser) -> None:
         choices=FORMS,
         help="let labels flow between neighbouring pixels that look alike (default: as the model was trained)",
     )
+
+
+def positive(text: str) -> int:
+    """Return the whole number of at least 1 that an argument says."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: write a whole number of at least 1")
+    return int(text)

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from fullseg.cli.spreading import positive
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command's arguments."""
@@ -16,7 +18,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs (default: runs)"
     )
     sweep.add_argument(
-        "--jobs", type=_positive, metavar="N", help="cells that run at once (default: one per GPU, one on a CPU)"
+        "--jobs", type=positive, metavar="N", help="cells that run at once (default: one per GPU, one on a CPU)"
     )
     sweep.add_argument("--dry-run", action="store_true", help="list the cells and run none")
     sweep.set_defaults(run=run)
@@ -35,9 +37,3 @@ def run(options: argparse.Namespace) -> int:
         dry_run=options.dry_run,
     )
     return int(failed > 0)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: write a whole number of at least 1")
-    return int(text)

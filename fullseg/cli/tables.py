@@ -3,14 +3,13 @@
 import math
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from fullseg.config.schema import Config
-from fullseg.data.panoptic_quality import Evaluation, groups_of
-from fullseg.metrics.panoptic import quality_of
 from fullseg.metrics.region_iou import SIZES
 from fullseg.runs.folder import Metrics, Result, program, relative_to_here
 from fullseg.runs.ranks import is_rank_0
@@ -54,8 +53,8 @@ def print_result(result: Result, config: Config) -> None:
         f"pictures    {folder}/figures (image, extreme points, prediction, truth)", highlight=False, soft_wrap=True
     )
     console.print(
-        f"next        {program()} predict --checkpoint {folder}/checkpoints/best.ckpt "
-        f"--annotations {folder}/example.json {folder}/example.png --out {folder}/prediction",
+        f"next        {program()} predict --checkpoint {quote(f'{folder}/checkpoints/best.ckpt')} --annotations "
+        f"{quote(f'{folder}/example.json')} {quote(f'{folder}/example.png')} --out {quote(f'{folder}/prediction')}",
         highlight=False,
         soft_wrap=True,
     )
@@ -82,29 +81,9 @@ def print_study(folder: Path, study: dict[str, Any]) -> None:
     place = relative_to_here(folder)
     for text in (
         f"written     {place}/study.json, study_*.parquet, figures/fig5.png, fig6.png, worst_regions.png",
-        f"next        {program()} report {place}",
+        f"next        {program()} report {quote(str(place))}",
     ):
         console.print(text, highlight=False, soft_wrap=True)
-
-
-def print_evaluation(found: Evaluation, *, classes: bool) -> None:
-    """Print panoptic quality of all classes, of things and of stuff.
-
-    Args:
-        found: result of ``evaluate``.
-        classes: also print one row per class.
-    """
-    rows = groups_of(found) | ({c.name: {c.id} for c in found.categories} if classes else {})
-    table = Table(title=f"{found.images} images, percent")
-    table.add_column("")
-    for title in ("PQ", "SQ", "RQ", "boundary PQ", "classes"):
-        table.add_column(title, justify="right")
-    for name, ids in rows.items():
-        plain, boundary = quality_of(found.by_iou, ids), quality_of(found.by_boundary, ids)
-        if plain.classes:
-            values = [f"{100 * value:.1f}" for value in (*plain[:3], boundary.panoptic)]
-            table.add_row(name, *values, str(plain.classes))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def _step_table(seconds: Metrics) -> Table:

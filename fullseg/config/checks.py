@@ -107,7 +107,7 @@ def _check_schedule(config: Config) -> None:
     epochs, between = config.trainer.epochs, config.trainer.validate_every
     if config.resume == "auto" and not config.run_id:
         raise ConfigError("resume=auto: name the run to continue, run_id=NAME")
-    if config.run_id is not None and not re.fullmatch(r"[\w.-]+", config.run_id):
+    if config.run_id is not None and (not re.fullmatch(r"[\w.-]+", config.run_id) or set(config.run_id) == {"."}):
         raise ConfigError(f"run_id={config.run_id!r}: use only letters, digits, '-', '_' and '.': it names a folder")
     evaluations = epochs // between or min(epochs, 1)  # a shorter run is evaluated at its end
     if config.study.every > evaluations:

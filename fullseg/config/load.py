@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
-from yaml import YAMLError
 
 from fullseg.config.checks import check
 from fullseg.config.options import merge, read_experiment
+from fullseg.config.overrides import expand_home, read_override
 from fullseg.config.schema import Config
-from fullseg.errors import ConfigError
 
 
 def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
@@ -38,15 +37,9 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
         if config.experiment == Config.experiment:
             config.experiment = name
     for override in overrides:
-        key, separator, _ = override.partition("=")
-        if not separator or not key:
-            raise ConfigError(f"override {override!r}: write it as key=value, for example model.share=none")
-        try:
-            changes = OmegaConf.from_dotlist([override])
-        except YAMLError as error:
-            raise ConfigError(f"override {override!r}: the value is not valid YAML: {error}") from error
-        config = merge(config, changes, source=f"override {override!r}")
+        config = merge(config, read_override(override, Config), source=f"override {override!r}")
     loaded: Config = OmegaConf.to_object(config)  # type: ignore[assignment]
+    expand_home(loaded, Config)
     check(loaded)
     return loaded
 

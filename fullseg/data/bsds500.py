@@ -7,14 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.io import loadmat
 from skimage.measure import label
 
-from fullseg.data.index.files import BROKEN_IMAGE
 from fullseg.data.progress import with_progress
-from fullseg.errors import DataError
+from fullseg.errors import DataError, ImageError
 from fullseg.formats.coco_writer import NewSample, import_coco_panoptic
+from fullseg.formats.image_file import size_of
 from fullseg.types import VOID, Category
 
 MIN_REGION_AREA = 25  # px^2; regions per median partition of val: 20.1 with 1 px^2, 14.5 with 25, 13.0 with 100
@@ -108,10 +107,9 @@ def _samples(pairs: list[tuple[Path, Path]], title: str, min_region_area: int) -
 
 def _size(path: Path) -> tuple[int, int]:
     try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except BROKEN_IMAGE as error:
-        raise DataError(f"{path} is not an image: {FETCH}") from error
+        return size_of(path)
+    except ImageError as error:
+        raise DataError(f"{error}; {FETCH}") from error
 
 
 def _read_partitions(path: Path, size: tuple[int, int]) -> list[NDArray[np.integer]]:

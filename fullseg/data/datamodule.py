@@ -14,7 +14,7 @@ from fullseg.config.schema import DataConfig
 from fullseg.data.coco_instances import CocoInstances
 from fullseg.data.coco_panoptic import CocoPanoptic
 from fullseg.data.dataset import EpochSampler, EvaluationSet, Item, TrainingSet, collate
-from fullseg.data.index.partitions import IndexedPartitions
+from fullseg.data.index.partitions import IndexedPartitions, check_disjoint
 from fullseg.data.prepare import prepare
 from fullseg.data.scribbling import ScribbledLoader, Scribbler
 from fullseg.data.sessions import SessionLoader, Sessions
@@ -70,6 +70,8 @@ class InteractiveDataModule(L.LightningDataModule):
         known = getattr(self, "train_partitions", self.val_partitions)
         if known.categories != self.val_partitions.categories:
             raise DataError(f"{folder}: {config.train_split} and {config.val_split} have different categories")
+        if hasattr(self, "train_partitions"):
+            check_disjoint(self.train_partitions, self.val_partitions, config.train_split, config.val_split)
 
     def _read(self, folder: Path, split: str, annotators: str, fraction: str) -> IndexedPartitions:
         config = self.config

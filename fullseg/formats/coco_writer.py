@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fullseg.errors import DataError
+from fullseg.formats.image_file import size_of
 from fullseg.formats.locks import locked
 from fullseg.formats.panoptic_png import categories_as_json, segments_info, write_panoptic_png
 from fullseg.types import VOID, Category
@@ -127,9 +128,9 @@ def _write_image(path: Path, sample: NewSample) -> None:
             shutil.copyfile(sample.image, path)
         else:
             Image.fromarray(sample.image).save(path)
-    with Image.open(path) as image:
-        width, height = image.size
-    if sample.region_map.shape != (height, width):
+    wanted = sample.region_map.shape[0], sample.region_map.shape[1]
+    height, width = size_of(path, wanted)
+    if wanted != (height, width):
         found = " x ".join(map(str, sample.region_map.shape[::-1]))
         raise ValueError(f"{_name(sample)}: the region map is {found}, but the image {width} x {height}")
 

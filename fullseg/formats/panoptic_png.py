@@ -17,6 +17,7 @@ from scipy import ndimage
 from fullseg.errors import DataError
 from fullseg.types import Category
 
+GREY, RGB = 2, 3  # axes of a grey image, and channels of a coloured one
 GOLDEN_RATIO = 0.618034  # hues that are multiples of it, modulo 1, lie far apart, however many there are
 
 
@@ -81,18 +82,23 @@ def read_ids(path: Path) -> NDArray[np.integer]:
     """
     ids = decode_ids(path.read_bytes()) if path.is_file() else None
     if ids is None:
-        raise DataError(f"{path} cannot be read (missing or damaged): download or write it again")
+        raise DataError(f"{path} cannot be read (missing, damaged, or not RGB or grey): download or write it again")
     return ids
 
 
 def decode_ids(png: bytes) -> NDArray[np.integer] | None:
-    """Return the segment ids (H, W) in the bytes of a png, or None if they are damaged."""
+    """Return the segment ids (H, W) in the bytes of a png, or None if they are damaged.
+
+    In a grey png of 8 or 16 bits, as other programs write it, the grey value is the id.
+    """
     if not png:
         return None
     # OpenCV, not Pillow: it is three times as fast, and it noticed all of 150 flipped bits in a png.
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(np.frombuffer(png, np.uint8), flags)  # (H, W, 3) BGR
-    if pixels is None:
+    pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)  # (H, W), (H, W, 3) BGR or (H, W, 4) BGRA
+    if pixels is None or (pixels.ndim > GREY and pixels.dtype != np.uint8):
         return None
-    ids: NDArray[np.integer] = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGBA).view("<u4")[..., 0]
+    if pixels.ndim == GREY:
+        return pixels.astype(np.uint32)
+    conversion = cv2.COLOR_BGR2RGBA if pixels.shape[2] == RGB else cv2.COLOR_BGRA2RGBA
+    ids: NDArray[np.integer] = cv2.cvtColor(pixels, conversion).view("<u4")[..., 0]
     return ids & 0xFFFFFF

@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 from fullseg.config.schema import Config
@@ -83,8 +84,8 @@ def program() -> str:
     script = Path(sys.executable).parent / "fullseg"
     if script.is_file():
         found = shutil.which("fullseg")
-        return "fullseg" if found and Path(found).samefile(script) else str(relative_to_here(script))
-    return f"{relative_to_here(Path(sys.executable))} -m fullseg"
+        return "fullseg" if found and Path(found).samefile(script) else quote(str(relative_to_here(script)))
+    return f"{quote(str(relative_to_here(Path(sys.executable))))} -m fullseg"
 
 
 def relative_to_here(folder: Path) -> Path:

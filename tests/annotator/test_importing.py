@@ -73,7 +73,7 @@ def test_without_names_a_category_is_found_by_its_id() -> None:
         (b"", "the png cannot be read"),
         (b"no image", "the png cannot be read"),
         (png_of()[:60], "the png cannot be read: it is damaged"),
-        (png_of("L"), "the png's pixels are L, COCO panoptic writes RGB"),
+        (png_of("LA"), "the png's pixels are LA, but ids are in RGB or in grey"),
         (png_of(ids=ids()[1:]), "the png is 16 x 11 pixels, the image 16 x 12"),
         (png_of(ids=ids() + 1), "the png has id 2, which segments_info does not name"),
     ],

@@ -11,10 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 from starlette.testclient import TestClient
 
 from fullseg import Predictor
 from fullseg.annotator.workspace import Workspace
+from fullseg.data.coco_panoptic import CocoPanoptic
+from fullseg.data.panoptic_quality import evaluate
+from fullseg.metrics.panoptic import quality_of
 from tests.annotator.conftest import CATEGORIES, HEIGHT, QUADS, WIDTH
 
 POINTS = {"kind": "add", "points": QUADS[0]}
@@ -109,6 +113,81 @@ def test_the_export_imported_again_is_the_same_to_the_last_pixel(client: TestCli
     np.testing.assert_array_equal(labels(client, revision + 1)[0], before)
     again = act(client, revision + 1, {"kind": "undo"})
     assert [region["id"] for region in again["regions"]] == [1, 2, 3]
+
+
+def test_a_picture_that_is_replaced_gets_labels_of_the_new_one(
+    client: TestClient, workspace: Workspace, images: Path, tiny_checkpoint: Path
+) -> None:
+    revision = add_all(client)
+    labels(client, revision)
+    rng = np.random.default_rng(7)
+    other = rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    Image.fromarray(other).save(images / "a.png")
+
+    found = labels(client, revision)[0]
+
+    np.testing.assert_array_equal(workspace.open("a.png").pixels, other)
+    fresh = Predictor.from_checkpoint(tiny_checkpoint)
+    fresh.set_image(other)
+    np.testing.assert_array_equal(found, fresh.predict(workspace.open("a.png").history.work.annotations()))
+
+
+def upright(height: int = 80, width: int = 120) -> np.ndarray:
+    """Return a red box in the upper left of something white."""
+    pixels = np.full((height, width, 3), 255, np.uint8)
+    pixels[8:40, 10:70] = (200, 0, 0)
+    return pixels
+
+
+def save_of_every_kind(folder: Path) -> list[str]:
+    """Write one picture as many kinds of files, which a person sees alike; return their names in order."""
+    folder.mkdir()
+    picture = Image.fromarray(upright())
+    turn = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    for orientation, back in turn.items():
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        picture.transpose(back).save(folder / f"o{orientation}.jpg", exif=exif, quality=95)
+    picture.convert("P", palette=Image.Palette.ADAPTIVE).save(folder / "palette.png")
+    picture.convert("RGBA").save(folder / "alpha.png")
+    picture.convert("CMYK").save(folder / "cmyk.JPG", quality=95)
+    grey = np.asarray(picture.convert("L"), np.uint16)
+    Image.fromarray(grey * 100 + 1000).save(folder / "grey16.png")
+    Image.fromarray(grey.astype(np.float32) / 7).save(folder / "float.tif")
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_export_of_any_image_is_training_data_and_can_be_evaluated_and_imported(
+    tmp_path: Path, tiny_checkpoint: Path
+) -> None:
+    names, out = save_of_every_kind(tmp_path / "photos"), tmp_path / "photos" / "fullseg"
+    workspace = Workspace(tmp_path / "photos", out, Predictor.from_checkpoint(tiny_checkpoint), CATEGORIES)
+    box = {"kind": "add", "points": [[10, 20], [40, 8], [69, 20], [40, 39]], "category": 3}
+    for name in names:
+        opened = workspace.act(name, 0, box, 1.0)
+        workspace.export(name, opened.revision)
+
+    data = CocoPanoptic(
+        out / "export", "train", cache=tmp_path, annotators="all", fraction=(1, 1), max_regions=9, skip_bad=False
+    )
+    assert [data.name(index) for index in range(len(data))] == names
+    for index in range(len(data)):
+        partition = data[index]
+        dark = partition.image.min(axis=2) < 150
+        assert partition.image.shape == (80, 120, 3)
+        overlap = (dark & (partition.region_map == 0)).sum() / (dark | (partition.region_map == 0)).sum()
+        assert overlap > 0.9, partition.name
+
+    found = evaluate(out / "export" / "panoptic.json", out / "export" / "panoptic.json")
+    assert quality_of(found.by_iou, {3}).panoptic == 1
+    content = json.loads((out / "export" / "panoptic.json").read_text())
+    for name, annotation in zip(names, content["annotations"], strict=True):
+        before = workspace.labels(name, 1)[1].region_map
+        png = (out / "export" / "panoptic" / annotation["file_name"]).read_bytes()
+        opened, left_out = workspace.replace(name, 1, png, content)
+        assert left_out == []
+        np.testing.assert_array_equal(workspace.labels(name, opened.revision)[1].region_map, before)
+    workspace.journal.close()
 
 
 def test_two_tabs_do_not_overwrite_each_other_silently(client: TestClient) -> None:

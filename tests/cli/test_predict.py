@@ -1,4 +1,6 @@
 import json
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,10 @@ import pytest
 from PIL import Image
 
 from fullseg.__main__ import main
+from fullseg.formats.panoptic_png import read_ids
 from fullseg.model.interactive.image_state import ImageState
+from fullseg.model.predictor import Predictor
+from fullseg.types import Annotations
 
 REGION = {"extreme_points": [[0, 5], [4, 0], [9, 5], [4, 9]]}
 
@@ -68,7 +73,7 @@ def test_predict_names_a_broken_image(
     assert "no image" in capsys.readouterr().err
     (tmp_path / "i.png").write_bytes(b"nothing")
     assert _predict(tmp_path, tiny_checkpoint) == 2
-    assert "i.png cannot be read" in capsys.readouterr().err
+    assert "i.png is not an image" in capsys.readouterr().err
 
 
 def test_predict_names_the_annotations_and_the_image_that_they_do_not_fit(
@@ -112,6 +117,38 @@ def test_predict_lets_annotations_spread_as_it_is_told(
 
     assert _predict(tmp_path, tiny_checkpoint, *chosen) == 0
     assert seen == [("--kriging" in chosen, "--diffusion" in chosen)]
+
+
+def test_a_large_image_is_seen_as_the_annotator_shows_it(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    rng = np.random.default_rng(0)
+    seen = rng.integers(0, 256, (50, 60, 3), dtype=np.uint8)
+    Image.fromarray(seen.repeat(4, axis=0).repeat(4, axis=1)).save(tmp_path / "i.png")
+    quads = np.array([[[1, 30], [30, 1], [58, 30], [30, 48]], [[5, 20], [20, 5], [40, 20], [20, 40]]], np.float32)
+    regions = [{"extreme_points": (4 * quad + 1.5).tolist()} for quad in quads]  # centres of blocks of 4 x 4 pixels
+    (tmp_path / "a.json").write_text(json.dumps({"regions": regions}))
+
+    assert _predict(tmp_path, tiny_checkpoint, "--side", "60") == 0
+
+    predictor = Predictor.from_checkpoint(tiny_checkpoint)
+    predictor.set_image(seen)
+    expected = predictor.predict(Annotations(quads, []))
+    found = read_ids(tmp_path / "out" / "panoptic" / "i.png").astype(np.int64) - 1
+    np.testing.assert_array_equal(found, expected.repeat(4, axis=0).repeat(4, axis=1))
+
+
+def test_an_image_too_large_to_be_read_is_an_error(
+    tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _write_inputs(tmp_path, REGION)
+    rows = zlib.compress(b"\0" * 10)  # the header alone says the size
+    header = struct.pack(">IIBBBBB", 20_000, 10_000, 8, 0, 0, 0, 0)
+    chunks = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
+    ]
+    (tmp_path / "i.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    assert _predict(tmp_path, tiny_checkpoint) == 2
+    assert "i.png has 20000 x 10000 pixels, more than 100,000,000: make it smaller" in capsys.readouterr().err
 
 
 def _write_inputs(folder: Path, region: object) -> None:

@@ -56,7 +56,7 @@ def write(root: Path, found: list[dict[str, Any]], split: str = "val2017", **cha
     for folder in (root / "annotations", root / split):
         folder.mkdir(parents=True, exist_ok=True)
     for number, name in names.items():
-        Image.new("RGB", (WIDTH, HEIGHT), (number, 0, 0)).save(root / split / name)
+        Image.new("RGB", (WIDTH, HEIGHT), (number, len(split), split.count("2"))).save(root / split / name)
     (root / "annotations" / f"instances_{split}.json").write_text(json.dumps(content | changes))
     return root
 
@@ -132,6 +132,22 @@ def test_images_and_objects_without_a_pixel_are_left_out(tmp_path: Path) -> None
     assert data[0].classes.tolist() == [1]
 
 
+@pytest.mark.parametrize("empty", [[], [[]], [[1, 1]], [[1, 1, 5, 5]], [[2, 2, 2, 2, 2, 2]]])
+def test_an_annotation_without_a_shape_makes_no_image_bad(empty: list[list[float]], tmp_path: Path) -> None:
+    data = read(write(tmp_path, objects(square(5, 5, 4), empty)))
+    assert [data.name(index) for index in range(len(data))] == ["a.jpg"]
+    assert (data[0].region_map == 0).sum() == 16
+
+
+def test_numbers_as_text_are_numbers(tmp_path: Path) -> None:
+    plain = read(write(tmp_path / "a", objects(square(5, 5, 4))))[0].region_map
+    shape = {"size": ["30", "40"], "counts": [str(count) for count in rle(plain == 0)["counts"]]}
+    data = read(write(tmp_path / "b", objects([[str(v) for v in (5, 5, 9, 5, 9, 9, 5, 9)]], shape)))
+    assert len(data) == 2  # two layers of one shape
+    for index in range(2):
+        np.testing.assert_array_equal(data[index].region_map, plain)
+
+
 @st.composite
 def some_objects(draw: st.DrawFn) -> list[NDArray[np.bool_]]:
     count, rng = draw(st.integers(1, 9)), np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -172,6 +188,13 @@ def test_every_object_is_there_exactly_once_and_no_layer_could_be_spared(masks: 
         ),
         (objects({"size": [30, 40], "counts": [3, 4]}), "run lengths of 7 pixels instead of 1200"),
         (objects({"size": [30, 40], "counts": [1300, -100]}), "annotation 100 cannot be read"),
+        (objects([[1, 1, float("nan"), 1, 5, 5]]), r"segmentation\[0\]\[2\] is nan, expected a finite number"),
+        (objects([[1, 1, float("inf"), 1, 5, 5]]), r"segmentation\[0\]\[2\] is inf, expected a finite number"),
+        (objects([[1, 1, 1e300, 1, 5, 5]]), r"a polygon reaches 1e\+300 px, in an image of 40 x 30"),
+        (objects([[1, 1, 5, 1, 5]]), "a polygon has 5 numbers; it needs an x and a y per point"),
+        (objects([[[1, 1], [5, 1], [5, 5]]]), r"segmentation\[0\]\[0\] is \[1, 1\], expected a number"),
+        (objects({"size": [30, 40], "counts": [1200, "x"]}), "expected a whole number"),
+        (objects({"size": [30, 40]}), "expected"),
         (objects("square"), "the segmentation of annotation 100 cannot be read"),
         (objects([["a", "b"]]), "the segmentation of annotation 100 cannot be read"),
         (objects(None), "the segmentation of annotation 100 cannot be read"),

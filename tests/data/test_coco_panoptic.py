@@ -226,13 +226,16 @@ def test_image_of_any_mode_is_read_as_rgb(root: Path, mode: str) -> None:
     assert (image == 255).all()
 
 
-def test_exif_rotation_is_not_applied_because_the_png_has_none(root: Path) -> None:
+def test_an_image_is_turned_by_exif_unless_its_labels_were_drawn_on_the_stored_pixels(root: Path) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be shown rotated by 90 degrees
-    pixels = Image.fromarray(np.zeros((9, 12, 3), np.uint8))
-    pixels.save(root / "val" / "images" / "good.png", format="JPEG", exif=exif)
-
-    assert read(root)[0].image.shape == (9, 12, 3)
+    for orientation, red in ((6, (0, 0)), (3, (8, 11))):  # 6: 90 degrees, which only the stored pixels fit
+        exif[0x0112] = orientation
+        pixels = np.zeros((9, 12, 3), np.uint8)
+        pixels[0, 0] = [255, 0, 0]
+        Image.fromarray(pixels).save(root / "val" / "images" / "good.png", exif=exif)
+        image = read(root)[0].image
+        assert image.shape == (9, 12, 3)
+        assert image[red].tolist() == [255, 0, 0]
 
 
 def test_nothing_there_names_all_places_that_were_tried(tmp_path: Path) -> None:
@@ -259,10 +262,16 @@ def test_broken_json_is_named(root: Path) -> None:
     ("change", "message"),
     [
         (lambda c: c.pop("categories"), "panoptic.json: the list 'categories' is missing"),
-        (lambda c: c["images"][1].pop("height"), r"images\[1\] has no 'height'"),
-        (lambda c: c["annotations"][0].pop("image_id"), r"annotations\[0\] has no 'image_id'"),
-        (lambda c: c["annotations"][1].update(segments_info=None), r"other.png: the list 'segments_info' is missing"),
-        (lambda c: c["annotations"][1]["segments_info"][0].pop("category_id"), r"other.png: segments_info\[0\] has no"),
+        (lambda c: c["images"][1].pop("height"), r"images\[1\] \(other.png\) has no 'height'"),
+        (lambda c: c["annotations"][0].pop("image_id"), r"annotations\[0\] \(good.png\) has no 'image_id'"),
+        (
+            lambda c: c["annotations"][1].update(segments_info=None),
+            r"annotations\[1\] \(other.png\): segments_info is null, expected a list",
+        ),
+        (
+            lambda c: c["annotations"][1]["segments_info"][0].pop("category_id"),
+            r"\(other.png\): segments_info\[0\] has no",
+        ),
         (lambda c: c["images"][1].update(id=1), "two of the images have the same id"),
         (lambda c: c["categories"][1].update(id=7), "two of the categories have the same id"),
     ],
@@ -304,9 +313,9 @@ BAD_JSON = [
 ]
 BAD_FILES = [
     (lambda val: (val / "images" / "good.png").unlink(), "images/good.png is missing"),
-    (lambda val: (val / "images" / "good.png").write_text("no"), "images/good.png is not an image"),
+    (lambda val: (val / "images" / "good.png").write_text("no"), "images/good.png is not an image that can be read"),
     (lambda val: (val / "panoptic" / "good.png").unlink(), "panoptic/good.png is missing"),
-    (lambda val: (val / "panoptic" / "good.png").write_text(""), "panoptic/good.png is not an image"),
+    (lambda val: (val / "panoptic" / "good.png").write_text(""), "panoptic/good.png is not an image that can be read"),
     (
         lambda val: Image.new("RGB", (12, 8)).save(val / "panoptic" / "good.png"),
         "panoptic/good.png is 12 x 8, but the JSON says 12 x 9",
@@ -383,7 +392,7 @@ def test_truncated_png_of_the_regions_is_an_error_when_it_is_read(tmp_path: Path
     new = NewSample("a.png", np.zeros((40, 60, 3), np.uint8), region_map, np.zeros(50, dtype=np.int64))
     write_coco_panoptic(tmp_path / "val", CATEGORIES, [new])
     truncate(tmp_path / "val" / "panoptic" / "a.png", kept)
-    with pytest.raises(DataError, match=r"panoptic/a.png cannot be read \(missing or damaged\)"):
+    with pytest.raises(DataError, match=r"panoptic/a.png cannot be read \(missing, damaged, or not RGB or grey\)"):
         read(tmp_path)[0]
 
 

@@ -156,7 +156,8 @@ def test_jitter_is_that_of_the_option_in_training_and_0_in_evaluation(root: Path
 
 def test_annotators_are_chosen_for_each_split(tmp_path: Path) -> None:
     for split in ("train", "val"):
-        several = [sample("a.png")._replace(annotator=k, median=k == 1) for k in range(3)]
+        image = sample(f"{split}.png")  # another image of the same name
+        several = [image._replace(file_name="a.png", annotator=k, median=k == 1) for k in range(3)]
         write_coco_panoptic(tmp_path / split, CATEGORIES, several)
     data = ready(tmp_path, batch_size=1)
     assert sorted(batch.names[0] for batch in epoch_of(data)) == ["a.png#0", "a.png#1", "a.png#2"]
@@ -164,6 +165,27 @@ def test_annotators_are_chosen_for_each_split(tmp_path: Path) -> None:
     data = ready(tmp_path, batch_size=1, train_annotators="2", val_annotators="all")
     assert [batch.names for batch in epoch_of(data)] == [("a.png#2",)]
     assert [batch.names[0] for batch in evaluation_of(data)] == ["a.png#0", "a.png#1", "a.png#2"]
+
+
+@pytest.mark.parametrize("rename", [False, True])
+def test_an_image_that_is_in_both_splits_is_named(tmp_path: Path, rename: bool) -> None:
+    shared = sample("shared.png")
+    write_coco_panoptic(tmp_path / "train", CATEGORIES, [sample("a.png"), shared])
+    again = shared._replace(file_name="other_name.png") if rename else shared
+    write_coco_panoptic(tmp_path / "val", CATEGORIES, [sample("b.png"), again])
+    name = "other_name.png" if rename else "shared.png"
+    with pytest.raises(DataError, match=rf"1 of the 2 samples of data.val_split=val .* for example {name}"):
+        ready(tmp_path, batch_size=1)
+
+
+def test_one_file_for_both_splits_is_refused_and_parts_of_it_are_not(tmp_path: Path) -> None:
+    write_coco_panoptic(tmp_path / "all", CATEGORIES, [sample(f"{k}.png") for k in range(8)])
+    for entry in (tmp_path / "all").iterdir():
+        entry.rename(tmp_path / entry.name)
+    with pytest.raises(DataError, match=r"8 of the 8 samples of data\.val_split=vla"):
+        ready(tmp_path, batch_size=1, val_split="vla")
+    parts = ready(tmp_path, batch_size=1, train_fraction="1/2", val_fraction="2/2")
+    assert len(parts.train_partitions) + len(parts.val_partitions) == 8
 
 
 def test_ranks_share_the_images_and_a_resumed_epoch_goes_on(root: Path) -> None:

@@ -1,6 +1,7 @@
 """Panoptic quality of files, by hand; the command."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def test_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"p.json: 1 of the 2 images of .*t.json are missing: 1.jpg"):
         evaluate(less, truth)
     (tmp_path / "t" / "1.png").unlink()
-    with pytest.raises(DataError, match=r"t/1.png cannot be read \(missing or damaged\)"):
+    with pytest.raises(DataError, match=r"t/1.png cannot be read \(missing, damaged"):
         evaluate(truth, truth)
     write_panoptic_png(tmp_path / "t" / "1.png", np.array([[0, 0, 1, 5]]))
     with pytest.raises(DataError, match=r"1.png: id 6 is not in segments_info of .*t.json"):
@@ -122,3 +123,76 @@ def test_real_coco_against_itself(shared_data: Path) -> None:
     everything = {category.id for category in found.categories}
     assert quality_of(found.by_iou, everything)[:3] == (1, 1, 1)
     assert quality_of(found.by_boundary, everything)[:3] == (1, 1, 1)
+
+
+def edited(path: Path, out: Path, change: Any) -> Path:
+    """Return a copy of a file and its png files whose JSON was changed."""
+    shutil.copytree(path.with_suffix(""), out.with_suffix(""))
+    content = json.loads(path.read_text())
+    change(content)
+    out.write_text(json.dumps(content))
+    return out
+
+
+def test_classes_belong_together_by_name_not_by_id(tmp_path: Path) -> None:
+    truth = write(tmp_path / "t.json", ([[0, 0, 1, 1]], [SKY, CAT], []))
+
+    def exchange(content: dict[str, Any]) -> None:
+        content["categories"] = [{"id": CAT, "name": "sky", "isthing": 0}, {"id": SKY, "name": "cat", "isthing": 1}]
+        for segment in content["annotations"][0]["segments_info"]:
+            segment["category_id"] = {CAT: SKY, SKY: CAT}[segment["category_id"]]
+
+    found = evaluate(edited(truth, tmp_path / "p.json", exchange), truth)
+    assert found.by_iou == {SKY: PanopticCounts(1, 1, 0, 0), CAT: PanopticCounts(1, 1, 0, 0)}
+
+
+def test_several_partitions_of_an_image_are_compared_each_with_its_own(tmp_path: Path) -> None:
+    other = ([[1, 1, 0, 0, 0, 0]], [SKY, CAT], [])
+    truth = write(tmp_path / "t.json", ([[0, 0, 0, 0, 1, 1]], [SKY, CAT], []), other)
+
+    def same_image(content: dict[str, Any]) -> None:
+        for number, entry in enumerate(content["images"]):
+            entry |= {"file_name": "a.jpg", "annotator": number}
+
+    several = edited(truth, tmp_path / "several.json", same_image)
+    found = evaluate(several, several)
+    assert found.images == 2
+    assert quality_of(found.by_iou, {SKY, CAT}).panoptic == 1
+    with pytest.raises(DataError, match=r"t.json: 2 of the 2 images of .*several.json are missing: a.jpg#0, a.jpg#1"):
+        evaluate(truth, several)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: c["categories"][0].update(name="Sky"), r"p.json: the classes 'Sky' are not among .* 'cat', 'sky'"),
+        (lambda c: c["categories"][0].update(name="cat"), "p.json: two categories have the name 'cat'"),
+        (
+            lambda c: c["categories"][1].update(isthing=0),
+            "p.json: 'cat' is of the stuff there, in .* of the things",
+        ),
+        (lambda c: c["images"].append(c["images"][0] | {"id": 9}), "p.json: 1 images have no annotation"),
+        (lambda c: c["annotations"].append(c["annotations"][0]), "p.json: image 1 has 2 annotations"),
+        (
+            lambda c: (
+                c["images"].append(c["images"][0] | {"id": 9}),
+                c["annotations"].append(c["annotations"][0] | {"image_id": 9}),
+            ),
+            "p.json: two images are called 0.jpg; give each its own file_name",
+        ),
+        (
+            lambda c: c["annotations"][0]["segments_info"][0].update(category_id=99),
+            "category id 99 of 0.png is not among the categories",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(change: Any, said: str, tmp_path: Path) -> None:
+    truth = write(tmp_path / "t.json", ([[0, 0, 1, 1]], [SKY, CAT], []))
+    with pytest.raises(DataError, match=said):
+        evaluate(edited(truth, tmp_path / "p.json", change), truth)
+
+
+def test_two_sizes_of_an_image_are_named(tmp_path: Path) -> None:
+    small, large = (write(tmp_path / f"{n}.json", ([[0] * n], [SKY], [])) for n in (4, 5))
+    with pytest.raises(DataError, match=r"4.json: 0.jpg is 4 x 1 pixels, in .*5.json 5 x 1"):
+        evaluate(small, large)

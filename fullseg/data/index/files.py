@@ -1,16 +1,17 @@
-"""What COCO's data sets have in common: their folders, their JSON files, and the headers of their images."""
+"""What COCO's data sets have in common: their folders, and the headers of their images."""
 
+import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image
+from fullseg.errors import DataError, ImageError
+from fullseg.formats.image_file import size_of
 
-from fullseg.errors import DataError
-
-BROKEN_IMAGE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises for broken files
+ENDS = 4096  # bytes at each end of an image file that its key depends on
 READERS, BLOCK = 16, 500  # threads that read headers, and files per piece of work
 Entry = Mapping[str, Any]  # of a list in the JSON
 
@@ -26,7 +27,8 @@ class Files(NamedTuple):
 def find_files(root: Path, split: str) -> Files:
     """Find a split of COCO panoptic data.
 
-    It lies in ``root/<split>/``, in the official folders below ``root``, or in ``root`` itself.
+    It lies in ``root/<split>/``, in the official folders below ``root``, or in ``root`` itself. If the folder of the
+    images is missing, as in an export of the annotator, the JSON's ``info`` may say where it is (``images_folder``).
 
     Raises:
         DataError: if it is in none of them, or if one of its folders is missing.
@@ -39,58 +41,21 @@ def find_files(root: Path, split: str) -> Files:
     )
     for files in layouts:
         if files.json.is_file():
-            for folder in (files.images, files.panoptic):
+            images = files.images if files.images.is_dir() else _named_folder(files)
+            for folder in (images, files.panoptic):
                 if not folder.is_dir():
                     raise DataError(f"{files.json} is there, but the folder {folder} is not: unpack or link it there")
-            return files
+            return files._replace(images=images)
     looked = ", ".join(str(files.json) for files in layouts)
     raise DataError(f"no COCO panoptic data: looked for {looked}; set data.root and the split to where one of them is")
 
 
-def read_json(path: Path, lists: Mapping[str, tuple[str, ...]]) -> dict[str, list[dict[str, Any]]]:
-    """Read some lists of a COCO JSON file.
-
-    Args:
-        path: of the file.
-        lists: names of the lists, and the keys that each entry must have.
-
-    Returns:
-        The lists by name.
-
-    Raises:
-        DataError: if the file is missing or broken, if a list or a key is missing, or if two images or two categories
-            have the same id.
-    """
+def _named_folder(files: Files) -> Path:
+    """Return the folder of the images that the JSON names, relative to its own folder, or ``files.images``."""
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as JSON ({error}): download or write it again") from error
-    for name, keys in lists.items():
-        check_list(content, name, keys, str(path))
-    for name in {"images", "categories"} & lists.keys():
-        if len({entry["id"] for entry in content[name]}) < len(content[name]):
-            raise DataError(f"{path}: two of the {name} have the same id; give each its own")
-    return {name: content[name] for name in lists}
-
-
-def check_list(parent: object, name: str, keys: tuple[str, ...], where: str) -> None:
-    """Check that an object of a COCO JSON file has a list whose entries have all keys.
-
-    Args:
-        parent: the object.
-        name: of the list.
-        keys: of every entry.
-        where: name of the object, for the message.
-
-    Raises:
-        DataError: if the list or a key is missing.
-    """
-    if not isinstance(parent, dict) or not isinstance(parent.get(name), list):
-        raise DataError(f"{where}: the list {name!r} is missing; write it as COCO JSON")
-    for position, entry in enumerate(parent[name]):
-        missing = [key for key in keys if not isinstance(entry, dict) or key not in entry]
-        if missing:
-            raise DataError(f"{where}: {name}[{position}] has no {missing[0]!r}; write it as COCO JSON")
+        return files.json.parent / str(json.loads(files.json.read_bytes())["info"]["images_folder"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return files.images
 
 
 def group_by_image(annotations: Iterable[Entry]) -> dict[int, list[Entry]]:
@@ -101,30 +66,47 @@ def group_by_image(annotations: Iterable[Entry]) -> dict[int, list[Entry]]:
     return found
 
 
-def header_problems(files: Iterable[tuple[Path, int, int]]) -> Iterator[list[str]]:
-    """Read the headers of image files and compare them with the JSON.
+class Header(NamedTuple):
+    """What a look at an image file says."""
+
+    problem: str  # empty: there is none
+    key: int  # of the file's content, 64 bits: the same content has the same key; 0 if there is a problem
+
+
+def read_headers(files: Iterable[tuple[Path, int, int]]) -> Iterator[Header]:
+    """Read the headers of image files, and compare them with the JSON.
 
     Args:
         files: of each the path, and the width and height in pixels that the JSON gives.
 
     Yields:
-        For each file, in this order, a list of problems: empty, or one text.
+        One header per file, in this order.
     """
     listed = list(files)
     blocks = (listed[start : start + BLOCK] for start in range(0, len(listed), BLOCK))
     with ThreadPoolExecutor(READERS) as pool:  # the threads wait for the disk, which may be on a network
-        for block in pool.map(lambda block: [_header_problems(*file) for file in block], blocks):
+        for block in pool.map(lambda block: [_read_header(*file) for file in block], blocks):
             yield from block
 
 
-def _header_problems(path: Path, width: int, height: int) -> list[str]:
+def _read_header(path: Path, width: int, height: int) -> Header:
     try:
-        with Image.open(path) as image:  # this reads the header only
-            found = image.size
-    except FileNotFoundError:
-        return [f"{path} is missing"]
-    except BROKEN_IMAGE:
-        return [f"{path} is not an image"]
-    if found != (width, height):
-        return [f"{path} is {found[0]} x {found[1]}, but the JSON says {width} x {height}"]
-    return []
+        found = size_of(path, (height, width))
+        if found == (height, width):
+            return Header("", _content_key(path))
+    except ImageError as error:
+        return Header(str(error), 0)
+    except OSError as error:
+        return Header(f"{path} cannot be read ({error})", 0)
+    return Header(f"{path} is {found[1]} x {found[0]}, but the JSON says {width} x {height}", 0)
+
+
+def _content_key(path: Path) -> int:
+    """Return a key of a file's length, its first and its last bytes: they differ if two images differ."""
+    with path.open("rb") as file:
+        length = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        first = file.read(ENDS)
+        file.seek(max(0, length - ENDS))
+        digest = hashlib.sha256(b"%d:" % length + first + file.read(ENDS)).digest()
+    return int.from_bytes(digest[:8], "big")

@@ -21,13 +21,14 @@ from fullseg.errors import DataError
 from fullseg.formats.locks import locked
 from fullseg.types import Category
 
-VERSION = "1"  # of the file's content: an index of another version is built again
+VERSION = "2"  # of the file's content: an index of another version is built again
 CLOCK_TICK = 20_000_000  # ns: two changes of a file within this time may get the same time stamp
 COLUMNS = {  # of every index, one row per sample; a data set adds its own columns
     "file_name": pa.string(),  # of the image
     "number": pa.int32(),  # of the annotator or layer, if the image has several; null: it has one
     "median": pa.bool_(),  # whether this partition has the median number of regions among those of its image
     "name_hash": pa.uint64(),  # of the image's file name; it decides on the part of the data set
+    "image_key": pa.uint64(),  # of the image file's content; 0: unknown
     "num_regions": pa.int32(),
     "problem": pa.string(),  # everything that is wrong with the sample; empty: nothing is
     "hash": pa.binary(16),  # of the sample's content

@@ -10,19 +10,15 @@ import numpy as np
 import pyarrow as pa
 from pycocotools import mask as run_lengths
 
-from fullseg.data.index.files import Entry, group_by_image, header_problems, read_json
+from fullseg.data.index.files import Entry, group_by_image, read_headers
 from fullseg.data.index.index_file import make_batch
 from fullseg.data.index.panoptic import LONG
 from fullseg.data.index.parts import name_hash
 from fullseg.data.progress import with_progress
 from fullseg.errors import DataError
+from fullseg.formats.coco_schema import INSTANCES, polygons_of, read_json, run_lengths_of
 from fullseg.types import Category
 
-LISTS = {
-    "images": ("id", "file_name", "height", "width"),
-    "annotations": ("id", "image_id", "category_id", "segmentation"),
-    "categories": ("id", "name"),
-}
 COLUMNS = {
     "height": pa.int32(),  # of the image, in pixels
     "width": pa.int32(),
@@ -30,6 +26,7 @@ COLUMNS = {
     "classes": pa.list_(pa.int32()),  # of the regions, positions among the categories
     "crowd": pa.binary(),  # run lengths of the union of all crowds; null: there is none
 }
+FARTHEST = 10  # sides of the image: a polygon may reach so far beyond it
 RunLengths = Mapping[str, Any]  # of pycocotools: "size" is [H, W], "counts" the compressed run lengths
 
 
@@ -70,7 +67,7 @@ def build_index(files: InstanceFiles) -> pa.RecordBatch:
     Raises:
         DataError: if the JSON cannot be read, or if a list or a key is missing.
     """
-    content = read_json(files.json, LISTS)
+    content = read_json(files.json, INSTANCES)
     categories = tuple(Category(entry["id"], entry["name"], isthing=True) for entry in content["categories"])
     class_of = {category.id: index for index, category in enumerate(categories)}
     annotations = group_by_image(content.pop("annotations"))
@@ -82,18 +79,20 @@ def build_index(files: InstanceFiles) -> pa.RecordBatch:
 def _rows(
     samples: Sequence[tuple[Entry, list[Entry]]], files: InstanceFiles, class_of: Mapping[int, int]
 ) -> Iterator[dict[str, Any]]:
-    headers = header_problems((files.images / e["file_name"], e["width"], e["height"]) for e, _ in samples)
+    headers = read_headers((files.images / e["file_name"], e["width"], e["height"]) for e, _ in samples)
     rows = with_progress(samples, f"indexing {files.json}, once", len(samples), at_least=LONG)
-    for (entry, found), wrong in zip(rows, headers, strict=True):
+    for (entry, found), header in zip(rows, headers, strict=True):
         size = {"height": entry["height"], "width": entry["width"]}
         common = {"file_name": entry["file_name"], "median": True, "name_hash": name_hash(entry["file_name"]), **size}
-        problems = [*wrong, *_unknown(found, class_of)]
+        common["image_key"] = header.key
+        problems = [*([header.problem] if header.problem else ()), *_unknown(found, class_of)]
         regions: list[_Region] = []
         crowd = None
-        try:
-            regions, crowd = _read_shapes(entry, found, class_of)
-        except ValueError as error:
-            problems.append(str(error))
+        if not header.problem:  # the size in the JSON is true
+            try:
+                regions, crowd = _read_shapes(entry, found, class_of)
+            except ValueError as error:
+                problems.append(str(error))
         if problems:
             lists: dict[str, Any] = {"number": None, "regions": (), "classes": (), "crowd": None}
             yield common | lists | {"num_regions": 0, "problem": "; ".join(problems), "hash": bytes(16)}
@@ -145,21 +144,41 @@ def _run_lengths(segmentation: Any, size: list[int]) -> RunLengths:  # noqa: ANN
     Args:
         segmentation: list of polygons, or run lengths, compressed or not.
         size: [H, W] in pixels.
+
+    Raises:
+        ValueError: if it is neither, or does not fit the image.
     """
-    if isinstance(segmentation, list):  # the parts of one region
-        merged: RunLengths = run_lengths.merge(run_lengths.frPyObjects(segmentation, *size))
-        return merged
-    if list(segmentation["size"]) != size:
-        raise ValueError(f"size {segmentation['size']} instead of {size}")
-    counts = segmentation["counts"]
+    if isinstance(segmentation, list):
+        return _from_polygons(polygons_of(segmentation), size)
+    given = run_lengths_of(segmentation)
+    if list(given["size"]) != size:
+        raise ValueError(f"size {list(given['size'])} instead of {size}")
+    counts = given["counts"]
     if isinstance(counts, list):
-        if sum(counts) != size[0] * size[1] or min(counts) < 0:
+        if sum(counts) != size[0] * size[1]:
             raise ValueError(f"run lengths of {sum(counts)} pixels instead of {size[0] * size[1]}")
-        packed: RunLengths = run_lengths.frPyObjects(segmentation, *size)
+        packed: RunLengths = run_lengths.frPyObjects({"size": size, "counts": counts}, *size)
         return packed
     compressed = {"size": size, "counts": counts.encode()}
     run_lengths.decode(compressed)  # this raises an error if it is damaged
     return compressed
+
+
+def _from_polygons(polygons: list[list[float]], size: list[int]) -> RunLengths:
+    """Return the union of polygons. One of fewer than three points has no pixel."""
+    far = FARTHEST * max(size)
+    for polygon in polygons:
+        if len(polygon) % 2:
+            raise ValueError(f"a polygon has {len(polygon)} numbers; it needs an x and a y per point")
+        if polygon and max(map(abs, polygon)) > far:
+            raise ValueError(f"a polygon reaches {max(polygon, key=abs):g} px, in an image of {size[1]} x {size[0]}")
+    # pycocotools would read four numbers as a box.
+    shapes = [polygon for polygon in polygons if len(polygon) >= 6]
+    if not shapes:
+        nothing: RunLengths = run_lengths.encode(np.zeros(size, np.uint8, order="F"))
+        return nothing
+    merged: RunLengths = run_lengths.merge(run_lengths.frPyObjects(shapes, *size))
+    return merged
 
 
 def layers_of(regions: Sequence[_Region]) -> list[list[int]]:

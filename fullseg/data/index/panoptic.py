@@ -1,26 +1,20 @@
 """The index of a COCO panoptic split: what its JSON and the headers of its files say of every sample."""
 
 import hashlib
-import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from fullseg.data.index.files import Entry, Files, check_list, group_by_image, header_problems, read_json
+from fullseg.data.index.files import Entry, Files, group_by_image, read_headers
 from fullseg.data.index.index_file import make_batch
 from fullseg.data.index.parts import name_hash
 from fullseg.data.progress import with_progress
+from fullseg.formats.coco_schema import PANOPTIC, read_json
 from fullseg.types import Category
 
 ID_LIMIT = 1 << 24  # a pixel of the png has three bytes for an id
-LISTS = {
-    "images": ("id", "file_name", "height", "width"),
-    "annotations": ("image_id", "file_name", "segments_info"),
-    "categories": ("id", "name", "isthing"),
-}
 COLUMNS = {
     "png": pa.string(),  # file name of the png
     "ids": pa.list_(pa.int32()),  # of the regions, in the png
@@ -28,21 +22,6 @@ COLUMNS = {
     "crowd": pa.list_(pa.int32()),  # ids of the crowd segments, in the png
 }
 LONG = 5_000  # samples: fewer are read before a progress bar could be of use
-
-
-def read_panoptic_json(path: Path) -> dict[str, list[dict[str, Any]]]:
-    """Read a COCO panoptic JSON file.
-
-    Returns:
-        The lists ``images``, ``annotations`` and ``categories``. Their entries have all keys in ``LISTS``.
-
-    Raises:
-        DataError: if the file cannot be read, or if a key is missing.
-    """
-    content = read_json(path, LISTS)
-    for annotation in content["annotations"]:
-        check_list(annotation, "segments_info", ("id", "category_id"), f"{path}: {annotation['file_name']}")
-    return content
 
 
 def build_index(files: Files) -> pa.RecordBatch:
@@ -53,7 +32,7 @@ def build_index(files: Files) -> pa.RecordBatch:
     Raises:
         DataError: if the JSON cannot be read, or if a list or a key is missing.
     """
-    content = read_panoptic_json(files.json)
+    content = read_json(files.json, PANOPTIC)
     categories = tuple(Category(c["id"], c["name"], bool(c["isthing"])) for c in content["categories"])
     class_of = {category.id: index for index, category in enumerate(categories)}
     annotations = group_by_image(content.pop("annotations"))
@@ -64,7 +43,7 @@ def build_index(files: Files) -> pa.RecordBatch:
 def _rows(
     samples: Sequence[tuple[Entry, list[Entry]]], files: Files, class_of: Mapping[int, int]
 ) -> Iterator[dict[str, Any]]:
-    headers = header_problems(
+    headers = read_headers(
         (path, entry["width"], entry["height"])
         for entry, found in samples
         if len(found) == 1
@@ -74,18 +53,21 @@ def _rows(
         row = {
             "file_name": entry["file_name"],
             "number": entry.get("annotator"),
-            "median": bool(entry.get("median", True)),
+            "median": entry.get("median") != 0,  # missing or null: it is the only one
             "name_hash": name_hash(entry["file_name"]),
             **dict.fromkeys(("ids", "classes", "crowd"), ()),
         }
         if len(found) != 1:
             wrong = f"{len(found)} annotations in the JSON instead of 1"
-            yield row | {"num_regions": 0, "problem": wrong, "hash": bytes(16), "png": ""}
+            yield row | {"num_regions": 0, "problem": wrong, "hash": bytes(16), "image_key": 0, "png": ""}
             continue
         segments = found[0]["segments_info"]
         regions = [segment for segment in segments if not segment.get("iscrowd", 0)]
-        problems = [*itertools.chain(*itertools.islice(headers, 2)), *_problems(segments, len(regions), class_of)]
+        image, png = next(headers), next(headers)
+        wrong_files = [header.problem for header in (image, png) if header.problem]
+        problems = [*wrong_files, *_problems(segments, len(regions), class_of)]
         row |= {"num_regions": len(regions), "problem": "; ".join(problems), "png": found[0]["file_name"]}
+        row["image_key"] = image.key
         row["hash"] = hashlib.sha256(_identity(entry, segments)).digest()[:16]
         if not problems:
             row["ids"] = [segment["id"] for segment in regions]

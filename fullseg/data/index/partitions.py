@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from fullseg.data.index.files import BROKEN_IMAGE
 from fullseg.data.index.index_file import Index
 from fullseg.errors import DataError
+from fullseg.formats.image_file import read_image
 from fullseg.types import Category
 
 LISTED = 10  # names or ids in one message
@@ -121,8 +120,12 @@ class IndexedPartitions(ABC):
     def __getitem__(self, index: int) -> Partition:
         """Read one sample; raise DataError if its files are damaged."""
         row = int(self._selection.rows[index])
-        image = read_image(self._images / self._index.text("file_name", row))
-        return Partition(self._selection.name(row), image, self.region_map(index), self._index.numbers("classes", row))
+        path, region_map = self._images / self._index.text("file_name", row), self.region_map(index)
+        image = read_image(path, (region_map.shape[0], region_map.shape[1]))
+        if image.shape[:2] != region_map.shape:
+            found, wanted = (f"{shape[1]} x {shape[0]}" for shape in (image.shape, region_map.shape))
+            raise DataError(f"{path} has {found} pixels, its labels {wanted}: bring the image of these labels back")
+        return Partition(self._selection.name(row), image, region_map, self._index.numbers("classes", row))
 
     @abstractmethod
     def region_map(self, index: int) -> NDArray[np.int64]:
@@ -136,25 +139,26 @@ class IndexedPartitions(ABC):
         """Return 16 hex digits that depend on the categories and the content of all samples, not on the folder."""
         return self._selection.fingerprint()
 
+    def image_keys(self) -> NDArray[np.uint64]:
+        """Return a key of the content of each sample's image file (S,); the same content has the same key."""
+        keys: NDArray[np.uint64] = self._index.column("image_key")[self._selection.rows]
+        return keys
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image without applying its EXIF rotation.
 
-    Returns:
-        (H, W, 3) uint8 RGB.
+def check_disjoint(train: IndexedPartitions, val: IndexedPartitions, train_split: str, val_split: str) -> None:
+    """Check that no image is in both splits, by the content of the files.
 
     Raises:
-        DataError: if the file is missing or damaged.
+        DataError: if one is. The message names it.
     """
-    try:
-        # Pillow, not OpenCV: OpenCV fills the missing part of a truncated file with grey. The EXIF rotation is not
-        # applied, because the png files of COCO are drawn on the pixels as they are stored.
-        with Image.open(path) as image:
-            image.load()  # raise errors here: np.array would hide some of them
-            rgb = image if image.mode == "RGB" else image.convert("RGB")  # convert alone would copy RGB images, too
-            return np.array(rgb)  # (H, W, 3), a copy: Pillow's own array is read-only
-    except BROKEN_IMAGE as error:
-        raise DataError(f"{path} cannot be read ({error}): download or write it again") from error
+    common = np.flatnonzero(np.isin(val.image_keys(), train.image_keys()))
+    if len(common):
+        count = f"{len(common)} of the {len(val)} samples of data.val_split={val_split}"
+        raise DataError(
+            f"{count} have an image that is also in data.train_split={train_split}, for example "
+            f"{val.name(int(common[0]))}: validation on training images says nothing. Name two different splits, or "
+            "two parts of one (data.train_fraction=1/2 data.val_fraction=2/2)"
+        )
 
 
 def _in_part(index: Index, fraction: tuple[int, int]) -> NDArray[np.bool_]:

@@ -3,7 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from fullseg.data.index.files import find_files, read_json
+from fullseg.data.index.files import find_files
+from fullseg.formats.coco_schema import NAMES, read_json
 
 RULE = (
     "an image is in part k of n if the first 8 bytes of the SHA-256 of its file name (UTF-8, as in the JSON), "
@@ -34,6 +35,6 @@ def images_of_part(root: Path, split: str, fraction: tuple[int, int]) -> tuple[l
         DataError: if the split or its JSON is missing or broken.
     """
     part, parts = fraction
-    images = read_json(find_files(root, split).json, {"images": ("id", "file_name")})["images"]
+    images = read_json(find_files(root, split).json, NAMES)["images"]
     kept = [entry for entry in images if name_hash(entry["file_name"]) % parts == part - 1]
     return [(entry["id"], entry["file_name"]) for entry in kept], len(images)
