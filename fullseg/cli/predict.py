@@ -16,7 +16,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         type=Path,
         required=True,
         metavar="FILE.json",
-        help='{"regions": [{"extreme_points": [[x, y] of left, top, right, bottom], "scribbles": [[[x, y], ...]]}, ...]}'
+        help='{"regions": [{"extreme_points": [4 of [x, y]: left, top, right, bottom], "scribbles": [[[x, y], ...]]}]}'
         " in pixels; example.json of a run folder is one",
     )
     predict.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for the result")

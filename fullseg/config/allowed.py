@@ -26,7 +26,7 @@ class Allowed(NamedTuple):
             return ", ".join(map(str, self.choices))
         if self.least is None:
             return ""
-        return f"at least {self.least:g}" if self.most is None else f"from {self.least:g} to {self.most:g}"
+        return f"at least {self.least:g}" if self.most is None else f"from {self.least:g} to {self.most:.10g}"
 
     def check(self, name: str, value: Any) -> None:  # noqa: ANN401  of the option's type
         """Raise ConfigError, naming the option, unless it may have this value."""

@@ -311,7 +311,7 @@ class Config:
 
     experiment: str = "default"
     """Name of the experiment. By default the path of its YAML below ``experiments/``."""
-    seed: int = option(0, least=0)
+    seed: int = option(0, least=0, most=2**32 - 1)
     """Everything random is a function of this number, the epoch, the image and the round."""
     loss: str = option("pixelwise", choices=("pixelwise", "maskwise", "class_balanced"))
     """``pixelwise`` (Eq. 3): regions compete for each pixel of the canvas. ``maskwise``: each region's mask by itself.

@@ -1,4 +1,4 @@
-"""Stops training early after a signal: Ctrl-C, SIGTERM before a machine is taken away, or SIGUSR1 from Slurm."""
+"""Stops training early after a signal: from Ctrl-C, a closed terminal, a machine that is taken away, or Slurm."""
 
 import os
 import signal
@@ -31,8 +31,8 @@ class Interrupted(KeyboardInterrupt):
 class StopAfterStep(L.Callback):
     """After a signal, ends training when the current step is done, with a checkpoint to resume from exactly.
 
-    The signals are Ctrl-C, SIGTERM and, in a Slurm job, SIGUSR1; that job is then queued again. A second Ctrl-C stops
-    at once. If one rank gets a signal, all ranks stop after the same step.
+    The signals are Ctrl-C, SIGTERM, SIGHUP and, in a Slurm job, SIGUSR1; that job is then queued again. A second Ctrl-C
+    stops at once. If one rank gets a signal, all ranks stop after the same step.
 
     Args:
         checkpoint: file to write.
@@ -47,7 +47,7 @@ class StopAfterStep(L.Callback):
     def on_train_start(self, *_: Any) -> None:  # noqa: ANN401
         """Handle the signals from here on. Lightning restores the earlier handlers when training ends."""
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, self._ask)
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:  # noqa: ANN401
@@ -73,7 +73,12 @@ class StopAfterStep(L.Callback):
         self.asked = number
         if is_rank_0():
             hint = "; press Ctrl-C again to stop at once" if number == signal.SIGINT else ""
-            sys.stderr.write(f"\n{signal.Signals(number).name}: stopping after this step{hint}.\n")
+            try:
+                sys.stderr.write(f"\n{signal.Signals(number).name}: stopping after this step{hint}.\n")
+                sys.stderr.flush()
+            except OSError:  # the terminal is gone, so nothing can be shown from here on
+                for stream in (1, 2):
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
 def interrupted(folder: Path, asked: int) -> Interrupted:

@@ -158,6 +158,7 @@ def test_error_in_a_base_names_the_base(tmp_path: Path) -> None:
     [
         ("seed", "override 'seed': write it as key=value, for example model.share=none"),
         ("=3", "override '=3': write it as key=value, for example model.share=none"),
+        ("seed=20261126185850", "seed=20261126185850: must be from 0 to 4294967295"),
         ("seed=", "override 'seed=': expected a whole number"),
         ("seed=x", "override 'seed=x': expected a whole number"),
         ("shar=none", "override 'shar=none': unknown option 'shar' (value 'none'); did you mean 'model.share'?"),

@@ -117,6 +117,23 @@ def test_sigterm_to_one_of_two_ranks_stops_both_and_they_go_on_exactly(
     assert_same_run(folder, tmp_path / "longer" / "default" / "a")
 
 
+def test_a_terminal_that_closes_stops_training_with_a_checkpoint(options: list[str], tmp_path: Path) -> None:
+    terminal, inside = os.openpty()
+    plan = [*options, f"runs={tmp_path / 'runs'}", "trainer.epochs=500", "trainer.checkpoint_every=1"]
+    command = [sys.executable, "-m", "fullseg", "train", EXPERIMENT, *plan, "trainer.progress_bar=true"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=inside, stderr=inside, start_new_session=True)
+    os.close(inside)
+    checkpoint = tmp_path / "runs" / "default" / "a" / "checkpoints" / "last.ckpt"
+    while not checkpoint.is_file() and process.poll() is None:
+        os.read(terminal, 1024)  # or the training waits until somebody reads
+    os.close(terminal)  # from here on every write to the terminal fails
+    process.send_signal(signal.SIGHUP)
+
+    assert process.wait(timeout=60) == 128 + signal.SIGHUP
+    reached = torch.load(checkpoint, weights_only=True)["global_step"]
+    assert 0 < reached < 2000
+
+
 @pytest.mark.parametrize("refused", [False, True])
 def test_a_job_that_is_not_put_into_the_queue_again_has_failed(
     refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
