@@ -142,6 +142,7 @@ class Imported(_Action):
     name: Name = ""
     category: CategoryId | None = None
     mask: Mask
+    full_mask: Mask | None = None  # at the size of the image file; None: that is the size of ``mask``
 
 
 class Import(_Action):

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco_mask
+from scipy import ndimage
 
+from fullseg.annotator.segmentation import decode_mask
 from fullseg.annotator.work import Work
 from fullseg.formats.atomic import replacing, write_json
 from fullseg.formats.image_file import enlarge
 from fullseg.formats.panoptic_png import categories_as_json, segments_info, write_panoptic_png
-from fullseg.types import Category
+from fullseg.types import VOID, Category
 
 _PARTS = (("panoptic", "png"), ("labels", "png"), ("parts", "json"))
 LONGEST_NAME = 200  # bytes of an exported file's name without its suffix; file systems allow 255 with all
@@ -51,7 +53,7 @@ def export_image(
         category_ids: the category of each region.
         things: ids of the categories whose regions are written as instances.
     """
-    full = enlarge(region_map, size)
+    full = _with_imported(enlarge(region_map, size), work)
     segments = segments_info(full, category_ids)
     for segment in segments:
         segment["name"] = work.regions[segment["id"] - 1].name
@@ -186,6 +188,24 @@ def _cost(regions: int, actions: dict[str, dict[str, float]]) -> dict[str, Any]:
     total = sum(action["seconds"] for action in actions.values())
     each = round(total / regions, 2) if regions else None
     return {"regions": regions, "seconds": round(total, 1), "seconds_per_region": each}
+
+
+def _with_imported(region_map: NDArray[np.int64], work: Work) -> NDArray[np.int64]:
+    """Return a map (H, W) of the file's size in which imported regions that are still locked have their own pixels.
+
+    Enlarging has given them others. Of these, each that is not their own goes with the nearest pixel of none of them.
+    """
+    masks = {index: region.full_mask for index, region in enumerate(work.regions) if region.full_mask is not None}
+    if not masks:
+        return region_map
+    result = region_map.copy()
+    wrong = np.isin(region_map, list(masks))
+    if wrong.any():
+        nearest = ndimage.distance_transform_edt(wrong, return_distances=False, return_indices=True)
+        result[wrong] = VOID if wrong.all() else region_map[tuple(nearest)][wrong]
+    for index, mask in masks.items():
+        result[decode_mask(mask, (region_map.shape[0], region_map.shape[1]))] = index
+    return result
 
 
 def _instance(region_map: NDArray[np.int64], segment: dict[str, Any]) -> dict[str, Any]:

@@ -59,9 +59,9 @@ def read_panoptic(
     left_out: list[str] = []
     regions: list[Imported] = []
     for number, segment in segments.items():
-        pixels = seen == number
-        if segment.get("iscrowd", 0) or not pixels.any():
-            why = "a crowd" if segment.get("iscrowd", 0) else "without a pixel at this size"
+        whole, pixels = ids == number, seen == number
+        if segment.get("iscrowd", 0) or not whole.any():
+            why = "a crowd" if segment.get("iscrowd", 0) else "without a pixel"
             left_out.append(f"segment {number} is {why}")
             continue
         category = _category(segment.get("category_id"), names, categories)
@@ -69,7 +69,15 @@ def read_panoptic(
             left_out.append(f"the class of segment {number}, which is not in the list")
         label = segment.get("name", "")
         label = label[:200].encode("utf-8", "replace").decode() if isinstance(label, str) else ""
-        regions.append(Imported(points=_extremes(pixels), name=label, category=category, mask=encode_mask(pixels)))
+        regions.append(
+            Imported(
+                points=_extremes(whole, size),
+                name=label,
+                category=category,
+                mask=encode_mask(pixels),
+                full_mask=encode_mask(whole) if full_size != size else None,
+            )
+        )
     return Import(regions=tuple(regions)), left_out
 
 
@@ -129,13 +137,23 @@ def _category(number: object, names: Mapping[Any, str], categories: Sequence[Cat
     return None
 
 
-def _extremes(pixels: NDArray[np.bool_]) -> ExtremePoints:
-    """Return a region's middle pixel (x, y) in its leftmost column, top row, rightmost column and bottom row."""
+def _extremes(pixels: NDArray[np.bool_], size: tuple[int, int]) -> ExtremePoints:
+    """Return a region's middle pixel (x, y) in its leftmost column, top row, rightmost column and bottom row.
+
+    Args:
+        pixels: (H, W) bool of the image file.
+        size: (h, w) of the image to which the points belong.
+    """
+    factors = [there / here for there, here in zip(size, pixels.shape, strict=True)]
     rows, columns = np.nonzero(pixels)
     ends = []
     for along, value in ((columns, columns.min()), (rows, rows.min()), (columns, columns.max()), (rows, rows.max())):
         at = np.flatnonzero(along == value)
         middle = at[len(at) // 2]
-        ends.append((float(columns[middle]), float(rows[middle])))
+        x, y = (
+            (int(place) + 0.5) * factor - 0.5
+            for place, factor in ((columns[middle], factors[1]), (rows[middle], factors[0]))
+        )
+        ends.append((min(max(0.0, x), size[1] - 1.0), min(max(0.0, y), size[0] - 1.0)))
     left, top, right, bottom = ends
     return left, top, right, bottom

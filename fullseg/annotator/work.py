@@ -41,6 +41,7 @@ class Region(NamedTuple):
     category: int | None  # id of the category that the person chose; None: no choice yet
     points: tuple[Point, ...]  # left, top, right, bottom
     mask: str | None  # pixels of a locked region, encoded by ``segmentation.encode_mask``; None: not locked
+    full_mask: str | None = None  # the same at the size of the image file, of an imported region that is still locked
 
 
 class Work(NamedTuple):
@@ -186,12 +187,12 @@ def _(action: Reorder, work: Work) -> Work:
 def _(action: Lock, work: Work) -> Work:
     if action.mask is None:
         raise ActionError("mask: a lock needs the region's pixels")
-    return work.with_region(work.open_region(action.region)._replace(mask=action.mask))
+    return work.with_region(work.open_region(action.region)._replace(mask=action.mask, full_mask=None))
 
 
 @apply.register
 def _(action: Unlock, work: Work) -> Work:
-    return work.with_region(work.region(action.region)._replace(mask=None))
+    return work.with_region(work.region(action.region)._replace(mask=None, full_mask=None))
 
 
 @apply.register
@@ -207,7 +208,14 @@ def _(action: Finish, work: Work) -> Work:
 @apply.register
 def _(action: Import, work: Work) -> Work:
     regions = [
-        Region(work.next_id + index, one.name.strip(), one.category, _extremes(one.points, work.size), one.mask)
+        Region(
+            work.next_id + index,
+            one.name.strip(),
+            one.category,
+            _extremes(one.points, work.size),
+            one.mask,
+            one.full_mask,
+        )
         for index, one in enumerate(action.regions)
     ]
     return Work(work.size, regions=tuple(regions), next_id=work.next_id + len(regions))

@@ -18,6 +18,7 @@ from fullseg import Predictor
 from fullseg.annotator.workspace import Workspace
 from fullseg.data.coco_panoptic import CocoPanoptic
 from fullseg.data.panoptic_quality import evaluate
+from fullseg.formats.panoptic_png import read_ids, write_panoptic_png
 from fullseg.metrics.panoptic import quality_of
 from tests.annotator.conftest import CATEGORIES, HEIGHT, QUADS, WIDTH
 
@@ -187,6 +188,36 @@ def test_the_export_of_any_image_is_training_data_and_can_be_evaluated_and_impor
         opened, left_out = workspace.replace(name, 1, png, content)
         assert left_out == []
         np.testing.assert_array_equal(workspace.labels(name, opened.revision)[1].region_map, before)
+    workspace.journal.close()
+
+
+def test_a_large_partition_comes_out_of_the_annotator_as_it_went_in(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    height, width, name = 700, 1500, "large.png"
+    ids = np.ones((height, width), np.int64)
+    ids[:, 700:] = 2
+    ids[200:201, 100:1400], ids[50:600, 900:901] = 3, 4  # one pixel wide, in an image that is seen at two thirds
+    ids[600:620, 1300:1320] = 0  # VOID
+    for number in range(5, 15):
+        ids[400 + 10 * number, 300 + 7 * number] = number
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (width, height), "gray").save(tmp_path / "photos" / name)
+    write_panoptic_png(tmp_path / "ids.png", ids - 1)
+    segments = [{"id": number, "category_id": 3} for number in range(1, 15)]
+    described = {"segments_info": segments}
+    workspace = Workspace(tmp_path / "photos", tmp_path / "out", Predictor.from_checkpoint(tiny_checkpoint), CATEGORIES)
+
+    opened, left_out = workspace.replace(name, 0, (tmp_path / "ids.png").read_bytes(), described)
+    assert left_out == []
+    assert workspace.export(name, opened.revision).segments == 14
+    exported = read_ids(tmp_path / "out" / "export" / "panoptic" / f"{name}.png")
+    np.testing.assert_array_equal(exported, ids)
+
+    region = opened.history.work.regions[1].id  # the right half is corrected; all others stay as they are
+    opened = workspace.act(name, opened.revision, {"kind": "unlock", "region": region}, 1.0)
+    workspace.export(name, opened.revision)
+    again = read_ids(tmp_path / "out" / "export" / "panoptic" / f"{name}.png")
+    for number in (1, *range(3, 15)):
+        np.testing.assert_array_equal(again == number, ids == number)
     workspace.journal.close()
 
 
