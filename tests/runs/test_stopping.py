@@ -1,6 +1,7 @@
 """Real trainings are stopped, killed, or die. None hangs, and a resumed one ends like one without interruption."""
 
 import os
+import select
 import shutil
 import signal
 import socket
@@ -124,12 +125,15 @@ def test_a_terminal_that_closes_stops_training_with_a_checkpoint(options: list[s
     process = subprocess.Popen(command, cwd=ROOT, stdout=inside, stderr=inside, start_new_session=True)
     os.close(inside)
     checkpoint = tmp_path / "runs" / "default" / "a" / "checkpoints" / "last.ckpt"
-    while not checkpoint.is_file() and process.poll() is None:
-        os.read(terminal, 1024)  # or the training waits until somebody reads
-    os.close(terminal)  # from here on every write to the terminal fails
-    process.send_signal(signal.SIGHUP)
-
-    assert process.wait(timeout=60) == 128 + signal.SIGHUP
+    try:
+        while not checkpoint.is_file() and process.poll() is None:
+            if select.select([terminal], [], [], 0.1)[0]:
+                os.read(terminal, 1 << 16)  # or the training waits until somebody reads
+        os.close(terminal)  # from here on every write to the terminal fails
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(timeout=60) == 128 + signal.SIGHUP
+    finally:
+        process.kill()
     reached = torch.load(checkpoint, weights_only=True)["global_step"]
     assert 0 < reached < 2000
 
