@@ -63,9 +63,10 @@ class ModelConfig:
     share: str = option("all", choices=("none", "points", "all"))
     """Annotations of a region that are negative evidence for all other regions (Eq. 2): ``none``, only its extreme
     ``points``, or ``all``."""
-    annotation_encoding: str = option("binary", choices=("binary", "gaussian"))
+    annotation_encoding: str = option("binary", choices=("binary", "gaussian", "gaussian_box"))
     """``binary``: extreme points are discs, scribbles are lines (paper, Sec. 3.2). ``gaussian``: extreme points are
-    Gaussian heatmaps with sigma 10 px (Table 1)."""
+    Gaussian heatmaps. Sigma is 10 px: of the image, or with ``model.name=dextr`` of DEXTR's crop. ``gaussian_box``:
+    sigma is 10/512 of the sides of the region's box, as 10 px are of DEXTR's crop of 512 px (Table 1)."""
     class_maps: str = option("mixed", choices=("mixed", "picked", "one"))
     """How a region's logits depend on its class, if the data has several classes. ``picked``: one map of logits per
     class; training uses the map of the true class, evaluation that of the predicted class (paper, Sec. 3.4).
