@@ -198,12 +198,13 @@ class StudyConfig:
     """Rounds of scribbles. A round has at most N scribbles in an image of N regions."""
     strategies: list[str] = option(["per_region", "free", "frozen", "single_region"], choices=STRATEGIES)
     """The curves of the study. ``per_region`` and ``free`` allocate scribbles in these two ways. ``frozen`` is ``free``
-    with scribbles that change only the pixels on their own lines. ``single_region`` is ``per_region`` with the model
-    that ``study.single_region`` names. ``watershed``, ``random_walker`` and ``grabcut`` are classical methods without
-    training, with ``free``."""
+    with scribbles that change only the pixels on their own lines. ``single_region`` has the model that
+    ``study.single_region`` names, and scores each of its masks by itself (paper, Fig. 5). In ``single_region_canvas``
+    the masks of this model compete in the canvas, with ``per_region``. ``watershed``, ``random_walker`` and
+    ``grabcut`` are classical methods without training, with ``free``."""
     single_region: str | None = None
-    """Model of the strategy ``single_region``: an experiment (its newest run), a run folder or a checkpoint. Without it
-    this curve is left out."""
+    """Model of the strategies ``single_region`` and ``single_region_canvas``: an experiment (its newest run), a run
+    folder or a checkpoint. Without it these curves are left out."""
     every: int = option(0, least=0)
     """Study the model in training at every n-th evaluation, with ``per_region`` and ``free`` where
     ``study.strategies`` has them. The best checkpoint is then the one with the largest area under the curve of the last
