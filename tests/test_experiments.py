@@ -4,13 +4,17 @@ import re
 from pathlib import Path
 
 import pytest
+import timm
 
 from fullseg.config.load import load_config
+from fullseg.config.schema import epochs_between_evaluations
 from fullseg.sweeps.cells import make_cells
 from fullseg.sweeps.file import read_sweep
 from fullseg.training.run import train
 
 FOLDER = Path(__file__).parent.parent / "experiments"
+FOLDERS = ("table1", "table2", "fig5", "bsds500", "beyond")
+PUBLISHED = [path for name in FOLDERS for path in sorted((FOLDER / name).glob("*.yaml"))]
 SWEEPS = sorted((FOLDER.parent / "sweeps").glob("*.yaml"))
 EXPERIMENTS = sorted(FOLDER.rglob("*.yaml"))
 
@@ -31,6 +35,29 @@ def test_every_experiment_trains(path: Path, tiny_data: Path, tiny_options: list
     assert result.folder.parent == tmp_path / path.relative_to(FOLDER).with_suffix("")
     assert 0 < result.after["iou"] <= 1
     assert (result.folder / "checkpoints" / "best.ckpt").is_file()
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: str(path.relative_to(FOLDER)))
+def test_no_epoch_is_chosen_on_the_images_that_are_reported(path: Path) -> None:
+    for epochs in (1, 7, 50):
+        trainer = load_config(path, [f"trainer.epochs={epochs}"]).trainer
+        assert epochs_between_evaluations(trainer) == epochs  # one evaluation, at the end
+
+
+@pytest.mark.parametrize("path", [path for path in PUBLISHED if path.parent.name in ("table1", "table2", "fig5")])
+def test_the_papers_experiments_start_from_the_resnet_of_the_time(path: Path) -> None:
+    backbone = load_config(path).model.backbone
+    assert backbone in timm.list_pretrained()
+    assert backbone == f"resnet{101 if path.parent.name == 'table1' else 50}.tv_in1k"
+    config = timm.get_pretrained_cfg(backbone)
+    assert config is not None
+    assert "download.pytorch.org" in config.url  # torchvision's first weights
+
+
+@pytest.mark.parametrize("name", ["full_image_scribble", "single_region_scribble"])
+def test_fig_5_has_nine_rounds_of_scribbles_that_only_inform(name: str) -> None:
+    study = load_config(FOLDER / "fig5" / f"{name}.yaml").study
+    assert (study.rounds, study.hold_scribbles) == (9, False)
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.name)

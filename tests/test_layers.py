@@ -22,7 +22,7 @@ ROOMS = [  # a room imports rooms of the lines above its own: neither those belo
 ]
 FILES_OF = {  # a file of these rooms imports files of the same room from the lines above its own
     "model": [
-        {"base", "boxes", "roi_align", "backbone"},
+        {"base", "boxes", "roi_align", "backbone", "annotation_checks"},
         {"annotation_maps", "canvas", "class_maps", "second_stage", "dextr.deeplab", "diffusion"},
         {"kriging"},
         {"spreading"},
@@ -37,6 +37,7 @@ FILES_OF = {  # a file of these rooms imports files of the same room from the li
         {"interactive.windows", "interactive.batches", "interactive.crops"},
         {"interactive.factory"},
         {"interactive.image_state"},
+        {"interactive.own_masks"},
         {"predictor"},
     ],
     "data": [

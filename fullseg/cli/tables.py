@@ -13,6 +13,8 @@ from fullseg.config.schema import Config
 from fullseg.metrics.region_iou import SIZES
 from fullseg.runs.folder import Metrics, Result, program, relative_to_here
 from fullseg.runs.ranks import is_rank_0
+from fullseg.study.equal import area_up_to, common_scribbles, numbers_up_to, value_at
+from fullseg.study.figures import how_scribbles_act
 from fullseg.training.step_parts import PARTS
 from fullseg.training.study_callback import SHOWN
 
@@ -66,17 +68,20 @@ def print_study(folder: Path, study: dict[str, Any]) -> None:
     """Print curves and interaction metrics of each strategy, the files, and a next command."""
     console = Console(width=None if sys.stdout.isatty() else 120)
     title = f"{study['experiment']}: {study['regions']} regions, {study['images']} images of {study['dataset']}"
-    table = Table(title=f"{title}, {study['split']}; mean IoU at scribbles per region")
-    rounds = (str(number) for number in range(study["rounds"] + 1))
-    for column in ("strategy", *rounds, "AUC", "NoC@85", "NoC@90", "eta"):
+    table = Table(title=f"{title}, {study['split']}; mean IoU at scribbles per region; {how_scribbles_act(study)}")
+    common = common_scribbles(study["strategies"].values())
+    numbers = numbers_up_to(common)
+    columns = (f"{number:g}" if number.is_integer() else f"{number:.1f}" for number in numbers)
+    for column in ("strategy", *columns, f"AUC to {common:.1f}", "NoC@85", "NoC@90", "eta"):
         table.add_column(column, justify="left" if column == "strategy" else "right")
     for name, strategy in study["strategies"].items():
-        curve = [f"{100 * value:.1f}" for value in strategy["iou"]]
+        curve = [_percent(value_at(strategy, "iou", number)) for number in numbers]
         effort = [f"{strategy['noc'][target]:.2f}" for target in ("0.85", "0.90")]
         eta = strategy.get("eta_of_all_rounds")  # studies by earlier versions have none
         spread = "" if eta is None else f"{eta:.2f}"
-        table.add_row(name, *curve, f"{100 * strategy['auc']:.1f}", *effort, spread)
+        table.add_row(name, *curve, _percent(area_up_to(strategy, common)), *effort, spread)
     console.print(table)
+    console.print("IoU is interpolated between rounds, up to the scribbles per region that all reach", highlight=False)
     console.print("eta: gain of the scribbles / gain if each of them had mended its whole error", highlight=False)
     place = relative_to_here(folder)
     for text in (
@@ -84,6 +89,10 @@ def print_study(folder: Path, study: dict[str, Any]) -> None:
         f"next        {program()} report {quote(str(place))}",
     ):
         console.print(text, highlight=False, soft_wrap=True)
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
 
 
 def _step_table(seconds: Metrics) -> Table:

@@ -75,9 +75,14 @@ def _check_dextr(model: ModelConfig) -> None:
         raise ConfigError(
             f"model.share={model.share}: model.name=dextr sees one region at a time; set model.share=none"
         )
+    if model.annotation_encoding == "gaussian_box":
+        raise ConfigError(
+            "model.annotation_encoding=gaussian_box: model.name=dextr draws into the region's crop already; set "
+            "model.annotation_encoding=gaussian"
+        )
     if model.dextr.input_size % 32:
         raise ConfigError(f"model.dextr.input_size={model.dextr.input_size}: choose a multiple of 32")
-    if model.dextr.weights is not None and model.backbone != "resnet101":
+    if model.dextr.weights is not None and model.backbone.partition(".")[0] != "resnet101":
         raise ConfigError(
             f"model.dextr.weights={model.dextr.weights}: these are weights of a ResNet-101, but "
             f"model.backbone={model.backbone}; set model.backbone=resnet101"

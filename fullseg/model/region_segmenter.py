@@ -36,7 +36,7 @@ class RegionSegmenter(Segmenter):
         head_dilations: dilation of each of its 3 x 3 convolutions.
         box_maps: append ``geometry_maps`` to the head's input.
         share: ``none``, ``points`` or ``all``: which annotations are negatives for the other regions (Eq. 2).
-        annotation_encoding: ``binary`` for discs, ``gaussian`` for heatmaps.
+        annotation_encoding: ``binary`` for discs, ``gaussian`` or ``gaussian_box`` for heatmaps, see ``draw_points``.
         background: a pixel may be of no region.
         num_classes: number of logit maps (Sec. 3.4); 1: one for all classes, and no classification head.
         mix_classes: a region's map is the mean of all classes' maps by their probabilities, not the likeliest class's.

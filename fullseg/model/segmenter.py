@@ -30,7 +30,7 @@ class Segmenter(nn.Module, ABC):
 
     Args:
         share: ``none``, ``points`` or ``all``: which annotations are negatives for the other regions (Eq. 2).
-        annotation_encoding: ``binary`` for discs, ``gaussian`` for heatmaps.
+        annotation_encoding: ``binary`` for discs, ``gaussian`` or ``gaussian_box`` for heatmaps, see ``draw_points``.
         background: a pixel may be of no region, as where single objects are segmented (paper, Sec. 5.1): it is of
             none if the logits of all regions are negative there. If false, one of the regions whose boxes cover the
             pixel has it.

@@ -19,9 +19,13 @@ from fullseg.errors import DataError
 from fullseg.formats.atomic import write_text
 from fullseg.metrics.interaction import TARGETS
 from fullseg.metrics.region_iou import SIZES
-from fullseg.study.figures import curves, noise_curves, spreading
+from fullseg.study.equal import area_up_to, common_scribbles, numbers_up_to, value_at
+from fullseg.study.figures import as_in_the_paper, curves, how_scribbles_act, noise_curves, spreading
+from fullseg.study.summary import read_study
 
 WORST = 10  # regions listed per run
+# What two studies of a run have in common that differ in one thing only, as keys of study.json.
+SAME = ("rules", "kriging", "diffusion", "rounds", "seed", "dataset", "split", "images")
 
 
 class Run(NamedTuple):
@@ -32,6 +36,7 @@ class Run(NamedTuple):
     config: dict[str, Any]
     summary: dict[str, Any]  # scores before and after training
     study: dict[str, Any]  # content of study.json
+    other_way: dict[str, Any]  # the study that differs only in ``study.hold_scribbles``
     noise: list[dict[str, Any]]  # studies with a noisy annotator
     provenance: list[str]
 
@@ -55,12 +60,22 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
     )
     environment.filters["percent"] = _percent
     environment.filters["number"] = lambda value: "" if value is None else f"{value:.2f}"
-    studied = {run.name: run.study for run in runs if run.study}
+    studied = _studies(runs)
     spread = spreading(studied)
+    entries = [entry for study in studied.values() for entry in study["strategies"].values()]
+    common = common_scribbles(entries) if entries else 0.0
     page = environment.get_template("page.html.j2").render(
         runs=runs,
+        studied=studied,
         sizes=list(SIZES),
         names={name: strategy.title for name, strategy in STRATEGIES.items()},
+        paper={name: strategy.paper for name, strategy in STRATEGIES.items()},
+        numbers=numbers_up_to(common),
+        most=f"{common:.1f}",
+        value_at=value_at,
+        area_up_to=lambda entry: area_up_to(entry, common),
+        as_in_the_paper=as_in_the_paper,
+        how_scribbles_act=how_scribbles_act,
         curves=_svg(curves(studied)) if studied else None,
         spreading=_svg(spread) if spread else None,
         targets=[f"{target:.2f}" for target in TARGETS],
@@ -85,8 +100,8 @@ def read_run(folder: Path) -> Run:
     if not config.is_file():
         raise DataError(f"{folder} is no run folder: there is no {config}")
     environment = run / "environment.txt"
-    main = _json(folder / "study.json")
-    others = [_json(path) for path in sorted((folder / "studies").glob("*/study.json"))]
+    main = _study(folder / "study.json")
+    others = [_study(path) for path in sorted((folder / "studies").glob("*/study.json"))]
     content = yaml.safe_load(config.read_text())
     return Run(
         content["experiment"],
@@ -94,6 +109,7 @@ def read_run(folder: Path) -> Run:
         content,
         _json(run / "summary.json"),
         main,
+        next((study for study in others if _differ_in_holding(study, main)), {}),
         [study for study in others if _differ_in_noise(study, main)],
         environment.read_text().split("\n\n")[0].splitlines() if environment.is_file() else [],
     )
@@ -101,9 +117,23 @@ def read_run(folder: Path) -> Run:
 
 def _differ_in_noise(study: dict[str, Any], main: dict[str, Any]) -> bool:
     """Return whether a study differs from the run's main study only by the annotator's noise."""
-    same = ("hold_scribbles", "kriging", "diffusion", "rounds", "seed", "dataset", "split", "images")
     noisy = bool(main) and any(study["noise"].values()) and not any(main["noise"].values())
-    return noisy and all(study.get(key) == main.get(key) for key in same)
+    return noisy and all(study.get(key) == main.get(key) for key in (*SAME, "hold_scribbles"))
+
+
+def _differ_in_holding(study: dict[str, Any], main: dict[str, Any]) -> bool:
+    """Return whether a study differs from the run's main study only by ``study.hold_scribbles``."""
+    same = bool(main) and all(study.get(key) == main.get(key) for key in (*SAME, "noise", "checkpoint"))
+    return same and as_in_the_paper(study) != as_in_the_paper(main)
+
+
+def _studies(runs: list[Run]) -> dict[str, dict[str, Any]]:
+    """Return the studies of all runs by their label: the run, if there are several, and what scribbles do."""
+    studied = {}
+    for run in runs:
+        for study in filter(None, (run.study, run.other_way)):
+            studied[f"{run.name}, {how_scribbles_act(study)}" if len(runs) > 1 else how_scribbles_act(study)] = study
+    return studied
 
 
 def worst_regions(run: Run) -> list[dict[str, Any]]:
@@ -159,6 +189,10 @@ def _svg(figure: Figure) -> markupsafe.Markup:
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue().decode()
     return markupsafe.Markup(text[text.index("<svg") :])
+
+
+def _study(path: Path) -> dict[str, Any]:
+    return read_study(path) if path.is_file() else {}
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from torch import Tensor
 from fullseg.errors import ConfigError
 from fullseg.runs.checkpoints import load_checkpoint
 from fullseg.runs.provenance import as_bytes, weights_hash
+from fullseg.study.summary import read_study
 
 # Beginnings of the names of times, and of rates that follow from times.
 TIMES = ("seconds", "train/images_per_second", "train/data_wait", "train/counterpart")
@@ -144,8 +145,10 @@ def compare_study(there: Path, here: Path, file: str, strategies: Iterable[str])
         file: name of the original's file, for the table.
         strategies: names of the strategies to compare.
     """
-    theirs, ours = (json.loads((folder / "study.json").read_text()) for folder in (there, here))
-    found = [
+    theirs, ours = (read_study(folder / "study.json") for folder in (there, here))
+    found = [compare_values(file, "rules", *({ONLY: study.get("rules", 1)} for study in (theirs, ours)))]
+    found = [one for one in found if one.different]
+    found += [
         compare_values(file, key, {ONLY: theirs.get(key)}, {ONLY: ours.get(key)})
         for key in HEAD
         if key in theirs and theirs[key] != ours.get(key)

@@ -11,6 +11,7 @@ from fullseg.errors import ConfigError
 from fullseg.reproduce.comparison import read_metrics
 from fullseg.runs.checkpoints import why_not_resumable
 from fullseg.runs.provenance import Environment, read_environment
+from fullseg.study.summary import read_study
 
 NEEDED = ("config.yaml", "environment.txt", "metrics.csv")
 CHECKPOINTS = ("last.ckpt", "best.ckpt")
@@ -65,7 +66,7 @@ def read_original(folder: Path) -> Original:
         max(steps, default=0),
         summary.get("after") is not None,
         _options(folder / "config.yaml").get("resume") is not None or any(folder.glob(f"{BEFORE}*")),
-        {str(path.relative_to(folder)): _json(path) for path in studies if path.is_file()},
+        {str(path.relative_to(folder)): _study(path) for path in studies if path.is_file()},
     )
 
 
@@ -129,6 +130,11 @@ def _options(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or "experiment" not in content:
         raise ConfigError(f"{path} is damaged: it names no experiment; restore the file that the run wrote")
     return content
+
+
+def _study(path: Path) -> dict[str, Any]:
+    _json(path)  # an error names the file
+    return read_study(path)
 
 
 def _json(path: Path) -> dict[str, Any]:

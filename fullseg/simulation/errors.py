@@ -11,10 +11,11 @@ from fullseg.types import BACKGROUND, VOID
 
 
 class ErrorPixels(NamedTuple):
-    """The pixels of all errors of an image, as runs; ``value`` is the number of the error, in rising order."""
+    """The pixels of all K errors of an image. Runs have the number of the error as ``value``, in rising order."""
 
     all: Runs  # all pixels of the errors
     border: Runs  # of these the pixels beside a correctly labelled pixel of the error's true region; maybe none
+    given: NDArray[np.int64]  # (K, N), number of pixels that each error gives to each region: its false positives
 
 
 class ErrorRegion(NamedTuple):
@@ -99,7 +100,7 @@ def error_regions(truth: NDArray[np.integer], prediction: NDArray[np.integer], n
     outside = np.bincount(given - VOID, pixels_of * (runs.value == BACKGROUND), num_regions + 1)[1:]  # (N,)
     gain = _gains(np.asarray(true_area, np.float64), np.asarray(outside, np.float64), region, area, lost[:, 1:])
     boxes = bounding_boxes(mistakes, error, count).T
-    pixels = ErrorPixels(mistakes._replace(value=error), border)
+    pixels = ErrorPixels(mistakes._replace(value=error), border, lost[:, 1:])
     order = np.argsort(-gain, kind="stable")
     columns = (order, region[order], gain[order], area[order], boxes[order])
     return [

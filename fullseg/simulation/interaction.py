@@ -1,12 +1,13 @@
 """The simulated annotator at work: it corrects a model's predictions in rounds of scribbles (paper, Sec. 4)."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fullseg.simulation.allocation import allocate, spread
+from fullseg.simulation.alone import ALONE, correct_alone
 from fullseg.simulation.errors import ErrorRegion, error_regions
 from fullseg.simulation.noise import NO_NOISE, Noise, disturb_points, disturb_scribble
 from fullseg.simulation.scribbles import simulate_scribbles
@@ -26,7 +27,7 @@ class Round(NamedTuple):
     """The state of one image after a round of scribbles."""
 
     annotations: Annotations  # all that were given until now
-    prediction: NDArray[np.int64]  # (H, W), region in [0, N) or VOID, from these annotations
+    prediction: NDArray[Any]  # from these annotations: (H, W) int64, region in [0, N) or VOID; ALONE: (N, H, W) bool
     new_scribbles: list[Scribble]  # of this round; none in round 0
     errors: list[ErrorRegion]  # of the prediction before: the one that each new scribble was drawn for, in their order
 
@@ -34,7 +35,7 @@ class Round(NamedTuple):
 def interact(
     truth: NDArray[np.int64],
     extreme_points: NDArray[np.float32],
-    predict: Callable[[Annotations, int], NDArray[np.int64]],
+    predict: Callable[[Annotations, int], NDArray[Any]],
     *,
     strategy: str,
     rounds: int,
@@ -46,8 +47,9 @@ def interact(
     Args:
         truth: (H, W) int, region in [0, N), VOID or BACKGROUND.
         extreme_points: (N, 4, 2) float32, (x, y) in pixels, without noise.
-        predict: returns the region map (H, W) for annotations and the number of their round.
-        strategy: ``per_region`` or ``free``, see ``allocate``.
+        predict: returns the region map (H, W) for annotations and the number of their round; with ``alone`` the masks
+            (N, H, W) bool, which may overlap.
+        strategy: ``per_region`` or ``free``, see ``allocate``; or ``alone``, see ``correct_alone``.
         rounds: number of rounds of scribbles, at least 0.
         noise: how imprecise the annotator is.
         rng_of: returns the source of randomness for the round with this number.
@@ -70,7 +72,7 @@ def interact(
 
 def correct(
     truth: NDArray[np.integer],
-    prediction: NDArray[np.integer],
+    prediction: NDArray[Any],
     num_regions: int,
     strategy: str,
     noise: Noise,
@@ -80,13 +82,16 @@ def correct(
 ) -> tuple[list[Scribble], list[ErrorRegion]]:
     """Draw one round of scribbles: at most N, one per error that the strategy chooses; arguments as in ``interact``.
 
-    With ``most`` only so many of these errors get one, the most important ones.
+    With ``most`` only so many of these errors get one, the most important ones; not with ``alone``.
 
     Returns:
         The scribbles, and the error that each was drawn for, even if noise has moved the scribble elsewhere.
     """
-    errors = allocate(error_regions(truth, prediction, num_regions), num_regions, strategy)[:most]
-    scribbles = simulate_scribbles(truth, errors, rng)
+    if strategy == ALONE:
+        scribbles, errors = correct_alone(truth, prediction, rng)
+    else:
+        errors = allocate(error_regions(truth, prediction, num_regions), num_regions, strategy)[:most]
+        scribbles = simulate_scribbles(truth, errors, rng)
     return [disturb_scribble(scribble, num_regions, truth.shape, noise, rng) for scribble in scribbles], errors
 
 

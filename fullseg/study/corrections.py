@@ -1,5 +1,6 @@
 """What the scribbles of a round have done to an image: how much of their errors is right now, and what broke."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from fullseg.metrics.region_iou import region_iou
 from fullseg.simulation.errors import pixels_of
 from fullseg.simulation.interaction import Round
-from fullseg.types import BACKGROUND, VOID
+from fullseg.types import BACKGROUND, VOID, Scribble
 
 
 class Correction(NamedTuple):
@@ -32,20 +33,27 @@ def judge(before: NDArray[np.int64], state: Round, truth: NDArray[np.int64], num
         truth: (H, W) int, region in [0, N), VOID or BACKGROUND. VOID pixels do not count.
         num_regions: N.
     """
-    pixels, error = pixels_of(state.errors, truth.shape[1])
+    errors = {one.number: one for one in state.errors}  # each once; two scribbles may share an error
+    pixels, error = pixels_of(list(errors.values()), truth.shape[1])
     wanted = truth.ravel()[pixels]
     good = state.prediction.ravel()[pixels] == wanted
     mended = before.copy()
     mended.ravel()[pixels] = wanted
     right = np.where(truth == BACKGROUND, VOID, truth)
     damaged = (before == right) & (state.prediction != right) & (truth != VOID)
-    steps = [np.linalg.norm(np.diff(scribble.points, axis=0), axis=1) for scribble in state.new_scribbles]
+    mended_of = dict(zip(errors, np.bincount(error[good], minlength=len(errors)).tolist(), strict=True))
     return Correction(
         region=np.array([scribble.region for scribble in state.new_scribbles], np.int64),
         true_region=np.array([one.region for one in state.errors], np.int64),
-        length=np.array([lengths.sum() for lengths in steps], np.float64),
+        length=lengths_of(state.new_scribbles),
         area=np.array([one.area for one in state.errors], np.int64),
-        mended=np.bincount(error[good], minlength=len(state.errors)),
+        mended=np.array([mended_of[one.number] for one in state.errors], np.int64),
         damage=int(np.count_nonzero(damaged)),
         ideal_iou=region_iou(mended, truth, num_regions),
     )
+
+
+def lengths_of(scribbles: Sequence[Scribble]) -> NDArray[np.float64]:
+    """Return the lengths (S,) of scribbles in pixels; 0 for a dot."""
+    steps = [np.linalg.norm(np.diff(scribble.points, axis=0), axis=1) for scribble in scribbles]
+    return np.array([lengths.sum() for lengths in steps], np.float64)

@@ -12,6 +12,7 @@ from PIL import Image
 from fullseg.config.strategies import STRATEGIES
 from fullseg.pictures import MARGIN, draw_interaction, stacked, titled
 from fullseg.simulation.interaction import Round
+from fullseg.study.equal import common_scribbles, value_at
 from fullseg.types import Sample
 
 PANEL_TITLES = ("extreme points", "first prediction", "first scribbles", "next prediction", "final", "truth")
@@ -20,7 +21,8 @@ PANEL_TITLES = ("extreme points", "first prediction", "first scribbles", "next p
 def curves(studies: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw mean IoU against scribbles per region (paper, Fig. 5).
 
-    Bands are 95 % confidence intervals. The paper's numbers are dotted lines.
+    Bands are 95 % confidence intervals. The paper's numbers are dotted lines. They are drawn beside studies in which
+    scribbles only inform the network, as in the paper.
 
     Args:
         studies: contents of ``study.json`` by the run's name. Each run has its own line style.
@@ -34,13 +36,28 @@ def curves(studies: Mapping[str, Mapping[str, Any]]) -> Figure:
             axes.plot(x, y, style, marker="o", markersize=3.5, color=colour, label=label)
             low, high = 100 * np.array(strategy["iou_ci95"]).T
             axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
-    drawn = {name for study in studies.values() for name in study["strategies"]}
-    for name, known in STRATEGIES.items():
-        if name in drawn and known.paper:
-            axes.plot((0, 4), known.paper, ":", marker="x", color=known.colour, linewidth=1)
-    axes.plot([], [], ":x", color="black", linewidth=1, label="paper, COCO (0 and 4 scribbles)")
+    drawn = {name for study in studies.values() if as_in_the_paper(study) for name in study["strategies"]}
+    shown = [known for name, known in STRATEGIES.items() if name in drawn and known.paper]
+    for known in shown:
+        assert known.paper is not None
+        axes.plot((0, 4), known.paper, ":", marker="x", color=known.colour, linewidth=1)
+    if shown:
+        axes.plot([], [], ":x", color="black", linewidth=1, label="paper, COCO (0 and 4 scribbles that only inform)")
+    if len(studies) == 1:
+        [study] = studies.values()
+        axes.set_title(how_scribbles_act(study), fontsize=9)
     label_curves(axes)
     return figure
+
+
+def as_in_the_paper(study: Mapping[str, Any]) -> bool:
+    """Return whether scribbles only inform the network in a study (``study.hold_scribbles=false``)."""
+    return not study.get("hold_scribbles", True)
+
+
+def how_scribbles_act(study: Mapping[str, Any]) -> str:
+    """Return in words what a study's scribbles do beside informing the network."""
+    return "scribbles only inform, as in the paper" if as_in_the_paper(study) else "scribbles keep their pixels"
 
 
 def spreading(studies: Mapping[str, Mapping[str, Any]]) -> Figure | None:
@@ -97,14 +114,16 @@ def _styles(count: int) -> list[str]:
 
 
 def noise_curves(studies: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw the final IoU of every strategy against the annotator's noise: one panel per kind of noise.
+    """Draw the IoU of every strategy against the annotator's noise: one panel per kind of noise.
 
-    A panel shows the studies in which all other kinds of noise are zero.
+    It is the IoU at the most scribbles per region that all of them reach. A panel shows the studies in which all other
+    kinds of noise are zero.
 
     Args:
         studies: contents of ``study.json``; one of them is without noise.
     """
     clean = next(study for study in studies if not any(study["noise"].values()))
+    most = common_scribbles(entry for study in studies for entry in study["strategies"].values())
     kinds = [kind for kind in clean["noise"] if any(study["noise"][kind] for study in studies)]
     figure = Figure(figsize=(3.6 * max(1, len(kinds)), 3.6), layout="constrained")
     panels = figure.subplots(1, max(1, len(kinds)), sharey=True, squeeze=False)[0]
@@ -113,7 +132,7 @@ def noise_curves(studies: Sequence[Mapping[str, Any]]) -> Figure:
         alone = sorted(alone, key=lambda study: float(study["noise"][kind]))
         for name in clean["strategies"]:
             points = [
-                (study["noise"][kind], 100 * study["strategies"][name]["iou"][-1])
+                (study["noise"][kind], 100 * (value_at(study["strategies"][name], "iou", most) or 0))
                 for study in alone
                 if name in study["strategies"]
             ]
@@ -121,7 +140,7 @@ def noise_curves(studies: Sequence[Mapping[str, Any]]) -> Figure:
             axes.plot(*zip(*points, strict=True), marker="o", markersize=3.5, color=colour, label=title)
         axes.set_xlabel(NOISE_LABELS[kind])
         axes.grid(alpha=0.3)
-    panels[0].set_ylabel(f"mean IoU after {clean['rounds']} rounds, %")
+    panels[0].set_ylabel(f"mean IoU at {most:.1f} scribbles per region, %")
     panels[0].legend(fontsize=7)
     return figure
 

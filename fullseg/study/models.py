@@ -23,6 +23,7 @@ def network_model(
     precision: Callable[[], AbstractContextManager[Any]],
     *,
     hold_scribbles: bool,
+    alone: bool = False,
 ) -> Model:
     """Return a network, or two, as a model of the study.
 
@@ -32,12 +33,13 @@ def network_model(
         device: torch device to run on.
         precision: returns a context manager in which the networks run, for example torch's autocast.
         hold_scribbles: give every pixel on a scribble's line to its region, whatever the network predicts.
+        alone: predict the mask of every region by itself, (N, H, W) bool, and not the region map.
     """
 
     def model(image: NDArray[np.uint8]) -> Predict:
         predictors: dict[bool, Predictor] = {}  # by whether it is the counterpart's
 
-        def predict(annotations: Annotations, number: int) -> NDArray[np.int64]:
+        def predict(annotations: Annotations, number: int) -> NDArray[Any]:
             network = counterpart if number == 0 and counterpart is not None else segmenter
             key = network is counterpart
             with precision():
@@ -47,7 +49,8 @@ def network_model(
                 if number == 0:  # an earlier strategy's state would change the last bits of the result
                     for predictor in predictors.values():
                         predictor.forget()
-                return predictors[key].predict(annotations)
+                region_map = predictors[key].predict(annotations)
+                return predictors[key].masks() if alone else region_map
 
         return predict
 

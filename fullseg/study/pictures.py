@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from fullseg.formats.atomic import replacing
@@ -12,7 +13,7 @@ from fullseg.pictures import draw_failures
 from fullseg.simulation.interaction import Round
 from fullseg.study.figures import choose_images, curves, interaction_grid
 from fullseg.study.records import ImageRecord
-from fullseg.types import Sample
+from fullseg.types import VOID, Sample
 
 WORST = 8  # regions that are drawn
 FIGURES = ("fig5", "fig6", "worst_regions")
@@ -49,7 +50,11 @@ def write_figures(
     images = records[name]
     final = np.array([np.nanmean(record.iou[-1]) for record in images])
     chosen = choose_images([record.name for record in images], final)
-    rows = [(title, *annotate(images[at].index, name)) for title, at in chosen]
+    rows = []
+    for title, at in chosen:
+        sample, rounds = annotate(images[at].index, name)
+        drawn = [state._replace(prediction=_as_region_map(state.prediction)) for state in rounds]
+        rows.append((title, sample, drawn))
     with replacing(paths[1]) as partial:
         interaction_grid(rows).save(partial)
     with replacing(paths[2]) as partial:
@@ -71,5 +76,22 @@ def _worst_regions(
             f"{record.name}, region {region}: IoU {100 * record.iou[0, region]:.0f} -> {100 * scores[at]:.0f} % "
             f"after {record.scribbles[-1, region]} scribbles, {record.area[region]} px"
         )
-        cases.append((title, sample, rounds[-1].annotations, rounds[-1].prediction, region))
+        prediction = _as_region_map(rounds[-1].prediction, on_top=region)
+        cases.append((title, sample, rounds[-1].annotations, prediction, region))
     return draw_failures(cases)
+
+
+def _as_region_map(prediction: NDArray[Any], on_top: int | None = None) -> NDArray[np.int64]:
+    """Lay masks (N, H, W) that are each by itself on top of each other for a picture: (H, W), smaller masks on top.
+
+    Args:
+        prediction: the masks; or a region map (H, W), which stays as it is.
+        on_top: the region whose mask hides all others.
+    """
+    if prediction.ndim == 2:
+        return prediction
+    region_map = np.full(prediction.shape[1:], VOID)
+    order = np.argsort(-prediction.sum(axis=(1, 2)), kind="stable").tolist()
+    for region in [*order, *([] if on_top is None else [on_top])]:
+        region_map[prediction[region]] = region
+    return region_map

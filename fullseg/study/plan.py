@@ -1,7 +1,7 @@
 """The plan of a study: what the simulated annotator does with every image."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,8 @@ from fullseg.simulation.noise import Noise
 from fullseg.simulation.randomness import EVALUATION, seeded
 from fullseg.types import Annotations, Sample
 
-Predict = Callable[[Annotations, int], NDArray[np.int64]]  # annotations and number of the round -> region map (H, W)
+# Annotations and number of the round -> region map (H, W) int64; or masks (N, H, W) bool, each by itself.
+Predict = Callable[[Annotations, int], NDArray[Any]]
 Model = Callable[[NDArray[np.uint8]], Predict]  # takes an image (H, W, 3) RGB and returns what segments it
 
 
@@ -27,8 +28,8 @@ class Plan(NamedTuple):
 
         Args:
             sample: the image, its true regions and its extreme points.
-            predict: of the model that is corrected.
-            allocation: ``per_region`` or ``free``.
+            predict: of the model that is corrected; with ``alone`` it returns masks (N, H, W) bool.
+            allocation: ``per_region``, ``free`` or ``alone``, see ``interact``.
 
         Returns:
             An iterator over R + 1 states: after the extreme points, and after every round. They depend on nothing but

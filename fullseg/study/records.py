@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,8 @@ from fullseg.metrics.boundary import boundary_iou
 from fullseg.metrics.error_parts import ErrorParts, boundary_band, error_parts
 from fullseg.metrics.panoptic import PanopticCounts, panoptic_counts
 from fullseg.metrics.region_iou import region_iou
+from fullseg.simulation.alone import ALONE
+from fullseg.study.alone import boundary_iou_alone, iou_alone, judge_alone
 from fullseg.study.corrections import Correction, judge
 from fullseg.study.plan import Plan, Predict
 from fullseg.types import Category, Sample
@@ -30,8 +32,8 @@ class ImageRecord(NamedTuple):
     iou: NDArray[np.float64]  # (R + 1, N), in [0, 1]; NaN for a region without a scored pixel
     boundary_iou: NDArray[np.float64]  # (R + 1, N), in [0, 1]; NaN for a region without a scored pixel
     scribbles: NDArray[np.int64]  # (R + 1, N), number of scribbles that each region has so far
-    panoptic: list[PanopticCounts]  # R + 1 of them
-    errors: list[ErrorParts]  # R + 1 of them
+    panoptic: list[PanopticCounts]  # R + 1 of them; none for masks that are each by itself, as they may overlap
+    errors: list[ErrorParts]  # likewise
     corrections: list[Correction]  # R of them, one per round of scribbles
     seconds: NDArray[np.float64]  # (R + 1,), time to simulate and predict each round
 
@@ -42,24 +44,29 @@ def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -
     Args:
         sample: the image, its true regions and its extreme points.
         predict: of the model that is corrected.
-        allocation: ``per_region`` or ``free``.
+        allocation: ``per_region``, ``free`` or ``alone``, see ``interact``.
         plan: rounds, noise and seed.
     """
     truth, count = sample.region_map, len(sample.classes)
     iou, boundary, given, panoptic, errors, corrections, seconds = [], [], [], [], [], [], []
     band = boundary_band(truth)
-    before: NDArray[np.int64] | None = None
+    before: NDArray[Any] | None = None
     mark = time.perf_counter()
     for state in plan.annotate(sample, predict, allocation):
         seconds.append(time.perf_counter() - mark)
         new = np.array([scribble.region for scribble in state.new_scribbles], np.int64)
         given.append(np.bincount(new, minlength=count))
-        iou.append(region_iou(state.prediction, truth, count))
-        boundary.append(boundary_iou(state.prediction, truth, count))
-        panoptic.append(panoptic_counts(state.prediction, truth, count))
-        errors.append(error_parts(state.prediction, truth, band, count))
+        if allocation == ALONE:
+            iou.append(iou_alone(state.prediction, truth))
+            boundary.append(boundary_iou_alone(state.prediction, truth))
+        else:
+            iou.append(region_iou(state.prediction, truth, count))
+            boundary.append(boundary_iou(state.prediction, truth, count))
+            panoptic.append(panoptic_counts(state.prediction, truth, count))
+            errors.append(error_parts(state.prediction, truth, band, count))
         if before is not None:
-            corrections.append(judge(before, state, truth, count))
+            alone = allocation == ALONE
+            corrections.append(judge_alone(before, state, truth) if alone else judge(before, state, truth, count))
         before = state.prediction
         mark = time.perf_counter()
     area = np.bincount(truth[truth >= 0], minlength=count)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fullseg.config.strategies import SINGLE_REGION, SINGLE_REGION_CANVAS
 from fullseg.formats.atomic import write_json
 from fullseg.formats.locks import locked
 from fullseg.metrics.interaction import TARGETS, area_under_curve, bootstrap_band, effort, scribbles_to
@@ -16,6 +17,11 @@ from fullseg.metrics.panoptic import PanopticCounts
 from fullseg.metrics.region_iou import SIZES
 from fullseg.study.records import ImageRecord
 from fullseg.types import Category
+
+# Number of the rules by which a study was made; studies of different rules are never mixed. By rules 1 (version 0.1.0)
+# the masks of ``single_region`` competed in the canvas, and ``per_region`` gave no scribble to a region without missing
+# pixels. Such a study does not name its rules.
+RULES = 2
 
 
 def summarise(
@@ -39,8 +45,6 @@ def summarise(
     curve = sums.sum(axis=0) / counts.sum()
     iou = [record.iou for record in records]
     efforts = {f"{t:.2f}": effort(iou, [record.scribbles for record in records], t, rounds) for t in TARGETS}
-    panoptic = [[record.panoptic[number] for record in records] for number in range(rounds + 1)]
-    quality = [functools.reduce(PanopticCounts.plus, images).quality() for images in panoptic]
     return {
         "scribbles_per_region": x.tolist(),
         "iou": curve.tolist(),
@@ -51,8 +55,10 @@ def summarise(
         "nci": {target: found.nci for target, found in efforts.items()},
         "failed_regions": {target: found.failed_regions for target, found in efforts.items()},
         "failed_images": {target: found.failed_images for target, found in efforts.items()},
+        "failed_regions_by_round": {target: found.failed_regions_by_round for target, found in efforts.items()},
+        "failed_images_by_round": {target: found.failed_images_by_round for target, found in efforts.items()},
         "boundary_iou": _mean([record.boundary_iou for record in records]),
-        "panoptic_quality": quality,
+        "panoptic_quality": _panoptic_quality(records),
         **{f"iou_{name}": curve for name, curve in _groups(records, categories).items()},
         **_errors(records),
         **_corrections(records, sums),
@@ -60,9 +66,23 @@ def summarise(
     }
 
 
+def _panoptic_quality(records: Sequence[ImageRecord]) -> list[float | None]:
+    """Return the curve of the panoptic quality; None for masks that are each by itself, which may overlap."""
+    if not records[0].panoptic:
+        return [None] * len(records[0].iou)
+    rounds = zip(*(record.panoptic for record in records), strict=True)
+    return [functools.reduce(PanopticCounts.plus, images).quality() for images in rounds]
+
+
 def _errors(records: Sequence[ImageRecord]) -> dict[str, list[float | None]]:
-    """Return curves of the wrong pixels, and of those in the boundary band (``metrics/error_parts.py``)."""
+    """Return curves of the wrong pixels, and of those in the boundary band (``metrics/error_parts.py``).
+
+    They are None for masks that are each by itself: such a mask has its own wrong pixels.
+    """
     errors = [record.errors for record in records]
+    if not errors[0]:
+        keys = ("pixel_error", "error_at_boundary", "iou_if_boundary_mended", "iou_if_inside_mended")
+        return {key: [None] * len(records[0].iou) for key in keys}
     pixels = [[(one.scored, one.at_boundary, one.inside) for one in image] for image in errors]
     scored, at_boundary, inside = np.sum(pixels, axis=0).T  # (R + 1,) each
     return {
@@ -86,7 +106,8 @@ def _corrections(records: Sequence[ImageRecord], sums: NDArray[np.float64]) -> d
     corrections = [record.corrections for record in records]
     pixels = [[(one.area.sum(), one.mended.sum(), one.damage) for one in image] for image in corrections]
     area, mended, damage = np.sum(pixels, axis=0).T  # (R,) each
-    scored = np.full(len(damage), sum(record.errors[0].scored for record in records))
+    # Pixels of masks that are each by itself are no part of the image's pixels.
+    scored = np.full(len(damage), sum(record.errors[0].scored if record.errors else 0 for record in records))
     lengths = [np.concatenate([one.length for one in images]) for images in zip(*corrections, strict=True)]
     return {
         "eta": [None, *_ratios(gain, ideal)],
@@ -129,6 +150,19 @@ def _mean(parts: Sequence[NDArray[np.float64]]) -> list[float | None]:
     counts = np.count_nonzero(scored, axis=1)
     sums = np.where(scored, values, 0).sum(axis=1)
     return [float(total / count) if count else None for total, count in zip(sums, counts, strict=True)]
+
+
+def read_study(path: Path) -> dict[str, Any]:
+    """Read ``study.json``. In one of earlier rules ``single_region`` is called ``single_region_canvas``, as it is now.
+
+    Raises:
+        ValueError: if the file is no JSON.
+    """
+    content: dict[str, Any] = json.loads(path.read_text())
+    if content.get("rules", 1) < RULES:
+        names = {SINGLE_REGION: SINGLE_REGION_CANVAS}
+        content["strategies"] = {names.get(name, name): entry for name, entry in content["strategies"].items()}
+    return content
 
 
 def write_study(path: Path, header: dict[str, Any], strategies: dict[str, dict[str, Any]]) -> dict[str, Any]:

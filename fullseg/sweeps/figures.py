@@ -21,7 +21,7 @@ COSTLY = ("backbone", "features", "stride", "feature_channels")
 COSTLY_HEAD = ("roi_size", "mask_size", "head_channels", "head_dilations")
 ACCURACY = {
     "iou_at_4": "mean IoU at 4 scribbles per region, %",
-    "iou_at_end": "mean IoU at the end of the study, %",
+    "iou_at_end": "mean IoU at the most scribbles per region that all reach, %",
     "iou": "mean IoU of extreme points alone, %",
 }
 MOST_CURVES = 8

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fullseg.formats.atomic import replacing
+from fullseg.metrics.interaction import area_under_curve
 from fullseg.sweeps.cell_folder import read_state
 from fullseg.sweeps.cells import Cell, short_names
 from fullseg.sweeps.file import Sweep
@@ -20,8 +21,8 @@ METRICS = {  # name in results.csv: (title in the table, factor, digits)
     "iou": ("IoU", 100, 1),  # with extreme points alone, after training
     "iou_best": ("best", 100, 1),  # highest IoU of all evaluations
     "iou_at_4": ("IoU at 4", 100, 1),  # IoU at 4 scribbles per region
-    "iou_at_end": ("at the end", 100, 1),  # IoU at the end of the study
-    "auc": ("AUC", 100, 1),
+    "iou_at_end": ("at the end", 100, 1),  # IoU at the most scribbles per region that all rows reach
+    "auc": ("AUC", 100, 1),  # mean IoU from 0 to this number of scribbles per region
     "noc_85": ("NoC@85", 1, 2),
     "seconds_per_image": ("ms per image", 1000, 0),  # from extreme points to the region map
     "seconds_per_round": ("ms per round", 1000, 0),  # of the simulated annotator and the model
@@ -76,7 +77,7 @@ def write_results(folder: Path, plan: Sweep, cells: Sequence[Cell], console: Con
     Returns:
         The groups of the table.
     """
-    rows = [row for cell in cells for row in read_rows(cell, folder / cell.name)]
+    rows = at_equal_scribbles([row for cell in cells for row in read_rows(cell, folder / cell.name)])
     _write_csv(folder / "results.csv", rows, cells, folder)
     groups = group(rows, plan.varied)
     if groups:
@@ -117,6 +118,17 @@ def read_rows(cell: Cell, folder: Path) -> list[Row]:
         }
         rows.append(Row(cell.name, cell.parameters, name, _known(metrics), curve))
     return rows
+
+
+def at_equal_scribbles(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows with IoU at the end, and area, at and up to the most scribbles per region that all rows reach."""
+    most = min((row.curve[-1, 0] for row in rows if row.curve is not None), default=0.0)
+    return [row if row.curve is None else row._replace(metrics=_up_to(most, row.curve, row.metrics)) for row in rows]
+
+
+def _up_to(most: float, curve: NDArray[np.float64], metrics: dict[str, float]) -> dict[str, float]:
+    x, iou = curve.T
+    return {**metrics, "iou_at_end": float(np.interp(most, x, iou)), "auc": area_under_curve(x, iou, most)}
 
 
 def _known(metrics: dict[str, float | None]) -> dict[str, float]:

@@ -9,6 +9,7 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 
 from fullseg.metrics.region_iou import SIZES
+from fullseg.study.equal import common_scribbles, numbers_up_to, value_at
 from fullseg.study.records import ImageRecord
 from fullseg.types import Category
 
@@ -57,7 +58,7 @@ def log_study(
                 xname="scribbles per region",
             ),
             "study/by_size": _table("size", by_size(summary, records)),
-            "study/by_class": _table("class", by_class(records, categories)),
+            "study/by_class": _table("class", by_class(summary, records, categories)),
         }
     )
     for picture in pictures:
@@ -65,18 +66,28 @@ def log_study(
 
 
 def by_size(summary: Mapping[str, Mapping[str, Any]], records: Mapping[str, Sequence[ImageRecord]]) -> list[Row]:
-    """Return one row per strategy and region size: strategy, size, number of regions, mean IoU after each round."""
+    """Return one row per strategy and region size: strategy, size, number of regions, mean IoU.
+
+    The IoU is at 0, 1, 2, ... scribbles per region, as many as all strategies reach; see ``study/equal.py``.
+    """
+    numbers = _whole_numbers(summary)
     rows: list[Row] = []
     for name, images in records.items():
         area = np.concatenate([record.area for record in images])
         for size, (low, high) in SIZES.items():
             regions = int(np.count_nonzero((area >= low) & (area < high)))
-            rows.append([name, size, regions, *summary[name][f"iou_{size}"]])
+            values = [value_at(summary[name], f"iou_{size}", number) for number in numbers]
+            rows.append([name, size, regions, *values])
     return rows
 
 
-def by_class(records: Mapping[str, Sequence[ImageRecord]], categories: Sequence[Category]) -> list[Row]:
-    """Return one row per strategy and class with regions: strategy, class, their number, mean IoU after each round."""
+def by_class(
+    summary: Mapping[str, Mapping[str, Any]],
+    records: Mapping[str, Sequence[ImageRecord]],
+    categories: Sequence[Category],
+) -> list[Row]:
+    """Return one row per strategy and class with regions: strategy, class, their number, mean IoU as in ``by_size``."""
+    numbers = _whole_numbers(summary)
     rows: list[Row] = []
     for name, images in records.items():
         classes = np.concatenate([record.classes for record in images])
@@ -85,10 +96,15 @@ def by_class(records: Mapping[str, Sequence[ImageRecord]], categories: Sequence[
             mine = iou[:, classes == number]
             scored = ~np.isnan(mine)
             means = np.where(scored, mine, 0).sum(axis=1) / np.maximum(1, scored.sum(axis=1))
-            rows.append([name, categories[number].name, mine.shape[1], *means.tolist()])
+            values = [value_at(summary[name], means.tolist(), at) for at in numbers]
+            rows.append([name, categories[number].name, mine.shape[1], *values])
     return rows
 
 
+def _whole_numbers(summary: Mapping[str, Mapping[str, Any]]) -> list[float]:
+    return [number for number in numbers_up_to(common_scribbles(summary.values())) if number.is_integer()]
+
+
 def _table(group: str, rows: list[Row]) -> wandb.Table:
-    rounds = [f"IoU at {number}" for number in range(len(rows[0]) - 3)]
-    return wandb.Table(columns=["strategy", group, "regions", *rounds], data=rows)
+    numbers = [f"IoU at {number}" for number in range(len(rows[0]) - 3)]
+    return wandb.Table(columns=["strategy", group, "regions", *numbers], data=rows)

@@ -9,7 +9,7 @@ import lightning as L
 
 from fullseg.config.load import plain
 from fullseg.config.schema import Config
-from fullseg.config.strategies import SINGLE_REGION, STRATEGIES
+from fullseg.config.strategies import SINGLE_REGION, SINGLE_REGION_CANVAS, STRATEGIES
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.errors import ConfigError
 from fullseg.model.predictor import Predictor
@@ -28,6 +28,8 @@ from fullseg.training.counterpart import find_counterpart, load_module, spread_a
 from fullseg.training.module import SegmenterModule
 from fullseg.training.study_callback import Study
 from fullseg.training.study_folder import study_folder, study_header
+
+SINGLE_REGION_MODELS = (SINGLE_REGION, SINGLE_REGION_CANVAS)
 
 
 def study(config: Config) -> tuple[Path, dict[str, Any]]:
@@ -85,14 +87,14 @@ def _study_callback(
 ) -> Study:
     strategies = list(dict.fromkeys(config.study.strategies))
     if single_region is None:
-        strategies = [name for name in strategies if STRATEGIES[name].model != SINGLE_REGION]
+        strategies = [name for name in strategies if STRATEGIES[name].model not in SINGLE_REGION_MODELS]
     return Study(
         folder,
         header=header,
         plan=study_plan(config),
         strategies=strategies,
-        models={SINGLE_REGION: _single_region_model(config, single_region, trainer)} if single_region else {},
-        checkpoints={name: str(single_region) for name in strategies if STRATEGIES[name].model == SINGLE_REGION},
+        models=_single_region_models(config, single_region, trainer) if single_region else {},
+        checkpoints={name: str(single_region) for name in strategies if STRATEGIES[name].model in SINGLE_REGION_MODELS},
         counterpart=_counterpart(config, counterpart),
         in_training=False,
         every=1,
@@ -134,32 +136,46 @@ def _annotate(
 
 
 def _single_region_checkpoint(config: Config) -> Path | None:
-    """Return the checkpoint of the strategy ``single_region``; None if this strategy or its model is not named.
+    """Return the checkpoint of the strategies with the single-region model; None if they or the model are not named.
 
     Raises:
         ConfigError: if the model is missing, or if it is not named and there is no other strategy.
     """
-    models = {STRATEGIES[name].model for name in config.study.strategies}
-    if SINGLE_REGION not in models:
+    names = [name for name in config.study.strategies if STRATEGIES[name].model in SINGLE_REGION_MODELS]
+    if not names:
         return None
     if config.study.single_region is not None:
         return find_checkpoint("study.single_region", config.study.single_region, config.runs)
-    if models == {SINGLE_REGION}:
-        raise ConfigError("study.strategies=[single_region]: name its model, study.single_region=EXPERIMENT")
-    sys.stderr.write("study.single_region names no model: the curve single_region is left out\n")
+    if set(names) == set(config.study.strategies):
+        raise ConfigError(f"study.strategies=[{','.join(names)}]: name its model, study.single_region=EXPERIMENT")
+    sys.stderr.write(f"study.single_region names no model: the curve {' and '.join(names)} is left out\n")
     return None
 
 
-def _single_region_model(config: Config, checkpoint: Path, trainer: L.Trainer) -> Model:
+def _single_region_models(config: Config, checkpoint: Path, trainer: L.Trainer) -> dict[str, Model]:
+    """Return the single-region model twice: its masks by themselves, and in the canvas.
+
+    Raises:
+        ConfigError: if its masks mean nothing by themselves, and are asked for.
+    """
     module, _ = load_module(checkpoint)
+    alone = any(STRATEGIES[name].model == SINGLE_REGION for name in config.study.strategies)
+    if alone and module.hparams["config"]["loss"] == "pixelwise" and not module.segmenter.background:
+        raise ConfigError(
+            f"study.single_region={config.study.single_region}: {checkpoint} was trained with loss=pixelwise, so its "
+            "masks mean nothing by themselves; name a model with loss=maskwise, or let its masks compete, "
+            "study.strategies=[single_region_canvas]"
+        )
     counterpart = find_counterpart(None, config.runs, checkpoint, module)
-    return network_model(
+    model = functools.partial(
+        network_model,
         module.segmenter,
         Predictor.from_checkpoint(counterpart).segmenter if counterpart else None,
         str(trainer.strategy.root_device),
         trainer.precision_plugin.forward_context,
         hold_scribbles=config.study.hold_scribbles,
     )
+    return {SINGLE_REGION: model(alone=True), SINGLE_REGION_CANVAS: model(alone=False)}
 
 
 def training_study(config: Config, folder: Path, strategies: list[str], counterpart: Segmenter | None) -> Study:

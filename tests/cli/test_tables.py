@@ -40,7 +40,7 @@ def rows_of(output: str) -> dict[str, list[str]]:
 
 
 def test_a_study_says_how_far_scribbles_carry_if_it_knows(capsys: pytest.CaptureFixture[str]) -> None:
-    entry: dict[str, Any] = {"iou": [0.5, 0.75], "auc": 0.625, "noc": {"0.85": 1.5, "0.90": 2.5}}
+    entry: dict[str, Any] = {"scribbles_per_region": [0, 1.0], "iou": [0.5, 0.75], "noc": {"0.85": 1.5, "0.90": 2.5}}
     strategies = {"free": {**entry, "eta_of_all_rounds": 0.375}, "per_region": entry}  # the last one by version 0.1.0
     strategies["frozen"] = {**entry, "eta_of_all_rounds": None}
     head = {"experiment": "x", "regions": 2, "images": 1, "dataset": "scenes", "split": "val", "rounds": 1}
@@ -50,3 +50,17 @@ def test_a_study_says_how_far_scribbles_carry_if_it_knows(capsys: pytest.Capture
     ]
     same = ["50.0", "75.0", "62.5", "1.50", "2.50"]
     assert rows == [["free", *same, "0.38"], ["per_region", *same, ""], ["frozen", *same, ""]]
+
+
+def test_strategies_are_compared_at_equal_scribbles_per_region(capsys: pytest.CaptureFixture[str]) -> None:
+    entry: dict[str, Any] = {"iou": [0.5, 0.7, 0.8], "noc": {"0.85": 1.5, "0.90": 2.5}}
+    strategies = {
+        "free": {**entry, "scribbles_per_region": [0, 1.0, 2.0]},
+        "per_region": {**entry, "scribbles_per_region": [0, 0.75, 1.5]},  # 2 rounds, but not 2 scribbles
+    }
+    head = {"experiment": "x", "regions": 2, "images": 1, "dataset": "scenes", "split": "val", "rounds": 2}
+    print_study(Path("run"), {**head, "hold_scribbles": False, "strategies": strategies})
+    output = capsys.readouterr().out
+    assert "only inform" in output
+    rows = [[cell.strip() for cell in line.split("│")[1:5]] for line in output.splitlines() if "│" in line]
+    assert rows == [["free", "50.0", "70.0", "75.0"], ["per_region", "50.0", "73.3", "80.0"]]

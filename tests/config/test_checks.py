@@ -25,6 +25,10 @@ def test_every_number_is_restricted() -> None:
             "model.dextr.weights=w.pth",
             "model.dextr.weights=w.pth: these are weights of a ResNet-101, but model.backbone=",
         ),
+        (
+            "model.annotation_encoding=gaussian_box",
+            "model.annotation_encoding=gaussian_box: model.name=dextr draws into the region's crop already; set",
+        ),
         ("model.dextr.relaxed=3", "unknown option 'model.dextr.relaxed' (value 3); did you mean 'model.dextr.relax'?"),
     ],
 )

@@ -13,6 +13,10 @@ def test_effort_by_hand() -> None:
     assert found.failed_regions == pytest.approx(1 / 3)
     assert found.failed_images == 1
     assert found.nci == 2  # failed: 6 scribbles on 3 regions are the budget
+    assert found.failed_regions_by_round == pytest.approx([2 / 3, 1 / 3, 1 / 3])
+    assert found.failed_images_by_round == [1, 1, 1]
+    lost = effort([IOU[:, :1], IOU[::-1, :1]], 2 * [GIVEN[:, :1]], 0.85, budget=2)
+    assert lost.failed_regions_by_round == lost.failed_images_by_round == [0.5, 0, 0]  # once reached is reached
     better = effort([IOU[:, :2], IOU], [GIVEN[:, :2], GIVEN], 0.85, budget=2)
     assert better.nci == pytest.approx((2 / 2 + 2) / 2)  # 2 scribbles on 2 regions until both are good
     assert better.failed_images == 0.5
@@ -28,13 +32,15 @@ def test_regions_without_a_score_and_empty_studies_do_not_count() -> None:
     with_nan = np.concatenate([IOU, np.full((3, 1), np.nan)], axis=1)
     given = np.concatenate([GIVEN, np.zeros((3, 1), int)], axis=1)
     assert effort([with_nan], [given], 0.85, 2).noc == effort([IOU], [GIVEN], 0.85, 2).noc
-    assert np.isnan(effort([], [], 0.85, 2)).all()
+    assert np.isnan(effort([], [], 0.85, 2)[:4]).all()
 
 
 def test_area_is_the_mean_height_up_to_the_budget_with_the_last_value_held() -> None:
     x, y = np.array([0.0, 1.0, 2.0]), np.array([0.5, 0.7, 0.8])
     assert area_under_curve(x, y, 2) == pytest.approx((0.6 + 0.75) / 2)
     assert area_under_curve(x, y, 4) == pytest.approx((0.6 + 0.75 + 2 * 0.8) / 4)
+    assert area_under_curve(x, y, 1.5) == pytest.approx((0.6 + 0.5 * 0.725) / 1.5)  # what comes after does not count
+    assert area_under_curve(x, y, 0) == 0.5
     assert area_under_curve(np.zeros(2), np.array([0.9, 0.9]), 3) == pytest.approx(0.9)
 
 

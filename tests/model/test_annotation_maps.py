@@ -99,6 +99,36 @@ def test_heatmaps_have_sigma_10_peak_1_and_the_largest_point_wins() -> None:
     np.testing.assert_allclose(maps.numpy(), expected, atol=1e-6)
 
 
+def cross(x0: float, y0: float, width: float, height: float) -> list[list[float]]:
+    """Extreme points, (x, y), in the middle of the sides of a box whose corner pixels are part of it."""
+    middle = x0 + (width - 1) // 2, y0 + (height - 1) // 2
+    return [[x0, middle[1]], [middle[0], y0], [x0 + width - 1, middle[1]], [middle[0], y0 + height - 1]]
+
+
+def test_heatmaps_in_the_frame_of_the_box_have_the_sigma_of_dextrs_crop() -> None:
+    """Sigma is 10 px in a crop of 512 px: an image that is enlarged gets heatmaps that are enlarged as much."""
+    points = torch.tensor([cross(100, 40, 257, 129), cross(3, 5, 21, 21)])
+    sigma_x, sigma_y = 10 / 512 * 257, 10 / 512 * 129
+    rows, columns = np.mgrid[:300, :400]
+    squares = [((columns - x) / sigma_x) ** 2 + ((rows - y) / sigma_y) ** 2 for x, y in points[0].tolist()]
+
+    maps = draw_points(points, (300, 400), "gaussian_box")
+
+    np.testing.assert_allclose(maps[0].numpy(), np.exp(-np.min(squares, axis=0) / 2), atol=1e-6)
+    assert maps[1].max() == 1
+    assert (draw_points(points, (300, 400), "gaussian")[1, 5:26, 3:24] >= 0.6).all()  # says nothing in a small box
+    assert maps[1, 5:26, 3:24].median() < 0.01
+
+
+def test_a_point_between_pixels_keeps_its_heatmap_in_a_small_box() -> None:
+    points = torch.tensor([cross(10.4, 11.3, 9, 9)])
+
+    assert torch.equal(
+        draw_points(points, SIZE, "gaussian_box"),
+        draw_points(torch.tensor([cross(10, 11, 9, 9)]), SIZE, "gaussian_box"),
+    )
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -176,7 +206,7 @@ def random_points(regions: int) -> Tensor:
     return torch.from_numpy((rng.uniform(0, 1, (regions, 4, 2)) * (53, 37)).astype(np.float32))
 
 
-@pytest.mark.parametrize("encoding", ["binary", "gaussian"])
+@pytest.mark.parametrize("encoding", ["binary", "gaussian", "gaussian_box"])
 def test_second_channel_is_the_explicit_sum_over_the_others(
     boxes: Tensor, size: tuple[int, int], encoding: str
 ) -> None:

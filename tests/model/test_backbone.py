@@ -119,6 +119,8 @@ def test_size_within_the_padding_does_not_matter() -> None:
 
 
 def test_an_unknown_backbone_is_an_error_with_its_name() -> None:
+    with pytest.raises(ValueError, match=r"model.backbone='resnet50.tv_in2k'.*no such weights of resnet50; .*tv_in1k"):
+        make("resnet50.tv_in2k")
     with pytest.raises(ValueError, match=r"model.backbone='resnet5O': timm has no such model"):
         make("resnet5O")
 

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from fullseg.model.base import Strokes
 from fullseg.model.boxes import geometry_maps, inside_boxes, region_boxes, smallest_box_area
+from fullseg.simulation import error_regions, simulate_extreme_points, simulate_scribbles
 
 NO_POINTS, NO_REGIONS = torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64)
 
@@ -45,6 +47,30 @@ def test_box_grows_to_hold_scribbles_of_its_own_region_only() -> None:
     boxes = region_boxes(points, scribbles, torch.tensor([1, 1, 0]), (37, 53))
 
     assert boxes.tolist() == [[3, 4, 12, 16], [3, 1, 21, 16]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_scribbles_grow_no_box_of_exact_points(seed: int) -> None:
+    """Growing departs from the paper, but only where the extreme points are imprecise."""
+    rng = np.random.default_rng(seed)
+    truth = np.kron(rng.integers(0, 5, (6, 8)), np.ones((4, 4), np.int64))
+    truth[0, :5] = np.arange(5)  # every region has a pixel
+    prediction = np.roll(truth, (3, -2), (0, 1))
+    points = torch.from_numpy(simulate_extreme_points(truth, 5, 0, rng))
+    errors = error_regions(truth, prediction, 5)
+    strokes = Strokes.pack(simulate_scribbles(truth, errors, rng))
+    boxes = region_boxes(points, NO_POINTS, NO_REGIONS, truth.shape)
+
+    assert torch.equal(region_boxes(points, strokes.points, strokes.region_of_points(), truth.shape), boxes)
+
+    inner = points.clone()
+    inner[0] = points[0].mean(dim=0)  # region 0 is clicked once, somewhere inside
+    if (strokes.regions == 0).any():
+        grown = region_boxes(inner, strokes.points, strokes.region_of_points(), truth.shape)[0]
+        mine = strokes.points[strokes.region_of_points() == 0]
+        assert (mine >= grown[:2]).all()
+        assert (mine < grown[2:]).all()
 
 
 @pytest.mark.parametrize(

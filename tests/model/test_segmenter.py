@@ -98,7 +98,7 @@ def assert_close(ours: Tensor, theirs: Tensor) -> None:
 
 
 @pytest.mark.parametrize("share", ["none", "points", "all"])
-@pytest.mark.parametrize("encoding", ["binary", "gaussian"])
+@pytest.mark.parametrize("encoding", ["binary", "gaussian_box"])
 def test_batch_of_two_equals_the_two_alone(share: str, encoding: str) -> None:
     segmenter = make(share=share, annotation_encoding=encoding, num_classes=3)
     images = [(POINTS, [scribble(1), scribble(0)]), (POINTS[:2].flip(0) + 1, [scribble(1, STROKE + 2)])]

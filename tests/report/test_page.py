@@ -121,9 +121,73 @@ def test_a_study_to_another_plan_has_a_page_of_its_own_and_stands_beside_its_run
 
     both = write_report([run, other], tmp_path / "both.html").read_text()
     assert "An imprecise annotator" not in both
-    assert both.count("full&lt;/b&gt;/a/rounds=1:") == both.count("full&lt;/b&gt;/a:") > 0
+    keep = ", scribbles keep their pixels:"
+    assert both.count(f"full&lt;/b&gt;/a/rounds=1{keep}") == both.count(f"full&lt;/b&gt;/a{keep}") > 0
     assert "81.2" in both
     assert "90.0" in both
+
+
+def text_of(page: Path) -> str:
+    """Return the text of a page without its pictures."""
+    return re.sub(r"<svg.*?</svg>", "", page.read_text(), flags=re.DOTALL)
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """Return the cells of all rows of all tables."""
+    rows = re.findall(r"<tr>.*?</tr>", text, re.DOTALL)
+    return [re.findall(r"<td.*?>(.*?)</td>", row, re.DOTALL) for row in rows]
+
+
+def test_the_papers_numbers_stand_beside_scribbles_that_only_inform(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "a", 0.812)
+    alone = text_of(write_report([run], None))
+    assert "79.1 / 90" not in alone
+    assert "has not been run: study.hold_scribbles=false" in alone
+    assert "In this study scribbles keep their pixels" in alone
+
+    content = json.loads((run / "study.json").read_text())
+    content["strategies"]["free"]["iou"] = [0.731, 0.777]
+    other = run / "studies" / "hold_scribbles=false"
+    other.mkdir(parents=True)
+    (other / "study.json").write_text(json.dumps({**content, "hold_scribbles": False}))
+    both = text_of(write_report([run], None))
+    title = "full image, free allocation"
+    held = next(row for row in rows_of(both) if row[:1] == [f"scribbles keep their pixels: {title}"])
+    informing = next(row for row in rows_of(both) if row[:1] == [f"scribbles only inform, as in the paper: {title}"])
+    assert (held[2], held[-1]) == ("81.2", "")
+    assert (informing[2], informing[-1]) == ("77.7", "79.1 / 90")
+    assert both.count("79.1 / 90") == 1
+    assert "has not been run" not in both
+
+
+def test_strategies_stand_side_by_side_at_equal_scribbles_per_region(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "a", 0.8)
+    content = json.loads((run / "study.json").read_text())
+    free = content["strategies"]["free"]
+    free |= {"scribbles_per_region": [0, 2.0], "iou": [0.6, 0.8], "panoptic_quality": [0.5, 0.7]}
+    free["failed_regions_by_round"] = {"0.85": [0.4, 0.2], "0.90": [0.9, 0.7]}
+    slow = {**free, "scribbles_per_region": [0, 1.5], "panoptic_quality": [None, None]}
+    content["strategies"]["per_region"] = slow
+    (run / "study.json").write_text(json.dumps(content))
+    text = text_of(write_report([run], None))
+    assert "up to the 1.5 scribbles per region that all of them reach" in text
+    mine = [row for row in rows_of(text) if row[:1] == ["full image, free allocation"]]
+    assert mine[0][1:4] == ["60.0", "70.0", "75.0"]  # at 0, 1 and 1.5; 80.0 is at 2
+    area, *rest = mine[1][1:]
+    assert area == "67.5"
+    assert rest[2] == "25.0"  # regions failed at 1.5
+    assert "65.0" in rest  # panoptic quality at 1.5
+    theirs = [row for row in rows_of(text) if row[:1] == ["full image, per region"]]
+    assert theirs[0][1:4] == ["60.0", "73.3", "80.0"]
+
+
+def test_a_study_by_earlier_rules_keeps_the_meaning_of_its_single_region(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "a", 0.8)
+    content = json.loads((run / "study.json").read_text())
+    content["strategies"]["single_region"] = content["strategies"]["free"]
+    for rules, title in (({}, "single region, in the canvas"), ({"rules": 2}, "single region")):
+        (run / "study.json").write_text(json.dumps({**content, **rules}))
+        assert f"<tr><td>{title}</td>" in text_of(write_report([run], None))
 
 
 def test_names_a_folder_that_is_no_run(tmp_path: Path) -> None:

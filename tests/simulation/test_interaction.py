@@ -151,9 +151,7 @@ def test_a_round_of_training_goes_to_the_most_important_errors(case: Case) -> No
         scribbles = training_round(
             case.truth, case.prediction, case.num_regions, Habits(strategy, NO_NOISE), np.random.default_rng(case.seed)
         )
-        regions = [error.region for error in errors]
-        if strategy == "per_region":
-            regions = list(dict.fromkeys(regions))
+        regions = [error.region for error in allocate(errors, case.num_regions, strategy)]
         assert [scribble.region for scribble in scribbles] == regions[: len(scribbles)]
         assert bool(scribbles) == bool(errors)
         assert len(scribbles) <= case.num_regions

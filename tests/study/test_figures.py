@@ -16,7 +16,8 @@ def study(last: float = 0.9, **noise: float) -> dict[str, Any]:
         "iou_ci95": [[0.68, 0.72], [0.78, 0.82], [0.88, 0.92]],
     }
     levels = {"points": 0.0, "scribble_offset": 0.0, **noise}
-    return {"strategies": {"free": curve, "per_region": curve}, "noise": levels, "rounds": 2}
+    strategies = {"free": curve, "per_region": curve}
+    return {"strategies": strategies, "noise": levels, "rounds": 2, "hold_scribbles": False}
 
 
 def test_curves_show_every_strategy_and_the_papers_numbers() -> None:
@@ -27,6 +28,14 @@ def test_curves_show_every_strategy_and_the_papers_numbers() -> None:
     dotted = [list(line.get_ydata()) for line in axes.lines if line.get_linestyle() == ":" and len(line.get_ydata())]
     assert sorted(dotted) == [[79.1, 88], [79.1, 90]]
     assert len(axes.collections) == 2  # bands
+
+
+def test_the_papers_numbers_are_not_drawn_beside_scribbles_that_keep_their_pixels() -> None:
+    [axes] = curves({"a": {**study(), "hold_scribbles": True}}).axes
+    assert ":" not in {line.get_linestyle() for line in axes.lines}
+    assert axes.get_title() == "scribbles keep their pixels"
+    [axes] = curves({"a": {**study(), "hold_scribbles": True}, "b": study()}).axes
+    assert len([line for line in axes.lines if line.get_linestyle() == ":" and len(line.get_ydata())]) == 2
 
 
 def test_curves_of_two_runs_are_named_and_told_apart() -> None:
@@ -55,6 +64,11 @@ def test_noise_curves_hold_all_other_kinds_at_zero() -> None:
     [axes] = noise_curves(studies).axes[:1]
     np.testing.assert_allclose(axes.lines[0].get_xdata(), [0, 4, 8])
     np.testing.assert_allclose(axes.lines[0].get_ydata(), [90, 80, 60])
+    assert axes.get_ylabel() == "mean IoU at 1.8 scribbles per region, %"
+    fewer = study(0.7, points=2)
+    fewer["strategies"]["free"] = {**fewer["strategies"]["free"], "scribbles_per_region": [0, 0.45, 0.9]}
+    [axes] = noise_curves([*studies, fewer]).axes[:1]
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), [80, 70, 80, 80])  # all at 0.9 scribbles per region
 
 
 def test_grid_has_a_row_an_image() -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fullseg import Predictor
 from fullseg.config.strategies import FROZEN, INTERACTIVE
-from fullseg.model.segmenter import RegionSegmenter
+from fullseg.model.region_segmenter import RegionSegmenter
 from fullseg.study.models import freeze, predict_functions
 from fullseg.study.plan import Predict
 from fullseg.types import Annotations, Scribble

@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fullseg.config.strategies import FROZEN, INTERACTIVE, SINGLE_REGION, STRATEGIES
+from fullseg.config.strategies import FROZEN, INTERACTIVE, SINGLE_REGION, SINGLE_REGION_CANVAS, STRATEGIES
 from fullseg.simulation.allocation import ALLOCATIONS
+from fullseg.simulation.alone import ALONE
 from fullseg.study.baselines import BASELINES
 from fullseg.study.plan import Predict
 from fullseg.study.records import ImageRecord, study_image
@@ -133,6 +134,9 @@ def test_a_region_without_any_pixel_is_left_out() -> None:
 
 
 def test_the_study_knows_the_model_and_the_allocation_of_every_strategy() -> None:
-    assert {strategy.model for strategy in STRATEGIES.values()} == {INTERACTIVE, FROZEN, SINGLE_REGION, *BASELINES}
-    assert {strategy.allocation for strategy in STRATEGIES.values()} == set(ALLOCATIONS)
+    models = {INTERACTIVE, FROZEN, SINGLE_REGION, SINGLE_REGION_CANVAS, *BASELINES}
+    assert {strategy.model for strategy in STRATEGIES.values()} == models
+    assert {strategy.allocation for strategy in STRATEGIES.values()} == {*ALLOCATIONS, ALONE}
+    for strategy in STRATEGIES.values():  # only this model predicts masks that are each by itself
+        assert (strategy.allocation == ALONE) == (strategy.model == SINGLE_REGION)
     assert len({(strategy.title, strategy.colour) for strategy in STRATEGIES.values()}) == len(STRATEGIES)

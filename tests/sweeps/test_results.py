@@ -12,7 +12,7 @@ from fullseg.config.load import load_config
 from fullseg.sweeps.cell_folder import State, write_state
 from fullseg.sweeps.cells import Cell
 from fullseg.sweeps.file import Sweep
-from fullseg.sweeps.results import Group, Row, group, metrics_in_table, read_rows, write_results
+from fullseg.sweeps.results import Group, Row, at_equal_scribbles, group, metrics_in_table, read_rows, write_results
 
 STUDY = {
     "scribbles_per_region": [0.0, 2.0, 6.0],
@@ -128,6 +128,16 @@ def test_a_study_of_fewer_scribbles_has_no_iou_at_4(tmp_path: Path) -> None:
     [row] = read_rows(cell("a", {}), tmp_path)
     assert "iou_at_4" not in row.metrics
     assert (row.metrics["iou"], row.metrics["iou_at_end"]) == (0.5, 0.8)
+
+
+def test_rows_are_compared_at_equal_scribbles_per_region(tmp_path: Path) -> None:
+    leave(tmp_path, None, {"strategies": {"free": STUDY, "per_region": {**STUDY, "scribbles_per_region": [0, 2, 4]}}})
+    rows = read_rows(cell("a", {}, "[free, per_region]"), tmp_path)
+    free, per_region = at_equal_scribbles([*rows, rows[0]._replace(curve=None)])[:2]
+    assert free.metrics["iou_at_end"] == pytest.approx(0.7)  # half-way from 2 to 6 scribbles: at 4, as per_region
+    assert per_region.metrics["iou_at_end"] == pytest.approx(0.8)
+    assert free.metrics["auc"] == pytest.approx((0.55 * 2 + 0.65 * 2) / 4)
+    assert per_region.metrics["auc"] == pytest.approx((0.55 * 2 + 0.7 * 2) / 4)
 
 
 def test_an_unfinished_cell_has_no_row(tmp_path: Path) -> None:

@@ -19,7 +19,14 @@ def test_tables_by_size_and_class() -> None:
         record([0, 1], [10, 5000], [[0.2, 0.4], [0.3, 0.6]]),
         record([1], [20000], [[0.8], [np.nan]]),
     ]
-    rows = by_class({"free": images}, [Category(0, name, isthing=True) for name in ("cat", "sky", "sea")])
-    assert rows == [["free", "cat", 1, 0.2, 0.3], ["free", "sky", 2, pytest.approx(0.6), 0.6]]
-    summary = {"free": {f"iou_{size}": [1, 2] for size in ("small", "medium", "large")}}
-    assert [row[1:3] for row in by_size(summary, {"free": images})] == [["small", 1], ["medium", 1], ["large", 1]]
+    summary = {
+        "free": {"scribbles_per_region": [0, 1.25], "iou_small": [0.5, 1], "iou_medium": [1, 2], "iou_large": [1, None]}
+    }
+    rows = by_class(summary, {"free": images}, [Category(0, name, isthing=True) for name in ("cat", "sky", "sea")])
+    # At 0 and at 1 scribbles per region, which is 0.8 of the way to the first round.
+    assert rows == [["free", "cat", 1, 0.2, pytest.approx(0.28)], ["free", "sky", 2, *2 * [pytest.approx(0.6)]]]
+    assert [row[1:] for row in by_size(summary, {"free": images})] == [
+        ["small", 1, 0.5, pytest.approx(0.9)],
+        ["medium", 1, 1, pytest.approx(1.8)],
+        ["large", 1, 1, None],
+    ]

@@ -135,9 +135,30 @@ def test_single_region_is_left_out_with_a_message_where_no_model_is_named(
     assert content["counterpart"] is None
 
 
+def test_single_region_scores_every_mask_by_itself_and_in_the_canvas_under_another_name(runs: Runs) -> None:
+    strategies = "study.strategies=[single_region,single_region_canvas]"
+    folder, content = runs.study("experiment=interactive", "study.single_region=single", strategies, "seed=8")
+    trained = json.loads((runs.runs / "single" / "latest" / "summary.json").read_text())["after"]
+    alone, canvas = (content["strategies"][name] for name in ("single_region", "single_region_canvas"))
+    # Training has measured both, on whole canvases and not tile by tile.
+    assert alone["iou"][0] == pytest.approx(trained["iou_independent"], abs=1e-4)
+    assert canvas["iou"][0] == pytest.approx(trained["iou"], abs=1e-4)
+    assert abs(alone["iou"][0] - canvas["iou"][0]) > 1e-3
+    assert alone["checkpoint"] == canvas["checkpoint"]
+    assert alone["panoptic_quality"] == [None] * 3
+    assert None not in canvas["panoptic_quality"]
+    print_study(folder, content)
+    page = write_report([folder], None).read_text()
+    assert "single region, in the canvas" in page
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
+        (
+            ["experiment=plain", "study.single_region=plain"],
+            "was trained with loss=pixelwise, so its masks mean nothing",
+        ),
         (["checkpoint=nowhere"], "checkpoint=nowhere: no such checkpoint or run folder, and no trained run in"),
         (["experiment=untrained"], "train it first: make train EXPERIMENT=untrained"),
         (["experiment=plain", "study.single_region=none_such"], "study.single_region=none_such"),

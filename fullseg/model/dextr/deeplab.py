@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fullseg.errors import WeightsError
-from fullseg.model.backbone import FrozenNorms, load_imagenet_weights
+from fullseg.model.backbone import FrozenNorms, check_name, load_imagenet_weights
 
 STRIDE = 8
 BINS = (1, 2, 3, 6)  # sides of the levels of the pyramid, in cells
@@ -72,10 +72,7 @@ class PyramidNet(FrozenNorms):
 
     def __init__(self, *, name: str, pretrained: bool, caffe: bool) -> None:
         super().__init__()
-        if not timm.is_model(name):
-            raise ValueError(
-                f"model.backbone={name!r}: timm has no such model; resnet101, resnet50, tf_efficientnet_lite0"
-            )
+        check_name(name)
         body: Any = timm.create_model(name, features_only=True, out_indices=(4,), output_stride=STRIDE)
         if pretrained:
             load_imagenet_weights(body, name)
@@ -143,7 +140,7 @@ def load_published(network: PyramidNet, path: str) -> None:
     except (RuntimeError, OSError, EOFError, AttributeError, pickle.UnpicklingError) as error:
         raise WeightsError(f"{option}: not a file of weights ({str(error).splitlines()[0]})") from error
     own = {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
-    remedy = "it takes dextr_pascal-sbd.pth with model.backbone=resnet101"
+    remedy = "it takes dextr_coco.pth or dextr_pascal-sbd.pth with model.backbone=resnet101"
     if len(own) != len(found):
         raise WeightsError(f"{option}: {len(found)} tensors, but this network has {len(own)}; {remedy}")
     for key, theirs in zip(own, shapes, strict=True):

@@ -29,7 +29,7 @@ class Dextr(Segmenter):
         pretrained: start it from ImageNet weights.
         input_size: side of the crop in pixels, a multiple of 32.
         relax: pixels of the image by which the crop reaches beyond the box on every side.
-        weights: file of the published weights (``dextr_pascal-sbd.pth``, of a ResNet-101), or None.
+        weights: file of published weights (``dextr_coco.pth`` or another one of a ResNet-101), or None.
         published: lay the network out as the published one. Its weights come from ``weights`` or a checkpoint.
         annotation_encoding: ``gaussian`` for heatmaps, as DEXTR; or ``binary`` for discs.
         background: a pixel may be of no region.

@@ -54,7 +54,7 @@ def draw_regions(
         extreme_points: (N, 4, 2), (x, y) in pixels.
         scribbles: N lists with the points (K, 2) of every scribble of a region, (x, y) in pixels.
         size: (H, W) of the image in pixels.
-        encoding: ``binary`` for discs, ``gaussian`` for heatmaps.
+        encoding: ``binary`` for discs, ``gaussian`` or ``gaussian_box`` for heatmaps.
         share: ``none``, ``points`` or ``all``: what the other regions see.
 
     Returns:
@@ -84,7 +84,7 @@ def _draw_points(
     Args:
         extreme_points: (N, 4, 2) float32, (x, y) in pixels.
         size: (H, W) of the image in pixels.
-        encoding: ``binary`` or ``gaussian``.
+        encoding: ``binary``, ``gaussian`` or ``gaussian_box``.
 
     Returns:
         Pixels (K,), region * H * W + y * W + x, each once, in rising order; and their values (K,).

@@ -103,7 +103,7 @@ def test_wrong_files_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="not a file of weights"):
         load_published(network, str(listed))
     smaller = published_file(make(name="resnet14t"), tmp_path / "smaller.pth")
-    with pytest.raises(WeightsError, match=r"\d+ tensors, but this network has \d+; it takes dextr_pascal-sbd.pth"):
+    with pytest.raises(WeightsError, match=r"\d+ tensors, but this network has \d+; it takes dextr_coco.pth"):
         load_published(network, str(smaller))
     state = {key: value for key, value in network.state_dict().items() if "num_batches" not in key}
     state["pyramid.last.bias"] = torch.zeros(2)

@@ -48,7 +48,11 @@ def maps_of(points: Tensor, strokes: Tensor, lengths: Tensor, encoding: str) -> 
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["binary", "gaussian"]), st.sampled_from(["none", "points", "all"]))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["binary", "gaussian", "gaussian_box"]),
+    st.sampled_from(["none", "points", "all"]),
+)
 def test_draws_what_the_dense_map_holds(seed: int, encoding: str, share: str) -> None:
     region = random_region(np.random.default_rng(seed))
     alone, both = maps_of(*region, encoding)
@@ -62,7 +66,7 @@ def test_draws_what_the_dense_map_holds(seed: int, encoding: str, share: str) ->
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["binary", "gaussian"]))
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["binary", "gaussian", "gaussian_box"]))
 def test_difference_and_its_box(seed: int, encoding: str) -> None:
     rng = np.random.default_rng(seed)
     points, strokes, lengths = random_region(rng)
@@ -80,7 +84,7 @@ def test_difference_and_its_box(seed: int, encoding: str) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from([3, 9, 41]), st.sampled_from(["binary", "gaussian"]))
+@given(st.integers(0, 2**32 - 1), st.sampled_from([3, 9, 41]), st.sampled_from(["binary", "gaussian", "gaussian_box"]))
 def test_a_window_is_that_part_of_the_roi(seed: int, roi_size: int, encoding: str) -> None:
     rng = np.random.default_rng(seed)
     regions = [random_region(rng) for _ in range(3)]

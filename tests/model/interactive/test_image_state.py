@@ -32,7 +32,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "head_dilations": [1, 1, 1, 1],
         "box_maps": False,
     },
-    "Table 1": {"roi_size": 14, "mask_size": 33, "annotation_encoding": "gaussian", "share": "none"},
+    "Table 1": {"roi_size": 14, "mask_size": 33, "annotation_encoding": "gaussian_box", "share": "none"},
     "single objects": {"share": "none", "background": True},
     "two stages": {
         "features": "c4",
