@@ -15,11 +15,9 @@ from fullseg.errors import ConfigError
 from fullseg.formats.atomic import write_json
 from fullseg.metrics.region_iou import SIZES
 from fullseg.study.pictures import FIGURES
-from fullseg.tracking.wandb_run import PICTURES
+from fullseg.tracking.wandb_run import PICTURES, SCRIBBLES, STEP
 
 NAME = "fullseg"
-STEP = "trainer/global_step"  # W&B's own step starts at 0 again when an offline run is resumed
-SCRIBBLES = "study/scribbles_per_region"
 
 
 def make_workspace(entity: str, project: str) -> workspaces.Workspace:
@@ -89,7 +87,7 @@ def _of_training() -> dict[str, list[Any]]:
         ],
         "Training": [
             _against_steps("loss", ["train/loss", "train/mask_loss", "train/class_loss"]),
-            _against_steps("learning rate", ["lr-AdamW/pg1", "lr-AdamW/pg2"]),
+            _against_steps("learning rate", ["lr-AdamW/head", "lr-AdamW/backbone"]),
             _against_steps("images per second", ["train/images_per_second"]),
             _against_steps("fraction of the time that steps wait", ["train/data_wait", "train/counterpart"]),
         ],
