@@ -36,7 +36,7 @@ def make_workspace(entity: str, project: str) -> workspaces.Workspace:
         settings=workspaces.WorkspaceSettings(x_axis=STEP),
         runset_settings=workspaces.RunsetSettings(
             groupby=[workspaces.Config("experiment"), workspaces.Metric("JobType")],
-            pinned_columns=["run:displayName", "config:loss", "config:model.share", "summary:val/iou"],
+            pinned_columns=["run:displayName", "config:loss", "config:model.share", "summary:val/iou.max"],
         ),
     )
 
@@ -62,7 +62,7 @@ def _of_studies() -> dict[str, list[Any]]:
         "Table 2": [
             panels.BarPlot(
                 title="IoU at 0 scribbles by loss and sharing",
-                metrics=["val/iou"],
+                metrics=["val/iou.max"],
                 groupby=panels.Config("experiment"),
                 groupby_rangefunc="stddev",
                 max_bars_to_show=50,

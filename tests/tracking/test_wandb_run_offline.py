@@ -149,3 +149,10 @@ def lineage_of(records: dict[str, list[Any]]) -> dict[str, str]:
 
 def name_of(artifact: wandb.Artifact) -> str:
     return f"{artifact.name}@{artifact.digest}"
+
+
+def test_the_summary_is_the_best_evaluation(trained: Result) -> None:
+    records = read(trained.folder, "train")
+    [defined] = [record for record in records["metric"] if record.get("name") == "val/iou"]
+    assert defined["step_metric"] == "trainer/global_step"
+    assert defined["summary"] == {"max": True}
