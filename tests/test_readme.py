@@ -25,7 +25,7 @@ def test_the_example_of_lightning_runs(
 ) -> None:
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     [example] = [block for block in blocks if "L.Trainer" in block]
-    assert len([line for line in example.splitlines() if line]) == 10
+    assert len([line for line in example.splitlines() if line]) <= 10
     (tmp_path / "runs" / "default").mkdir(parents=True)
     (tmp_path / "runs" / "default" / "latest").symlink_to((runs.runs / "plain" / "latest").resolve())
     (tmp_path / "experiments").mkdir()
