@@ -4,10 +4,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fullseg.data.datamodule import InteractiveDataModule
     from fullseg.model.predictor import Predictor
+    from fullseg.training.module import SegmenterModule
+    from fullseg.training.study_callback import Study
     from fullseg.types import VOID, Annotations, Scribble
 else:
-    _PLACES = {"Predictor": "model.predictor", "VOID": "types", "Annotations": "types", "Scribble": "types"}
+    _PLACES = {
+        "VOID": "types",
+        "Annotations": "types",
+        "InteractiveDataModule": "data.datamodule",
+        "Predictor": "model.predictor",
+        "Scribble": "types",
+        "SegmenterModule": "training.module",
+        "Study": "training.study_callback",
+    }
 
     def __getattr__(name: str) -> Any:  # noqa: ANN401  any of the names below
         """Import a name when it is asked for: PyTorch and timm take seconds that most commands can do without."""
@@ -16,4 +27,4 @@ else:
         return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
 
 
-__all__ = ["VOID", "Annotations", "Predictor", "Scribble"]
+__all__ = ["VOID", "Annotations", "InteractiveDataModule", "Predictor", "Scribble", "SegmenterModule", "Study"]

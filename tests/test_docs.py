@@ -20,8 +20,14 @@ OTHERS = {"conda", ".", "wandb", "apt-get"}  # programs that documents may name 
 
 def fenced_lines(path: Path) -> list[str]:
     """Return the lines of code blocks that have no language: commands."""
-    blocks = re.findall(r"^```\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
-    return [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line.strip()]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
+    return [
+        line
+        for language, block in blocks
+        if not language
+        for line in block.replace("\\\n", " ").splitlines()
+        if line.strip()
+    ]
 
 
 def lines_in_head(path: Path) -> list[str]:

@@ -51,10 +51,11 @@ FILES_OF = {  # a file of these rooms imports files of the same room from the li
         {"index.instances"},
         {"coco_panoptic", "coco_instances"},
         {"scenes", "bsds500", "panoptic_quality"},
-        {"prepare", "transforms"},
+        {"prepare", "transforms", "splits", "steps"},
         {"dataset", "workers"},
-        {"scribbling"},
+        {"loaders", "scribbling"},
         {"sessions"},
+        {"annotated"},
         {"datamodule"},
     ],
 }

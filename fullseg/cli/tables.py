@@ -51,6 +51,9 @@ def print_result(result: Result, config: Config) -> None:
     minutes = result.seconds / 60
     console.print(f"trained in {minutes:.1f} minutes, evaluations included; scores are in percent", highlight=False)
     console.print(f"run folder  {folder}", highlight=False, soft_wrap=True)
+    if config.trainer.fast_dev_run:
+        console.print("a test run: no checkpoint was written", highlight=False)
+        return
     console.print(
         f"pictures    {folder}/figures (image, extreme points, prediction, truth)", highlight=False, soft_wrap=True
     )

@@ -129,7 +129,8 @@ class DataConfig:
     colour: float = option(0.5, least=0, most=1)
     """Probability of a random change of brightness, contrast, saturation and hue."""
     batch_size: int = option(8, least=1)
-    """Training images per step and rank. Evaluation takes one image at a time, so no score depends on padding."""
+    """Training images per step, over all processes, which share them evenly: so a run has the same steps on any number
+    of GPUs. Evaluation takes one image at a time, so no score depends on padding."""
     workers: int = option(2, least=0)
     """Processes per rank that load images. 0: the training process loads them."""
     skip_bad: bool = False
@@ -229,8 +230,8 @@ class OptimizerConfig:
     """AdamW with a linear warm-up and a cosine decay to zero.
 
     Learning rates grow with the square root of the images per step over all ranks, as suits Adam (Malladi et al., On
-    the SDEs and Scaling Rules for Adaptive Gradient Algorithms, NeurIPS 2022). So two ranks with 4 images each train
-    as one rank with 8.
+    the SDEs and Scaling Rules for Adaptive Gradient Algorithms, NeurIPS 2022). Images per step are
+    ``data.batch_size`` times ``trainer.accumulate_grad_batches``.
     """
 
     base_batch: int = option(4, least=0)
@@ -241,8 +242,10 @@ class OptimizerConfig:
     """Peak learning rate of the pretrained backbone."""
     weight_decay: float = option(1e-4, least=0)
     """AdamW's decoupled weight decay."""
-    warmup_steps: int = option(50, least=0)
-    """Steps until the learning rates reach their peak."""
+    warmup_epochs: float = option(0.2, least=0)
+    """Epochs until the learning rates reach their peak."""
+    warmup_steps: int | None = None
+    """Steps of the warm-up, in place of ``optimizer.warmup_epochs``."""
     gradient_clip: float = option(5.0, least=0)
     """Largest norm of the gradient; larger gradients are scaled down. 0: no limit."""
     head_weight: float = option(1.0, least=0)
@@ -269,7 +272,8 @@ class TrainerConfig:
     accelerator: str = option("auto", choices=("auto", "cpu", "gpu"))
     """Lightning's accelerator. ``auto``: a GPU if there is one."""
     devices: int = option(0, least=0)
-    """Processes per machine. 0: those that torchrun or srun has started, or else one on a CPU and one per GPU."""
+    """Processes per machine, which share ``data.batch_size``. 0: those that torchrun or srun has started, or else one
+    on a CPU, one GPU for a cell under ``wandb agent``, and elsewhere the most GPUs that can share a step evenly."""
     num_nodes: int = option(1, least=1)
     """Machines."""
     checkpoint_every: int = option(0, least=0)
@@ -285,6 +289,16 @@ class TrainerConfig:
     checkpoint_activations: bool = False
     """Compute activations again in the backward pass instead of keeping them. The gradients are the same. A step needs
     a fraction of the memory and about a third more time. For batches that do not fit in memory."""
+    strategy: str = "auto"
+    """Lightning's strategy for several processes, for example ``ddp``. ``auto``: Lightning chooses."""
+    accumulate_grad_batches: int = option(1, least=1)
+    """Batches of ``data.batch_size`` images whose gradients one step adds up."""
+    limit_train_batches: int | float = option(1.0, least=0)
+    """Batches per epoch: a whole number, or the part of them as a fraction, for example 0.1. 1.0: all."""
+    fast_dev_run: int | bool = option(False, least=0)
+    """Run one batch (``true``), or so many, of training and evaluation as a test, without logs and checkpoints."""
+    profiler: str | None = option(None, choices=(None, "simple", "advanced", "pytorch"))
+    """Lightning's profiler; it prints its table at the end."""
     progress_bar: bool = True
     """Show a progress bar."""
 

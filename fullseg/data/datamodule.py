@@ -1,85 +1,102 @@
 """The data sets of a run and their loaders, for Lightning."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
+from torch import Tensor
 from torch.utils.data import DataLoader
 
-from fullseg.config.checks import parse_fraction
-from fullseg.config.schema import DataConfig
-from fullseg.data.coco_instances import CocoInstances
-from fullseg.data.coco_panoptic import CocoPanoptic
-from fullseg.data.dataset import EpochSampler, EvaluationSet, Item, TrainingSet, collate
-from fullseg.data.index.partitions import IndexedPartitions, check_disjoint
+from fullseg.config.schema import Config, DataConfig, ExtremePointsConfig, ScribblesConfig
+from fullseg.data.annotated import AHEAD, SESSIONS, annotated_loader, check_counterpart, needs_counterpart
+from fullseg.data.dataset import EpochSampler, EvaluationSet, Item
+from fullseg.data.index.partitions import check_disjoint
+from fullseg.data.loaders import make_loader, make_training_set
 from fullseg.data.prepare import prepare
 from fullseg.data.scribbling import ScribbledLoader, Scribbler
-from fullseg.data.sessions import SessionLoader, Sessions
-from fullseg.data.transforms import training_transform
-from fullseg.data.workers import ignore_ctrl_c, worker_context
+from fullseg.data.sessions import SessionLoader
+from fullseg.data.splits import open_split
+from fullseg.data.steps import batches_of_epoch, batches_of_run, share_of_batch
 from fullseg.errors import DataError
+from fullseg.model.predictor import Predictor
+from fullseg.model.segmenter import Segmenter
 from fullseg.types import Batch, Category
-
-AHEAD, SESSIONS = "scribbles_ahead", "sessions"  # in a checkpoint: the states of ScribbledLoader and of SessionLoader
 
 
 class InteractiveDataModule(L.LightningDataModule):
     """Images with regions; the workers of the loaders simulate their annotations.
 
     Args:
-        config: where the data is and how it is transformed.
-        jitter: of the extreme points in training, in pixels.
-        vary_jitter: each training sample draws its own jitter, a whole number of pixels from 0 to ``jitter``.
+        config: where the data is, how it is transformed, and how many images a step takes; None: the embedded scenes.
+        extreme_points: how imprecise the extreme points of training are; None: the defaults.
+        scribbles: the scribbles of training; None: it has extreme points alone.
+        counterpart: the network on whose errors training scribbles, or its checkpoint or run folder. Without it, and
+            with ``scribbles.predictor=self``, training scribbles on the errors of the trained module's ``segmenter``.
         seed: of the run.
 
+    Raises:
+        ConfigError: if the scribbles need a counterpart and none is given.
+
     Attributes:
-        scribbler: adds scribbles to the training batches, all at once; None: it doesn't.
-        sessions: trains every batch in rounds of scribbles; None: it doesn't. Without both, training has extreme points
-            alone.
-        annotated: the loader of training batches with scribbles, of one of the two; None before training.
+        annotated: the loader of training batches with scribbles; None before training and without scribbles.
     """
 
-    def __init__(self, config: DataConfig, *, jitter: float, vary_jitter: bool, seed: int) -> None:
+    def __init__(
+        self,
+        config: DataConfig | None = None,
+        *,
+        extreme_points: ExtremePointsConfig | None = None,
+        scribbles: ScribblesConfig | None = None,
+        counterpart: Segmenter | str | Path | None = None,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
-        self.scribbler: Scribbler | None = None
-        self.sessions: Sessions | None = None
+        self.config, self.seed = config or DataConfig(), seed
+        self.extreme_points = extreme_points or ExtremePointsConfig()
+        self.scribbles = scribbles or ScribblesConfig()
+        check_counterpart(self.scribbles, named=counterpart is not None)
+        if isinstance(counterpart, str | Path):
+            counterpart = Predictor.from_checkpoint(counterpart).segmenter
+        self.counterpart = counterpart if needs_counterpart(self.scribbles) else None
         self.annotated: ScribbledLoader | SessionLoader | None = None
         self.kept: dict[str, Any] = {}  # states of the loaders of the run that is resumed, by their kind
-        self.config, self.seed = config, seed
-        self.jitter, self.vary_jitter = jitter, vary_jitter
         self.skipped: set[str] = set()
+
+    @classmethod
+    def from_config(cls, config: Config, counterpart: Segmenter | str | Path | None = None) -> "InteractiveDataModule":
+        """Return the data module of a configuration, for example of ``load_config("experiments/default.yaml")``."""
+        return cls(
+            config.data,
+            extreme_points=config.extreme_points,
+            scribbles=config.scribbles,
+            counterpart=counterpart,
+            seed=config.seed,
+        )
 
     def prepare_data(self) -> None:
         """Generate or import the data, once per machine."""
         prepare(self.config)
 
     def setup(self, stage: str | None = None) -> None:
-        """Open both splits, or only the evaluation split to ``validate``.
+        """Open both splits, or only the evaluation split if the stage is not ``fit``.
 
         Raises:
             DataError: if files are missing or damaged, or the splits have different categories.
         """
         config, folder = self.config, prepare(self.config)
-        if stage != "validate" and not hasattr(self, "train_partitions"):
-            self.train_partitions = self._read(folder, config.train_split, config.train_annotators, "train_fraction")
+        if stage in ("fit", None) and not hasattr(self, "train_partitions"):
+            self.train_partitions = open_split(config, folder, "train")
         if not hasattr(self, "val_partitions"):
-            self.val_partitions = self._read(folder, config.val_split, config.val_annotators, "val_fraction")
+            self.val_partitions = open_split(config, folder, "val")
         known = getattr(self, "train_partitions", self.val_partitions)
         if known.categories != self.val_partitions.categories:
             raise DataError(f"{folder}: {config.train_split} and {config.val_split} have different categories")
         if hasattr(self, "train_partitions"):
             check_disjoint(self.train_partitions, self.val_partitions, config.train_split, config.val_split)
-
-    def _read(self, folder: Path, split: str, annotators: str, fraction: str) -> IndexedPartitions:
-        config = self.config
-        limits: dict[str, Any] = {"max_regions": config.max_regions, "skip_bad": config.skip_bad}
-        options = limits | {"fraction": parse_fraction(f"data.{fraction}", getattr(config, fraction))}
-        if config.format == "coco_instances":
-            return CocoInstances(folder, split, cache=Path(config.cache), **options)
-        return CocoPanoptic(folder, split, cache=Path(config.cache), annotators=annotators, **options)
 
     @property
     def categories(self) -> tuple[Category, ...]:
@@ -101,45 +118,81 @@ class InteractiveDataModule(L.LightningDataModule):
         }
 
     def train_dataloader(self) -> DataLoader[Item] | ScribbledLoader | SessionLoader:
-        """Return the loader of random crops, other ones every epoch. A scribbler or sessions add scribbles to them."""
+        """Return the loader of random crops, other ones every epoch. With ``scribbles`` it adds scribbles to them.
+
+        Raises:
+            ConfigError: if the ranks cannot share a batch evenly.
+            DataError: if there are fewer samples than one step takes.
+        """
         config = self.config
-        transform = training_transform(
-            crop_size=config.crop_size,
-            scale=(config.scale[0], config.scale[1]),
-            flip=config.flip,
-            colour=config.colour,
-        )
-        dataset = TrainingSet(
-            self.train_partitions,
-            transform=transform,
-            jitter=self.jitter,
-            vary_jitter=self.vary_jitter,
-            min_region_area=config.min_region_area,
-            regions_per_image=config.regions_per_image,
+        dataset = make_training_set(self.train_partitions, config, self.extreme_points, self.seed)
+        rank, ranks = self._rank()
+        share = share_of_batch(config.batch_size, ranks)
+        sampler = EpochSampler(len(dataset), batch_size=share, rank=rank, ranks=ranks, seed=self.seed)
+        # A run that was stopped within an epoch goes on with the next sample of that epoch.
+        sampler.first = lambda: self._batches_had(batches_of_epoch) * share
+        loader = make_loader(dataset, sampler, batch_size=share, workers=config.workers)
+        self._close()
+        if self.counterpart is not None and self.trainer is not None:
+            self.counterpart.eval().to(self.trainer.strategy.root_device)
+        self.annotated = annotated_loader(
+            loader,
+            self.scribbles,
+            move=self._move,
+            predict=self._predict,
+            kept=self.kept,
+            taken=lambda: self._batches_had(batches_of_run),
             seed=self.seed,
         )
-        rank, ranks = self._rank()
-        sampler = EpochSampler(len(dataset), batch_size=config.batch_size, rank=rank, ranks=ranks, seed=self.seed)
-        steps = self.trainer.global_step if self.trainer else 0
-        # A run that was stopped within an epoch goes on with the next sample of that epoch.
-        sampler.first = steps * config.batch_size % len(sampler)
-        loader = self._loader(dataset, sampler, config.batch_size)
-        if self.sessions is not None:
-            self.annotated = SessionLoader(loader, self.sessions, self.kept.get(SESSIONS), steps)
-        elif self.scribbler is not None:
-            self.annotated = ScribbledLoader(loader, self.scribbler, self.kept.get(AHEAD))
         self.kept = {}
         return self.annotated or loader
 
+    def _move(self, batch: Batch) -> Batch:
+        if self.trainer is None:
+            return batch
+        moved: Batch = self.trainer.strategy.batch_to_device(batch, self.trainer.strategy.root_device)
+        return moved
+
+    @torch.no_grad()
+    def _predict(self, batch: Batch) -> Tensor:
+        assert self.trainer is not None
+        segmenter: Any = self.counterpart or self.trainer.lightning_module.segmenter
+        with self.trainer.precision_plugin.forward_context():
+            region_maps: Tensor = segmenter.region_maps(batch)
+            return region_maps
+
+    def _batches_had(self, count: Callable[[int, int, int], int]) -> int:
+        """Return how many batches of each rank the epoch or the run has had, by a function of ``data/steps.py``."""
+        trainer = self.trainer
+        if trainer is None or trainer.global_step == 0:
+            return 0
+        return count(trainer.global_step, int(trainer.num_training_batches), trainer.accumulate_grad_batches)
+
+    @property
+    def scribbler(self) -> Scribbler | None:
+        """What adds all scribbles of a batch at once during training; None: nothing does."""
+        return self.annotated.scribbler if isinstance(self.annotated, ScribbledLoader) else None
+
+    @property
+    def in_sessions(self) -> bool:
+        """Whether a batch is trained on in rounds of scribbles. Then ``answer`` must be called in every step."""
+        return self.scribbles.rounds > 0
+
+    def answer(self, region_maps: Tensor) -> None:
+        """Take the prediction (B, H, W) int64 of a step in sessions, on which the next round is drawn."""
+        assert isinstance(self.annotated, SessionLoader)
+        self.annotated.answer(region_maps)
+
     def state_dict(self) -> dict[str, Any]:
         """Return the states of the loaders of all ranks, on every rank: scribbles that can't be simulated again."""
-        state = self.annotated.state() if self.annotated else None
+        ended = self._batches_had(batches_of_epoch) == 0  # then the next batch is another one than that of the loader
+        state = self.annotated.state() if self.annotated and (self.in_sessions or not ended) else None
         ranks = self._rank()[1]
         every: list[Any] = [state]
         if ranks > 1:
             every = [None] * ranks
             torch.distributed.all_gather_object(every, state)
-        return {SESSIONS if self.sessions else AHEAD: every}
+        return {SESSIONS if self.in_sessions else AHEAD: every}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the state of this rank's loader. If the number of ranks has changed, its scribbles begin anew."""
@@ -147,15 +200,13 @@ class InteractiveDataModule(L.LightningDataModule):
         self.kept = {kind: every[rank] for kind, every in state_dict.items() if len(every) == ranks}
 
     def teardown(self, stage: str) -> None:  # noqa: ARG002  Lightning's signature
-        """End the processes that simulate scribbles."""
-        for simulator in (self.scribbler, self.sessions):
-            if simulator:
-                simulator.close()
-        self.scribbler = self.sessions = None
+        """End the processes that simulate scribbles. The next training starts others."""
+        self._close()
 
-    def steps_per_epoch(self, ranks: int) -> int:
-        """Return the number of optimiser steps of one pass over the training samples."""
-        return len(self.train_partitions) // (self.config.batch_size * ranks)
+    def _close(self) -> None:
+        if self.annotated is not None:
+            self.annotated.simulator.close()
+        self.annotated = None
 
     def evaluation_set(self) -> EvaluationSet:
         """Return the evaluation images as samples."""
@@ -171,22 +222,9 @@ class InteractiveDataModule(L.LightningDataModule):
                 "trainer.devices, or raise data.val_fraction"
             )
         sampler = UnrepeatedDistributedSampler(dataset, num_replicas=ranks, rank=rank, shuffle=False)
-        return self._loader(dataset, sampler, 1)
+        return make_loader(dataset, sampler, batch_size=1, workers=self.config.workers)
 
-    def _loader(
-        self, dataset: TrainingSet | EvaluationSet, sampler: EpochSampler | UnrepeatedDistributedSampler, batch: int
-    ) -> DataLoader[Item]:
-        return DataLoader(
-            dataset,
-            batch_size=batch,
-            sampler=sampler,
-            collate_fn=collate,
-            num_workers=self.config.workers,
-            persistent_workers=self.config.workers > 0,
-            pin_memory=torch.cuda.is_available(),
-            multiprocessing_context=worker_context() if self.config.workers else None,
-            worker_init_fn=ignore_ctrl_c,
-        )
+    test_dataloader = predict_dataloader = val_dataloader
 
     def _rank(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

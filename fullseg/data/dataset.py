@@ -1,13 +1,13 @@
 """Samples with simulated annotations, and the batches made of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from albumentations import Compose
 from numpy.typing import NDArray
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, DistributedSampler
 
 from fullseg.data.index.partitions import Partition
 from fullseg.data.transforms import apply_transform, keep_some_regions, keep_visible_regions
@@ -139,10 +139,11 @@ def _annotate(
     return Sample(key, name, image, region_map, classes, points)
 
 
-class EpochSampler(Sampler[SampleKey]):
+class EpochSampler(DistributedSampler[SampleKey]):
     """Puts all samples into a new order every epoch, of which every rank takes an equal part.
 
-    Of R ranks, rank r takes the samples at r, r + R, r + 2 R, ... of the order.
+    Of R ranks, rank r takes the samples at r, r + R, r + 2 R, ... of the order. Lightning leaves a
+    ``DistributedSampler`` as it is, so any Trainer may be used.
 
     Args:
         length: number of samples.
@@ -151,32 +152,32 @@ class EpochSampler(Sampler[SampleKey]):
         ranks: number of processes.
         seed: of the run.
 
+    Attributes:
+        first: returns the number of this rank's samples that a resumed epoch has had already. It is asked when the
+            first sample of an epoch is taken, because a resumed run loads its state after it has made its loaders.
+
     Raises:
         DataError: if there are fewer samples than one step of all ranks takes.
     """
 
     def __init__(self, length: int, *, batch_size: int, rank: int, ranks: int, seed: int) -> None:
-        self.length, self.rank, self.ranks, self.seed = length, rank, ranks, seed
+        super().__init__(range(length), num_replicas=ranks, rank=rank, seed=seed)  # type: ignore[arg-type]
+        self.length = length
         self.used = length - length % (batch_size * ranks)
-        self.epoch = 0
-        self.first = 0  # number of this rank's samples that a resumed epoch has had already
+        self.first: Callable[[], int] = lambda: 0
         if self.used == 0:
             raise DataError(
-                f"{length} training samples, but data.batch_size={batch_size} on {ranks} processes takes "
-                f"{batch_size * ranks} per step: lower data.batch_size"
+                f"{length} training samples, but a step takes data.batch_size={batch_size * ranks} of them: lower "
+                "data.batch_size"
             )
 
-    def set_epoch(self, epoch: int) -> None:
-        """Set the epoch; Lightning calls this before each."""
-        self.epoch = epoch
-
     def __len__(self) -> int:
-        return self.used // self.ranks
+        return self.used // self.num_replicas
 
     def __iter__(self) -> Iterator[SampleKey]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)[: self.used]
-        first, self.first = self.first, 0
-        return iter([SampleKey(self.epoch, int(index)) for index in order[self.rank :: self.ranks][first:]])
+        mine = order[self.rank :: self.num_replicas][self.first() :]
+        return iter([SampleKey(self.epoch, int(index)) for index in mine])
 
 
 def collate(items: Sequence[Item]) -> Batch:

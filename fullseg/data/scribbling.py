@@ -173,6 +173,16 @@ class ScribbledLoader:
         """The loader's sampler, which Lightning tells the epoch."""
         return self.loader.sampler  # type: ignore[return-value]
 
+    @property
+    def simulator(self) -> Simulator:
+        """What draws the scribbles."""
+        return self.scribbler
+
+    @property
+    def batch_size(self) -> int | None:
+        """Samples per batch."""
+        return self.loader.batch_size
+
     def __len__(self) -> int:
         return len(self.loader)
 

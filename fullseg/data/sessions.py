@@ -82,15 +82,29 @@ class SessionLoader:
         loader: of batches without scribbles, of a ``TrainingSet`` with an ``EpochSampler``.
         sessions: begins the sessions and draws their rounds.
         kept: state of an earlier loader, of ``state``; None: no session has begun.
-        taken: number of batches of the loader to begin after, over all epochs, if no state was kept.
+        taken: returns the number of batches of the loader to begin after, over all epochs, if no state was kept. It is
+            asked when the first batch is taken.
     """
 
-    def __init__(self, loader: DataLoader[Item], sessions: Sessions, kept: dict[str, Any] | None, taken: int) -> None:
+    def __init__(
+        self, loader: DataLoader[Item], sessions: Sessions, kept: dict[str, Any] | None, taken: Callable[[], int]
+    ) -> None:
         self.loader, self.sessions = loader, sessions
-        self.taken: int = taken if kept is None else kept["taken"]
+        self._before = taken
+        self.taken: int | None = None if kept is None else kept["taken"]  # None: not asked yet
         self.live = deque(self._restored(session) for session in kept["live"]) if kept else deque[Session]()
         self._trained: Session | None = None  # the one that the current step trains on
         self._fresh = self._endless()
+
+    @property
+    def simulator(self) -> Simulator:
+        """What draws the scribbles."""
+        return self.sessions
+
+    @property
+    def batch_size(self) -> int | None:
+        """Samples per batch."""
+        return self.loader.batch_size
 
     def __len__(self) -> int:
         return len(self.loader)
@@ -121,7 +135,10 @@ class SessionLoader:
             }
             for session in self.live
         ]
-        return {"taken": self.taken, "live": live}
+        return {"taken": self._taken(), "live": live}
+
+    def _taken(self) -> int:
+        return self._before() if self.taken is None else self.taken
 
     def _restored(self, kept: dict[str, Any]) -> Session:
         dataset: TrainingSet = self.loader.dataset  # type: ignore[assignment]
@@ -132,10 +149,11 @@ class SessionLoader:
     def _endless(self) -> Iterator[Batch]:
         """Yield the loader's batches, epoch after epoch, from number ``taken`` on."""
         sampler: EpochSampler = self.loader.sampler  # type: ignore[assignment]
+        self.taken = self._taken()
         while True:
             epoch, batches = divmod(self.taken, len(self.loader))
             sampler.set_epoch(epoch)
-            sampler.first = batches * (self.loader.batch_size or 1)
+            sampler.first = partial(int, batches * (self.loader.batch_size or 1))
             for batch in self.loader:
                 self.taken += 1
                 yield batch

@@ -125,13 +125,11 @@ def _check_machine(original: Original, config: Config) -> None:
 def _environment(config: Config) -> Environment:
     """Return the environment in which the new run is made."""
     prepare_process(config)
-    data = InteractiveDataModule(
-        config.data, jitter=config.extreme_points.jitter, vary_jitter=config.extreme_points.varied, seed=config.seed
-    )
+    counterpart = load_counterpart(config)
+    data = InteractiveDataModule.from_config(config, counterpart)
     data.prepare_data()
     data.setup()
-    counterpart = load_counterpart(config)
-    return environment_of(provenance(make_trainer(config), data, counterpart))
+    return environment_of(provenance(make_trainer(config, trains=True), data, counterpart))
 
 
 def _refusal(original: Original, config: Config, others: Sequence[Change]) -> str:

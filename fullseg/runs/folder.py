@@ -11,6 +11,7 @@ from typing import NamedTuple
 from fullseg.config.schema import Config
 from fullseg.errors import ConfigError
 from fullseg.formats.atomic import replacing, write_json
+from fullseg.runs.ranks import is_rank_0
 
 Metrics = dict[str, float]
 
@@ -28,6 +29,8 @@ class Result(NamedTuple):
 def open_folder(config: Config, checkpoint: Path | None) -> Path:
     """Return the folder of a run. A new run gets a new folder, and the link ``latest`` then points to it.
 
+    Only rank 0 makes the folder. The other ranks write nothing, and need not know the name of a new one.
+
     Args:
         config: the run's configuration.
         checkpoint: the checkpoint from which the run resumes; None for a new run.
@@ -38,6 +41,8 @@ def open_folder(config: Config, checkpoint: Path | None) -> Path:
     if checkpoint is not None:
         return checkpoint.parent.parent
     parent = Path(config.runs) / config.experiment
+    if not is_rank_0():
+        return parent / (config.run_id or "latest")
     name, number = config.run_id or time.strftime("%Y%m%d-%H%M%S"), 1
     folder = parent / name
     if config.run_id and (folder / "checkpoints").exists():

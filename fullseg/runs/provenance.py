@@ -80,12 +80,12 @@ def study_provenance(trainer: L.Trainer, counterpart: Segmenter | None) -> dict[
 class NamesProvenance(L.Callback):
     """Writes the provenance into every checkpoint.
 
-    Args:
-        facts: the result of ``provenance``.
+    Attributes:
+        facts: the result of ``provenance``, which is known when the trainer has been made.
     """
 
-    def __init__(self, facts: dict[str, Any]) -> None:
-        self.facts = facts
+    def __init__(self) -> None:
+        self.facts: dict[str, Any] = {}
 
     def on_save_checkpoint(self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
         """Add the key ``provenance``. Its values are plain, so that the checkpoint loads with ``weights_only=True``."""

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Callable
 
 import lightning as L
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
@@ -22,25 +21,8 @@ def launched() -> tuple[int, int] | None:
 
 
 def is_rank_0() -> bool:
-    """Return whether this process is rank 0, which prints and writes for all ranks."""
-    return getattr(rank_zero_only, "rank", 0) == 0
-
-
-def from_rank_0(trainer: L.Trainer, value: Callable[[], str]) -> str:
-    """Call a function on rank 0 and return its result on every rank.
-
-    If Lightning is to start the other ranks, this starts them.
-
-    Args:
-        trainer: the run's trainer.
-        value: the function. Only rank 0 calls it.
-    """
-    if trainer.world_size == 1:
-        return value()
-    strategy = trainer.strategy
-    assert strategy.launcher is not None
-    strategy.launcher.launch(strategy.setup_environment, trainer=trainer)
-    return strategy.broadcast(value() if trainer.is_global_zero else "")
+    """Return whether this process is rank 0, which prints and writes for all ranks. It needs no trainer."""
+    return getattr(rank_zero_only, "rank", 0) == 0 and os.environ.get("NODE_RANK", "0") == "0"
 
 
 def end_other_ranks(trainer: L.Trainer) -> None:

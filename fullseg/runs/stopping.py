@@ -11,6 +11,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import Checkpoint
 
 from fullseg.runs.ranks import is_rank_0
 
@@ -28,11 +29,12 @@ class Interrupted(KeyboardInterrupt):
         self.status = status
 
 
-class StopAfterStep(L.Callback):
+class StopAfterStep(Checkpoint):
     """After a signal, ends training when the current step is done, with a checkpoint to resume from exactly.
 
     The signals are Ctrl-C, SIGTERM, SIGHUP and, in a Slurm job, SIGUSR1; that job is then queued again. A second Ctrl-C
-    stops at once. If one rank gets a signal, all ranks stop after the same step.
+    stops at once. If one rank gets a signal, all ranks stop after the same step. Lightning calls it after all callbacks
+    that write no checkpoint.
 
     Args:
         checkpoint: file to write.
@@ -50,9 +52,17 @@ class StopAfterStep(L.Callback):
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, self._ask)
 
-    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:  # noqa: ANN401
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        module: L.LightningModule,  # noqa: ARG002  Lightning's signature
+        outputs: Any,  # noqa: ANN401, ARG002
+        batch: Any,  # noqa: ANN401, ARG002
+        batch_idx: int,
+    ) -> None:
         """Stop here if asked to. After the last step of an epoch its evaluation comes first."""
-        if not trainer.is_last_batch:
+        whole = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        if whole and not trainer.is_last_batch:
             self._stop_if_asked(trainer)
 
     def on_train_epoch_end(self, trainer: L.Trainer, *_: Any) -> None:  # noqa: ANN401

@@ -2,15 +2,18 @@
 
 import ctypes
 import logging
+import os
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning as L
 import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, Checkpoint, TQDMProgressBar
+from lightning.pytorch.loggers import Logger
 
 from fullseg.config.schema import Config, epochs_between_evaluations
 from fullseg.runs.checkpoints import WholeCheckpoints
@@ -38,36 +41,63 @@ class ProgressBar(TQDMProgressBar):
         return metrics
 
 
-def make_trainer(config: Config) -> L.Trainer:
-    """Return the trainer that the configuration describes. It has no logger, and no callback but the progress bar."""
+def make_trainer(
+    config: Config, callbacks: Sequence[Callback] = (), loggers: Sequence[Logger] = (), *, trains: bool = False
+) -> L.Trainer:
+    """Return the trainer that the configuration describes.
+
+    Args:
+        config: the complete configuration.
+        callbacks: all but the progress bar.
+        loggers: where metrics go.
+        trains: whether it trains, and not only evaluates: then its processes must share a batch.
+    """
     options = config.trainer
     on_gpu = options.accelerator == "gpu" or (options.accelerator == "auto" and torch.cuda.is_available())
     started = launched()
-    processes, nodes = started or (1, options.num_nodes)
+    gpus = torch.cuda.device_count() if on_gpu else 0
+    processes, nodes = started or (processes_of(config, gpus=gpus, trains=trains), options.num_nodes)
     plugins: list[Any] = [WholeCheckpoints()]
     if SLURMEnvironment.detect():
         plugins.append(SLURMEnvironment(auto_requeue=False))  # StopAfterStep requeues the job after the current step
     bar = [ProgressBar(refresh_rate=1 if sys.stderr.isatty() else 20)] if options.progress_bar else []
     return L.Trainer(
         accelerator="gpu" if on_gpu else "cpu",
-        devices=options.devices or (processes if started or not on_gpu else "auto"),
+        devices=options.devices or processes,
         num_nodes=nodes,
+        strategy=options.strategy,
         plugins=plugins,
         precision=precision_of(options.precision, on_gpu=on_gpu),
         max_epochs=options.epochs,
         check_val_every_n_epoch=epochs_between_evaluations(options),
+        fast_dev_run=options.fast_dev_run,
+        limit_train_batches=options.limit_train_batches,
+        accumulate_grad_batches=options.accumulate_grad_batches,
+        profiler=options.profiler,
         num_sanity_val_steps=0,
-        inference_mode=False,  # metrics updated before training are updated again during training
         gradient_clip_val=config.optimizer.gradient_clip or None,
-        use_distributed_sampler=False,  # the data module's samplers see every evaluation image exactly once
-        logger=False,
-        callbacks=list(bar),
+        logger=list(loggers),
+        callbacks=[*bar, *callbacks],
         enable_progress_bar=options.progress_bar,
         enable_model_summary=False,
-        enable_checkpointing=False,  # training/run.py adds its own callbacks for checkpoints
+        enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
         log_every_n_steps=10,
         default_root_dir=config.runs,
     )
+
+
+def processes_of(config: Config, *, gpus: int, trains: bool) -> int:
+    """Return the processes that Lightning starts on this machine, if the options do not say it.
+
+    Args:
+        config: the complete configuration.
+        gpus: GPUs that the run may use on this machine; 0: it runs on the CPU.
+        trains: whether the processes must share the images of a step evenly.
+    """
+    if gpus == 0 or "WANDB_SWEEP_ID" in os.environ:  # a cell under `wandb agent` has one GPU, as in `fullseg sweep`
+        return 1
+    step = config.data.batch_size
+    return max(n for n in range(1, gpus + 1) if not trains or n == 1 or step % (n * config.trainer.num_nodes) == 0)
 
 
 def precision_of(wanted: str, *, on_gpu: bool) -> Literal["32-true", "bf16-mixed"]:

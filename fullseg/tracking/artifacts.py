@@ -5,7 +5,7 @@ configuration of every run also names them, as ``lineage``.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +77,23 @@ def log_used_artifacts(trainer: L.Trainer, dataset: str, fingerprint: Fingerprin
                 run.use_artifact(artifact)
 
 
-def log_made_artifact(trainer: L.Trainer, artifact: Callable[[str], wandb.Artifact]) -> None:
+def log_checkpoint(trainer: L.Trainer, path: Path, alias: str) -> None:
+    """Record in W&B a checkpoint that a run has made. W&B then also finds it by this alias, ``best`` or ``last``."""
+    log_made_artifact(trainer, lambda _: checkpoint_artifact(path), [alias])
+
+
+def log_made_artifact(
+    trainer: L.Trainer, artifact: Callable[[str], wandb.Artifact], aliases: Sequence[str] = ()
+) -> None:
     """Record in W&B an artifact that a run has made. Without a W&B run this does nothing.
 
     Args:
         trainer: its loggers hold the W&B run.
         artifact: function that returns the artifact for the name of the W&B run.
+        aliases: names under which W&B finds this version, besides its own ``latest``.
     """
     for run in _runs(trainer):
-        run.log_artifact(artifact(str(run.name)))
+        run.log_artifact(artifact(str(run.name)), aliases=["latest", *aliases])
 
 
 def _runs(trainer: L.Trainer) -> list[Any]:

@@ -15,11 +15,9 @@ from fullseg.errors import ConfigError
 from fullseg.formats.atomic import write_json
 from fullseg.metrics.region_iou import SIZES
 from fullseg.study.pictures import FIGURES
-from fullseg.tracking.wandb_run import PICTURES
+from fullseg.tracking.wandb_run import PICTURES, SCRIBBLES, STEP
 
 NAME = "fullseg"
-STEP = "trainer/global_step"  # W&B's own step starts at 0 again when an offline run is resumed
-SCRIBBLES = "study/scribbles_per_region"
 
 
 def make_workspace(entity: str, project: str) -> workspaces.Workspace:
@@ -38,7 +36,7 @@ def make_workspace(entity: str, project: str) -> workspaces.Workspace:
         settings=workspaces.WorkspaceSettings(x_axis=STEP),
         runset_settings=workspaces.RunsetSettings(
             groupby=[workspaces.Config("experiment"), workspaces.Metric("JobType")],
-            pinned_columns=["run:displayName", "config:loss", "config:model.share", "summary:val/iou"],
+            pinned_columns=["run:displayName", "config:loss", "config:model.share", "summary:val/iou.max"],
         ),
     )
 
@@ -64,7 +62,7 @@ def _of_studies() -> dict[str, list[Any]]:
         "Table 2": [
             panels.BarPlot(
                 title="IoU at 0 scribbles by loss and sharing",
-                metrics=["val/iou"],
+                metrics=["val/iou.max"],
                 groupby=panels.Config("experiment"),
                 groupby_rangefunc="stddev",
                 max_bars_to_show=50,
@@ -89,7 +87,7 @@ def _of_training() -> dict[str, list[Any]]:
         ],
         "Training": [
             _against_steps("loss", ["train/loss", "train/mask_loss", "train/class_loss"]),
-            _against_steps("learning rate", ["lr-AdamW/pg1", "lr-AdamW/pg2"]),
+            _against_steps("learning rate", ["lr-AdamW/head", "lr-AdamW/backbone"]),
             _against_steps("images per second", ["train/images_per_second"]),
             _against_steps("fraction of the time that steps wait", ["train/data_wait", "train/counterpart"]),
         ],

@@ -32,6 +32,7 @@ def log_study(
     records: Mapping[str, Sequence[ImageRecord]],
     categories: Sequence[Category],
     pictures: Sequence[Path],
+    step: int | None,
 ) -> None:
     """Log the results of one study.
 
@@ -41,11 +42,14 @@ def log_study(
         records: each strategy's records of all images, by name of the strategy.
         categories: classes of the data.
         pictures: files that ``write_figures`` has drawn.
+        step: of the training that is studied, whose W&B run has several studies: each has curves of its own,
+            ``study/step_<step>/...``. None: the run is that of one study.
     """
     run = logger.experiment
+    place = "study" if step is None else f"study/step_{step}"
     for name, strategy in summary.items():
         for number, x in enumerate(strategy["scribbles_per_region"]):
-            values = {f"study/{name}/{key}": strategy[key][number] for key in CURVES}
+            values = {f"{place}/{name}/{key}": strategy[key][number] for key in CURVES}
             known = {key: value for key, value in values.items() if value is not None}
             run.log({"study/scribbles_per_region": x, **known})
     run.log(

@@ -2,22 +2,24 @@
 
 import os
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import wandb
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers import Logger, WandbLogger
 
 from fullseg.config.schema import TrackingConfig
 from fullseg.runs.ranks import is_rank_0
 
 PICTURES = "val/picture_"  # beginning of an evaluation image's key in W&B; the image's number follows
-X_AXES = {  # x-axis of each logged key; Lightning sets x-axes only for runs that it opens itself
-    "train/*": "trainer/global_step",
-    "val/*": "trainer/global_step",
-    "lr-*": "trainer/global_step",
-    "study/*": "study/scribbles_per_region",
+STEP = "trainer/global_step"  # W&B's own step starts at 0 again when an offline run is resumed
+SCRIBBLES = "study/scribbles_per_region"
+X_AXES = {  # x-axis of each logged key, the first that fits; Lightning sets x-axes only for runs that it opens itself
+    "study/*": SCRIBBLES,
+    "*": STEP,
 }
+BEST = {"val/iou": "max"}  # metrics whose best value, and not the last one, is the run's summary
 CONNECT_SECONDS = 20.0  # longest time that connecting to W&B may take
 NO_NAME = str.maketrans(dict.fromkeys("=,/:#?%", "-"))  # characters that W&B's ids must not have
 
@@ -56,9 +58,25 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
         job_type=job,
         config=config,
     )
-    for keys, x_axis in X_AXES.items():
-        run.define_metric(keys, step_metric=x_axis)
+    define_axes(run)
     return WandbLogger(save_dir=run_folder, experiment=run)
+
+
+def define_axes(run: wandb.Run) -> None:
+    """Set the x-axis of every key of a run, and the metrics whose best value is its summary."""
+    for axis in dict.fromkeys(X_AXES.values()):
+        run.define_metric(axis)
+    for keys, axis in X_AXES.items():
+        run.define_metric(keys, step_metric=axis)
+    for key, summary in BEST.items():
+        run.define_metric(key, step_metric=STEP, summary=summary)
+
+
+def add_to_config(loggers: Sequence[Logger], facts: Mapping[str, Any]) -> None:
+    """Add facts to the configuration of the W&B run among these loggers, on rank 0; nothing without such a run."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.config.update(dict(facts), allow_val_change=True)
 
 
 def _run_name(experiment: str, run_folder: Path, job: str) -> str:

@@ -51,20 +51,6 @@ def _predicting(trainer: L.Trainer) -> float:
     return scribbler.predicting if scribbler else 0.0
 
 
-class NextRounds(L.Callback):
-    """Hands the prediction of every training step to the sessions, which draw the next round of scribbles from it."""
-
-    def on_train_batch_end(
-        self,
-        trainer: L.Trainer,
-        module: L.LightningModule,  # noqa: ARG002  Lightning's signature
-        outputs: Any,  # noqa: ANN401
-        *_: Any,  # noqa: ANN401
-    ) -> None:
-        """Hand over the region maps of one step."""
-        trainer.datamodule.annotated.answer(outputs["region_maps"])  # type: ignore[attr-defined]
-
-
 class Pictures(L.Callback):
     """Draws the first evaluation images at each evaluation, and keeps one with its annotations as an example.
 

@@ -1,36 +1,27 @@
-"""Loads the other models of a run, the counterpart and models to study, and makes what draws scribbles in training."""
+"""Loads the other models of a run: the counterpart, and the models to study."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-import lightning as L
-import torch
-from torch import Tensor
-
 from fullseg.config.schema import Config, trains_with_scribbles
-from fullseg.data.scribbling import Scribbler
-from fullseg.data.sessions import Sessions
+from fullseg.data.annotated import check_counterpart
 from fullseg.errors import CheckpointError, ConfigError
-from fullseg.model.factory import change_spreading, without_initial_weights
+from fullseg.model.factory import change_spreading
 from fullseg.model.predictor import Predictor
 from fullseg.model.segmenter import Segmenter
+from fullseg.runs.checkpoints import load_checkpoint
 from fullseg.runs.find import find_checkpoint
 from fullseg.training.module import SegmenterModule
-from fullseg.types import Batch
 
 
 def load_module(path: Path) -> tuple[SegmenterModule, int]:
-    """Return the Lightning module of a checkpoint and its step. This loads no ImageNet weights.
+    """Return the Lightning module of a checkpoint and its step. This loads no initial weights.
 
     Raises:
         CheckpointError: if the file is not a checkpoint of fullseg.
     """
     Predictor.from_checkpoint(path)  # raises if something is wrong with the file
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    options = checkpoint["hyper_parameters"]
-    module = SegmenterModule(without_initial_weights(options["model"]), options["config"], options["categories"])
-    module.load_state_dict(checkpoint["state_dict"])
-    return module, checkpoint["global_step"]
+    module = SegmenterModule.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+    return module, load_checkpoint(path)["global_step"]
 
 
 def spread_as(segmenter: Segmenter, checkpoint: Path, config: Config) -> None:
@@ -86,12 +77,8 @@ def load_counterpart(config: Config) -> Segmenter | None:
     own = options.predictor == "self" or options.rounds > 0
     if not trains_with_scribbles(options) or (own and config.counterpart is None):
         return None
-    if config.counterpart is None:
-        raise ConfigError(
-            "scribbles.predictor=counterpart: name the non-interactive model, counterpart=EXPERIMENT, RUN_DIR or "
-            "CHECKPOINT, or scribble on the model's own errors, scribbles.predictor=self"
-        )
-    path = find_checkpoint("counterpart", config.counterpart, config.runs)
+    check_counterpart(options, named=config.counterpart is not None)
+    path = find_checkpoint("counterpart", str(config.counterpart), config.runs)
     config.counterpart = str(path)
     return Predictor.from_checkpoint(path).segmenter
 
@@ -109,39 +96,3 @@ def start_from(module: SegmenterModule, counterpart: Segmenter, path: str) -> No
             f"counterpart={path}: its weights do not fit this model; train it with the same model options, or set "
             f"scribbles.start_from_counterpart=false: {str(error).splitlines()[1].strip()}"
         ) from error
-
-
-def make_scribbler(
-    config: Config, module: SegmenterModule, counterpart: Segmenter | None, trainer: L.Trainer
-) -> Scribbler:
-    """Return the scribbler, which adds scribbles to the training batches."""
-    own = config.scribbles.predictor == "self" or counterpart is None
-    segmenter = module.segmenter if own or counterpart is None else counterpart.to(trainer.strategy.root_device)
-    return Scribbler(
-        predict=_prediction(segmenter, trainer),
-        move=_to_device(trainer),
-        max_scribbles=config.scribbles.max_scribbles,
-        seed=config.seed,
-        workers=config.scribbles.workers,
-    )
-
-
-def make_sessions(config: Config, trainer: L.Trainer) -> Sessions:
-    """Return the sessions, in which the training batches get scribbles round after round."""
-    options = config.scribbles
-    return Sessions(
-        move=_to_device(trainer), rounds=options.rounds, short=options.short, seed=config.seed, workers=options.workers
-    )
-
-
-def _to_device(trainer: L.Trainer) -> Callable[[Batch], Batch]:
-    return lambda batch: trainer.strategy.batch_to_device(batch, trainer.strategy.root_device)
-
-
-def _prediction(segmenter: Segmenter, trainer: L.Trainer) -> Callable[[Batch], Tensor]:
-    @torch.no_grad()
-    def predict(batch: Batch) -> Tensor:
-        with trainer.precision_plugin.forward_context():
-            return segmenter.region_maps(batch)
-
-    return predict

@@ -14,21 +14,22 @@ from fullseg.config.load import plain
 from fullseg.config.schema import Config, epochs_between_evaluations
 from fullseg.config.strategies import INTERACTIVE, STRATEGIES
 from fullseg.data.datamodule import InteractiveDataModule
+from fullseg.data.steps import share_of_batch
 from fullseg.errors import ConfigError
 from fullseg.model.factory import without_initial_weights
 from fullseg.model.segmenter import Segmenter
 from fullseg.runs.checkpoints import check_model, checkpoint_to_resume, load_checkpoint
 from fullseg.runs.folder import Metrics, Result, open_folder, read_before, write_summary
 from fullseg.runs.provenance import NamesProvenance, provenance, write_provenance
-from fullseg.runs.ranks import end_other_ranks, from_rank_0
+from fullseg.runs.ranks import end_other_ranks
 from fullseg.runs.stopping import StopAfterStep, interrupted
 from fullseg.runs.trainer import make_trainer, prepare_process
-from fullseg.tracking.artifacts import checkpoint_artifact, log_made_artifact, log_used_artifacts
+from fullseg.tracking.artifacts import log_checkpoint, log_used_artifacts
 from fullseg.tracking.metrics_file import MetricsFile
-from fullseg.tracking.wandb_run import finish_wandb, wandb_logger
+from fullseg.tracking.wandb_run import add_to_config, finish_wandb, wandb_logger
 from fullseg.training.averaging import AveragedWeights
-from fullseg.training.callbacks import NextRounds, Pictures, Throughput
-from fullseg.training.counterpart import load_counterpart, make_scribbler, make_sessions, start_from
+from fullseg.training.callbacks import Pictures, Throughput
+from fullseg.training.counterpart import load_counterpart, start_from
 from fullseg.training.model_options import model_arguments
 from fullseg.training.module import SegmenterModule
 from fullseg.training.run_study import training_study
@@ -54,32 +55,34 @@ def train(config: Config) -> Result:
     """
     prepare_process(config)
     checkpoint = checkpoint_to_resume(config)
-    data = InteractiveDataModule(
-        config.data, jitter=config.extreme_points.jitter, vary_jitter=config.extreme_points.varied, seed=config.seed
-    )
+    counterpart = load_counterpart(config)
+    data = InteractiveDataModule.from_config(config, counterpart)
     data.prepare_data()
     data.setup()
-    counterpart = load_counterpart(config)
     module = _module(config, data, counterpart)
     if checkpoint:
         check_model(checkpoint, module.hparams["model"])
-    trainer = make_trainer(config)
-    folder = Path(from_rank_0(trainer, lambda: str(open_folder(config, checkpoint))))
-    facts = provenance(trainer, data, counterpart)
-    stopper = StopAfterStep(folder / "checkpoints" / "last.ckpt")
-    callbacks = [*_callbacks(config, folder, counterpart, stopper), NamesProvenance(facts)]
-    trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
+    folder = open_folder(config, checkpoint)
     step = load_checkpoint(checkpoint)["global_step"] if checkpoint else None
+    stopper, named = StopAfterStep(folder / "checkpoints" / "last.ckpt"), NamesProvenance()
+    trainer: L.Trainer | None = None
     try:
+        loggers = _loggers(config, folder, data, step)
+        callbacks = [named, *_callbacks(config, folder, counterpart, stopper)]
+        trainer = make_trainer(config, callbacks, loggers, trains=True)
+        share_of_batch(config.data.batch_size, trainer.world_size)  # an error of the user, before anything is computed
+        named.facts = provenance(trainer, data, counterpart)
         if trainer.is_global_zero:
-            write_provenance(folder, config, facts, step)
-        trainer.loggers = _loggers(config, folder, facts, data, step)
-        return _train_in(folder, config, trainer, module, data, counterpart, checkpoint)
+            write_provenance(folder, config, named.facts, step)
+            add_to_config(loggers, {"provenance": named.facts})
+        used = {"counterpart": Path(str(config.counterpart))} if counterpart is not None else {}
+        return _train_in(folder, config, trainer, module, data, used, checkpoint)
     except SystemExit as stop:  # Lightning raises it after Ctrl-C
         finish_wandb()
         raise interrupted(folder, stopper.asked) from stop
     except BaseException:
-        end_other_ranks(trainer)
+        if trainer is not None:
+            end_other_ranks(trainer)
         raise
     finally:
         finish_wandb()
@@ -91,7 +94,7 @@ def _train_in(
     trainer: L.Trainer,
     module: SegmenterModule,
     data: InteractiveDataModule,
-    counterpart: Segmenter | None,
+    used: dict[str, Path],
     checkpoint: Path | None,
 ) -> Result:
     before = read_before(folder) if checkpoint else None
@@ -99,11 +102,7 @@ def _train_in(
         before = _evaluate(trainer, module, data)
         if trainer.is_global_zero:
             write_summary(folder, before)
-    models = {"counterpart": Path(str(config.counterpart))} if counterpart is not None else {}
-    log_used_artifacts(trainer, config.data.format, data.fingerprint(), models)
-    module.total_steps = config.trainer.epochs * data.steps_per_epoch(trainer.world_size)
-    module.images_per_step = config.data.batch_size * trainer.world_size
-    _add_scribbles(config, trainer, module, data, counterpart)
+    log_used_artifacts(trainer, config.data.format, data.fingerprint(), used)
     if config.trainer.compile:
         compile_backbone(module.segmenter, backend="inductor")
     if config.trainer.checkpoint_activations:
@@ -120,21 +119,9 @@ def _train_in(
     result = Result(folder, before, after, time.perf_counter() - start, _step_parts(trainer))
     if trainer.is_global_zero:
         write_summary(*result)
-    log_made_artifact(trainer, lambda _: checkpoint_artifact(folder / "checkpoints" / "best.ckpt"))
+    for name in ("last", "best"):  # W&B's own alias "latest" is then the best one
+        log_checkpoint(trainer, folder / "checkpoints" / f"{name}.ckpt", name)
     return result
-
-
-def _add_scribbles(
-    config: Config,
-    trainer: L.Trainer,
-    module: SegmenterModule,
-    data: InteractiveDataModule,
-    counterpart: Segmenter | None,
-) -> None:
-    if config.scribbles.rounds:
-        data.sessions = make_sessions(config, trainer)
-    elif config.scribbles.max_scribbles:
-        data.scribbler = make_scribbler(config, module, counterpart, trainer)
 
 
 def _module(config: Config, data: InteractiveDataModule, counterpart: Segmenter | None) -> SegmenterModule:
@@ -164,7 +151,6 @@ def _callbacks(config: Config, folder: Path, counterpart: Segmenter | None, stop
         enable_version_counter=False,
     )
     callbacks: list[Callback] = [
-        *([NextRounds()] if config.scribbles.rounds else []),  # before all that may write a checkpoint
         LearningRateMonitor(logging_interval="step"),
         Throughput(),
         Pictures(folder, config.tracking.pictures),
@@ -188,13 +174,13 @@ def _callbacks(config: Config, folder: Path, counterpart: Segmenter | None, stop
     ]
 
 
-def _loggers(
-    config: Config, folder: Path, facts: dict[str, Any], data: InteractiveDataModule, step: int | None
-) -> list[Logger]:
+def _loggers(config: Config, folder: Path, data: InteractiveDataModule, step: int | None) -> list[Logger]:
     metrics = MetricsFile(folder / "metrics.csv")
+    if config.trainer.fast_dev_run:  # Lightning logs nothing then, but its callbacks want a logger
+        return [metrics]
     if step is not None:
         metrics.forget_after(step)
-    options = {**plain(config), "data_fingerprint": data.fingerprint(), "provenance": facts}
+    options = {**plain(config), "data_fingerprint": data.fingerprint()}
     wandb = wandb_logger(config.tracking, folder, options, job="train")
     return [metrics, *([wandb] if wandb else [])]
 

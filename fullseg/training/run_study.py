@@ -20,10 +20,8 @@ from fullseg.runs.ranks import end_other_ranks
 from fullseg.runs.stopping import Interrupted
 from fullseg.runs.trainer import make_trainer, prepare_process
 from fullseg.simulation.noise import Noise
-from fullseg.study.models import network_model
-from fullseg.study.plan import Model, Plan
 from fullseg.tracking.artifacts import log_made_artifact, log_used_artifacts, study_artifact
-from fullseg.tracking.wandb_run import finish_wandb, wandb_logger
+from fullseg.tracking.wandb_run import add_to_config, finish_wandb, wandb_logger
 from fullseg.training.counterpart import find_counterpart, load_module, spread_as
 from fullseg.training.module import SegmenterModule
 from fullseg.training.study_callback import Study
@@ -58,14 +56,14 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
     models = {"checkpoint": str(path), "step": step, "counterpart": str(counterpart) if counterpart else None}
     header = {**models, **study_header(config), "data": fingerprint}
     folder = study_folder(path, config, module.hparams["config"], fingerprint)
-    trainer = make_trainer(config)
-    callback = _study_callback(config, folder, header, counterpart, single_region, trainer)
-    trainer.callbacks.append(callback)  # type: ignore[attr-defined]
-    options = {**plain(config), "study": header, "provenance": provenance(trainer, data, callback.counterpart)}
-    logger = wandb_logger(config.tracking, folder, options, job="study")
-    trainer.loggers = [logger] if logger else []
+    callback = _study_callback(config, folder, header, counterpart, single_region)
     used = {"checkpoint": path, "counterpart": counterpart, "single_region": single_region}
     try:
+        logger = wandb_logger(config.tracking, folder, {**plain(config), "study": header}, job="study")
+        loggers = [logger] if logger else []
+        trainer = make_trainer(config, [callback], loggers)
+        if trainer.is_global_zero:
+            add_to_config(loggers, {"provenance": provenance(trainer, data, callback.counterpart)})
         log_used_artifacts(
             trainer, config.data.format, data.fingerprint(), {role: file for role, file in used.items() if file}
         )
@@ -78,30 +76,35 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
 
 
 def _study_callback(
-    config: Config,
-    folder: Path,
-    header: dict[str, Any],
-    counterpart: Path | None,
-    single_region: Path | None,
-    trainer: L.Trainer,
+    config: Config, folder: Path, header: dict[str, Any], counterpart: Path | None, single_region: Path | None
 ) -> Study:
     strategies = list(dict.fromkeys(config.study.strategies))
     if single_region is None:
         strategies = [name for name in strategies if STRATEGIES[name].model not in SINGLE_REGION_MODELS]
     return Study(
         folder,
-        header=header,
-        plan=study_plan(config),
+        **_plan(config),
         strategies=strategies,
-        models=_single_region_models(config, single_region, trainer) if single_region else {},
-        checkpoints={name: str(single_region) for name in strategies if STRATEGIES[name].model in SINGLE_REGION_MODELS},
         counterpart=_counterpart(config, counterpart),
-        in_training=False,
-        every=1,
-        resamplings=config.study.bootstrap,
-        workers=config.study.workers,
-        hold_scribbles=config.study.hold_scribbles,
+        networks=dict.fromkeys(SINGLE_REGION_MODELS, _single_region_networks(config, single_region))
+        if single_region
+        else {},
+        about=header,
+        checkpoints={name: str(single_region) for name in strategies if STRATEGIES[name].model in SINGLE_REGION_MODELS},
     )
+
+
+def _plan(config: Config) -> dict[str, Any]:
+    """Return the arguments of ``Study`` that the options say."""
+    options = config.study
+    return {
+        "rounds": options.rounds,
+        "noise": Noise(**vars(options.noise)),
+        "seed": config.seed,
+        "resamplings": options.bootstrap,
+        "workers": options.workers,
+        "hold_scribbles": options.hold_scribbles,
+    }
 
 
 def _counterpart(config: Config, checkpoint: Path | None) -> Segmenter | None:
@@ -113,7 +116,7 @@ def _counterpart(config: Config, checkpoint: Path | None) -> Segmenter | None:
 
 
 def _evaluation_data(config: Config) -> InteractiveDataModule:
-    data = InteractiveDataModule(config.data, jitter=0, vary_jitter=False, seed=config.seed)
+    data = InteractiveDataModule(config.data, seed=config.seed)
     data.prepare_data()
     data.setup("validate")
     return data
@@ -152,8 +155,8 @@ def _single_region_checkpoint(config: Config) -> Path | None:
     return None
 
 
-def _single_region_models(config: Config, checkpoint: Path, trainer: L.Trainer) -> dict[str, Model]:
-    """Return the single-region model twice: its masks by themselves, and in the canvas.
+def _single_region_networks(config: Config, checkpoint: Path) -> tuple[Segmenter, Segmenter | None]:
+    """Return the single-region model and its counterpart, if it has one.
 
     Raises:
         ConfigError: if its masks mean nothing by themselves, and are asked for.
@@ -167,15 +170,7 @@ def _single_region_models(config: Config, checkpoint: Path, trainer: L.Trainer) 
             "study.strategies=[single_region_canvas]"
         )
     counterpart = find_counterpart(None, config.runs, checkpoint, module)
-    model = functools.partial(
-        network_model,
-        module.segmenter,
-        Predictor.from_checkpoint(counterpart).segmenter if counterpart else None,
-        str(trainer.strategy.root_device),
-        trainer.precision_plugin.forward_context,
-        hold_scribbles=config.study.hold_scribbles,
-    )
-    return {SINGLE_REGION: model(alone=True), SINGLE_REGION_CANVAS: model(alone=False)}
+    return module.segmenter, Predictor.from_checkpoint(counterpart).segmenter if counterpart else None
 
 
 def training_study(config: Config, folder: Path, strategies: list[str], counterpart: Segmenter | None) -> Study:
@@ -189,17 +184,11 @@ def training_study(config: Config, folder: Path, strategies: list[str], counterp
     """
     return Study(
         folder,
-        header={**study_header(config), "kriging": "trained", "diffusion": "trained"},
-        plan=study_plan(config),
+        **_plan(config),
         strategies=strategies,
-        models={},
-        checkpoints={},
-        counterpart=counterpart,
-        in_training=True,
         every=config.study.every,
-        resamplings=config.study.bootstrap,
-        workers=config.study.workers,
-        hold_scribbles=config.study.hold_scribbles,
+        after_training_starts=True,
+        counterpart=counterpart,
     )
 
 
@@ -211,8 +200,3 @@ def _check_classes(path: Path, module: SegmenterModule, data: InteractiveDataMod
             f"checkpoint={path}: trained on {len(mine)} classes, but the data set has {len(theirs)} other classes; "
             "study it on data of the same categories, or train with model.class_maps=one"
         )
-
-
-def study_plan(config: Config) -> Plan:
-    """Return the plan of the simulated annotator."""
-    return Plan(config.study.rounds, Noise(**vars(config.study.noise)), config.seed)

@@ -1,15 +1,20 @@
 """The factors of the learning rates: linear warm-up and cosine decay over a run, and growth with the batch size."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
+
+import lightning as L
 
 
-def warmup_then_cosine(step: int, *, warmup: int, total: int) -> float:
+def warmup_then_cosine(step: int, *, warmup: int, total: float) -> float:
     """Return the factor by which the learning rate of one step is multiplied.
 
     Args:
         step: number of the step, from 0.
         warmup: number of steps in which the factor rises linearly, at least 0.
-        total: number of steps of the whole run; from this step on the factor is 0.
+        total: number of steps of the whole run; from this step on the factor is 0. Infinite: it stays 1 after
+            the warm-up.
 
     Returns:
         The factor, in [0, 1].
@@ -19,11 +24,31 @@ def warmup_then_cosine(step: int, *, warmup: int, total: int) -> float:
     return rise * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def growth_with_batch(images: int, base: int) -> float:
+def growth_with_batch(images: int | None, base: int) -> float:
     """Return the factor of the learning rate for another batch size, which for AdamW is the square root of the ratio.
 
     Args:
-        images: images per step, over all ranks.
+        images: images per step, over all ranks; None: not known, the factor is 1.
         base: images per step for which the learning rate is given; 0: the factor is always 1.
     """
-    return math.sqrt(images / (base or images))
+    return math.sqrt(images / base) if images and base else 1.0
+
+
+def images_per_step(trainer: L.Trainer) -> int | None:
+    """Return the images per optimiser step over all ranks, or None if the loader of training has no batch size."""
+    share: int | None = getattr(trainer.train_dataloader, "batch_size", None)
+    return share * trainer.world_size * trainer.accumulate_grad_batches if share else None
+
+
+def steps_of_warmup(options: Mapping[str, Any], trainer: L.Trainer) -> int:
+    """Return the number of optimiser steps of the warm-up.
+
+    Args:
+        options: the options ``optimizer``. Those of version 0.1.0 have ``warmup_steps`` alone.
+        trainer: it has made its loaders.
+    """
+    steps = options.get("warmup_steps")
+    if steps is not None:
+        return int(steps)
+    per_epoch = trainer.num_training_batches / trainer.accumulate_grad_batches
+    return round(float(options["warmup_epochs"]) * math.ceil(per_epoch))

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -13,9 +13,13 @@ import numpy as np
 import torch
 from lightning.pytorch.loggers import WandbLogger
 
-from fullseg.config.strategies import INTERACTIVE, STRATEGIES
+from fullseg.config.options import nearest
+from fullseg.config.schema import DataConfig
+from fullseg.config.strategies import FROZEN, INTERACTIVE, SINGLE_REGION, STRATEGIES
+from fullseg.errors import ConfigError
 from fullseg.model.segmenter import Segmenter
 from fullseg.runs.provenance import study_provenance
+from fullseg.simulation.noise import NO_NOISE, Noise
 from fullseg.study.baselines import BASELINES
 from fullseg.study.models import network_model, predict_functions
 from fullseg.study.pictures import write_figures
@@ -23,9 +27,9 @@ from fullseg.study.plan import Model, Plan
 from fullseg.study.records import ImageRecord, study_image, write_records, write_scribbles
 from fullseg.study.summary import summarise, write_study
 from fullseg.tracking.study import log_study
-from fullseg.types import Batch, Category, Sample, SampleKey
+from fullseg.training.study_images import Records, categories_of, gather_records, sample_of, use_one_thread
+from fullseg.types import Batch, Sample
 
-Records = dict[str, list[ImageRecord]]  # by strategy
 SHOWN = (2, 4)  # scribbles per region at which the IoU is logged
 
 
@@ -33,46 +37,55 @@ class Study(L.Callback):
     """Lets the simulated annotator correct every evaluation image with every strategy, several images at once.
 
     It writes ``study.json``, two tables for each strategy and ``figures/``, and logs the curves. The annotations of an
-    image depend only on the image, the plan and the weights.
+    image depend only on the image, the plan and the weights. It needs a ``SegmenterModule`` and an
+    ``InteractiveDataModule``.
 
     Args:
         folder: folder of these files.
-        header: what ``study.json`` says about the model, the data and the plan.
-        plan: rounds, noise and seed of the simulated annotator.
+        rounds: rounds of scribbles, at least 1.
         strategies: names in ``STRATEGIES``, in the order of the curves.
-        models: further models by name. The Lightning module (``INTERACTIVE``) and the classical methods are known.
-        checkpoints: paths of the further models' checkpoints by strategy, for ``study.json``.
-        counterpart: model that predicts in round 0 in place of the Lightning module, or None.
-        in_training: whether the Lightning module is being trained. If so, every ``every``-th evaluation is studied, but
-            not the one before training. Otherwise every evaluation is studied.
-        every: evaluations of the training per study, at least 1.
+        noise: how imprecise the simulated annotator is.
+        seed: of the simulated annotator.
+        every: evaluations of ``Trainer.fit`` per study, at least 1.
+        after_training_starts: study only evaluations of ``Trainer.fit``, not those of ``Trainer.validate``.
         resamplings: number of resamplings of the images for the 95 % bands.
         workers: images that are annotated at once; 0: one per CPU core.
         hold_scribbles: give every pixel on a scribble's line to its region, whatever the network predicts. ``frozen``
             and the classical methods always do so.
+        counterpart: model that predicts in round 0 in place of the Lightning module, or None.
+        networks: further networks, each with its counterpart or None, by the name that strategies know. The Lightning
+            module (``INTERACTIVE``) and the classical methods are known.
+        about: what ``study.json`` says besides, for example about the checkpoint. The study does not read it.
+        checkpoints: paths of the further networks' checkpoints by strategy, for ``study.json``.
+
+    Raises:
+        ConfigError: if a strategy is unknown, or if it needs a network that is not among ``networks``.
     """
 
     def __init__(  # noqa: PLR0913
         self,
-        folder: Path,
+        folder: str | Path,
         *,
-        header: dict[str, Any],
-        plan: Plan,
-        strategies: Sequence[str],
-        models: dict[str, Model],
-        checkpoints: dict[str, str],
-        counterpart: Segmenter | None,
-        in_training: bool,
-        every: int,
-        resamplings: int,
-        workers: int,
-        hold_scribbles: bool,
+        rounds: int = 8,
+        strategies: Sequence[str] = ("per_region", "free"),
+        noise: Noise = NO_NOISE,
+        seed: int = 0,
+        every: int = 1,
+        after_training_starts: bool = False,
+        resamplings: int = 1000,
+        workers: int = 0,
+        hold_scribbles: bool = True,
+        counterpart: Segmenter | None = None,
+        networks: Mapping[str, tuple[Segmenter, Segmenter | None]] | None = None,
+        about: Mapping[str, Any] | None = None,
+        checkpoints: Mapping[str, str] | None = None,
     ) -> None:
-        self.folder, self.header, self.plan, self.strategies = folder, header, plan, strategies
-        self.models, self.checkpoints, self.counterpart = models, checkpoints, counterpart
-        self.in_training, self.every, self.resamplings = in_training, every, resamplings
+        self.folder, self.plan, self.strategies = Path(folder), Plan(rounds, noise, seed), list(strategies)
+        self.every, self.after_training_starts, self.resamplings = every, after_training_starts, resamplings
         self.workers = workers or len(os.sched_getaffinity(0))
-        self.hold_scribbles = hold_scribbles
+        self.hold_scribbles, self.counterpart, self.networks = hold_scribbles, counterpart, dict(networks or {})
+        self.about, self.checkpoints = dict(about or {}), dict(checkpoints or {})
+        check_strategies(self.strategies, {INTERACTIVE, FROZEN, *BASELINES, *self.networks})
         self.result: dict[str, Any] | None = None  # content of study.json
         self._threads = torch.get_num_threads()
         self._pool: ThreadPoolExecutor | None = None
@@ -81,16 +94,17 @@ class Study(L.Callback):
 
     def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Start the workers if this evaluation is studied."""
-        if self.in_training:
-            if trainer.state.fn != "fit":  # the evaluation before training
-                return
+        in_training = trainer.state.fn == "fit"
+        if trainer.sanity_checking or (self.after_training_starts and not in_training):
+            return
+        if in_training:
             # Evaluations are counted from the first epoch, so that a resumed run studies the same ones.
             evaluations = (trainer.current_epoch + 1) // (trainer.check_val_every_n_epoch or 1)
             if evaluations % self.every:
                 return
         self._threads = torch.get_num_threads()
         on_cpu = module.device.type == "cpu"
-        self._pool = ThreadPoolExecutor(self.workers, initializer=_use_one_thread if on_cpu else None)
+        self._pool = ThreadPoolExecutor(self.workers, initializer=use_one_thread if on_cpu else None)
 
     def on_validation_batch_end(
         self,
@@ -141,8 +155,8 @@ class Study(L.Callback):
     ) -> None:
         first = records[self.strategies[0]]
         header = {
-            **({"checkpoint": f"step {trainer.global_step}"} if self.in_training else {}),
-            **self.header,
+            **self._facts(trainer, module),
+            **self.about,
             "images": len(first),
             "regions": sum(len(record.classes) for record in first),
         }
@@ -168,17 +182,43 @@ class Study(L.Callback):
         pictures = write_figures(self.folder / "figures", self.result, records, annotate)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                log_study(logger, summary, records, categories, pictures)
+                step = trainer.global_step if trainer.state.fn == "fit" else None
+                log_study(logger, summary, records, categories, pictures, step)
+
+    def _facts(self, trainer: L.Trainer, module: L.LightningModule) -> dict[str, Any]:
+        """Return what ``study.json`` says about the model, the data and the plan, unless ``about`` says it."""
+        data: DataConfig = trainer.datamodule.config  # type: ignore[attr-defined]
+        trained: dict[str, Any] = module.hparams.get("config", {})
+        return {
+            "checkpoint": f"step {trainer.global_step}",
+            "experiment": trained.get("experiment", type(module).__name__),
+            "dataset": data.format,
+            "split": data.val_split,
+            "seed": self.plan.seed,
+            "rounds": self.plan.rounds,
+            "noise": self.plan.noise._asdict(),
+            "hold_scribbles": self.hold_scribbles,
+            "kriging": "trained",
+            "diffusion": "trained",
+            "bootstrap": self.resamplings,
+        }
 
     def _models(self, trainer: L.Trainer, module: L.LightningModule) -> dict[str, Model]:
-        own = network_model(
-            module.segmenter,  # type: ignore[arg-type]
-            self.counterpart,
-            str(module.device),
-            trainer.precision_plugin.forward_context,
-            hold_scribbles=self.hold_scribbles,
-        )
-        return {**BASELINES, INTERACTIVE: own, **self.models}
+        in_training: Any = module.segmenter
+        device, precision = str(module.device), trainer.precision_plugin.forward_context
+        networks = {INTERACTIVE: (in_training, self.counterpart), **self.networks}
+        own = {
+            name: network_model(
+                network,
+                counterpart,
+                device,
+                precision,
+                hold_scribbles=self.hold_scribbles,
+                alone=name == SINGLE_REGION,
+            )
+            for name, (network, counterpart) in networks.items()
+        }
+        return {**BASELINES, **own}
 
     def _annotate(self, sample: Sample, models: dict[str, Model]) -> dict[str, ImageRecord]:
         chosen = [STRATEGIES[name] for name in self.strategies]
@@ -203,37 +243,12 @@ def _how_far_scribbles_carry(curve: dict[str, Any]) -> dict[str, float]:
     return found if eta is None else {**found, "eta": eta}
 
 
-def sample_of(batch: Batch) -> Sample:
-    """Return the only sample of a batch."""
-    epoch, index = batch.keys[0].tolist()
-    return Sample(
-        SampleKey(epoch, index),
-        batch.names[0],
-        batch.images[0].permute(1, 2, 0).cpu().numpy(),
-        batch.region_maps[0].cpu().numpy(),
-        batch.classes.cpu().numpy(),
-        batch.extreme_points.cpu().numpy(),
-    )
-
-
-def categories_of(trainer: L.Trainer) -> tuple[Category, ...]:
-    """Return the classes of the data. The model's classes would not do: a model with one map for all has none."""
-    categories: tuple[Category, ...] = trainer.datamodule.categories  # type: ignore[attr-defined]
-    return categories
-
-
-def gather_records(records: Records, ranks: int) -> Records:
-    """Return the records of all ranks, on each rank, in the order of the images."""
-    parts: list[Any] = [records]
-    if ranks > 1:
-        parts = [None for _ in range(ranks)]
-        torch.distributed.all_gather_object(parts, records)
-    return {
-        name: sorted((record for part in parts for record in part[name]), key=lambda record: record.index)
-        for name in records
-    }
-
-
-def _use_one_thread() -> None:
-    """Use one thread per image. Images share the cores, and results have the same bits for any number of workers."""
-    torch.set_num_threads(1)
+def check_strategies(strategies: Sequence[str], models: Collection[str]) -> None:
+    """Raise ConfigError if a strategy is unknown, or if its model is not among these."""
+    if not strategies:
+        raise ConfigError("strategies=[]: name at least one, for example [free]")
+    for name in strategies:
+        if name not in STRATEGIES:
+            raise ConfigError(f"strategies: {name!r}: choose of {', '.join(STRATEGIES)}{nearest(name, STRATEGIES)}")
+        if STRATEGIES[name].model not in models:
+            raise ConfigError(f"strategies: {name!r} needs the network {STRATEGIES[name].model!r}: give it as networks")

@@ -14,7 +14,7 @@ from PIL import Image
 from pycocotools import mask as run_lengths
 from pycocotools.coco import COCO
 
-from fullseg.config.schema import DataConfig
+from fullseg.config.schema import DataConfig, ExtremePointsConfig
 from fullseg.data.coco_instances import CocoInstances
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.data.prepare import prepare
@@ -272,7 +272,7 @@ def test_loaders_deliver_single_objects_with_background(tmp_path: Path) -> None:
         **splits,
     )
     assert prepare(config) == tmp_path
-    data = InteractiveDataModule(config, jitter=3, vary_jitter=False, seed=0)
+    data = InteractiveDataModule(config, extreme_points=ExtremePointsConfig(jitter=3), seed=0)
     data.setup("fit")
     [batch] = list(data.train_dataloader())
     assert sorted(batch.names) == ["a.jpg#0", "a.jpg#1"]

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from fullseg.config.schema import DataConfig
+from fullseg.config.schema import DataConfig, ExtremePointsConfig
 from fullseg.data.datamodule import InteractiveDataModule
-from fullseg.errors import DataError
+from fullseg.errors import ConfigError, DataError
 from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
 from fullseg.types import BACKGROUND, VOID, Batch, Category
 
@@ -56,7 +56,9 @@ def module(root: Path, seed: int = 0, **options: Any) -> InteractiveDataModule:
         "batch_size": 2,
         "workers": 0,
     }
-    return InteractiveDataModule(DataConfig(**(defaults | options)), jitter=2.0, vary_jitter=False, seed=seed)
+    return InteractiveDataModule(
+        DataConfig(**(defaults | options)), extreme_points=ExtremePointsConfig(jitter=2.0), seed=seed
+    )
 
 
 def ready(root: Path, seed: int = 0, **options: Any) -> InteractiveDataModule:
@@ -188,12 +190,18 @@ def test_one_file_for_both_splits_is_refused_and_parts_of_it_are_not(tmp_path: P
     assert len(parts.train_partitions) + len(parts.val_partitions) == 8
 
 
+def with_rank(data: InteractiveDataModule, rank: int, ranks: int, **state: int) -> InteractiveDataModule:
+    """Let a data module believe that it is on one of several ranks, in a run that has this state."""
+    started = {"global_step": 0, "num_training_batches": 1, "accumulate_grad_batches": 1, **state}
+    data.trainer = SimpleNamespace(global_rank=rank, world_size=ranks, **started)  # type: ignore[assignment]
+    return data
+
+
 def test_ranks_share_the_images_and_a_resumed_epoch_goes_on(root: Path) -> None:
     whole = [batch.names[0] for batch in epoch_of(ready(root, batch_size=1))]
     seen, evaluated = [], []
     for rank in range(2):
-        data = ready(root, batch_size=1)
-        data.trainer = SimpleNamespace(global_rank=rank, world_size=2, global_step=3 + 1)  # type: ignore[assignment]
+        data = with_rank(ready(root, batch_size=2), rank, 2, global_step=3 + 1, num_training_batches=3)
         seen.append([batch.names[0] for batch in epoch_of(data)])  # 3 steps per epoch, of which this one has done one
         evaluated.append([batch.names[0] for batch in evaluation_of(data)])
 
@@ -201,11 +209,24 @@ def test_ranks_share_the_images_and_a_resumed_epoch_goes_on(root: Path) -> None:
     assert evaluated == [["v0.png", "v2.png"], ["v1.png"]]
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 4])
-def test_steps_per_epoch_are_the_batches_of_the_loader(root: Path, batch_size: int) -> None:
-    data = ready(root, batch_size=batch_size)
-    assert data.steps_per_epoch(ranks=1) == len(data.train_dataloader()) == 6 // batch_size
-    assert ready(root, batch_size=1).steps_per_epoch(ranks=4) == 1
+def test_an_epoch_has_the_same_steps_and_a_step_the_same_images_on_any_number_of_ranks(tmp_path: Path) -> None:
+    write_coco_panoptic(tmp_path / "train", CATEGORIES, [sample(f"t{k}.png") for k in range(37)])
+    write_coco_panoptic(tmp_path / "val", CATEGORIES, [sample("v.png")])
+    alone = [set(batch.names) for batch in epoch_of(ready(tmp_path, batch_size=16))]
+    assert len(alone) == 2
+    for ranks in (8, 16):
+        parts = [epoch_of(with_rank(ready(tmp_path, batch_size=16), rank, ranks)) for rank in range(ranks)]
+        assert {len(batch.names) for part in parts for batch in part} == {16 // ranks}
+        assert [{name for batch in step for name in batch.names} for step in zip(*parts, strict=True)] == alone
+
+
+def test_a_batch_that_ranks_cannot_share_names_both_numbers(root: Path) -> None:
+    data = with_rank(ready(root, batch_size=4), 0, 3)
+    message = (
+        r"data\.batch_size=4: 3 processes cannot share 4 images evenly; .*multiple of 3, for example data\.batch_size=6"
+    )
+    with pytest.raises(ConfigError, match=message):
+        data.train_dataloader()
 
 
 def test_workers_leave_ctrl_c_to_the_trainer(root: Path) -> None:
@@ -350,7 +371,7 @@ def test_splits_of_different_categories_are_refused(root: Path) -> None:
 
 def test_too_few_images_for_a_batch_name_the_option(root: Path) -> None:
     data = ready(root, batch_size=7)
-    with pytest.raises(DataError, match=r"6 training samples, but data\.batch_size=7 on 1 processes takes 7 per step"):
+    with pytest.raises(DataError, match=r"6 training samples, but a step takes data\.batch_size=7 of them"):
         data.train_dataloader()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fullseg.config.schema import DataConfig
+from fullseg.config.schema import DataConfig, ExtremePointsConfig
 from fullseg.data import prepare as module
 from fullseg.data import scenes as scenes_module
 from fullseg.data.datamodule import InteractiveDataModule
@@ -41,14 +41,14 @@ def few_scenes(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 def test_scenes_are_generated_once_and_used_again(tmp_path: Path, few_scenes: list[Path]) -> None:
     config = DataConfig(cache=str(tmp_path / "new" / "cache"), batch_size=1, workers=0, crop_size=64)
-    data = InteractiveDataModule(config, jitter=0, vary_jitter=False, seed=0)
+    data = InteractiveDataModule(config, extreme_points=ExtremePointsConfig(jitter=0), seed=0)
     data.prepare_data()
     data.setup("fit")
     assert [len(batch.names) for batch in data.train_dataloader()] == [1, 1]
     assert len(data.val_dataloader()) == 1
     folder = prepare(config)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    again = InteractiveDataModule(config, jitter=0, vary_jitter=False, seed=0)
+    again = InteractiveDataModule(config, extreme_points=ExtremePointsConfig(jitter=0), seed=0)
     again.prepare_data()
     again.setup("fit")
     assert len(few_scenes) == 1
@@ -85,7 +85,7 @@ def test_interrupted_generation_is_done_again(
             prepare(config)
     folder = tmp_path / "scenes-2-1-3"
     assert visible(folder) == ({"train"} if scenes == 2 else set())
-    data = InteractiveDataModule(config, jitter=0, vary_jitter=False, seed=0)
+    data = InteractiveDataModule(config, extreme_points=ExtremePointsConfig(jitter=0), seed=0)
     data.prepare_data()
     data.setup("fit")
     assert (len(data.train_partitions), len(data.val_partitions)) == (2, 1)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from fullseg.config.schema import DataConfig
+from fullseg.config.schema import DataConfig, ExtremePointsConfig
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.data.scribbling import ScribbledLoader, Scribbler
 from fullseg.simulation.interaction import training_scribbles
@@ -34,7 +34,7 @@ def batches(tiny_data: object) -> list[Batch]:
 def loader(folder: object, batch_size: int) -> DataLoader[object]:
     config = DataConfig(format="coco_panoptic", root=str(folder), crop_size=96, batch_size=batch_size, workers=0)
     config.cache = str(folder / "cache")
-    data = InteractiveDataModule(config, jitter=5, vary_jitter=False, seed=5)
+    data = InteractiveDataModule(config, extreme_points=ExtremePointsConfig(jitter=5), seed=5)
     data.setup()
     return data.train_dataloader()  # type: ignore[return-value]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from fullseg.config.schema import DataConfig
+from fullseg.config.schema import DataConfig, ExtremePointsConfig
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.data.dataset import Item
 from fullseg.data.sessions import LIVE, SessionLoader, Sessions
@@ -51,7 +51,7 @@ def described(batch: Batch) -> Step:
 def run(folder: object, count: int, kept: dict[str, Any] | None = None, **options: Any) -> tuple[list[Step], Any]:
     """Return what the steps were trained on, and the state after them."""
     mine = sessions(**options)
-    batches = SessionLoader(loader(folder, 2), mine, kept, 0)  # type: ignore[arg-type]
+    batches = SessionLoader(loader(folder, 2), mine, kept, int)  # type: ignore[arg-type]
     try:
         return [described(batch) for batch in steps(batches, count)], batches.state()
     finally:
@@ -99,7 +99,7 @@ def test_a_session_comes_again_after_all_that_waited_before_it(trained: list[Ste
 
 def test_scribbles_are_those_of_each_round_and_sample_alone(tiny_data: Path) -> None:
     mine = sessions()
-    batches = SessionLoader(loader(tiny_data, 2), mine, None, 0)  # type: ignore[arg-type]
+    batches = SessionLoader(loader(tiny_data, 2), mine, None, int)  # type: ignore[arg-type]
     earlier: dict[str, list[Batch]] = {}  # by the samples' keys, the same batch in the rounds before
     for batch in steps(batches, 50):
         rounds = earlier.setdefault(str(batch.keys.tolist()), [])
@@ -133,7 +133,7 @@ def test_a_resumed_run_goes_on_with_the_same_batches(
 
 def test_an_epoch_has_as_many_steps_as_the_loader_has_batches(tiny_data: Path) -> None:
     mine = sessions()
-    batches = SessionLoader(loader(tiny_data, 2), mine, None, 0)  # type: ignore[arg-type]
+    batches = SessionLoader(loader(tiny_data, 2), mine, None, int)  # type: ignore[arg-type]
     for _ in range(2):
         count = 0
         for batch in batches:
@@ -145,7 +145,7 @@ def test_an_epoch_has_as_many_steps_as_the_loader_has_batches(tiny_data: Path) -
 
 def test_an_error_of_a_worker_reaches_the_training(tiny_data: Path) -> None:
     mine = sessions(workers=1)
-    batches = SessionLoader(loader(tiny_data, 2), mine, None, 0)  # type: ignore[arg-type]
+    batches = SessionLoader(loader(tiny_data, 2), mine, None, int)  # type: ignore[arg-type]
     for batch in batches:
         batches.answer(torch.full_like(batch.region_maps, 999))
     with pytest.raises(ValueError, match="prediction holds regions 999 to 999"):
@@ -155,7 +155,7 @@ def test_an_error_of_a_worker_reaches_the_training(tiny_data: Path) -> None:
 
 def test_a_batch_has_one_answer(tiny_data: Path) -> None:
     mine = sessions()
-    batches = SessionLoader(loader(tiny_data, 2), mine, None, 0)  # type: ignore[arg-type]
+    batches = SessionLoader(loader(tiny_data, 2), mine, None, int)  # type: ignore[arg-type]
     batch = next(iter(batches))
     batches.answer(batch.region_maps)
     with pytest.raises(RuntimeError, match="no batch waits for an answer"):
@@ -166,7 +166,7 @@ def test_a_batch_has_one_answer(tiny_data: Path) -> None:
 def test_another_number_of_ranks_begins_new_sessions(tiny_data: Path) -> None:
     _, state = run(tiny_data, 5)
     config = DataConfig(format="coco_panoptic", root=str(tiny_data), cache=str(tiny_data / "cache"), workers=0)
-    data = InteractiveDataModule(config, jitter=5, vary_jitter=False, seed=SEED)
+    data = InteractiveDataModule(config, extreme_points=ExtremePointsConfig(jitter=5), seed=SEED)
     data.load_state_dict({"sessions": [state, state]})
     assert data.kept == {}
     data.load_state_dict({"sessions": [state]})

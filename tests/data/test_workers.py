@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fullseg.config.schema import DataConfig
+from fullseg.config.schema import DataConfig, ExtremePointsConfig
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.data.scribbling import Scribbler
 from fullseg.data.workers import worker_context
@@ -23,12 +23,12 @@ def resident(process: int) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_loader_process_does_not_hold_the_trainers_heap(tiny_data: Path, tmp_path: Path) -> None:
     config = DataConfig(format="coco_panoptic", root=str(tiny_data), cache=str(tmp_path), crop_size=64, workers=1)
-    data = InteractiveDataModule(config, jitter=0, vary_jitter=False, seed=0)
+    data = InteractiveDataModule(config, extreme_points=ExtremePointsConfig(jitter=0), seed=0)
     data.setup()
     heap = np.ones(3 * GIB // 2, np.uint8)  # a forked process would have these pages, too
-    batches = iter(data.train_dataloader())
-    next(batches)
-    [loader] = batches._workers  # type: ignore[attr-defined]
+    batches = data.train_dataloader()
+    next(iter(batches))
+    [loader] = batches._iterator._workers  # type: ignore[union-attr]
     assert 0 < resident(loader.pid) < GIB < heap.nbytes
 
 

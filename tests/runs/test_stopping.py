@@ -21,7 +21,7 @@ from tests.training.test_run import rows, weights
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-TWO_RANKS = ("trainer.devices=2", "data.batch_size=1")
+TWO_RANKS = ("trainer.devices=2", "data.batch_size=2")
 OWN_SCRIBBLES = ("scribbles.max_scribbles=1", "scribbles.predictor=self", "scribbles.workers=0")
 SESSIONS = ("scribbles.rounds=3", "scribbles.workers=1", "trainer.ema=0.9")
 EXPERIMENT = "experiments/default.yaml"

@@ -135,7 +135,7 @@ class Cluster:
 @pytest.fixture
 def cluster(slurm: dict[str, str], tmp_path: Path, tiny_options: list[str], tiny_data: Path) -> Cluster:
     options = [*tiny_options, f"data.root={tiny_data}", f"runs={tmp_path}", "tracking.wandb=disabled"]
-    return Cluster(slurm, tmp_path, [*options, "data.batch_size=1", "trainer.epochs=5"])
+    return Cluster(slurm, tmp_path, [*options, "data.batch_size=2", "trainer.epochs=5"])
 
 
 def test_usr1_requeues_and_the_job_ends_as_an_uninterrupted_one(cluster: Cluster, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_two_ranks_train_on_scribbles_as_one(runs: Runs) -> None:
     options = ("counterpart=plain", "scribbles.max_scribbles=2", "trainer.epochs=2", "scribbles.workers=1")
     one = runs.train(*options, "experiment=ranks1", "trainer.devices=1", "data.batch_size=4")
     command = [sys.executable, "-m", "fullseg", "train", str(Path("experiments/default.yaml").resolve())]
-    command += [*runs.options, *options, "experiment=ranks2", "trainer.devices=2", "data.batch_size=2"]
+    command += [*runs.options, *options, "experiment=ranks2", "trainer.devices=2", "data.batch_size=4"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
     two = json.loads((runs.runs / "ranks2" / "latest" / "summary.json").read_text())

@@ -27,6 +27,17 @@ def trained(options: list[str], data: Path, runs: Path) -> dict[str, torch.Tenso
     return state["state_dict"]  # type: ignore[return-value]
 
 
+def on_trainer(module: SegmenterModule, images: int, ranks: int = 1, accumulated: int = 1) -> SegmenterModule:
+    """Let a module believe that it is in a run of 20 batches of these images per rank, in 2 epochs."""
+    state = {"world_size": ranks, "num_training_batches": 10, "accumulate_grad_batches": accumulated}
+    loader, loop = SimpleNamespace(batch_size=images), SimpleNamespace(setup_data=lambda: None)
+    steps = 20 // accumulated
+    module._trainer = SimpleNamespace(  # type: ignore[assignment]
+        train_dataloader=loader, fit_loop=loop, estimated_stepping_batches=steps, **state
+    )
+    return module
+
+
 class _AskedError(Exception):
     """Keeps the classes that the network was given."""
 
@@ -49,8 +60,7 @@ def test_picked_maps_are_trained_with_the_true_class_and_mixed_ones_as_they_are_
 
 
 def test_adamw_is_fused_and_steps_as_the_plain_one(module: SegmenterModule) -> None:
-    module.total_steps, module.images_per_step = 10, 4
-    fused = module.configure_optimizers()["optimizer"]  # type: ignore[index,call-overload]
+    fused = on_trainer(module, 4).configure_optimizers()["optimizer"]  # type: ignore[index,call-overload]
     assert fused.defaults["fused"]
     rates = [group["lr"] for group in fused.param_groups]
     before = {name: weight.detach().clone() for name, weight in module.segmenter.named_parameters()}
@@ -71,15 +81,51 @@ def test_adamw_is_fused_and_steps_as_the_plain_one(module: SegmenterModule) -> N
         torch.testing.assert_close(weight.detach(), expected[name], rtol=1e-6, atol=1e-7, msg=name)
 
 
-@pytest.mark.parametrize(("base", "images", "growth"), [(4, 4, 1), (4, 64, 4), (8, 2, 0.5), (0, 64, 1)])
+@pytest.mark.parametrize(
+    ("base", "images", "ranks", "accumulated", "growth"),
+    [
+        (4, 4, 1, 1, 1),
+        (4, 64, 1, 1, 4),
+        (4, 8, 8, 1, 4),
+        (4, 4, 16, 1, 4),
+        (4, 4, 8, 2, 4),
+        (8, 2, 1, 1, 0.5),
+        (0, 64, 1, 1, 1),
+    ],
+)
 def test_rates_grow_with_the_root_of_the_images_per_step(
-    module: SegmenterModule, base: int, images: int, growth: float
+    module: SegmenterModule, base: int, images: int, ranks: int, accumulated: int, growth: float
 ) -> None:
-    module.total_steps, module.images_per_step = 10, images
     module.options = {**module.options, "base_batch": base, "warmup_steps": 0}
-    found = module.configure_optimizers()
+    found = on_trainer(module, images, ranks, accumulated).configure_optimizers()
     rates = [group["lr"] for group in found["optimizer"].param_groups]  # type: ignore[index,call-overload]
     assert rates == pytest.approx([growth * 1e-3, growth * 2e-4])
+
+
+@pytest.mark.parametrize(
+    ("options", "accumulated", "steps"),
+    [
+        ({"warmup_epochs": 0.5}, 1, 5),
+        ({"warmup_epochs": 0.5}, 2, 2),  # of 5 steps an epoch, 2.5 rounded to even
+        ({"warmup_epochs": 1.5}, 1, 15),
+        ({"warmup_epochs": 0.5, "warmup_steps": 3}, 1, 3),
+    ],
+)
+def test_warmup_is_given_in_epochs_and_reaches_the_peak(
+    module: SegmenterModule, options: dict[str, float], accumulated: int, steps: int
+) -> None:
+    module.options = {**module.options, "warmup_steps": None, **options}
+    found: Any = on_trainer(module, 4, accumulated=accumulated).configure_optimizers()
+    rate = found["lr_scheduler"]["scheduler"].lr_lambdas[0]
+    assert rate(steps) == 1
+    assert [rate(step) for step in range(steps)] == pytest.approx([(k + 1) / (steps + 1) for k in range(steps)])
+
+
+def test_options_of_version_0_1_0_have_steps_of_warmup_alone(module: SegmenterModule) -> None:
+    module.options = {key: value for key, value in module.options.items() if key != "warmup_epochs"}
+    module.options["warmup_steps"] = 4
+    found: Any = on_trainer(module, 4).configure_optimizers()
+    assert found["lr_scheduler"]["scheduler"].lr_lambdas[0].keywords["warmup"] == 4
 
 
 def test_gradient_is_clipped_to_its_norm_over_all_weights(module: SegmenterModule) -> None:
