@@ -277,8 +277,10 @@ class TrainerConfig:
     num_nodes: int = option(1, least=1)
     """Machines."""
     checkpoint_every: int = option(0, least=0)
-    """Steps between checkpoints within an epoch. 0: only the checkpoint at the end of every epoch, which is always
-    written. If a machine fails, the steps since the last checkpoint are lost."""
+    """Steps between checkpoints within an epoch. 0: none by the number of steps. A checkpoint is always written at the
+    end of an epoch. If a machine fails, the steps since the last checkpoint are lost."""
+    checkpoint_minutes: float = option(15.0, least=0)
+    """Minutes between checkpoints within an epoch. 0: none by the time."""
     precision: str = option("auto", choices=("auto", "32-true", "bf16-mixed"))
     """``auto``: bf16-mixed on a GPU and on a CPU with bf16 instructions, 32-true elsewhere."""
     threads: int = option(0, least=0)

@@ -1,9 +1,14 @@
 """The processes that load samples and simulate scribbles beside the trainer."""
 
 import signal
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 
 from torch import multiprocessing
+
+from fullseg.errors import UserError
 
 PRELOADED = ["fullseg.data.dataset", "fullseg.simulation.interaction"]  # what the processes run
 
@@ -20,6 +25,24 @@ def worker_context() -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     return context
+
+
+class WorkerError(UserError, RuntimeError):
+    """A process that loads samples or simulates scribbles was ended from outside."""
+
+
+@contextmanager
+def naming_lost_workers() -> Iterator[None]:
+    """Turn the error about a process that was ended from outside into one that says what helps."""
+    try:
+        yield
+    except RuntimeError as error:  # of torch's loader, or of the pool that simulates
+        if isinstance(error, BrokenExecutor) or "DataLoader worker" in str(error):
+            raise WorkerError(
+                f"a process that prepares training samples was ended from outside, probably because there was too little "
+                f"memory ({str(error).splitlines()[0]}). Lower data.workers, scribbles.workers or data.batch_size"
+            ) from error
+        raise
 
 
 def ignore_ctrl_c(*_: object) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from fullseg.config.schema import Config, epochs_between_evaluations
 from fullseg.config.strategies import INTERACTIVE, STRATEGIES
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.data.steps import share_of_batch
+from fullseg.data.workers import naming_lost_workers
 from fullseg.errors import ConfigError
 from fullseg.model.factory import without_initial_weights
 from fullseg.model.segmenter import Segmenter
@@ -30,6 +32,7 @@ from fullseg.tracking.wandb_run import add_to_config, finish_wandb, wandb_logger
 from fullseg.training.averaging import AveragedWeights
 from fullseg.training.callbacks import Pictures, Throughput
 from fullseg.training.counterpart import load_counterpart, start_from
+from fullseg.training.diverging import StopWhenDiverged
 from fullseg.training.model_options import model_arguments
 from fullseg.training.module import SegmenterModule
 from fullseg.training.run_study import training_study
@@ -109,7 +112,8 @@ def _train_in(
         checkpoint_activations(module.segmenter)
     start = time.perf_counter()
     if config.trainer.epochs or checkpoint:
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        with naming_lost_workers():
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     else:
         for name in ("best", "last"):
             trainer.save_checkpoint(folder / "checkpoints" / f"{name}.ckpt")
@@ -151,6 +155,7 @@ def _callbacks(config: Config, folder: Path, counterpart: Segmenter | None, stop
         enable_version_counter=False,
     )
     callbacks: list[Callback] = [
+        StopWhenDiverged(),  # before all that save or evaluate weights
         LearningRateMonitor(logging_interval="step"),
         Throughput(),
         Pictures(folder, config.tracking.pictures),
@@ -162,10 +167,12 @@ def _callbacks(config: Config, folder: Path, counterpart: Segmenter | None, stop
         callbacks.append(training_study(config, folder, strategies, round_0))
     if config.trainer.ema:
         callbacks.append(AveragedWeights(config.trainer.ema))  # after all that use the model in an evaluation
-    every = config.trainer.checkpoint_every
+    every, minutes = config.trainer.checkpoint_every, config.trainer.checkpoint_minutes
     last: list[dict[str, Any]] = [{"save_on_train_epoch_end": True}]
     if every:
         last.append({"every_n_train_steps": every})
+    if minutes:
+        last.append({"train_time_interval": timedelta(minutes=minutes)})
     return [
         *callbacks,
         stopper,

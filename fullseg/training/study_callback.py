@@ -205,18 +205,11 @@ class Study(L.Callback):
 
     def _models(self, trainer: L.Trainer, module: L.LightningModule) -> dict[str, Model]:
         in_training: Any = module.segmenter
-        device, precision = str(module.device), trainer.precision_plugin.forward_context
+        where: Any = str(module.device), trainer.precision_plugin.forward_context
         networks = {INTERACTIVE: (in_training, self.counterpart), **self.networks}
         own = {
-            name: network_model(
-                network,
-                counterpart,
-                device,
-                precision,
-                hold_scribbles=self.hold_scribbles,
-                alone=name == SINGLE_REGION,
-            )
-            for name, (network, counterpart) in networks.items()
+            name: network_model(*pair, *where, hold_scribbles=self.hold_scribbles, alone=name == SINGLE_REGION)
+            for name, pair in networks.items()
         }
         return {**BASELINES, **own}
 

@@ -1,6 +1,7 @@
 """Loader processes hold what they need, and not the trainer's memory."""
 
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from fullseg.config.schema import DataConfig, ExtremePointsConfig
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.data.scribbling import Scribbler
-from fullseg.data.workers import worker_context
+from fullseg.data.workers import WorkerError, naming_lost_workers, worker_context
 
 GIB = 2**30
 
@@ -39,3 +40,16 @@ def test_scribbles_are_simulated_in_processes_of_the_same_kind() -> None:
         assert scribbler.processes._mp_context is worker_context()  # type: ignore[attr-defined]
     finally:
         scribbler.close()
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), BrokenProcessPool("a child")]
+)
+def test_a_lost_worker_is_named_with_the_options_that_help(error: Exception) -> None:
+    with pytest.raises(WorkerError, match=r"memory \(.*\). Lower data.workers"), naming_lost_workers():
+        raise error
+
+
+def test_other_errors_stay_as_they_are() -> None:
+    with pytest.raises(RuntimeError, match=r"^other$"), naming_lost_workers():
+        raise RuntimeError("other")

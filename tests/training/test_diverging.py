@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import lightning as L
 import pytest
 import torch
 
@@ -10,7 +9,7 @@ from fullseg.config.load import load_config
 from fullseg.training.diverging import DivergedError
 from fullseg.training.module import SegmenterModule
 from fullseg.training.run import train
-from tests.training.test_run import EXPERIMENT
+from tests.training.test_run import ROOT
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -27,12 +26,12 @@ def test_it_ends_at_the_step_and_the_checkpoint_is_of_before(
     monkeypatch.setattr(SegmenterModule, "training_step", spoiled)
     options = [*tiny_options, f"data.root={tiny_data}", f"runs={tmp_path}", "run_id=a", "trainer.checkpoint_every=1"]
 
+    options += ["trainer.epochs=9", "tracking.wandb=disabled"]
     with pytest.raises(DivergedError, match=r"the loss is (nan|inf) at step 3 .* images .*rates: ") as caught:
-        train(load_config(EXPERIMENT, [*options, "trainer.epochs=9", "tracking.wandb=disabled"]))
+        train(load_config(ROOT / "experiments" / "default.yaml", options))
 
     assert all(name in str(caught.value) for name in seen[-1].names)
     [folder] = tmp_path.rglob("checkpoints")
     last = torch.load(folder / "last.ckpt", weights_only=True)
     assert last["global_step"] == 2
     assert all(torch.isfinite(value).all() for value in last["state_dict"].values() if value.is_floating_point())
-    assert L.__version__
