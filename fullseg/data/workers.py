@@ -39,7 +39,7 @@ def naming_lost_workers() -> Iterator[None]:
     except RuntimeError as error:  # of torch's loader, or of the pool that simulates
         if isinstance(error, BrokenExecutor) or "DataLoader worker" in str(error):
             raise WorkerError(
-                f"a process that prepares training samples was ended from outside, probably because there was too little "
+                f"a process that prepares training samples was ended from outside, probably for lack of "
                 f"memory ({str(error).splitlines()[0]}). Lower data.workers, scribbles.workers or data.batch_size"
             ) from error
         raise
