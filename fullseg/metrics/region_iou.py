@@ -1,20 +1,20 @@
 """Region IoU at full resolution (paper, Sec. 5)."""
 
-from typing import Any, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torchmetrics import Metric
 
 from fullseg.types import BACKGROUND, VOID
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, float("inf"))}  # in square pixels, as in COCO
 
 
 @overload
-def region_iou(prediction: Tensor, truth: Tensor, num_regions: int) -> Tensor: ...
+def region_iou(prediction: "Tensor", truth: "Tensor", num_regions: int) -> "Tensor": ...
 
 
 @overload
@@ -22,8 +22,8 @@ def region_iou(prediction: NDArray[np.int64], truth: NDArray[np.int64], num_regi
 
 
 def region_iou(
-    prediction: Tensor | NDArray[np.int64], truth: Tensor | NDArray[np.int64], num_regions: int
-) -> Tensor | NDArray[np.float64]:
+    prediction: "Tensor | NDArray[np.int64]", truth: "Tensor | NDArray[np.int64]", num_regions: int
+) -> "Tensor | NDArray[np.float64]":
     """Return the intersection over union of every region of one image.
 
     Pixels that are VOID in the truth are not scored. A pixel that is VOID in the prediction belongs to no region, which
@@ -41,6 +41,8 @@ def region_iou(
     Raises:
         ValueError: if the maps differ in shape or hold a region that is not in [0, N).
     """
+    import torch  # not above: commands that compare files start seconds faster without it
+
     if tuple(prediction.shape) != tuple(truth.shape):
         raise ValueError(f"prediction is {tuple(prediction.shape)}, truth is {tuple(truth.shape)}")
     given, wanted = torch.as_tensor(prediction).flatten().long(), torch.as_tensor(truth).flatten().long()
@@ -51,10 +53,10 @@ def region_iou(
     pairs = (given - VOID) * (num_regions + 2) + (wanted - BACKGROUND)
     counts = torch.bincount(pairs, minlength=(num_regions + 1) * (num_regions + 2)).view(num_regions + 1, -1)
     iou = iou_of_counts(torch.cat([counts[:, :1], counts[:, 2:]], dim=1))
-    return iou if isinstance(prediction, Tensor) else iou.numpy()
+    return iou if isinstance(prediction, torch.Tensor) else iou.numpy()
 
 
-def iou_of_counts(counts: Tensor) -> Tensor:
+def iou_of_counts(counts: "Tensor") -> "Tensor":
     """Return the intersection over union of N regions.
 
     Args:
@@ -69,7 +71,7 @@ def iou_of_counts(counts: Tensor) -> Tensor:
     return intersection.double() / union.double()
 
 
-def independent_iou(masks: Tensor, truth: Tensor) -> Tensor:
+def independent_iou(masks: "Tensor", truth: "Tensor") -> "Tensor":
     """Return the IoU of each region's mask by itself, no matter which other masks cover the same pixels.
 
     Args:
@@ -79,41 +81,9 @@ def independent_iou(masks: Tensor, truth: Tensor) -> Tensor:
     Returns:
         (N,) float64 in [0, 1]; NaN for a region that has a scored pixel neither in its mask nor in the truth.
     """
+    import torch
+
     scored = truth != VOID
     mask = masks & scored
     wanted = truth == torch.arange(len(masks), device=truth.device)[:, None, None]
     return (mask & wanted).sum(dim=(1, 2)).double() / (mask | wanted).sum(dim=(1, 2)).double()
-
-
-class RegionIoU(Metric):
-    """Mean IoU over all regions of all images, and over the small, the medium and the large ones.
-
-    Regions of less than 32^2 square pixels are small, those of at least 96^2 are large. The metric keeps only
-    sums over regions, so that images may be spread over ranks in any way.
-    """
-
-    full_state_update = False
-    sums: Tensor
-    counts: Tensor
-
-    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401  torchmetrics' own arguments
-        super().__init__(**kwargs)
-        self.add_state("sums", torch.zeros(len(SIZES), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("counts", torch.zeros(len(SIZES), dtype=torch.int64), dist_reduce_fx="sum")
-
-    def update(self, iou: Tensor, area: Tensor) -> None:
-        """Add one image's regions.
-
-        Args:
-            iou: (N,) float in [0, 1]; a region with NaN is left out.
-            area: (N,), true area of every region in square pixels.
-        """
-        for row, (low, high) in enumerate(SIZES.values()):
-            chosen = iou[(area >= low) & (area < high) & ~iou.isnan()]
-            self.sums[row] += chosen.sum()
-            self.counts[row] += len(chosen)
-
-    def compute(self) -> dict[str, Tensor]:
-        """Return ``iou`` and ``iou_<size>`` in [0, 1], NaN without a region, and the number of ``regions``."""
-        by_size = {f"iou_{name}": self.sums[row] / self.counts[row] for row, name in enumerate(SIZES)}
-        return {"iou": self.sums.sum() / self.counts.sum(), **by_size, "regions": self.counts.sum()}

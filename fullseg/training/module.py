@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torchmetrics import MeanMetric
 
-from fullseg.metrics.region_iou import RegionIoU, independent_iou, region_iou
+from fullseg.metrics.mean_iou import RegionIoU
+from fullseg.metrics.region_iou import independent_iou, region_iou
 from fullseg.model.base import Regions
 from fullseg.model.canvas import fill_boxes, region_map_of
 from fullseg.model.factory import make_segmenter, without_initial_weights

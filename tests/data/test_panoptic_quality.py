@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -196,3 +198,11 @@ def test_two_sizes_of_an_image_are_named(tmp_path: Path) -> None:
     small, large = (write(tmp_path / f"{n}.json", ([[0] * n], [SKY], [])) for n in (4, 5))
     with pytest.raises(DataError, match=r"4.json: 0.jpg is 4 x 1 pixels, in .*5.json 5 x 1"):
         evaluate(small, large)
+
+
+def test_it_needs_no_pytorch(tmp_path: Path) -> None:
+    truth = write(tmp_path / "t.json", ([[0, 0, 1, 1]], [SKY, CAT], []))
+    code = f"import sys; from fullseg.__main__ import main; main(['evaluate', {str(truth)!r}, {str(truth)!r}]); "
+    code += "print([name for name in ('torch', 'lightning', 'matplotlib') if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip().endswith("[]")
