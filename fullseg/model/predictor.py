@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fullseg.errors import CheckpointError
+from fullseg.errors import CheckpointError, ConfigError
 from fullseg.model.annotation_checks import check_annotations
 from fullseg.model.base import Features
 from fullseg.model.factory import change_spreading, make_segmenter, without_initial_weights
@@ -63,8 +63,10 @@ class Predictor:
 
         Raises:
             FileNotFoundError: if there is no such file.
+            ConfigError: if there is no such device.
             CheckpointError: if the file is not a checkpoint of fullseg, or its model cannot spread annotations so.
         """
+        check_device(device)
         path = Path(path)
         path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
         if not path.is_file():
@@ -229,3 +231,16 @@ class Predictor:
         if self._state is None:
             raise RuntimeError(f"call predict before {wanted}")
         return self._state
+
+
+def check_device(device: str) -> None:
+    """Check that PyTorch can compute on a device.
+
+    Raises:
+        ConfigError: if it can't.
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"device {device!r} cannot be used ({reason}); choose cpu, or cuda on a GPU") from error

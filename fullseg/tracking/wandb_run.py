@@ -10,6 +10,7 @@ import wandb
 from lightning.pytorch.loggers import Logger, WandbLogger
 
 from fullseg.config.schema import TrackingConfig
+from fullseg.errors import ConfigError
 from fullseg.runs.ranks import is_rank_0
 
 PICTURES = "val/picture_"  # beginning of an evaluation image's key in W&B; the image's number follows
@@ -20,6 +21,8 @@ X_AXES = {  # x-axis of each logged key, the first that fits; Lightning sets x-a
     "*": STEP,
 }
 BEST = {"val/iou": "max"}  # metrics whose best value, and not the last one, is the run's summary
+MODES = ("online", "offline", "disabled", "shared")
+ALIASES = {"run": "online", "dryrun": "offline"}  # W&B's older names
 CONNECT_SECONDS = 20.0  # longest time that connecting to W&B may take
 NO_NAME = str.maketrans(dict.fromkeys("=,/:#?%", "-"))  # characters that W&B's ids must not have
 
@@ -38,7 +41,7 @@ def wandb_logger(tracking: TrackingConfig, run_folder: Path, config: dict[str, A
     """
     mode = tracking.wandb
     if mode == "auto":
-        mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
+        mode = _mode_of_environment() or ("online" if _has_key() else "offline")
     if mode == "disabled":
         return None
     os.environ["WANDB_MODE"] = mode
@@ -77,6 +80,15 @@ def add_to_config(loggers: Sequence[Logger], facts: Mapping[str, Any]) -> None:
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             logger.experiment.config.update(dict(facts), allow_val_change=True)
+
+
+def _mode_of_environment() -> str | None:
+    """Return the mode in WANDB_MODE, in small letters; None if there is none."""
+    named = os.environ.get("WANDB_MODE", "").strip()
+    mode = ALIASES.get(named.lower(), named.lower())
+    if mode and mode not in MODES:
+        raise ConfigError(f"WANDB_MODE={named}: choose one of {', '.join(MODES)}, or set tracking.wandb")
+    return mode or None
 
 
 def _run_name(experiment: str, run_folder: Path, job: str) -> str:

@@ -151,6 +151,16 @@ def test_an_image_too_large_to_be_read_is_an_error(
     assert "i.png has 20000 x 10000 pixels, more than 100,000,000: make it smaller" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "cpu:x", ""])
+def test_a_device_that_is_not_there_is_an_error(
+    tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str], device: str
+) -> None:
+    _write_inputs(tmp_path, REGION)
+    assert _predict(tmp_path, tiny_checkpoint, "--device", device) == 2
+    assert f"device {device!r} cannot be used" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def _write_inputs(folder: Path, region: object) -> None:
     (folder / "a.json").write_text(json.dumps({"regions": [region]}))
     Image.new("RGB", (12, 11)).save(folder / "i.png")

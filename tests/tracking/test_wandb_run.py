@@ -7,6 +7,7 @@ from unittest.mock import Mock
 import pytest
 
 from fullseg.config.schema import TrackingConfig
+from fullseg.errors import ConfigError
 from fullseg.tracking import wandb_run as tracking
 from fullseg.tracking.wandb_run import wandb_logger
 
@@ -39,6 +40,18 @@ def test_offline_without_a_key(opened: list[dict[str, Any]], tmp_path: Path, mon
         tmp_path / "run",
     )
     monkeypatch.delenv("WANDB_MODE")
+
+
+@pytest.mark.parametrize(("named", "mode"), [("OFFLINE", "offline"), (" Online ", "online"), ("dryrun", "offline")])
+def test_the_mode_of_the_environment_may_be_written_in_any_way(
+    opened: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, mode: str
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", named)
+    wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG, job="train")
+    assert opened[0]["mode"] == mode
+    monkeypatch.setenv("WANDB_MODE", "of")
+    with pytest.raises(ConfigError, match="WANDB_MODE=of: choose one of online, offline, disabled"):
+        wandb_logger(TrackingConfig(), tmp_path / "run", CONFIG, job="train")
 
 
 @pytest.mark.parametrize("where", ["variable", "netrc"])
