@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from fullseg.annotator.segmentation import decode_mask
 from fullseg.annotator.work import Work
-from fullseg.formats.atomic import replacing, write_json
+from fullseg.formats.atomic import replacing, write_json, write_text
 from fullseg.formats.image_file import enlarge
 from fullseg.formats.panoptic_png import categories_as_json, segments_info, write_panoptic_png
 from fullseg.types import VOID, Category
@@ -78,10 +78,21 @@ def export_image(
     return Exported(len(segments), int(np.count_nonzero(full < 0)), [png, label, described])
 
 
+class _Part(NamedTuple):
+    """The exported part of one image, as texts that the common files are put together from."""
+
+    state: tuple[int, int]  # time and size of the part's file
+    file_name: str  # of the image
+    image: str  # JSON of file_name, height and width, without braces
+    partition: str  # JSON of file_name of the png and segments_info, without braces
+    objects: tuple[str, ...]  # JSON of each instance, without braces
+
+
 class Exports:
     """The parts of all images that were exported so far.
 
-    A part stays if its image is moved, renamed or deleted: what a person finished is not lost.
+    A part stays if its image is moved, renamed or deleted: what a person finished is not lost. Parts are read and
+    encoded once, because there may be thousands.
 
     Args:
         folder: the folder of all exports.
@@ -93,7 +104,7 @@ class Exports:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.unreadable: list[Path] = []
-        self._parts: dict[Path, tuple[tuple[int, int], dict[str, Any]]] = {}  # with time and size of the file
+        self._parts: dict[str, _Part] = {}  # by path
 
     def collect(self, names: Iterable[str], categories: Sequence[Category], images_folder: Path) -> list[Path]:
         """Write ``panoptic.json`` and ``instances.json`` of all images that were exported so far.
@@ -107,46 +118,46 @@ class Exports:
             The files.
         """
         parts = self._read(names)
-        images = [
-            {"id": number, **{key: part[key] for key in ("file_name", "height", "width")}}
-            for number, part in enumerate(parts, start=1)
-        ]
-        panoptic = [
-            {"image_id": number, "file_name": _png_of(part), "segments_info": part["segments_info"]}
-            for number, part in enumerate(parts, start=1)
-        ]
-        instances = [(number, one) for number, part in enumerate(parts, start=1) for one in part["instances"]]
-        numbered = [{"id": number, "image_id": image, **one} for number, (image, one) in enumerate(instances, start=1)]
         where = Path(os.path.relpath(images_folder.resolve(), self.folder.resolve())).as_posix()
-        common = {"info": {"images_folder": where}, "images": images, "categories": categories_as_json(categories)}
+        images = (f'{{"id": {number}, {part.image}}}' for number, part in enumerate(parts, start=1))
+        common = f'{{"info": {json.dumps({"images_folder": where})}, "images": [{", ".join(images)}], '
+        common += f'"categories": {json.dumps(categories_as_json(categories))}, "annotations": ['
+        panoptic = (f'{{"image_id": {number}, {part.partition}}}' for number, part in enumerate(parts, start=1))
+        objects = ((number, one) for number, part in enumerate(parts, start=1) for one in part.objects)
+        numbered = (f'{{"id": {k}, "image_id": {image}, {one}}}' for k, (image, one) in enumerate(objects, start=1))
         written = []
         for file, annotations in (("panoptic.json", panoptic), ("instances.json", numbered)):
-            write_json(self.folder / file, {**common, "annotations": annotations}, indent=None)
+            write_text(self.folder / file, f"{common}{', '.join(annotations)}]}}")
             written.append(self.folder / file)
         return written
 
-    def _read(self, names: Iterable[str]) -> list[dict[str, Any]]:
+    def _read(self, names: Iterable[str]) -> list[_Part]:
         """Return all parts, read again where they have changed: the named images first, then all others."""
-        self.unreadable = []
-        found: dict[str, dict[str, Any]] = {}
-        for path in sorted((self.folder / "parts").rglob("*.json")):
-            stat = path.stat()
-            state = stat.st_mtime_ns, stat.st_size
-            if self._parts.get(path, (None,))[0] != state:
-                try:
-                    self._parts[path] = state, json.loads(path.read_text(encoding="utf-8"))
-                except (OSError, ValueError):
-                    self._parts.pop(path, None)
-                    self.unreadable.append(path)
-                    continue
-            part = self._parts[path][1]
-            found[part["file_name"]] = part
+        self.unreadable, before, self._parts = [], self._parts, {}
+        walked = os.walk(self.folder / "parts")
+        paths = sorted(f"{parent}/{name}" for parent, _, files in walked for name in files if name.endswith(".json"))
+        for path in paths:
+            stat = Path(path).stat()
+            state, known = (stat.st_mtime_ns, stat.st_size), before.get(path)
+            try:
+                self._parts[path] = known if known is not None and known.state == state else _read_part(path, state)
+            except (OSError, ValueError, KeyError, TypeError):
+                self.unreadable.append(Path(path))
+        found = {part.file_name: part for part in self._parts.values()}
         first = [found.pop(name) for name in names if name in found]
         return [*first, *found.values()]
 
 
-def _png_of(part: dict[str, Any]) -> str:
-    return str(part.get("png", f"{part['file_name']}.png"))  # exports of version 0.2.0 and before do not say it
+def _read_part(path: str, state: tuple[int, int]) -> _Part:
+    part = json.loads(Path(path).read_text(encoding="utf-8"))
+    png = part.get("png", f"{part['file_name']}.png")  # exports of version 0.1.0 do not say it
+    return _Part(
+        state,
+        str(part["file_name"]),
+        json.dumps({key: part[key] for key in ("file_name", "height", "width")})[1:-1],
+        json.dumps({"file_name": png, "segments_info": part["segments_info"]})[1:-1],
+        tuple(json.dumps(one)[1:-1] for one in part["instances"]),
+    )
 
 
 def _file_name(name: str) -> str:
