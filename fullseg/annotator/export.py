@@ -31,6 +31,7 @@ class Exported(NamedTuple):
     segments: int
     unassigned: int  # pixels that are VOID
     files: list[Path]
+    unreadable: Sequence[Path] = ()  # parts of other images that could not be read, and are left out
 
 
 def export_image(

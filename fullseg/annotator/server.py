@@ -164,7 +164,9 @@ class _Api:
         revision = _whole(content.get("revision"), "revision")
         exported = await run_in_threadpool(self.workspace.export, name, revision)
         files = [str(path) for path in exported.files]
-        return JSONResponse({"segments": exported.segments, "unassigned": exported.unassigned, "files": files})
+        unreadable = [str(path) for path in exported.unreadable]
+        counts = {"segments": exported.segments, "unassigned": exported.unassigned}
+        return JSONResponse({**counts, "files": files, "unreadable": unreadable})
 
     def _name(self, request: Request) -> str:
         number = _whole(request.path_params["number"], "image")

@@ -226,4 +226,5 @@ class Workspace:
             exported = export_image(folder, name, work, found.region_map, opened.full_size, ids, things)
             together = self._exported.collect(self.names, categories, self.folder)
             times = write_times(folder, self.progress(), self.journal.seconds())
-            return exported._replace(files=[*exported.files, *together, times])
+            files = [*exported.files, *together, times]
+            return exported._replace(files=files, unreadable=self._exported.unreadable)

@@ -96,6 +96,7 @@ def test_an_image_from_first_click_to_export(client: TestClient, workspace: Work
 
     answer = client.post("/api/images/0/export", json={"revision": revision + 3}).json()
     assert answer["segments"] == 3
+    assert answer["unreadable"] == []
     assert answer["unassigned"] == 0
     content = json.loads((tmp_path / "out/export/panoptic.json").read_text())
     assert [segment["category_id"] for segment in content["annotations"][0]["segments_info"]] == [8, 3, 3]

@@ -14,9 +14,10 @@ export class Files {
   async export() {
     const { image, state } = this.page.session; // read before the request: another image may be opened meanwhile
     try {
-      const { segments, unassigned, files } = await api.exportImage(image, state.revision);
+      const { segments, unassigned, files, unreadable } = await api.exportImage(image, state.revision);
       const count = `${segments} segment${segments === 1 ? "" : "s"}`;
-      this.page.say(`Exported ${count}, ${unassigned.toLocaleString()} px VOID: ${files[0]}`);
+      const lost = unreadable.length ? `. Left out, because it cannot be read: ${unreadable.join(", ")}` : "";
+      this.page.say(`Exported ${count}, ${unassigned.toLocaleString()} px VOID: ${files[0]}${lost}`);
     } catch (error) {
       this.page.say(error.message, true);
     }
