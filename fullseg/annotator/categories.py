@@ -86,8 +86,8 @@ def read_categories(path: Path) -> list[Category]:
     if not path.is_file():
         raise DataError(f"--categories {path}: no such file")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"--categories {path} is not JSON: {error}") from error
     listed = content.get("categories") if isinstance(content, dict) else content
     if not isinstance(listed, list) or not listed:

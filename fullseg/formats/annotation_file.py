@@ -29,8 +29,8 @@ def read_annotations(path: Path) -> Annotations:
     if not path.is_file():
         raise DataError(f"no annotations file {path}")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("regions"), list):
         raise DataError(f'{path}: expected {{"regions": [...]}}')
@@ -59,6 +59,8 @@ def _points(value: Any, what: str, count: int | None) -> np.ndarray[Any, np.dtyp
         points = np.array(value, np.float32)
     except (TypeError, ValueError) as error:
         raise DataError(f"{what}: expected a list of [x, y], found {value!r}") from error
+    if not np.isfinite(points).all():
+        raise DataError(f"{what}: expected finite numbers, found {value!r}")
     if points.ndim != 2 or points.shape[1:] != (2,) or len(points) != (count or len(points)) or len(points) == 0:
         raise DataError(f"{what}: expected {count or 'one or more'} points [x, y], found {value!r}")
     return points

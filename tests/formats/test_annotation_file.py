@@ -1,5 +1,6 @@
 """Annotations of one image as a file: what is read is what was written, and broken files are named."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,14 @@ QUAD = "[[0, 1], [1, 0], [2, 1], [1, 2]]"
         ('{"regions": [3]}', r"a\.json: region 0: expected"),
         (f'{{"regions": [{{"extreme_points": {QUAD}}}, {{}}]}}', r"region 1: extreme_points: expected 4 points"),
         (f'{{"regions": [{{"extreme_points": {QUAD}, "scribbles": [[]]}}]}}', r"region 0: scribble: expected one or"),
+        (
+            f'{{"regions": [{{"extreme_points": {QUAD.replace("2", "NaN")}}}]}}',
+            r"region 0: extreme_points: expected finite",
+        ),
+        (
+            f'{{"regions": [{{"extreme_points": {QUAD.replace("2", "1e99")}}}]}}',
+            r"extreme_points: expected finite numbers",
+        ),
         ('{"regions": [{"extreme_points": [[0, "a"]]}]}', r"region 0: extreme_points: expected a list of \[x, y\]"),
     ],
 )
@@ -42,3 +51,9 @@ def test_broken_files_are_named_with_the_region(tmp_path: Path, text: str | None
         (tmp_path / "a.json").write_text(text)
     with pytest.raises(DataError, match=message):
         read_annotations(tmp_path / "a.json")
+
+
+def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    text = f'{{"regions": [{{"extreme_points": {QUAD}}}]}}'
+    (tmp_path / "a.json").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert read_annotations(tmp_path / "a.json").extreme_points.tolist() == [json.loads(QUAD)]
