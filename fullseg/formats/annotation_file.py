@@ -59,8 +59,8 @@ def _points(value: Any, what: str, count: int | None) -> np.ndarray[Any, np.dtyp
         points = np.array(value, np.float32)
     except (TypeError, ValueError) as error:
         raise DataError(f"{what}: expected a list of [x, y], found {value!r}") from error
-    if not np.isfinite(points).all():
-        raise DataError(f"{what}: expected finite numbers, found {value!r}")
     if points.ndim != 2 or points.shape[1:] != (2,) or len(points) != (count or len(points)) or len(points) == 0:
         raise DataError(f"{what}: expected {count or 'one or more'} points [x, y], found {value!r}")
+    if not np.isfinite(points).all():
+        raise DataError(f"{what}: expected finite numbers, found {value!r}")
     return points

@@ -37,11 +37,11 @@ QUAD = "[[0, 1], [1, 0], [2, 1], [1, 2]]"
         (f'{{"regions": [{{"extreme_points": {QUAD}, "scribbles": [[]]}}]}}', r"region 0: scribble: expected one or"),
         (
             f'{{"regions": [{{"extreme_points": {QUAD.replace("2", "NaN")}}}]}}',
-            r"region 0: extreme_points: expected finite",
+            r"region 0: .*: expected finite",
         ),
         (
             f'{{"regions": [{{"extreme_points": {QUAD.replace("2", "1e99")}}}]}}',
-            r"extreme_points: expected finite numbers",
+            r"expected finite numbers, found",
         ),
         ('{"regions": [{"extreme_points": [[0, "a"]]}]}', r"region 0: extreme_points: expected a list of \[x, y\]"),
     ],
