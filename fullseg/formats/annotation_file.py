@@ -56,11 +56,11 @@ def write_annotations(path: Path, annotations: Annotations) -> None:
 def _points(value: Any, what: str, count: int | None) -> np.ndarray[Any, np.dtype[np.float32]]:  # noqa: ANN401  JSON
     """Return ``count`` points, or one or more if that is None, as (K, 2) float32; DataError says ``what`` is wrong."""
     try:
-        points = np.array(value, np.float32)
+        points = np.array(value, np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"{what}: expected a list of [x, y], found {value!r}") from error
     if points.ndim != 2 or points.shape[1:] != (2,) or len(points) != (count or len(points)) or len(points) == 0:
         raise DataError(f"{what}: expected {count or 'one or more'} points [x, y], found {value!r}")
-    if not np.isfinite(points).all():
+    if not (np.abs(points) <= np.finfo(np.float32).max).all():  # NaN is not
         raise DataError(f"{what}: expected finite numbers, found {value!r}")
-    return points
+    return points.astype(np.float32)
