@@ -113,6 +113,8 @@ class DataConfig:
     ``fullseg data ids`` prints the rule. Paper, Sec. 5.2: ``1/8``."""
     val_fraction: str = "1/1"
     """Part of the evaluation images: ``k/n`` is the k-th of n parts, by the same hash."""
+    common_images: bool = False
+    """An image may be in both splits, for example to see whether a model can learn a few images by heart."""
     min_region_area: int = option(1, least=1)
     """Regions of fewer pixels become VOID. Pixels are counted in the image as the network receives it."""
     regions_per_image: int = option(0, least=0)

@@ -95,7 +95,7 @@ class InteractiveDataModule(L.LightningDataModule):
         known = getattr(self, "train_partitions", self.val_partitions)
         if known.categories != self.val_partitions.categories:
             raise DataError(f"{folder}: {config.train_split} and {config.val_split} have different categories")
-        if hasattr(self, "train_partitions"):
+        if hasattr(self, "train_partitions") and not config.common_images:
             check_disjoint(self.train_partitions, self.val_partitions, config.train_split, config.val_split)
 
     @property

@@ -186,6 +186,7 @@ def test_one_file_for_both_splits_is_refused_and_parts_of_it_are_not(tmp_path: P
         entry.rename(tmp_path / entry.name)
     with pytest.raises(DataError, match=r"8 of the 8 samples of data\.val_split=vla"):
         ready(tmp_path, batch_size=1, val_split="vla")
+    assert len(ready(tmp_path, batch_size=1, val_split="vla", common_images=True).val_partitions) == 8
     parts = ready(tmp_path, batch_size=1, train_fraction="1/2", val_fraction="2/2")
     assert len(parts.train_partitions) + len(parts.val_partitions) == 8
 

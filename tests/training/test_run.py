@@ -68,6 +68,7 @@ def test_leaves_a_complete_run_folder(finished: Result) -> None:
 def test_training_helps_even_a_little_model(run: Any) -> None:
     result = run(
         "data.val_split=train",
+        "data.common_images=true",
         "data.crop_size=128",
         "trainer.epochs=30",
         "trainer.validate_every=30",

@@ -157,7 +157,7 @@ def check_disjoint(train: IndexedPartitions, val: IndexedPartitions, train_split
         raise DataError(
             f"{count} have an image that is also in data.train_split={train_split}, for example "
             f"{val.name(int(common[0]))}: validation on training images says nothing. Name two different splits, or "
-            "two parts of one (data.train_fraction=1/2 data.val_fraction=2/2)"
+            "two parts of one (data.train_fraction=1/2 data.val_fraction=2/2); or allow it (data.common_images=true)"
         )
 
 
