@@ -40,6 +40,6 @@ def test_described_are_all_options_with_their_defaults_and_docstrings() -> None:
     assert documented["model.pretrained"].text == "Start from ImageNet weights."
     assert documented["seed"].text.startswith("Everything random is a function")
     assert str(documented["model.share"].allowed) == "none, points, all"
-    assert str(documented["seed"].allowed) == "at least 0"
+    assert str(documented["seed"].allowed) == "from 0 to 4294967295"
     assert str(documented["data.flip"].allowed) == "from 0 to 1"
     assert str(documented["model.pretrained"].allowed) == ""
