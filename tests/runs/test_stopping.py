@@ -105,7 +105,7 @@ def test_sigterm_to_one_of_two_ranks_stops_both_and_they_go_on_exactly(
     folder = tmp_path / "stopped" / "default" / "a"
     wait_for_step(folder / "checkpoints" / "last.ckpt", 5, stopped)
     stopped.send_signal(signal.SIGTERM)
-    output, errors = stopped.communicate(timeout=60)
+    output, errors = stopped.communicate(timeout=200)
     assert stopped.returncode == 128 + signal.SIGTERM, errors
     assert errors.count("SIGTERM: stopping after this step.") == 1
     assert errors.count(f"go on exactly from there with resume={folder}") == 1
@@ -131,7 +131,7 @@ def test_a_terminal_that_closes_stops_training_with_a_checkpoint(options: list[s
                 os.read(terminal, 1 << 16)  # or the training waits until somebody reads
         os.close(terminal)  # from here on every write to the terminal fails
         process.send_signal(signal.SIGHUP)
-        assert process.wait(timeout=60) == 128 + signal.SIGHUP
+        assert process.wait(timeout=200) == 128 + signal.SIGHUP
     finally:
         process.kill()
     reached = torch.load(checkpoint, weights_only=True)["global_step"]
