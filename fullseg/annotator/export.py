@@ -107,18 +107,17 @@ class Exports:
         self.unreadable: list[Path] = []
         self._parts: dict[str, _Part] = {}  # by path
 
-    def collect(self, names: Iterable[str], categories: Sequence[Category], images_folder: Path) -> list[Path]:
+    def collect(self, categories: Sequence[Category], images_folder: Path) -> list[Path]:
         """Write ``panoptic.json`` and ``instances.json`` of all images that were exported so far.
 
         Args:
-            names: names of all images there are now, in order. Exported images that are not among them come last.
             categories: all categories, in order.
             images_folder: of the images. Our own reader of COCO panoptic finds them by it.
 
         Returns:
             The files.
         """
-        parts = self._read(names)
+        parts = self._read()
         where = Path(os.path.relpath(images_folder.resolve(), self.folder.resolve())).as_posix()
         images = (f'{{"id": {number}, {part.image}}}' for number, part in enumerate(parts, start=1))
         common = f'{{"info": {json.dumps({"images_folder": where})}, "images": [{", ".join(images)}], '
@@ -132,8 +131,8 @@ class Exports:
             written.append(self.folder / file)
         return written
 
-    def _read(self, names: Iterable[str]) -> list[_Part]:
-        """Return all parts, read again where they have changed: the named images first, then all others."""
+    def _read(self) -> list[_Part]:
+        """Return all parts by the names of their images, read again where they have changed."""
         self.unreadable, before, self._parts = [], self._parts, {}
         walked = os.walk(self.folder / "parts")
         paths = sorted(f"{parent}/{name}" for parent, _, files in walked for name in files if name.endswith(".json"))
@@ -144,9 +143,7 @@ class Exports:
                 self._parts[path] = known if known is not None and known.state == state else _read_part(path, state)
             except (OSError, ValueError, KeyError, TypeError):
                 self.unreadable.append(Path(path))
-        found = {part.file_name: part for part in self._parts.values()}
-        first = [found.pop(name) for name in names if name in found]
-        return [*first, *found.values()]
+        return sorted(self._parts.values(), key=lambda part: part.file_name)
 
 
 def _read_part(path: str, state: tuple[int, int]) -> _Part:

@@ -87,16 +87,21 @@ class Workspace:
         what = (str(path), found.st_mtime_ns, found.st_size) if found else (str(path),)
         return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
-    def progress(self) -> list[tuple[str, int, bool]]:
-        """Return the name of each image, its number of regions, and whether it is done. No image is opened."""
+    def progress(self, *, gone: bool = False) -> list[tuple[str, int, bool]]:
+        """Return the name of each image, its number of regions, and whether it is done. No image is opened.
+
+        Args:
+            gone: also of images that were annotated, but are not in the folder any more.
+        """
         with self._work:
             sizes = self.journal.sizes()
-            for name in self._known & sizes.keys():
+            names = sorted({*self.names, *sizes}) if gone else self.names
+            for name in sizes.keys() & set(names):
                 revision = self.journal.revision(name)
                 if self._progress.get(name, (-1,))[0] != revision:
                     work = self._history(name, sizes[name])[0].work
                     self._progress[name] = (revision, len(work.regions), work.done)
-            return [(name, *self._progress.get(name, (0, 0, False))[1:]) for name in self.names]
+            return [(name, *self._progress.get(name, (0, 0, False))[1:]) for name in names]
 
     def _history(self, name: str, size: tuple[int, int]) -> tuple[History, int]:
         """Return the history and the number of actions in the journal."""
@@ -224,7 +229,7 @@ class Workspace:
         work = opened.history.work
         with self._exports:
             exported = export_image(folder, name, work, found.region_map, opened.full_size, ids, things)
-            together = self._exported.collect(self.names, categories, self.folder)
-            times = write_times(folder, self.progress(), self.journal.seconds())
+            together = self._exported.collect(categories, self.folder)
+            times = write_times(folder, self.progress(gone=True), self.journal.seconds())
             files = [*exported.files, *together, times]
             return exported._replace(files=files, unreadable=self._exported.unreadable)

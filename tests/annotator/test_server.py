@@ -134,6 +134,21 @@ def test_a_picture_that_is_replaced_gets_labels_of_the_new_one(
     np.testing.assert_array_equal(found, fresh.predict(workspace.open("a.png").history.work.annotations()))
 
 
+def test_an_image_that_was_moved_stays_in_the_exported_files(
+    client: TestClient, workspace: Workspace, images: Path, tmp_path: Path
+) -> None:
+    for image in (0, 1):
+        act(client, 0, POINTS, image)
+        client.post(f"/api/images/{image}/export", json={"revision": 1})
+    (images / "a.png").rename(tmp_path / "elsewhere.png")
+    again = Workspace(images, tmp_path / "out", workspace._predictor, CATEGORIES)
+    again.export("b.png", 1)
+    for file in ("panoptic.json", "instances.json", "times.json"):
+        content = json.loads((tmp_path / "out/export" / file).read_text())
+        assert [image["file_name"] for image in content["images"]] == ["a.png", "b.png"], file
+    again.journal.close()
+
+
 def upright(height: int = 80, width: int = 120) -> np.ndarray:
     """Return a red box in the upper left of something white."""
     pixels = np.full((height, width, 3), 255, np.uint8)
