@@ -24,9 +24,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     predict.add_argument(
         "--side",
         type=positive,
-        default=1024,
         metavar="PX",
-        help="the network sees larger images reduced to this longer side, as in the annotator (default: %(default)s)",
+        help="the network sees larger images reduced to this longer side (default: 1024, as in the annotator)",
     )
     add_spreading(predict)
     predict.set_defaults(run=run)
@@ -36,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Write the region map of the image as COCO panoptic, and a picture of it."""
     from fullseg.errors import DataError
     from fullseg.formats.annotation_file import read_annotations
-    from fullseg.formats.image_file import enlarge, read_image, shrink
+    from fullseg.formats.image_file import SIDE, enlarge, read_image, shrink
     from fullseg.runs.find import find_checkpoint
 
     annotations = read_annotations(options.annotations)  # first, before what takes seconds to import
@@ -56,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     spreading = {"kriging": options.kriging, "diffusion": options.diffusion}
     predictor = Predictor.from_checkpoint(checkpoint, options.device, **spreading)
     size = pixels.shape[0], pixels.shape[1]
-    seen = shrink(pixels, options.side)
+    seen = shrink(pixels, options.side or SIDE)
     predictor.set_image(seen)
     try:
         region_map = predictor.predict(annotations.scaled(seen.shape[1] / size[1], seen.shape[0] / size[0]))

@@ -25,7 +25,7 @@ from fullseg.study.models import network_model, predict_functions
 from fullseg.study.pictures import write_figures
 from fullseg.study.plan import Model, Plan
 from fullseg.study.records import ImageRecord, study_image, write_records, write_scribbles
-from fullseg.study.summary import summarise, write_study
+from fullseg.study.summary import RULES, summarise, write_study
 from fullseg.tracking.study import log_study
 from fullseg.training.study_images import Records, categories_of, gather_records, sample_of, use_one_thread
 from fullseg.types import Batch, Sample
@@ -195,6 +195,7 @@ class Study(L.Callback):
             "dataset": data.format,
             "split": data.val_split,
             "seed": self.plan.seed,
+            "rules": RULES,
             "rounds": self.plan.rounds,
             "noise": self.plan.noise._asdict(),
             "hold_scribbles": self.hold_scribbles,

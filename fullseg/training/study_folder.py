@@ -6,7 +6,6 @@ from typing import Any
 
 from fullseg.config.load import plain
 from fullseg.config.schema import Config
-from fullseg.study.summary import RULES
 
 # If a study differs from the model's training in one of these options (group, name), it has a folder of its own.
 PLAN_OPTIONS = (
@@ -59,7 +58,6 @@ def study_header(config: Config) -> dict[str, Any]:
         "dataset": config.data.format,
         "split": config.data.val_split,
         "seed": config.seed,
-        "rules": RULES,
         "rounds": config.study.rounds,
         "noise": dict(vars(config.study.noise)),
         "hold_scribbles": config.study.hold_scribbles,

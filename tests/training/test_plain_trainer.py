@@ -207,6 +207,7 @@ def test_study_takes_plain_arguments(fit: Any, config: Config, tmp_path: Path) -
     callback = Study(tmp_path / "study", rounds=1, strategies=["free"], every=2, resamplings=10, workers=1)
     _, trainer, module = fit(max_epochs=2, callbacks=[callback], num_sanity_val_steps=2)
     content = json.loads((tmp_path / "study" / "study.json").read_text())
+    assert content["rules"] == 2  # what a reader tells earlier definitions by
     assert (content["checkpoint"], content["rounds"], content["images"]) == ("step 8", 1, 3)
     assert list(content["strategies"]) == ["free"]
     assert trainer.callback_metrics["val/free_auc"] == pytest.approx(content["strategies"]["free"]["auc"])

@@ -70,14 +70,14 @@ class Header(NamedTuple):
     """What a look at an image file says."""
 
     problem: str  # empty: there is none
-    key: int  # of the file's content, 64 bits: the same content has the same key; 0 if there is a problem
+    key: int  # of the file's content, 64 bits: the same content has the same key; 0: unknown
 
 
-def read_headers(files: Iterable[tuple[Path, int, int]]) -> Iterator[Header]:
+def read_headers(files: Iterable[tuple[Path, int, int, bool]]) -> Iterator[Header]:
     """Read the headers of image files, and compare them with the JSON.
 
     Args:
-        files: of each the path, and the width and height in pixels that the JSON gives.
+        files: of each the path, the width and height in pixels that the JSON gives, and whether its key is wanted.
 
     Yields:
         One header per file, in this order.
@@ -89,11 +89,11 @@ def read_headers(files: Iterable[tuple[Path, int, int]]) -> Iterator[Header]:
             yield from block
 
 
-def _read_header(path: Path, width: int, height: int) -> Header:
+def _read_header(path: Path, width: int, height: int, keyed: bool) -> Header:
     try:
         found = size_of(path, (height, width))
         if found == (height, width):
-            return Header("", _content_key(path))
+            return Header("", _content_key(path) if keyed else 0)
     except ImageError as error:
         return Header(str(error), 0)
     except OSError as error:

@@ -79,7 +79,7 @@ def build_index(files: InstanceFiles) -> pa.RecordBatch:
 def _rows(
     samples: Sequence[tuple[Entry, list[Entry]]], files: InstanceFiles, class_of: Mapping[int, int]
 ) -> Iterator[dict[str, Any]]:
-    headers = read_headers((files.images / e["file_name"], e["width"], e["height"]) for e, _ in samples)
+    headers = read_headers((files.images / e["file_name"], e["width"], e["height"], True) for e, _ in samples)
     rows = with_progress(samples, f"indexing {files.json}, once", len(samples), at_least=LONG)
     for (entry, found), header in zip(rows, headers, strict=True):
         size = {"height": entry["height"], "width": entry["width"]}

@@ -44,10 +44,10 @@ def _rows(
     samples: Sequence[tuple[Entry, list[Entry]]], files: Files, class_of: Mapping[int, int]
 ) -> Iterator[dict[str, Any]]:
     headers = read_headers(
-        (path, entry["width"], entry["height"])
+        (folder / name, entry["width"], entry["height"], folder == files.images)
         for entry, found in samples
         if len(found) == 1
-        for path in (files.images / entry["file_name"], files.panoptic / found[0]["file_name"])
+        for folder, name in ((files.images, entry["file_name"]), (files.panoptic, found[0]["file_name"]))
     )
     for entry, found in with_progress(samples, f"indexing {files.json}, once", len(samples), at_least=LONG):
         row = {
