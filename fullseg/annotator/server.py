@@ -22,7 +22,7 @@ from fullseg.annotator.images import for_browser, read_thumbnail
 from fullseg.annotator.importing import ImportedError
 from fullseg.annotator.store import ConflictError, JournalError
 from fullseg.annotator.workspace import Open, StaleError, Workspace
-from fullseg.errors import ImageError
+from fullseg.errors import DataError, ImageError
 from fullseg.types import Category
 
 STATIC = Path(__file__).parent / "static"
@@ -34,7 +34,8 @@ STATUS: dict[type[Exception], int] = {
     ConflictError: 409,
     StaleError: 410,
     ImageError: 415,
-    JournalError: 409,
+    JournalError: 507,
+    DataError: 507,  # a file that cannot be written
     OSError: 507,  # for example a full disk
 }
 

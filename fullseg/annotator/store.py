@@ -4,6 +4,7 @@ import json
 import sqlite3
 import threading
 import time
+from os.path import samestat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,6 +64,7 @@ class Journal:
         except sqlite3.DatabaseError as error:
             remedy = "move it away, or make it writable"
             raise JournalError(f"{path} cannot be the annotator's journal: {error}; {remedy}") from error
+        self._file = path.stat()
 
     def _make_tables(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")  # so that two servers that start at once make the tables once
@@ -76,6 +78,18 @@ class Journal:
         if version != FORMAT and not empty:
             self._connection.close()
             raise JournalError(f"{self.path} has format {version}, this fullseg writes {FORMAT}: move it away")
+
+    def check_place(self) -> None:
+        """Raise JournalError if the file was moved or deleted. SQLite would go on writing to it, wherever it is."""
+        try:
+            here = samestat(self.path.stat(), self._file)
+        except OSError:
+            here = False
+        if not here:
+            raise JournalError(
+                f"{self.path} was moved, deleted or replaced while the server was running, so nothing was written: put "
+                "it back, or start the server again"
+            )
 
     def open_image(self, name: str, size: tuple[int, int]) -> list[Entry]:
         """Return the actions on one image, oldest first.
@@ -112,8 +126,9 @@ class Journal:
 
         Raises:
             ConflictError: if the image has a newer revision.
-            JournalError: if the action cannot be written, for example because the disk is full.
+            JournalError: if the action cannot be written, for example because the disk is full or the file was moved.
         """
+        self.check_place()
         row = (name, revision + 1, action.model_dump_json(), seconds, time.time())
         try:
             with self._lock, self._connection:
@@ -150,7 +165,13 @@ class Journal:
         return [Category(number, name, bool(isthing)) for number, name, isthing in rows]
 
     def add_category(self, category: Category) -> None:
-        """Write a category; raise ConflictError if its id is taken."""
+        """Write a category.
+
+        Raises:
+            ConflictError: if its id is taken.
+            JournalError: if it cannot be written.
+        """
+        self.check_place()
         try:
             with self._lock:
                 self._connection.execute("INSERT INTO category VALUES (?, ?, ?)", category)

@@ -220,7 +220,14 @@ class Workspace:
         return self._do(name, revision, action, 0.0), left_out
 
     def export(self, name: str, revision: int) -> Exported:
-        """Write one image's files, and the json files of all images that were exported so far, into ``out/export``."""
+        """Write one image's files, and the json files of all images that were exported so far, into ``out/export``.
+
+        Raises:
+            StaleError: if the image has a newer revision.
+            JournalError: if ``out`` was moved or deleted. Files in a new folder would miss all earlier exports.
+            DataError: if the files cannot be written.
+        """
+        self.journal.check_place()
         opened, found = self.labels(name, revision)
         ids = self.categories.ids(opened.history.work, found.classes)
         categories = self.categories.exported()

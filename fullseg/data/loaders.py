@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 from fullseg.config.schema import DataConfig, ExtremePointsConfig
 from fullseg.data.dataset import EvaluationSet, Item, Partitions, TrainingSet, collate
 from fullseg.data.transforms import training_transform
-from fullseg.data.workers import ignore_ctrl_c, worker_context
+from fullseg.data.workers import begin_worker, worker_context
 
 
 class LateLoader(DataLoader[Any]):
@@ -61,5 +61,5 @@ def make_loader(
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
         multiprocessing_context=worker_context() if workers else None,
-        worker_init_fn=ignore_ctrl_c,
+        worker_init_fn=begin_worker,
     )

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from fullseg.data.dataset import Item
-from fullseg.data.workers import ignore_ctrl_c, worker_context
+from fullseg.data.workers import begin_worker, worker_context
 from fullseg.model.base import Strokes
 from fullseg.simulation.interaction import training_scribbles
 from fullseg.simulation.randomness import TRAINING, seeded
@@ -46,7 +46,7 @@ class Simulator:
     def __init__(self, workers: int) -> None:
         self.processes: Executor | None = None
         if workers:
-            self.processes = ProcessPoolExecutor(workers, mp_context=worker_context(), initializer=ignore_ctrl_c)
+            self.processes = ProcessPoolExecutor(workers, mp_context=worker_context(), initializer=begin_worker)
         self.thread = ThreadPoolExecutor(1)  # waits for predictions and hands them to the processes
 
     def simulate(

@@ -1,6 +1,8 @@
 """The processes that load samples and simulate scribbles beside the trainer."""
 
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
@@ -45,6 +47,18 @@ def naming_lost_workers() -> Iterator[None]:
         raise
 
 
-def ignore_ctrl_c(*_: object) -> None:
-    """Leave Ctrl-C to the trainer: a terminal sends it to all processes, and the current step still needs these."""
+def begin_worker(*_: object) -> None:
+    """Tie this process to the trainer: Ctrl-C is the trainer's alone, and the process ends when the trainer has gone.
+
+    A terminal sends Ctrl-C to all processes, but the current step still needs this one. A trainer that was killed
+    tells nobody, and the process would wait for work for ever.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_trainer, daemon=True).start()
+
+
+def _end_with_trainer() -> None:
+    trainer = multiprocessing.parent_process()  # the one that asked the fork server for this process
+    assert trainer is not None
+    trainer.join()
+    os._exit(1)

@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fullseg.errors import DataError
@@ -39,7 +39,8 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
                 os.fsync(file.fileno())
         partial.replace(path)
     except BaseException as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # in a place that is read-only even this fails
+            partial.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno != errno.ENOSPC and error.filename in (partial, str(partial)):
             raise DataError(
                 f"{path} cannot be written: {error.strerror}; name another place, or mend that one"

@@ -149,6 +149,42 @@ def test_an_image_that_was_moved_stays_in_the_exported_files(
     again.journal.close()
 
 
+def test_a_folder_of_exports_that_is_moved_gets_nothing_until_it_is_back(client: TestClient, tmp_path: Path) -> None:
+    act(client, 0, POINTS)
+    client.post("/api/images/0/export", json={"revision": 1})
+    (tmp_path / "out").rename(tmp_path / "moved")
+    content = {"revision": 1, "action": {"kind": "add", "points": QUADS[1]}}
+    for path, body in (("actions", content), ("export", {"revision": 1})):
+        answer = client.post(f"/api/images/0/{path}", json=body)
+        assert answer.status_code == 507
+        assert "journal.sqlite was moved" in answer.json()["error"]
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "moved").rename(tmp_path / "out")
+    assert act(client, 1, content["action"])["revision"] == 2
+
+
+def test_an_export_that_cannot_be_written_says_so(client: TestClient, tmp_path: Path) -> None:
+    act(client, 0, POINTS)
+    (tmp_path / "out/export/panoptic/a.png.png").mkdir(parents=True)  # in the place of the file
+    answer = client.post("/api/images/0/export", json={"revision": 1})
+    assert answer.status_code == 507
+    assert "a.png.png" in answer.json()["error"]
+
+
+def test_a_folder_of_images_that_is_moved_is_named_and_its_work_stays(
+    client: TestClient, images: Path, tmp_path: Path
+) -> None:
+    act(client, 0, POINTS)
+    images.rename(tmp_path / "moved")
+    for path in ("", "/pixels", "/thumbnail", "/labels?revision=1"):
+        answer = client.get(f"/api/images/0{path}")
+        assert answer.status_code == 415
+        assert "images/a.png is missing" in answer.json()["error"]
+    assert client.get("/api/workspace").json()["images"][0]["regions"] == 1
+    (tmp_path / "moved").rename(images)
+    assert client.get("/api/images/0").json()["revision"] == 1
+
+
 def upright(height: int = 80, width: int = 120) -> np.ndarray:
     """Return a red box in the upper left of something white."""
     pixels = np.full((height, width, 3), 255, np.uint8)

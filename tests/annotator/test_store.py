@@ -1,6 +1,7 @@
 """The journal: no acknowledged action is lost, and no tab or server overwrites another."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from fullseg.annotator.actions import ActionError, read_action
 from fullseg.annotator.store import ConflictError, Journal, JournalError
 from fullseg.annotator.work import History, Work
+from fullseg.types import Category
 from tests.annotator.actions_of import SEQUENCES, SIZE
 
 FILL = read_action({"kind": "fill", "filled": True})
@@ -132,4 +134,28 @@ def test_a_full_disk_is_named_and_what_was_acknowledged_stays(tmp_path: Path) ->
     journal._connection.execute(f"PRAGMA max_page_count = {pages + 1000}")
     assert journal.revision("a.png") == 1
     assert journal.append("a.png", 1, FILL, 1.0) == 2
+    journal.close()
+
+
+@pytest.mark.parametrize("fate", ["moved", "deleted", "replaced"])
+def test_nothing_is_acknowledged_that_would_go_into_a_lost_file(fate: str, tmp_path: Path) -> None:
+    path = tmp_path / "out" / "journal.sqlite"
+    journal = Journal(path)
+    journal.open_image("a.png", SIZE)
+    journal.append("a.png", 0, FILL, 1.0)
+    if fate == "deleted":
+        shutil.rmtree(path.parent)
+    else:
+        path.parent.rename(tmp_path / "elsewhere")
+    if fate == "replaced":
+        Journal(path).close()
+    with pytest.raises(JournalError, match=r"out/journal.sqlite was moved, deleted or replaced .*put it back"):
+        journal.append("a.png", 1, FILL, 1.0)
+    with pytest.raises(JournalError, match="nothing was written"):
+        journal.add_category(Category(1, "cat", isthing=True))
+    if fate != "deleted":
+        shutil.rmtree(path.parent, ignore_errors=True)
+        (tmp_path / "elsewhere").rename(path.parent)
+        assert journal.append("a.png", 1, FILL, 1.0) == 2
+        assert journal.categories() == []
     journal.close()

@@ -1,6 +1,10 @@
 """Loader processes hold what they need, and not the trainer's memory."""
 
+import os
+import signal
+import subprocess
 import sys
+import time
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -40,6 +44,52 @@ def test_scribbles_are_simulated_in_processes_of_the_same_kind() -> None:
         assert scribbler.processes._mp_context is worker_context()  # type: ignore[attr-defined]
     finally:
         scribbler.close()
+
+
+TRAINER = """
+import sys, time
+from pathlib import Path
+
+from fullseg.config.schema import DataConfig, ExtremePointsConfig
+from fullseg.data.datamodule import InteractiveDataModule
+from fullseg.data.scribbling import Scribbler
+
+if __name__ == "__main__":
+    config = DataConfig(format="coco_panoptic", root=sys.argv[1], cache=sys.argv[2], crop_size=64, workers=1)
+    data = InteractiveDataModule(config, extreme_points=ExtremePointsConfig(jitter=0), seed=0)
+    data.setup()
+    batches = data.train_dataloader()
+    next(iter(batches))
+    scribbler = Scribbler(predict=None, move=None, max_scribbles=1, seed=0, workers=1)
+    scribbler.processes.submit(time.time).result()
+    print(*[one.pid for one in batches._iterator._workers], *scribbler.processes._processes, flush=True)
+    time.sleep(600)
+"""
+
+
+def is_running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_no_process_stays_when_the_trainer_was_killed(tiny_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "trainer.py").write_text(TRAINER)
+    command = [sys.executable, tmp_path / "trainer.py", tiny_data, tmp_path / "cache"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as trainer:
+        assert trainer.stdout is not None
+        processes = [int(one) for one in trainer.stdout.readline().split()]
+        assert len(processes) == 2
+        assert all(map(is_running, processes))
+        trainer.kill()
+        end = time.monotonic() + 60
+        while (left := [one for one in processes if is_running(one)]) and time.monotonic() < end:
+            time.sleep(0.05)
+        for one in left:
+            os.kill(one, signal.SIGKILL)
+    assert left == []
 
 
 @pytest.mark.parametrize(

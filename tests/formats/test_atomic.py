@@ -1,5 +1,6 @@
 """Files are there whole or not at all, also where several write at once."""
 
+import errno
 import json
 import multiprocessing
 from pathlib import Path
@@ -30,6 +31,16 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
         write_json(tmp_path / "missing" / "a.json", {})
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "a.json"):  # another file: a fault of the writer
         (tmp_path / "input.json").read_text()
+
+
+def test_a_place_that_became_read_only_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)  # even for files that are not there
+    with pytest.raises(DataError, match=r"a.json cannot be written: Read-only file system"):
+        write_json(tmp_path / "a.json", {})
 
 
 def test_files_that_differ_in_their_suffix_alone_do_not_meet(tmp_path: Path) -> None:

@@ -96,15 +96,7 @@ def test_kill_9_loses_the_steps_since_the_last_checkpoint_alone(
     assert_same_run(folder, tmp_path / "whole" / "default" / "a")
 
 
-NOT_YET = pytest.mark.skip(
-    reason="on a heavily loaded machine it did not end twice within minutes; the cause is not found"
-)
-
-
-@pytest.mark.parametrize(
-    "scribbles",
-    [pytest.param(OWN_SCRIBBLES, id="at once"), pytest.param(SESSIONS, id="in sessions", marks=NOT_YET)],
-)
+@pytest.mark.parametrize("scribbles", [OWN_SCRIBBLES, SESSIONS], ids=["at once", "in sessions"])
 def test_sigterm_to_one_of_two_ranks_stops_both_and_they_go_on_exactly(
     start: Start, tmp_path: Path, scribbles: tuple[str, ...]
 ) -> None:
