@@ -88,8 +88,12 @@ def check_stages(cells: Sequence[Cell]) -> None:
         except (UserError, ValueError) as error:
             mistakes.setdefault(str(error), []).append(cell.name)
     if mistakes:
-        lines = [f"{', '.join(names)}: {mistake}" for mistake, names in mistakes.items()]
+        lines = [f"{_and_more(names)}: {mistake}" for mistake, names in mistakes.items()]
         raise ConfigError("\n       ".join(["nothing was run, because stages would fail:", *lines]))
+
+
+def _and_more(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 class _Checker:

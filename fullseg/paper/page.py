@@ -18,7 +18,7 @@ from fullseg.sweeps.cells import Cell
 TEMPLATE = "page.html.j2"
 
 
-def render(plan: Plan, cells: Sequence[Cell], results: Results, command: str) -> str:
+def render(plan: Plan, cells: Sequence[Cell], results: Results, command: str, failed: Sequence[str]) -> str:
     """Return the page.
 
     Args:
@@ -26,6 +26,7 @@ def render(plan: Plan, cells: Sequence[Cell], results: Results, command: str) ->
         cells: all stages of the plan.
         results: of the stages that are done.
         command: that made the page.
+        failed: a line for each stage that failed.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
@@ -40,6 +41,7 @@ def render(plan: Plan, cells: Sequence[Cell], results: Results, command: str) ->
         stages=[_stage(plan, cell) for cell in cells],
         command=command,
         options=plan.overrides,
+        failed=failed,
     )
 
 

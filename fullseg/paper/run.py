@@ -47,6 +47,8 @@ def reproduce_paper(plan: Plan, *, jobs: int | None, dry_run: bool, command: str
         _list(plan, cells, missing, console)
         return 0
     waiting = waiting_cells(chosen, plan.folder)
+    if waiting:
+        _say(console, f"checking data, options and initial weights of {len(waiting)} stages")
     check_stages(waiting)
     plan.folder.mkdir(parents=True, exist_ok=True)
     with alone(plan.folder) as lock:
@@ -56,7 +58,8 @@ def reproduce_paper(plan: Plan, *, jobs: int | None, dry_run: bool, command: str
         except Interrupted as stop:
             _write(plan, cells, missing, command)
             done = str(stop).split(". ", maxsplit=1)[0]
-            raise Interrupted(f"{done}. Go on with: {command}", stop.status) from stop
+            there = f"What there is: {plan.folder}/paper.md, paper.html"
+            raise Interrupted(f"{done}. {there}\nGo on with: {command}", stop.status) from stop
         results = _write(plan, cells, missing, command)
     print_table(console, results.rows, plan.seeds)
     _say(console, f"written     {plan.folder}/paper.md, {plan.folder}/paper.html")
@@ -84,9 +87,16 @@ def _run(plan: Plan, cells: Sequence[Cell], jobs: int | None, lock: IO[str], con
 def _write(plan: Plan, cells: Sequence[Cell], missing: Collection[str], command: str) -> Results:
     """Write ``paper.md`` and ``paper.html`` of what there is."""
     results = collect(plan, cells, lambda name: why_not(plan, cells, missing, name))
-    write_text(plan.folder / "paper.md", markdown(results.rows, plan.seeds, command, plan.overrides))
-    write_text(plan.folder / "paper.html", render(plan, cells, results, command))
+    failed = failures(plan, cells)
+    write_text(plan.folder / "paper.md", markdown(results.rows, plan.seeds, command, plan.overrides, failed))
+    write_text(plan.folder / "paper.html", render(plan, cells, results, command, failed))
     return results
+
+
+def failures(plan: Plan, cells: Sequence[Cell]) -> list[str]:
+    """Return a line for each stage that failed: its name, the reason, and its log."""
+    failed = [cell.name for cell in cells if read_state(plan.folder / cell.name).status == "failed"]
+    return [f"{name}: {last_words(plan.folder / name)} ({plan.folder / name}/log.txt)" for name in failed]
 
 
 def why_not(plan: Plan, cells: Sequence[Cell], missing: Collection[str], name: str) -> str:
@@ -102,7 +112,7 @@ def why_not(plan: Plan, cells: Sequence[Cell], missing: Collection[str], name: s
     if name == RELEASED and plan.weights is None:
         return f"no {RELEASED_FILE} in {plan.data}: put it there, or --dextr FILE"
     if state.status == "failed":
-        return f"failed: {last_words(plan.folder / name)}"
+        return "failed"
     if state.status in ("interrupted", "running"):
         return "interrupted"
     if part in missing:
@@ -110,7 +120,7 @@ def why_not(plan: Plan, cells: Sequence[Cell], missing: Collection[str], name: s
     [cell] = [cell for cell in cells if cell.name == name]
     waiting = {one.name for one in waiting_cells(cells, plan.folder)}
     needed = [other for other in cell.needs if other in waiting]
-    return f"needs {needed[0]}" if needed else "not run yet"
+    return f"needs {needed[0].split('/', maxsplit=1)[1]}" if needed else "not run yet"
 
 
 def _missing(plan: Plan, console: Console) -> dict[str, list[str]]:
@@ -137,11 +147,14 @@ def _list(plan: Plan, cells: Sequence[Cell], missing: Collection[str], console: 
 
 
 def _print_failures(plan: Plan, waiting: Sequence[Cell], command: str, console: Console) -> int:
+    """Say which stages failed and why, and which are left out. Return their number."""
+    for line in failures(plan, waiting):
+        _say(console, f"failed      {line}")
     for cell in waiting:
-        folder = plan.folder / cell.name
-        if read_state(folder).status in ("failed", "interrupted"):
-            _say(console, f"failed      {cell.name}: {last_words(folder)} ({folder}/log.txt)")
-        else:
+        state = read_state(plan.folder / cell.name)
+        if state.status == "interrupted":
+            _say(console, f"killed      {cell.name}, exit status {state.exit_status}: it goes on from its checkpoint")
+        elif state.status != "failed":
             _say(console, f"left out    {cell.name}, because it needs one that failed")
     if waiting:
         _say(console, f"try again   {command}")

@@ -74,7 +74,7 @@ def _stages_of(plan: Plan, seed: int) -> Iterator[Cell]:
         yield _cell(plan, seed, stage)
     for stage, counterpart in COUNTERPARTS.items():
         yield _cell(plan, seed, stage, models={"counterpart": counterpart})
-    studied = {"checkpoint": FULL_IMAGE, "study.single_region": SINGLE_REGION}
+    studied = {"checkpoint": FULL_IMAGE, "counterpart": COUNTERPARTS[FULL_IMAGE], "study.single_region": SINGLE_REGION}
     options = [f"study.strategies=[{','.join(STRATEGIES)}]"]
     yield _cell(plan, seed, STUDY, experiment=FULL_IMAGE, job="study", models=studied, options=options)
     for stage in TABLE_1:

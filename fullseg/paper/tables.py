@@ -54,7 +54,9 @@ def print_table(console: Console, rows: Sequence[Row], seeds: Sequence[int]) -> 
     console.print(table, highlight=False)
 
 
-def markdown(rows: Sequence[Row], seeds: Sequence[int], command: str, options: Sequence[str]) -> str:
+def markdown(
+    rows: Sequence[Row], seeds: Sequence[int], command: str, options: Sequence[str], failed: Sequence[str]
+) -> str:
     """Return the table as a page of markdown.
 
     Args:
@@ -62,6 +64,7 @@ def markdown(rows: Sequence[Row], seeds: Sequence[int], command: str, options: S
         seeds: of the plan.
         command: that made it.
         options: that differ from the experiments'.
+        failed: a line for each stage that failed.
     """
     lines = ["# Ours beside the paper's", "", CAPTION, ""]
     titles = columns_of(seeds)
@@ -69,6 +72,8 @@ def markdown(rows: Sequence[Row], seeds: Sequence[int], command: str, options: S
     for section, some in sections_of(rows):
         lines += [_line((f"**{section}**", "", "", "")), *(_line(cells_of(row)) for row in some)]
     lines += ["", f"Command: `{command}`", ""]
+    if failed:
+        lines += ["Failed:", "", *(f"- {line}" for line in failed), ""]
     if options:
         lines += [f"These options differ from the paper's experiments: `{' '.join(options)}`", ""]
     return "\n".join(lines)

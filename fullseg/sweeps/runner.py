@@ -188,7 +188,9 @@ class Runner:
     def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  signal's signature
         self.asked += 1
         if self.asked == 1:
-            sys.stderr.write("\nStopping: the cells write their checkpoints; press Ctrl-C again to stop at once.\n")
+            sys.stderr.write(
+                f"\nStopping: the {self.unit} write their checkpoints; press Ctrl-C again to stop at once.\n"
+            )
         for running in self.running:
             try:
                 os.killpg(running.process.pid, signal.SIGINT if self.asked < 3 else signal.SIGKILL)
@@ -234,7 +236,7 @@ def alone(folder: Path) -> Iterator[IO[str]]:
         except BlockingIOError as error:
             lock.seek(0)
             raise ConfigError(
-                f"{folder}: this sweep runs already (process {lock.read()}, or cells that it left when it was killed): "
+                f"{folder} runs already (process {lock.read()}, or cells that it left when it was killed): "
                 "wait for it or stop it"
             ) from error
         lock.truncate(0)
