@@ -1,7 +1,7 @@
 """Checks everything that would stop a stage hours later, before anything is computed."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from fullseg.data.steps import share_of_batch
 from fullseg.errors import ConfigError, UserError
 from fullseg.formats.atomic import write_json
 from fullseg.model.factory import make_segmenter
-from fullseg.paper.stages import Plan
+from fullseg.paper.stages import Plan, part_of
 from fullseg.sweeps.cells import Cell
 from fullseg.sweeps.runner import visible_gpus
 from fullseg.training.model_options import model_arguments
@@ -31,7 +31,7 @@ PARTS: dict[str, tuple[str, Callable[[Path, str], object], tuple[str, str], str]
 }
 # Options that change no number but the last bits: they may differ between two calls that fill the same folder.
 FREE = (
-    *("data.cache", "data.workers", "scribbles.workers", "study.workers", "trainer.accelerator", "trainer.threads"),
+    *("data.cache", "data.workers", "scribbles.workers", "study.workers", "trainer.threads"),
     *("trainer.devices", "trainer.checkpoint_every", "trainer.checkpoint_minutes", "trainer.progress_bar"),
     *("trainer.strategy", "trainer.profiler", "tracking."),
 )
@@ -53,7 +53,7 @@ def missing_data(data: Path) -> dict[str, list[str]]:
 def check_options(plan: Plan) -> None:
     """Raise ConfigError if the folder's stages were made with other options: a table has one set of options."""
     path = plan.folder / OPTIONS
-    mine, theirs = _changing(plan), json.loads(path.read_text()) if path.is_file() else None
+    mine, theirs = changing_options(plan), json.loads(path.read_text()) if path.is_file() else None
     if theirs is not None and mine != theirs:
         raise ConfigError(
             f"{plan.folder} was made with {' '.join(theirs) or 'no other options'}, not with "
@@ -63,18 +63,23 @@ def check_options(plan: Plan) -> None:
 
 def write_options(plan: Plan) -> None:
     """Write the options that the folder's stages are made with."""
-    write_json(plan.folder / OPTIONS, _changing(plan))
+    write_json(plan.folder / OPTIONS, changing_options(plan))
 
 
-def _changing(plan: Plan) -> list[str]:
+def changing_options(plan: Plan) -> list[str]:
+    """Return the overrides that change more than the last bits of the numbers, in alphabetical order."""
     return sorted(override for override in plan.overrides if not override.startswith(FREE))
 
 
-def check_stages(cells: Sequence[Cell]) -> None:
+def check_stages(cells: Sequence[Cell], evaluated: Mapping[str, str]) -> None:
     """Check data, options and weights of all stages that are to be run.
 
     Every data set is opened, which reads the headers of all its images once. Every network is made, which fetches
     ImageNet weights that are not on this machine yet.
+
+    Args:
+        cells: the stages.
+        evaluated: hash of the evaluation images that the stages which are done have seen, by the part of COCO.
 
     Raises:
         ConfigError: if something is wrong. Its message has one line per mistake, with the stages that have it.
@@ -84,7 +89,7 @@ def check_stages(cells: Sequence[Cell]) -> None:
     for cell in cells:
         assert cell.config is not None
         try:
-            check.stage(cell.config, trained=cell.job == "train")
+            check.stage(cell.config, evaluated.get(part_of(cell.name)), trained=cell.job == "train")
         except (UserError, ValueError) as error:
             mistakes.setdefault(str(error), []).append(cell.name)
     if mistakes:
@@ -103,13 +108,18 @@ class _Checker:
         self.opened: list[tuple[object, Any]] = []
         self.made: list[tuple[object, Any]] = []
 
-    def stage(self, config: Config, *, trained: bool) -> None:
+    def stage(self, config: Config, evaluated: str | None, *, trained: bool) -> None:
         """Raise the mistake of a stage, if it has one."""
         gpus = len(visible_gpus())
         if gpus and config.trainer.devices > gpus:
             raise ConfigError(f"trainer.devices={config.trainer.devices}: this machine has {gpus} GPUs for it")
         share_of_batch(config.data.batch_size, max(1, config.trainer.devices))
         data = _once(self.opened, config.data, lambda: _open(config))
+        if evaluated not in (None, data.fingerprint()["val_hash"]):
+            raise ConfigError(
+                f"data.root={config.data.root}: its evaluation images are not those of the stages that are done; name "
+                "the folder of the same data, or another folder for the stages, --name NAME"
+            )
         if trained:
             arguments = model_arguments(config, len(data.categories), background=data.has_background)
             _once(self.made, {**arguments, "share": ""}, lambda: _make(arguments))  # sharing changes no layer

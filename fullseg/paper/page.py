@@ -6,11 +6,12 @@ from typing import Any
 
 import jinja2
 
+from fullseg.paper.checks import changing_options
+from fullseg.paper.provenance import facts_of
 from fullseg.paper.results import Results
 from fullseg.paper.stages import Plan
 from fullseg.paper.tables import CAPTION, cells_of, columns_of, sections_of
 from fullseg.report.page import as_svg
-from fullseg.runs.provenance import read_environment
 from fullseg.study.figures import curves
 from fullseg.sweeps.cell_folder import read_result, read_state
 from fullseg.sweeps.cells import Cell
@@ -40,7 +41,7 @@ def render(plan: Plan, cells: Sequence[Cell], results: Results, command: str, fa
         curves=as_svg(curves(studies)) if studies else None,
         stages=[_stage(plan, cell) for cell in cells],
         command=command,
-        options=plan.overrides,
+        options=changing_options(plan),
         failed=failed,
     )
 
@@ -48,15 +49,13 @@ def render(plan: Plan, cells: Sequence[Cell], results: Results, command: str, fa
 def _stage(plan: Plan, cell: Cell) -> dict[str, Any]:
     """Return what the page says of a stage: state, minutes, and the provenance of its run."""
     folder = plan.folder / cell.name
-    state, result = read_state(folder), read_result(folder)
-    about = {"name": cell.name, "status": state.status, "minutes": f"{state.seconds / 60:.1f}" if state.seconds else ""}
-    run = _run_folder(Path(result["folder"])) if result is not None else None
-    path = run / "environment.txt" if run is not None else None
-    facts = read_environment(path).facts if path is not None and path.is_file() else {}
+    state, result, facts = read_state(folder), read_result(folder), facts_of(folder)
+    minutes = f"{state.seconds / 60:.1f}" if state.seconds else ""
+    about = {
+        "name": cell.name,
+        "status": state.status,
+        "minutes": minutes,
+        "folder": result["folder"] if result else "",
+    }
     keys = ("commit", "machine", "precision", "val_samples", "val_hash")
-    return {**about, "folder": str(run or ""), **{key: facts.get(key, "") for key in keys}}
-
-
-def _run_folder(folder: Path) -> Path:
-    """Return the run folder that a study's folder lies in, or the folder itself."""
-    return folder.parents[1] if folder.parent.name == "studies" else folder
+    return {**about, **{key: str(facts.get(key, "")) for key in keys}}

@@ -127,7 +127,7 @@ def _fig_5(plan: Plan, studies: Mapping[int, dict[str, Any]], common: float | No
         for number in numbers:
             values = [_at(studies.get(seed), name, number, common) for seed in plan.seeds]
             unreached = common is not None and number > common
-            note = f"not all reach it: {common:.1f}" if unreached else _note(plan.seeds, values, STUDY, reason)
+            note = f"all reach only {common:.1f}" if unreached else _note(plan.seeds, values, STUDY, reason)
             title = f"{known.title}, at {number:g}" if number.is_integer() else f"{known.title}, at {number:.1f}"
             yield Row("Fig. 5: at equal scribbles per region", title, values, paper.get(number), note)
 

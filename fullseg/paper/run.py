@@ -9,8 +9,9 @@ from rich.console import Console
 
 from fullseg.errors import DataError
 from fullseg.formats.atomic import write_text
-from fullseg.paper.checks import PARTS, check_options, check_stages, missing_data, write_options
+from fullseg.paper.checks import PARTS, changing_options, check_options, check_stages, missing_data, write_options
 from fullseg.paper.page import render
+from fullseg.paper.provenance import evaluation_hashes
 from fullseg.paper.results import Results, collect
 from fullseg.paper.stages import RELEASED, RELEASED_FILE, Plan, make_stages, part_of
 from fullseg.paper.tables import markdown, print_table
@@ -49,7 +50,7 @@ def reproduce_paper(plan: Plan, *, jobs: int | None, dry_run: bool, command: str
     waiting = waiting_cells(chosen, plan.folder)
     if waiting:
         _say(console, f"checking data, options and initial weights of {len(waiting)} stages")
-    check_stages(waiting)
+    check_stages(waiting, evaluation_hashes(plan, [cell for cell in chosen if cell not in waiting]))
     plan.folder.mkdir(parents=True, exist_ok=True)
     with alone(plan.folder) as lock:
         write_options(plan)
@@ -88,7 +89,7 @@ def _write(plan: Plan, cells: Sequence[Cell], missing: Collection[str], command:
     """Write ``paper.md`` and ``paper.html`` of what there is."""
     results = collect(plan, cells, lambda name: why_not(plan, cells, missing, name))
     failed = failures(plan, cells)
-    write_text(plan.folder / "paper.md", markdown(results.rows, plan.seeds, command, plan.overrides, failed))
+    write_text(plan.folder / "paper.md", markdown(results.rows, plan.seeds, command, changing_options(plan), failed))
     write_text(plan.folder / "paper.html", render(plan, cells, results, command, failed))
     return results
 

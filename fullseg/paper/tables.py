@@ -63,7 +63,7 @@ def markdown(
         rows: of the table.
         seeds: of the plan.
         command: that made it.
-        options: that differ from the experiments'.
+        options: that change the models or the studies.
         failed: a line for each stage that failed.
     """
     lines = ["# Ours beside the paper's", "", CAPTION, ""]
@@ -75,7 +75,7 @@ def markdown(
     if failed:
         lines += ["Failed:", "", *(f"- {line}" for line in failed), ""]
     if options:
-        lines += [f"These options differ from the paper's experiments: `{' '.join(options)}`", ""]
+        lines += [f"With these options the models and studies are not the paper's: `{' '.join(options)}`", ""]
     return "\n".join(lines)
 
 

@@ -1,15 +1,19 @@
 """What is found before anything is computed: missing data, weights that cannot be had, options that do not fit."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.errors import ConfigError, WeightsError
 from fullseg.model import backbone
 from fullseg.paper import checks
 from fullseg.paper.checks import check_options, check_stages, missing_data, write_options
+from fullseg.paper.provenance import evaluation_hashes
 from fullseg.paper.stages import Plan, make_stages
+from fullseg.sweeps.cell_folder import State, write_state
 
 pytestmark = pytest.mark.usefixtures("project")
 
@@ -56,7 +60,7 @@ def test_weights_that_cannot_be_had_are_one_line_per_backbone(
     monkeypatch.setattr(backbone, "_check_hub", refuse)
     kept = [option for option in options if not option.startswith(("model.backbone", "model.pretrained"))]
     with pytest.raises(ConfigError) as error:
-        check_stages(make_stages(plan_of(coco, tmp_path, kept, seeds=(0, 1))))
+        check_stages(make_stages(plan_of(coco, tmp_path, kept, seeds=(0, 1))), {})
     head, *lines = str(error.value).splitlines()
     assert "nothing was run" in head
     assert [line.strip() for line in lines] == [
@@ -71,9 +75,9 @@ def test_a_batch_that_the_gpus_cannot_share_is_found(
 ) -> None:
     monkeypatch.setattr(checks, "visible_gpus", lambda: ["0", "1", "2", "3"])
     with pytest.raises(ConfigError, match=r"and 9 more: data.batch_size=2: 3 processes cannot share 2 images evenly"):
-        check_stages(make_stages(plan_of(coco, tmp_path, [*options, "trainer.devices=3"])))
+        check_stages(make_stages(plan_of(coco, tmp_path, [*options, "trainer.devices=3"])), {})
     with pytest.raises(ConfigError, match=r"trainer.devices=8: this machine has 4 GPUs"):
-        check_stages(make_stages(plan_of(coco, tmp_path, [*options, "trainer.devices=8"])))
+        check_stages(make_stages(plan_of(coco, tmp_path, [*options, "trainer.devices=8"])), {})
 
 
 def test_a_damaged_image_and_a_wrong_file_of_weights_are_found(coco: Path, tmp_path: Path, options: list[str]) -> None:
@@ -82,9 +86,9 @@ def test_a_damaged_image_and_a_wrong_file_of_weights_are_found(coco: Path, tmp_p
     (root / "val2017" / "1.png").write_bytes(b"no image")
     weights.write_bytes(b"no weights")
     with pytest.raises(ConfigError, match=r"(?s)table1/single_region and 3 more: .*1\.png"):
-        check_stages(make_stages(plan_of(root, tmp_path, options, weights)))
+        check_stages(make_stages(plan_of(root, tmp_path, options, weights)), {})
     with pytest.raises(ConfigError, match=rf"table1/dextr_released: model.dextr.weights={weights}: not a file of we"):
-        check_stages(make_stages(plan_of(coco, tmp_path, options, weights)))
+        check_stages(make_stages(plan_of(coco, tmp_path, options, weights)), {})
 
 
 def test_a_folder_has_one_set_of_options(coco: Path, tmp_path: Path) -> None:
@@ -97,3 +101,25 @@ def test_a_folder_has_one_set_of_options(coco: Path, tmp_path: Path) -> None:
         check_options(plan._replace(overrides=("data.crop_size=96",)))
     with pytest.raises(ConfigError, match="not with no other options"):
         check_options(plan._replace(overrides=()))
+
+
+def test_other_evaluation_images_than_those_of_the_stages_that_are_done(
+    coco: Path, tmp_path: Path, options: list[str]
+) -> None:
+    plan = plan_of(coco, tmp_path, options)
+    first, *others = make_stages(plan)
+    data = InteractiveDataModule(first.config.data if first.config else None)
+    data.setup()
+    run = plan.folder / first.name / "run"
+    run.mkdir(parents=True)
+    write_state(run.parent, State(status="done"))
+    (run.parent / "result.json").write_text(json.dumps({"folder": str(run), "study": None}))
+    mine = str(data.fingerprint()["val_hash"])
+    for hashed in (mine, "0123456789abcdef"):
+        (run / "environment.txt").write_text(f"commit: c\nval_hash: {hashed}\n\ntorch==2\n")
+        found = evaluation_hashes(plan, [first])
+        assert found == {"panoptic": hashed}
+        if hashed == mine:
+            check_stages(others, found)
+    with pytest.raises(ConfigError, match=r"maskwise_shared and 5 more: data.root=.*: its evaluation images are not"):
+        check_stages(others, found)

@@ -121,7 +121,7 @@ def test_fig_5_is_read_at_equal_scribbles_that_all_strategies_of_all_seeds_reach
     assert at["full image, per region, at 2.5"].values == pytest.approx([75, 75])
     assert at["single region, at 1"].values == pytest.approx([61, 61])
     beyond = at["full image, free allocation, at 4"]  # free reaches it, but one of the others does not
-    assert cells_of(beyond)[1:] == ("", "90.0", "not all reach it: 2.5")
+    assert cells_of(beyond)[1:] == ("", "90.0", "all reach only 2.5")
     assert at["full image, free allocation, at 2"].paper is None
 
 

@@ -52,7 +52,7 @@ def chain(tmp_path: Path, coco: Path, monkeypatch: pytest.MonkeyPatch) -> Chain:
     write_program(tmp_path / "python")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setattr(sweep_runner, "PAUSE", 0.01)
-    monkeypatch.setattr(paper_run, "check_stages", lambda _: None)  # tests/paper/test_checks.py
+    monkeypatch.setattr(paper_run, "check_stages", lambda *_: None)  # tests/paper/test_checks.py
     return Chain(tmp_path, coco)
 
 
