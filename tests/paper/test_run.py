@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from fullseg.__main__ import main
 from fullseg.paper import run as paper_run
 from fullseg.sweeps import runner as sweep_runner
-from fullseg.sweeps.cell_folder import read_state
+from fullseg.sweeps.cell_folder import read_state, write_state
 from tests.paper.conftest import SCORES, write_program
 
 pytestmark = pytest.mark.usefixtures("project")
@@ -133,6 +134,21 @@ def test_a_deleted_stage_runs_again_with_all_that_used_its_model(chain: Chain) -
         (chain.place / name / "cell.json").unlink()
         assert chain.run(seeds="0") == 0
         assert chain.ran().keys() == again, name
+
+
+@pytest.mark.parametrize("counterpart", ["the same", "trained again"])
+def test_an_interrupted_model_is_resumed_only_with_the_counterpart_it_has_had(chain: Chain, counterpart: str) -> None:
+    assert chain.run(seeds="0") == 0
+    chain.ran()
+    model = chain.place / "seed0/fig5/single_region_scribble"
+    write_state(model, replace(read_state(model), status="interrupted"))
+    (model / "latest" / "checkpoints").mkdir(parents=True)
+    (model / "latest" / "checkpoints" / "last.ckpt").touch()
+    if counterpart == "trained again":
+        (chain.place / "seed0/table2/maskwise/cell.json").unlink()
+    assert chain.run(seeds="0") == 0
+    words = chain.ran()["seed0/fig5/single_region_scribble"]
+    assert any(word.startswith("resume=") for word in words) == (counterpart == "the same")
 
 
 def test_after_ctrl_c_the_printed_command_goes_on(chain: Chain, capsys: pytest.CaptureFixture[str]) -> None:
