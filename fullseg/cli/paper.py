@@ -8,7 +8,6 @@ from typing import Any
 
 from fullseg.cli.spreading import positive
 from fullseg.errors import ConfigError
-from fullseg.runs.folder import program
 
 
 class SeedsAndOptions(argparse.Action):
@@ -65,20 +64,21 @@ def run(options: argparse.Namespace) -> int:
     """Run the stages; the status is 1 if one of them failed."""
     from fullseg.paper.run import reproduce_paper
     from fullseg.paper.stages import RELEASED_FILE, Plan
+    from fullseg.runs.folder import program
 
     data = options.data.expanduser()
     weights = options.dextr or (data / RELEASED_FILE if (data / RELEASED_FILE).is_file() else None)
     if weights is not None and not weights.is_file():
         raise ConfigError(f"--dextr {weights}: no such file")
     plan = Plan(data, tuple(options.seeds), tuple(options.overrides), options.runs, options.name, weights)
-    failed = reproduce_paper(plan, jobs=options.jobs, dry_run=options.dry_run, command=_command(options))
+    failed = reproduce_paper(plan, jobs=options.jobs, dry_run=options.dry_run, command=f"{program()} {_words(options)}")
     return int(failed > 0)
 
 
-def _command(options: argparse.Namespace) -> str:
-    """Return the command line that goes on after an interruption."""
+def _words(options: argparse.Namespace) -> str:
+    """Return the words of the command line that goes on after an interruption, behind the program's name."""
     words = ["paper", str(options.data), *options.overrides, "--seeds", *map(str, options.seeds)]
     for name, default in (("dextr", None), ("runs", Path("runs")), ("name", "paper"), ("jobs", None)):
         value = getattr(options, name)
         words += [f"--{name}", str(value)] if value != default else []
-    return f"{program()} {shlex.join(words)}"
+    return shlex.join(words)
