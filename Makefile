@@ -6,6 +6,7 @@
 #   SWEEP=name, JOBS=n      YAML below sweeps/; number of cells that run at once
 #   IMAGES=folder           images for the annotator
 #   CHECKPOINT=name         experiment, run folder or file of the annotator's model
+#   SEEDS="0 1 2"           seeds of the paper's models
 #   COMPARE=1               compare the benchmark with the last results
 EXPERIMENT ?= default
 DATA ?=
@@ -15,6 +16,7 @@ SWEEP ?= loss_sharing
 JOBS ?=
 IMAGES ?=
 CHECKPOINT ?=
+SEEDS ?= 0 1 2
 COMPARE ?=
 PYTHON ?= python3
 
@@ -31,7 +33,7 @@ ENV :=
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env lint test train study sweep report annotate bench
+.PHONY: help env lint test train study sweep paper report annotate bench
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -62,6 +64,10 @@ study: $(ENV)  ## let the simulated annotator correct the evaluation set with EX
 sweep: $(ENV)  ## run all cells of SWEEP=loss_sharing that are not done yet, on this machine [EXPERIMENT=] [DATA=] [SET=] [JOBS=cells at once]
 	$(RUN) -m fullseg sweep $(if $(filter %.yaml,$(SWEEP)),$(SWEEP),sweeps/$(SWEEP).yaml) $(if $(DATA),data.root="$$DATA") $(SET) \
 		$(if $(filter command environment,$(origin EXPERIMENT)),--experiment experiments/$(EXPERIMENT).yaml) $(if $(JOBS),--jobs $(JOBS))
+
+paper: $(ENV)  ## make the paper's Tables 1 and 2 and Fig. 5 from COCO in DATA=folder, ours beside the paper's [SEEDS="0 1 2"] [SET=]
+	$(if $(DATA),,$(error make paper needs the folder of COCO: make paper DATA=/path/to/coco))$(RUN) -m fullseg paper "$$DATA" $(SET) \
+		--seeds $(SEEDS)
 
 report: $(ENV)  ## make one HTML page of RUNS="folder ..." (default: EXPERIMENT's newest run)
 	@if [ -e "$$RUNS" ]; then set -- "$$RUNS"; else set -- $$RUNS; fi; echo fullseg report "$$@"; $(RUN) -m fullseg report "$$@"

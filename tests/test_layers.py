@@ -16,7 +16,7 @@ ROOMS = [  # a room imports rooms of the lines above its own: neither those belo
     {"report", "runs"},
     {"tracking"},
     {"training", "sweeps"},
-    {"reproduce"},
+    {"reproduce", "paper"},
     {"cli"},
     {"__main__"},
 ]
@@ -126,7 +126,7 @@ def test_the_annotator_needs_no_training_code_and_no_data_set() -> None:
         ("sqlite3", ("annotator/store.py",)),
         ("omegaconf", ("config/", "runs/folder.py", "runs/provenance.py", "sweeps/")),
         ("timm", ("model/backbone.py", "model/second_stage.py", "model/dextr/deeplab.py")),
-        ("rich", ("cli/", "reproduce/tables.py", "sweeps/", "data/", "study/", "training/", "runs/")),
+        ("rich", ("cli/", "reproduce/tables.py", "paper/", "sweeps/", "data/", "study/", "training/", "runs/")),
     ],
 )
 def test_libraries_stay_where_they_belong(library: str, places: tuple[str, ...]) -> None:

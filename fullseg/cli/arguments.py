@@ -3,10 +3,10 @@
 import argparse
 from collections.abc import Sequence
 
-from fullseg.cli import annotate, dashboard, data, evaluate, predict, report, reproduce, study, sweep, train
+from fullseg.cli import annotate, dashboard, data, evaluate, paper, predict, report, reproduce, study, sweep, train
 
 # In the order of --help.
-COMMANDS = (train, study, sweep, reproduce, predict, annotate, evaluate, report, dashboard, data)
+COMMANDS = (train, study, sweep, paper, reproduce, predict, annotate, evaluate, report, dashboard, data)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -76,13 +76,13 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
         area_up_to=lambda entry: area_up_to(entry, common),
         as_in_the_paper=as_in_the_paper,
         how_scribbles_act=how_scribbles_act,
-        curves=_svg(curves(studied)) if studied else None,
-        spreading=_svg(spread) if spread else None,
+        curves=as_svg(curves(studied)) if studied else None,
+        spreading=as_svg(spread) if spread else None,
         targets=[f"{target:.2f}" for target in TARGETS],
         things_and_stuff=any("iou_things" in s for study in studied.values() for s in study["strategies"].values()),
         pictures={run.name: _pictures(run.folder) for run in runs},
         worst={run.name: worst_regions(run) for run in runs},
-        noise={run.name: _svg(noise_curves([run.study, *run.noise])) for run in runs if run.study and run.noise},
+        noise={run.name: as_svg(noise_curves([run.study, *run.noise])) for run in runs if run.study and run.noise},
     )
     target = out or runs[0].folder / "report.html"
     write_text(target, page)
@@ -184,7 +184,8 @@ def _jpeg(path: Path) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def _svg(figure: Figure) -> markupsafe.Markup:
+def as_svg(figure: Figure) -> markupsafe.Markup:
+    """Return a figure as SVG that stands in a page as it is."""
     buffer = BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue().decode()

@@ -32,6 +32,9 @@ class State:
     command: list[str] = field(default_factory=list)
     """The command line that ran last."""
     parameters: dict[str, Any] = field(default_factory=dict)
+    used: dict[str, str] = field(default_factory=dict)
+    """Run folders of the cells that it needs, by the cells' names. If one of them has another run now, this cell runs
+    again."""
 
 
 def read_state(folder: Path) -> State:
@@ -49,6 +52,22 @@ def write_state(folder: Path, state: State) -> None:
 def write_arguments(folder: Path, parameters: dict[str, Any]) -> None:
     """Write the parameters file that the macro ``${args_json_file}`` names."""
     (folder / "args.json").write_text(args_json(parameters))
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """Return the result of a cell that is done; None for any other."""
+    path = folder / "result.json"
+    if read_state(folder).status != "done" or not path.is_file():
+        return None
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+def last_words(folder: Path) -> str:
+    """Return the last line of a cell's log: after a failure it says the reason. Empty without a log."""
+    log = folder / "log.txt"
+    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    return next((line.strip() for line in reversed(lines) if line.strip() and not line.startswith("$ ")), "")
 
 
 def leave_result(folder: Path, study: dict[str, Any] | None = None) -> None:

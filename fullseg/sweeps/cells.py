@@ -32,6 +32,7 @@ class Cell(NamedTuple):
     config: Config | None  # the complete configuration, for train and study
     pins: list[str]  # overrides that fix the models that it uses, so that all cells of a table use the same models
     missing: str  # why one of these models was not found; empty: all were found
+    needs: tuple[str, ...] = ()  # names of the cells whose runs it uses: it runs when they are done
 
 
 def make_cells(sweep: Sweep, overrides: Sequence[str], experiment: Path | None, runs: Path) -> list[Cell]:

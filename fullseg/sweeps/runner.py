@@ -17,8 +17,9 @@ from rich.console import Console
 
 from fullseg.errors import ConfigError
 from fullseg.runs.stopping import Interrupted
-from fullseg.sweeps.cell_folder import RESULT_VARIABLE, State, read_state, write_arguments, write_state
+from fullseg.sweeps.cell_folder import RESULT_VARIABLE, State, last_words, read_state, write_arguments, write_state
 from fullseg.sweeps.cells import Cell, launch_command
+from fullseg.sweeps.waiting import runs_of, waiting_cells
 
 NOT_FOR_CELLS = ("WANDB_SWEEP_ID", "WANDB_RUN_ID", "WANDB_NAME", "WANDB_RESUME", "WANDB_SERVICE")
 PAUSE = 0.2  # seconds between two checks of the cells' processes
@@ -35,25 +36,36 @@ class Running(NamedTuple):
 
 
 class Runner:
-    """Runs cells, some at once, until all have ended. A cell that fails does not stop the others.
+    """Runs cells, some at once, until all have ended. A cell that fails stops only those that need it.
 
     Args:
-        cells: all cells of the sweep. Cells that are done are skipped.
+        cells: all cells of the sweep; those that a cell needs come before it. Cells that are done are skipped.
         folder: the sweep's folder, ``<runs>/sweeps/<name>``.
         runs: folder of all run folders.
-        jobs: cells that run at once; None: one per GPU, one on a CPU.
+        jobs: cells that run at once; None: as many as there are GPUs for, one on a CPU.
         lock: file that holds the sweep's lock. The cells' processes inherit it.
         console: progress is printed here.
+        gpus_each: GPUs of a cell, if there are any.
+        unit: name of the cells in messages.
     """
 
     def __init__(
-        self, cells: Sequence[Cell], *, folder: Path, runs: Path, jobs: int | None, lock: IO[str], console: Console
+        self,
+        cells: Sequence[Cell],
+        *,
+        folder: Path,
+        runs: Path,
+        jobs: int | None,
+        lock: IO[str],
+        console: Console,
+        gpus_each: int = 1,
+        unit: str = "cells",
     ) -> None:
         self.cells, self.folder, self.runs, self.lock, self.console = cells, folder, runs, lock, console
-        self.waiting = [cell for cell in cells if read_state(folder / cell.name).status != "done"]
+        self.waiting = waiting_cells(cells, folder)
         self.before = len(cells) - len(self.waiting)
-        self.gpus = visible_gpus()
-        self.jobs = max(1, min(jobs or len(self.gpus) or 1, len(self.waiting)))
+        self.gpus, self.gpus_each, self.unit = visible_gpus(), gpus_each, unit
+        self.jobs = max(1, min(jobs or len(self.gpus) // gpus_each, len(self.waiting)))
         self.slots = list(range(self.jobs))
         self.running: list[Running] = []
         self.asked = 0  # how often Ctrl-C was pressed
@@ -66,15 +78,14 @@ class Runner:
             Interrupted: after Ctrl-C, when all cells have stopped.
         """
         where = f"{len(self.gpus)} GPU{'s' * (len(self.gpus) > 1)}" if self.gpus else "the CPU"
-        self._print(
-            f"{self.folder.name}: {len(self.cells)} cells, {self.before} done before; {self.jobs} at once on {where}"
-        )
+        counts = f"{len(self.cells)} {self.unit}, {self.before} done before; {self.jobs} at once"
+        self._print(f"{self.folder.name}: {counts} on {where}")
         previous = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             with self.console.status("") as status:
                 while self.running or (self.waiting and not self.asked):
-                    while self.waiting and self.slots and not self.asked:
-                        self._start(self.waiting.pop(0))
+                    while self.slots and not self.asked and (cell := self._next()):
+                        self._start(cell)
                     status.update(self._progress())
                     time.sleep(PAUSE)
                     for running in [one for one in self.running if one.process.poll() is not None]:
@@ -83,22 +94,31 @@ class Runner:
             for number, handler in previous.items():
                 signal.signal(number, handler)
         if self.asked:
-            done = sum(read_state(self.folder / cell.name).status == "done" for cell in self.cells)
+            done = len(self.cells) - len(waiting_cells(self.cells, self.folder))
             raise Interrupted(
-                f"Stopped: {done} of {len(self.cells)} cells are done. The same command goes on; interrupted "
-                "cells resume from their last checkpoint"
+                f"Stopped: {done} of {len(self.cells)} {self.unit} are done. The same command goes on; interrupted "
+                f"{self.unit} resume from their last checkpoint"
             )
+
+    def _next(self) -> Cell | None:
+        """Take the first waiting cell that needs no other one that is not done yet; None if there is none."""
+        unfinished = {cell.name for cell in [*self.waiting, *(running.cell for running in self.running)]}
+        cell = next((cell for cell in self.waiting if unfinished.isdisjoint(cell.needs)), None)
+        if cell is not None:
+            self.waiting.remove(cell)
+        return cell
 
     def _start(self, cell: Cell) -> None:
         folder = self.folder / cell.name
         state = read_state(folder)
+        used = runs_of(cell.needs, self.folder)
         # A cell that is still marked "running" was killed together with the sweep or the machine.
-        go_on = cell.job == "train" and state.status in ("interrupted", "running")
+        go_on = cell.job == "train" and state.status in ("interrupted", "running") and state.used == used
         state.command = launch_command(cell, str(folder.relative_to(self.runs)), self.runs, go_on=go_on)
         go_on = any(word.startswith("resume=") for word in state.command)  # false if there is no checkpoint yet
         if not go_on:
             state.attempts, state.seconds = state.attempts + 1, 0.0
-        state.status, state.exit_status, state.parameters = "running", None, cell.parameters
+        state.status, state.exit_status, state.parameters, state.used = "running", None, cell.parameters, used
         write_state(folder, state)
         write_arguments(folder, cell.parameters)
         slot = self.slots.pop(0)
@@ -130,11 +150,13 @@ class Runner:
 
     def _environment(self, cell: Cell, state: State, slot: int) -> dict[str, str]:
         environment = {key: value for key, value in os.environ.items() if key not in NOT_FOR_CELLS}
-        environment["WANDB_RUN_GROUP"] = f"sweeps/{self.folder.name}"  # WANDB_SWEEP_ID is for sweeps on W&B's server
+        group = self.folder.relative_to(self.runs)
+        environment["WANDB_RUN_GROUP"] = str(group)  # WANDB_SWEEP_ID is for sweeps on W&B's server
         environment["WANDB_RUN_ID"] = f"{self.folder.name[:80]}-{cell.key}-{state.attempts}"
         environment[RESULT_VARIABLE] = str((self.folder / cell.name / "result.json").resolve())
         if self.gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = self.gpus[slot % len(self.gpus)]
+            numbers = range(slot * self.gpus_each, (slot + 1) * self.gpus_each)
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(self.gpus[k % len(self.gpus)] for k in numbers)
         if self.jobs > 1:
             environment.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // self.jobs)))
         return environment
@@ -151,12 +173,24 @@ class Runner:
     def _set_end(self, cell: Cell, state: State, how: str, status: int) -> None:
         state.status, state.exit_status = how, status
         write_state(self.folder / cell.name, state)
-        self._say(cell, f"{how} after {state.seconds / 60:.1f} minutes")
+        reason = f": {last_words(self.folder / cell.name)}" if how == "failed" else ""
+        self._say(cell, f"{how} after {state.seconds / 60:.1f} minutes{reason}")
+        if how != "done" and not self.asked:
+            self._leave_out(cell)
+
+    def _leave_out(self, failed: Cell) -> None:
+        """Take the waiting cells that need a cell, which has failed, out of the list, and those that need them."""
+        for cell in [one for one in self.waiting if failed.name in one.needs]:
+            self.waiting.remove(cell)
+            self._say(cell, f"is left out, because it needs {failed.name}")
+            self._leave_out(cell)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  signal's signature
         self.asked += 1
         if self.asked == 1:
-            sys.stderr.write("\nStopping: the cells write their checkpoints; press Ctrl-C again to stop at once.\n")
+            sys.stderr.write(
+                f"\nStopping: the {self.unit} write their checkpoints; press Ctrl-C again to stop at once.\n"
+            )
         for running in self.running:
             try:
                 os.killpg(running.process.pid, signal.SIGINT if self.asked < 3 else signal.SIGKILL)
@@ -202,7 +236,7 @@ def alone(folder: Path) -> Iterator[IO[str]]:
         except BlockingIOError as error:
             lock.seek(0)
             raise ConfigError(
-                f"{folder}: this sweep runs already (process {lock.read()}, or cells that it left when it was killed): "
+                f"{folder} runs already (process {lock.read()}, or cells that it left when it was killed): "
                 "wait for it or stop it"
             ) from error
         lock.truncate(0)

@@ -9,14 +9,17 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
 from fullseg.__main__ import main
 from fullseg.errors import ConfigError
 from fullseg.sweeps import runner as sweep_runner
 from fullseg.sweeps.cell_folder import read_state
-from fullseg.sweeps.runner import alone, visible_gpus
+from fullseg.sweeps.cells import Cell
+from fullseg.sweeps.runner import Runner, alone, visible_gpus
 
 PROGRAM = """
 import os, pathlib, sys, time
@@ -177,7 +180,7 @@ def test_one_process_a_sweep_even_when_it_was_killed_and_a_cell_lives_on(folder:
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.DEVNULL)
     _wait_for(folder.path, 1)
     place = folder.path / "runs" / "sweeps" / "s"
-    with pytest.raises(ConfigError, match=f"this sweep runs already .process {process.pid}"), alone(place):
+    with pytest.raises(ConfigError, match=f"runs already .process {process.pid}"), alone(place):
         pass
     process.kill()
     process.wait()
@@ -190,6 +193,55 @@ def test_one_process_a_sweep_even_when_it_was_killed_and_a_cell_lives_on(folder:
     folder.ran()
     assert folder.run() == 0
     assert [value for value, _, _ in folder.ran()] == ["1", "2", "3"]  # also 1, whose end no runner saw
+
+
+def cells_of(folder: Folder, needs: dict[str, tuple[str, ...]]) -> list[Cell]:
+    """Return cells that run the program, by name the cells that each of them needs."""
+    program = str(folder.path / "p.py")
+    return [
+        Cell(name, name, {}, [sys.executable, program, f"--a={name}"], "", None, [], "", others)
+        for name, others in needs.items()
+    ]
+
+
+def run_cells(folder: Folder, cells: list[Cell], **options: Any) -> None:
+    place = folder.path / "runs" / "paper"
+    place.mkdir(parents=True, exist_ok=True)
+    with alone(place) as lock:
+        Runner(cells, folder=place, runs=folder.path / "runs", lock=lock, console=Console(), **options).run()
+
+
+def test_a_cell_waits_for_those_it_needs_while_others_run(folder: Folder) -> None:
+    cells = cells_of(folder, {"a": (), "b": ("a",), "c": ()})
+    (folder.path / "wait").touch()
+    threading.Thread(target=_open_when, args=(folder.path, 2)).start()
+    run_cells(folder, cells, jobs=2)
+    ran = [value for value, _, _ in folder.ran()]
+    assert set(ran[:2]) == {"a", "c"}  # "b" did not begin, although there was a job for it
+    assert ran[2:] == ["b"]
+
+
+def test_a_failed_cell_leaves_out_those_that_need_it(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    cells = cells_of(folder, {"a": (), "b": ("a",), "c": ("b",), "d": ()})
+    (folder.path / "fail-a").touch()
+    run_cells(folder, cells, jobs=None, unit="stages")
+    assert [value for value, _, _ in folder.ran()] == ["a", "d"]
+    output = capsys.readouterr().out
+    assert "paper: 4 stages, 0 done before" in output
+    assert "a  failed after 0.0 minutes: this one fails\n" in output
+    assert "b  is left out, because it needs a\n" in output
+    assert "c  is left out, because it needs b\n" in output
+
+
+def test_a_cell_may_have_several_gpus(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep_runner, "visible_gpus", lambda: ["3", "4", "6", "7", "9"])
+    (folder.path / "wait").touch()
+    threading.Thread(target=_open_when, args=(folder.path, 2)).start()
+    run_cells(folder, cells_of(folder, {"a": (), "b": ()}), jobs=None, gpus_each=2)
+    assert {value: environment["CUDA_VISIBLE_DEVICES"] for value, _, environment in folder.ran()} == {
+        "a": "3,4",
+        "b": "6,7",
+    }
 
 
 def test_a_dry_run_lists_the_cells_and_runs_none(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:

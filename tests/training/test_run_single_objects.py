@@ -1,19 +1,17 @@
 """Table 1 from end to end: single objects with background, our single region model and DEXTR."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from pycocotools import mask as run_lengths
 
 from fullseg import Predictor
 from fullseg.config.load import load_config
-from fullseg.data.scenes import SCENE_CATEGORIES, generate_scene
 from fullseg.training.run import train
 from fullseg.training.run_study import study
 from fullseg.types import VOID, Annotations
+from tests.tiny_objects import write_objects
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -25,28 +23,8 @@ TINY = {  # added to the tiny options of all tests, so that these networks are q
 
 @pytest.fixture(scope="module")
 def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder like COCO's. Its objects are the things of scenes, enlarged so that some overlap."""
     root = tmp_path_factory.mktemp("objects")
-    (root / "annotations").mkdir()
-    for split, count in (("train2014", 4), ("val2017", 2)):
-        (root / split).mkdir()
-        content: dict[str, list[dict[str, object]]] = {"images": [], "annotations": []}
-        for number in range(count):
-            scene = generate_scene(np.random.default_rng([count, number]))
-            height, width = scene.region_map.shape
-            Image.fromarray(scene.image).save(root / split / f"{number}.png")
-            size = {"height": height, "width": width}
-            content["images"].append({"id": number, "file_name": f"{number}.png", **size})
-            for region, index in enumerate(scene.classes.tolist()):
-                if SCENE_CATEGORIES[index].isthing:
-                    found = run_lengths.encode(np.asfortranarray(scene.region_map == region))
-                    code = {"size": [height, width], "counts": found["counts"].decode()}
-                    about = {"id": 1 + len(content["annotations"]), "image_id": number, "iscrowd": 0}
-                    content["annotations"].append(
-                        about | {"category_id": int(SCENE_CATEGORIES[index].id), "segmentation": code}
-                    )
-        categories = [{"id": int(c.id), "name": c.name} for c in SCENE_CATEGORIES if c.isthing]
-        (root / "annotations" / f"instances_{split}.json").write_text(json.dumps(content | {"categories": categories}))
+    write_objects(root, {"train2014": 4, "val2017": 2})
     return root
 
 
