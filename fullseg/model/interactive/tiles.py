@@ -19,7 +19,7 @@ from fullseg.model.interactive.drawing import Box
 from fullseg.model.interactive.spread_state import SpreadState
 from fullseg.types import VOID
 
-SMALL_TILE, LARGE_TILE = 128, 1024  # px: sides of tiles on a CPU and a GPU, which takes longer to start one than to run
+SMALL_TILE, LARGE_TILE = 160, 1024  # px: sides of tiles on a CPU and a GPU, which takes longer to start one than to run
 
 
 class Decided(NamedTuple):
