@@ -76,6 +76,7 @@ class Sample(NamedTuple):
     region_map: NDArray[np.int64]  # (H, W), region in [0, N), VOID or BACKGROUND
     classes: NDArray[np.int64]  # (N,), in [0, number of classes)
     extreme_points: NDArray[np.float32]  # (N, 4, 2), (x, y) in pixels: left, top, right, bottom
+    partly: bool = False  # only some regions of the image are annotated; a pixel may be of none of them
 
 
 class Batch(NamedTuple):
@@ -84,6 +85,7 @@ class Batch(NamedTuple):
     keys: "Tensor"  # (B, 2) int64, epoch and index of every sample
     images: "Tensor"  # (B, 3, H, W) uint8 RGB
     region_maps: "Tensor"  # (B, H, W) int64, region of its own sample in [0, N), VOID or BACKGROUND
+    partly: "Tensor"  # (B,) bool, whether only some regions of the image are annotated
     regions_per_image: "Tensor"  # (B,) int64, N of every sample; their sum is M
     extreme_points: "Tensor"  # (M, 4, 2) float32, (x, y) in pixels: left, top, right, bottom
     scribble_points: "Tensor"  # (P, 2) float32, (x, y) in pixels, the points of S scribbles one after another

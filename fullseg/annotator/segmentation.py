@@ -18,7 +18,7 @@ class Segmentation(NamedTuple):
     """The model's answer for N regions."""
 
     region_map: NDArray[np.int64]  # (H, W), index into the work's regions, or VOID
-    unassigned: int  # number of pixels that no region's box covers, before filling
+    unassigned: int  # number of pixels of no region, before filling
     uncertainty: NDArray[np.float32]  # (H, W) in [0, 1]: 1 - probability of the pixel's region; 0 for VOID
     expected_iou: NDArray[np.float32]  # (N,) in [0, 1]: the IoU that the model expects of each region
     classes: NDArray[np.int64]  # (N,) the model's guess: index into its categories
@@ -41,7 +41,9 @@ def segment(predictor: Predictor, work: Work, classes: Mapping[int, int]) -> Seg
     locked = {
         i: decode_mask(region.mask, work.size) for i, region in enumerate(work.regions) if region.mask is not None
     }
-    region_map = predictor.predict(work.annotations(), locked=locked, classes=classes)
+    # Until the person says that all of the image is marked, a pixel may be of no region, if the model has learnt that.
+    partly = predictor.trained_partly and not work.filled
+    region_map = predictor.predict(work.annotations(), locked=locked, classes=classes, partly=partly)
     certainty = predictor.certainty()
     unassigned = int(np.count_nonzero(region_map == VOID))
     uncertainty = np.where(region_map == VOID, np.float32(0), 1 - certainty)

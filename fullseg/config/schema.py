@@ -120,6 +120,10 @@ class DataConfig:
     regions_per_image: int = option(0, least=0)
     """Regions kept in each training crop, chosen at random. The pixels of the others become background, which belongs
     to no region. 0 keeps all. It bounds the memory of models that take one pass per region."""
+    partly_marked: float = option(0.0, least=0, most=1)
+    """Part of the training samples in which only some regions are annotated, a random number of them. The rest of such
+    an image is background, which competes with logit 0. So the model learns where a region ends before its neighbours
+    are annotated, as in the annotator."""
     max_regions: int = option(400, least=1)
     """An image with more regions counts as bad data."""
     crop_size: int = option(384, least=32)

@@ -46,6 +46,8 @@ class TrainingSet(Dataset[Item]):
         min_region_area: in square pixels; smaller regions of a crop become VOID.
         regions_per_image: number of regions of a crop that are kept, at random, while the others become BACKGROUND; 0
             keeps all.
+        partly_marked: part of the samples, in [0, 1], in which only some regions are annotated, a random number of
+            them, and the others become BACKGROUND, which competes.
         seed: of the run.
     """
 
@@ -58,11 +60,13 @@ class TrainingSet(Dataset[Item]):
         vary_jitter: bool,
         min_region_area: int,
         regions_per_image: int,
+        partly_marked: float,
         seed: int,
     ) -> None:
         self.partitions, self.transform, self.seed = partitions, transform, seed
         self.jitter, self.vary_jitter = jitter, vary_jitter
         self.min_region_area, self.regions_per_image = min_region_area, regions_per_image
+        self.partly_marked = partly_marked
 
     def __len__(self) -> int:
         return len(self.partitions)
@@ -93,8 +97,12 @@ class TrainingSet(Dataset[Item]):
         region_map, classes = keep_visible_regions(region_map, partition.classes, self.min_region_area)
         if self.regions_per_image:
             region_map, classes = keep_some_regions(region_map, classes, self.regions_per_image, rng)
+        partly = bool(self.partly_marked and len(classes) > 1 and rng.random() < self.partly_marked)
+        if partly:
+            region_map, classes = keep_some_regions(region_map, classes, int(rng.integers(1, len(classes))), rng)
         jitter = float(rng.integers(int(self.jitter) + 1)) if self.vary_jitter else self.jitter
-        return _annotate(key, partition.name, image, region_map, classes, jitter, rng)
+        sample = _annotate(key, partition.name, image, region_map, classes, jitter, rng)
+        return sample._replace(partly=partly)
 
 
 class EvaluationSet(Dataset[Item]):
@@ -196,6 +204,7 @@ def collate(items: Sequence[Item]) -> Batch:
         keys=torch.tensor([sample.key for sample in samples]),
         images=torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2),
         region_maps=torch.from_numpy(np.stack([sample.region_map for sample in samples])),
+        partly=torch.tensor([sample.partly for sample in samples]),
         regions_per_image=torch.tensor(counts),
         extreme_points=torch.from_numpy(np.concatenate([s.extreme_points for s in samples])),
         scribble_points=none.points,

@@ -37,6 +37,7 @@ def make_training_set(
         vary_jitter=extreme_points.varied,
         min_region_area=config.min_region_area,
         regions_per_image=config.regions_per_image,
+        partly_marked=config.partly_marked,
         seed=seed,
     )
 

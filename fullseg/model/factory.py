@@ -1,7 +1,11 @@
 """Makes a network from its name and plain values, which is how a checkpoint describes it."""
 
+import pickle
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+import torch
 
 from fullseg.errors import CheckpointError
 from fullseg.model.dextr.dextr import Dextr
@@ -33,6 +37,27 @@ def make_segmenter(model: Mapping[str, Any]) -> Segmenter:
 def without_initial_weights(model: Mapping[str, Any]) -> dict[str, Any]:
     """Return the same arguments of ``make_segmenter``, but loading no initial weights: a checkpoint brings them."""
     return {key: INITIAL_WEIGHTS_OFF.get(key, value) for key, value in model.items()}
+
+
+def load_segmenter(path: Path) -> tuple[Segmenter, dict[str, Any]]:
+    """Load the network of a checkpoint.
+
+    Returns:
+        The network on the CPU, and the arguments of the ``SegmenterModule`` that was trained.
+
+    Raises:
+        CheckpointError: if the file is not a checkpoint of fullseg.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        arguments: dict[str, Any] = checkpoint["hyper_parameters"]
+        segmenter = make_segmenter(without_initial_weights(arguments["model"]))
+        prefix = "segmenter."
+        state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
+        segmenter.load_state_dict(state)
+    except (RuntimeError, OSError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"{path} is no whole checkpoint of fullseg train: {error}") from error
+    return segmenter, arguments
 
 
 def change_spreading(segmenter: Segmenter, *, kriging: str | None, diffusion: str | None) -> None:

@@ -23,6 +23,7 @@ class CanvasTile(NamedTuple):
     boxes: Tensor  # (n, 4) in pixels from the tile's corner
     of_head: Tensor  # (n, h, w) logits of the head alone, ``OUTSIDE_LOGIT`` outside the box of a region
     logits: Tensor  # (n, h, w) logits after the annotations have spread; ``of_head`` if they do not spread
+    background: bool  # a pixel may be of no region
 
     def numbered(self, region_map: Tensor) -> Tensor:
         """Return the tile of a map (H, W) int64 of the image, in which these regions are numbered [0, n).
@@ -34,9 +35,9 @@ class CanvasTile(NamedTuple):
         number[self.regions] = torch.arange(len(self.regions), device=number.device)
         return number[region_map[self.pixels()]]
 
-    def region_map(self, *, background: bool) -> Tensor:
+    def region_map(self) -> Tensor:
         """Return the winners (h, w) int64 in [0, N), or VOID; see ``region_map_of``."""
-        winners = region_map_of(self.logits.detach(), background=background)
+        winners = region_map_of(self.logits.detach(), background=self.background)
         return torch.cat([self.regions, self.regions.new_tensor([VOID])])[winners]  # VOID, -1, picks the last one
 
     def pixels(self) -> tuple[slice, slice]:
@@ -52,15 +53,28 @@ class ImageCanvas:
         boxes: (N, 4) in pixels.
         size: (H, W) of the image in pixels.
         spread: lets the annotations spread; None: they do not.
+        background: a pixel may be of no region.
     """
 
-    def __init__(self, logits: Tensor, boxes: Tensor, size: tuple[int, int], spread: Spread | None = None) -> None:
-        self.logits, self.boxes, self.size, self.spread = logits, boxes, size, spread
+    def __init__(
+        self,
+        logits: Tensor,
+        boxes: Tensor,
+        size: tuple[int, int],
+        spread: Spread | None = None,
+        *,
+        background: bool = False,
+    ) -> None:
+        self.logits, self.boxes, self.size, self.spread, self.background = logits, boxes, size, spread, background
         self.reach = spread.reach if spread is not None else 0
 
     def whole(self) -> Tensor:
         """Return the logits (N, H, W) of all regions, ``OUTSIDE_LOGIT`` outside the box of a region."""
         return self._whole().logits
+
+    def region_map(self) -> Tensor:
+        """Return the winners (H, W) int64 in [0, N), or VOID; see ``region_map_of``."""
+        return region_map_of(self.whole(), background=self.background)
 
     def tiles(self) -> Iterator[CanvasTile]:
         """Yield the tiles that a box reaches. On a GPU there is one, the whole image."""
@@ -91,6 +105,5 @@ class ImageCanvas:
         rows = slice(window.top - around.top, window.bottom - around.top)
         columns = slice(window.left - around.left, window.right - around.left)
         from_corner = boxes - boxes.new_tensor(window[:2]).repeat(2)
-        return CanvasTile(
-            window, len(self.boxes), regions, from_corner, of_head[:, rows, columns], logits[:, rows, columns]
-        )
+        parts = of_head[:, rows, columns], logits[:, rows, columns]
+        return CanvasTile(window, len(self.boxes), regions, from_corner, *parts, self.background)

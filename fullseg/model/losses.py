@@ -19,27 +19,22 @@ class PixelwiseLoss(nn.Module):
 
     Each pixel weighs 1 / area of the smallest box that covers it, so that small regions count. The sum is divided by
     the number of regions. VOID pixels and pixels outside their own region's box do not count.
-
-    Args:
-        background: the background competes as one more region, with logit 0 everywhere; the BACKGROUND pixels are its
-            own. If false, BACKGROUND pixels do not count.
     """
 
-    def __init__(self, *, background: bool = False) -> None:
-        super().__init__()
-        self.background = background
-
-    def forward(self, region_logits: Tensor, boxes: Tensor, region_map: Tensor) -> Tensor:
+    def forward(self, region_logits: Tensor, boxes: Tensor, region_map: Tensor, *, background: bool = False) -> Tensor:
         """Return the loss of one image, a scalar; 0 for an image without regions.
 
         Args:
             region_logits: (N, h, w) float.
             boxes: (N, 4), (x0, y0, x1, y1) in pixels.
             region_map: (H, W) int64, the truth: region in [0, N), VOID or BACKGROUND.
+            background: the background competes as one more region, with logit 0 everywhere; the BACKGROUND pixels are
+                its own. If false, BACKGROUND pixels do not count.
         """
         if len(boxes) == 0:
             return region_logits.sum()
-        tiles = ImageCanvas(region_logits, boxes, (region_map.shape[0], region_map.shape[1])).tiles()
+        size = region_map.shape[0], region_map.shape[1]
+        tiles = ImageCanvas(region_logits, boxes, size, background=background).tiles()
         parts = [self.of_tile(tile.logits, tile, region_map) for tile in tiles]
         return torch.stack([region_logits.new_zeros(()), *parts]).sum() / len(boxes)
 
@@ -54,7 +49,7 @@ class PixelwiseLoss(nn.Module):
         given = tile.numbered(region_map)
         own_logit = logits.detach().gather(0, given.clamp(min=0)[None])[0]  # (h, w)
         truth = torch.where((own_logit > OUTSIDE_LOGIT) & (given >= 0), given, VOID)
-        if self.background:
+        if tile.background:
             truth = torch.where(given == BACKGROUND, len(logits), truth)
             logits = with_background(logits)
         cross_entropy = F.cross_entropy(logits[None], truth[None], ignore_index=VOID, reduction="none")[0]  # 0 at VOID

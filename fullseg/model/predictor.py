@@ -1,6 +1,5 @@
 """A trained model behind a plain interface: image and annotations in, region map out. It needs no training code."""
 
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from fullseg.errors import CheckpointError, ConfigError
 from fullseg.model.annotation_checks import check_annotations
 from fullseg.model.base import Features
-from fullseg.model.factory import change_spreading, make_segmenter, without_initial_weights
+from fullseg.model.factory import change_spreading, load_segmenter
 from fullseg.model.interactive.image_state import ImageState
 from fullseg.model.interactive.own_masks import own_masks
 from fullseg.model.segmenter import Segmenter
@@ -27,15 +26,22 @@ class Predictor:
         device: torch device to run on.
         hold_scribbles: every pixel on the line of a scribble belongs to the scribble's region, even if the network
             gives it to another.
+        trained_partly: the model was also trained on images of which only some regions are annotated.
     """
 
     def __init__(
-        self, segmenter: Segmenter, categories: Sequence[Category], device: str, *, hold_scribbles: bool
+        self,
+        segmenter: Segmenter,
+        categories: Sequence[Category],
+        device: str,
+        *,
+        hold_scribbles: bool,
+        trained_partly: bool = False,
     ) -> None:
         self.segmenter = segmenter.eval().to(device)
         self.categories = tuple(categories)
         self.device = torch.device(device)
-        self.hold_scribbles = hold_scribbles
+        self.hold_scribbles, self.trained_partly = hold_scribbles, trained_partly
         self._features: Features | None = None
         self._size = (0, 0)
         self._state: ImageState | None = None  # None: nothing has been predicted for these features yet
@@ -71,21 +77,14 @@ class Predictor:
         path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
         if not path.is_file():
             raise FileNotFoundError(f"no checkpoint {path}")
-        try:
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-            options = checkpoint["hyper_parameters"]
-            categories = [Category(c["id"], c["name"], bool(c["isthing"])) for c in options["categories"]]
-            segmenter = make_segmenter(without_initial_weights(options["model"]))
-            prefix = "segmenter."
-            state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
-            segmenter.load_state_dict(state)
-        except (RuntimeError, OSError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
-            raise CheckpointError(f"{path} is no whole checkpoint of fullseg train: {error}") from error
+        segmenter, arguments = load_segmenter(path)
+        categories = [Category(c["id"], c["name"], bool(c["isthing"])) for c in arguments["categories"]]
+        partly = arguments.get("config", {}).get("data", {}).get("partly_marked", 0) > 0
         try:
             change_spreading(segmenter, kriging=kriging, diffusion=diffusion)
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
-        return cls(segmenter, categories, device, hold_scribbles=hold_scribbles)
+        return cls(segmenter, categories, device, hold_scribbles=hold_scribbles, trained_partly=partly)
 
     @torch.inference_mode()
     def set_image(self, image: NDArray[np.uint8]) -> None:
@@ -111,6 +110,7 @@ class Predictor:
         *,
         locked: Mapping[int, NDArray[np.bool_]] | None = None,
         classes: Mapping[int, int] | None = None,
+        partly: bool = False,
     ) -> NDArray[np.int64]:
         """Segment the image.
 
@@ -124,10 +124,12 @@ class Predictor:
                 says otherwise.
             classes: per region in [0, N) whose class is known, the index of the class in ``categories``. If the network
                 has a map per class, the map of this class is used instead of the predicted one's.
+            partly: only some regions of the image are annotated so far. A pixel may then be of none of them, even in a
+                box. A model knows where a region ends if ``trained_partly``.
 
         Returns:
             (H, W) int64, region in [0, N). VOID where no region's box covers the pixel, and where the pixel is of no
-            region according to a model of single objects.
+            region according to a model of single objects or with ``partly``.
 
         Raises:
             RuntimeError: before ``set_image``.
@@ -147,7 +149,7 @@ class Predictor:
                 batched=self.device.type != "cpu",
             )
         try:
-            self._state.update(checked, locked or {}, self._own_classes(classes or {}))
+            self._state.update(checked, locked or {}, self._own_classes(classes or {}), partly=partly)
         except BaseException:  # Ctrl-C, too: a state that is half updated would give wrong results
             self._state = None
             raise

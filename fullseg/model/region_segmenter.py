@@ -99,7 +99,6 @@ class RegionSegmenter(Segmenter):
             stride=stride,
             sharp_channels=sharp_channels,
             dilations=list(diffusion_dilations),
-            background=background,
         )
         if (kriging, diffusion) != ("none", "none"):
             self.spreading = self.make_spreading(kriging=kriging, diffusion=diffusion)

@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, nn
 
 from fullseg.model.base import Features, Regions, Strokes, images_of
-from fullseg.model.canvas import region_map_of
 from fullseg.model.image_canvas import ImageCanvas
 from fullseg.model.spreading import Spread, Spreading
 from fullseg.types import Batch
@@ -32,8 +31,8 @@ class Segmenter(nn.Module, ABC):
         share: ``none``, ``points`` or ``all``: which annotations are negatives for the other regions (Eq. 2).
         annotation_encoding: ``binary`` for discs, ``gaussian`` or ``gaussian_box`` for heatmaps, see ``draw_points``.
         background: a pixel may be of no region, as where single objects are segmented (paper, Sec. 5.1): it is of
-            none if the logits of all regions are negative there. If false, one of the regions whose boxes cover the
-            pixel has it.
+            none if the logits of all regions are negative there. If false, this is so only in images of which some
+            regions are not annotated; in others, one of the regions whose boxes cover the pixel has it.
     """
 
     backbone: nn.Module  # its ``body`` is the part that starts from ImageNet weights
@@ -78,13 +77,14 @@ class Segmenter(nn.Module, ABC):
         """
         size, counts = (batch.images.shape[2], batch.images.shape[3]), batch.regions_per_image.tolist()
         logits_of, boxes_of = (part.split(counts) for part in (regions.logits, regions.boxes))  # type: ignore[no-untyped-call]
-        parts = zip(logits_of, boxes_of, images_of(batch), strict=True)
-        for image, (logits, boxes, (points, strokes)) in enumerate(parts):
+        parts = zip(logits_of, boxes_of, images_of(batch), self.backgrounds(batch), strict=True)
+        for image, (logits, boxes, (points, strokes), background) in enumerate(parts):
             spread = None
             if self.spreading is not None and len(logits):
                 assert regions.features is not None
-                spread = Spread(self.spreading, logits, boxes, regions.features.of(image), points, strokes)
-            yield ImageCanvas(logits, boxes, size, spread)
+                features = regions.features.of(image)
+                spread = Spread(self.spreading, logits, boxes, features, points, strokes, background=background)
+            yield ImageCanvas(logits, boxes, size, spread, background=background)
 
     def region_maps(self, batch: Batch) -> Tensor:
         """Segment the images of a batch.
@@ -92,8 +92,11 @@ class Segmenter(nn.Module, ABC):
         Returns:
             (B, H, W) int64, region of its own image in [0, N), VOID where the pixel is of none.
         """
-        canvases = [canvas.whole() for canvas in self.canvases(self(batch, None), batch)]  # all compete (Eq. 1)
-        return torch.stack([region_map_of(canvas, background=self.background) for canvas in canvases])
+        return torch.stack([canvas.region_map() for canvas in self.canvases(self(batch, None), batch)])  # Eq. 1
+
+    def backgrounds(self, batch: Batch) -> list[bool]:
+        """Return of each image of a batch whether a pixel may be of no region."""
+        return [self.background or partly for partly in batch.partly.tolist()]
 
     @abstractmethod
     def features(self, images: Tensor) -> Features:

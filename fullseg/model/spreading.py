@@ -29,7 +29,6 @@ class Spreading(nn.Module):
         stride: pixels per cell of the feature map.
         sharp_channels: of the sharp feature map; 0: there is none.
         dilations: of the learned diffusion's steps, in pixels.
-        background: a pixel may be of no region.
     """
 
     def __init__(
@@ -41,14 +40,12 @@ class Spreading(nn.Module):
         stride: int,
         sharp_channels: int,
         dilations: list[int],
-        background: bool,
     ) -> None:
         super().__init__()
         self.kriging = None if kriging == "none" else Kriging(channels, stride=stride, learned=kriging == "learned")
         self.diffusion: Diffusion | None = None
         if diffusion != "none":
             self.diffusion = Diffusion(sharp_channels, dilations=dilations, learned=diffusion == "learned")
-        self.background = background
 
     def embed(self, features: Features) -> Features:
         """Add what kriging and diffusion compare to the features of a batch."""
@@ -62,26 +59,29 @@ class Spreading(nn.Module):
         assert self.kriging is not None
         return self.kriging.cell(features.coarse.shape[-2], features.coarse.shape[-1])
 
-    def residuals(self, logits: Tensor, boxes: Tensor, points: Tensor, strokes: Strokes) -> tuple[Tensor, Tensor]:
-        """Return the residuals (N, S) of an image and its samples (S, 2) in pixels; arguments as in ``forward``."""
+    def residuals(
+        self, logits: Tensor, boxes: Tensor, points: Tensor, strokes: Strokes, *, background: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Return the residuals (N, S) of an image and its samples (S, 2) in pixels; arguments as in ``Spread``."""
         assert self.kriging is not None
         samples, owners = sample_annotations(points, strokes)
         at_samples = logits_at(logits, boxes, samples)
-        return self.kriging.residuals(at_samples, owners, background=self.background), samples
+        return self.kriging.residuals(at_samples, owners, background=background), samples
 
-    def flowed(self, canvas: Tensor, affinities: list[Tensor], decided: Tensor) -> Tensor:
+    def flowed(self, canvas: Tensor, affinities: list[Tensor], decided: Tensor, *, background: bool) -> Tensor:
         """Let the probabilities of a window flow.
 
         Args:
             canvas: (N, H, W) logits.
             affinities: of ``Diffusion.affinities``.
             decided: (H, W) bool, pixels whose logits are certain: labels flow from them.
+            background: a pixel may be of no region.
 
         Returns:
             Probabilities, at least ``LEAST``: (N, H, W), or with a background (N + 1, H, W), the background last.
         """
         assert self.diffusion is not None
-        probabilities = with_background(canvas).softmax(dim=0) if self.background else probabilities_of(canvas)
+        probabilities = with_background(canvas).softmax(dim=0) if background else probabilities_of(canvas)
         flowed: Tensor = self.diffusion(probabilities, affinities, decided)
         return flowed + LEAST
 
@@ -96,19 +96,28 @@ class Spread:
         features: of the image, with ``Spreading.embed``.
         points: (N, 4, 2) float32, extreme points, (x, y) in pixels.
         strokes: the scribbles of the image.
+        background: a pixel may be of no region.
     """
 
     def __init__(
-        self, spreading: Spreading, logits: Tensor, boxes: Tensor, features: Features, points: Tensor, strokes: Strokes
+        self,
+        spreading: Spreading,
+        logits: Tensor,
+        boxes: Tensor,
+        features: Features,
+        points: Tensor,
+        strokes: Strokes,
+        *,
+        background: bool,
     ) -> None:
-        self.spreading = spreading
+        self.spreading, self.background = spreading, background
         self.reach = 0  # px: how far a pixel's logits reach on the canvas
         self.cells: Tensor | None = None  # (N, h, w), what kriging adds to the logits
         if spreading.kriging is not None:
             assert features.kriging is not None
             self.cell = spreading.cell(features)
             with torch.autocast(logits.device.type, enabled=False):
-                residuals, samples = spreading.residuals(logits, boxes, points, strokes)
+                residuals, samples = spreading.residuals(logits, boxes, points, strokes, background=background)
                 self.cells = spreading.kriging(residuals, samples, features.kriging, self.cell)
         if spreading.diffusion is not None:
             assert features.diffusion is not None
@@ -131,15 +140,16 @@ class Spread:
         with torch.autocast(canvas.device.type, enabled=False):
             if self.cells is not None:
                 canvas = add_cells(canvas, self.cells[regions], self.cell, window)
-            if self.spreading.diffusion is None or (len(regions) == 1 and not self.spreading.background):
+            if self.spreading.diffusion is None or (len(regions) == 1 and not self.background):
                 return canvas  # nobody competes with a lone region
             here = slice(window.top, window.bottom), slice(window.left, window.right)
             owners = self.owners[here]
             own = owners == regions[:, None, None]
             affinities = self.spreading.diffusion.affinities(self.embedding[:, *here])
             certain = torch.where(own, -OUTSIDE_LOGIT, canvas)
-            logits = self.spreading.flowed(certain, affinities, owners != VOID).log()
-            if self.spreading.background:
+            flowed = self.spreading.flowed(certain, affinities, owners != VOID, background=self.background)
+            logits = flowed.log()
+            if self.background:
                 logits = logits[:-1] - logits[-1:]
             return torch.where(certain > OUTSIDE_LOGIT, logits, OUTSIDE_LOGIT)
 

@@ -44,11 +44,10 @@ class SegmenterModule(L.LightningModule):
         self.save_hyperparameters(ignore=["initial_weights"], logger=False)
         self.segmenter = make_segmenter(model if initial_weights else without_initial_weights(model))
         self.mix_classes = model.get("mix_classes", False)
-        loss = LOSSES[config["loss"]]
-        self.loss = loss(background=model["background"]) if loss is PixelwiseLoss else loss()
+        self.loss = LOSSES[config["loss"]]()
         self.options = config["optimizer"]
         # The loss looks at the canvas on which annotations have spread, if they do.
-        self.on_canvas = loss is PixelwiseLoss and self.segmenter.spreading is not None
+        self.on_canvas = isinstance(self.loss, PixelwiseLoss) and self.segmenter.spreading is not None
         self.region_iou = RegionIoU()
         self.independent_iou = RegionIoU() if config["loss"] != "pixelwise" else None
         self.filled_iou = RegionIoU()
@@ -92,12 +91,14 @@ class SegmenterModule(L.LightningModule):
         """Return the loss of the regions' logits; in sessions also the predicted region maps (B, H, W) int64."""
         counts = batch.regions_per_image.tolist()
         images = zip(regions.logits.split(counts), regions.boxes.split(counts), batch.region_maps, strict=True)  # type: ignore[no-untyped-call]
-        loss = torch.stack([self.loss(*image) for image in images]).mean()
+        pixelwise = isinstance(self.loss, PixelwiseLoss)
+        backgrounds = [{"background": each} if pixelwise else {} for each in self.segmenter.backgrounds(batch)]
+        losses = [self.loss(*image, **given) for image, given in zip(images, backgrounds, strict=True)]
+        loss = torch.stack(losses).mean()
         if not self._in_sessions():
             return loss, None
         with torch.no_grad():
-            canvases = self.segmenter.canvases(regions, batch)
-            maps = [region_map_of(canvas.whole(), background=self.segmenter.background) for canvas in canvases]
+            maps = [canvas.region_map() for canvas in self.segmenter.canvases(regions, batch)]
         return loss, torch.stack(maps)
 
     def _canvas_losses(self, regions: Regions, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -111,7 +112,7 @@ class SegmenterModule(L.LightningModule):
                 # Without a loss of its own the head would leave the scribbles to what follows it.
                 of_head = self.loss.of_tile(tile.of_head, tile, batch.region_maps[image])
                 total = total + self.options["head_weight"] * of_head
-                maps[image][tile.pixels()] = tile.region_map(background=self.segmenter.background)
+                maps[image][tile.pixels()] = tile.region_map()
             losses.append(total / max(1, len(canvas.boxes)))
         return torch.stack(losses).mean(), maps
 

@@ -57,6 +57,18 @@ def test_uncertainty_is_what_the_pixels_region_lacks_of_certainty(predictor: Pre
     np.testing.assert_allclose(found.uncertainty, np.where(void, 0, 1 - best), atol=1e-6)
 
 
+def test_a_pixel_may_be_of_no_region_until_the_person_fills_the_image(predictor: Predictor) -> None:
+    predictor.trained_partly = True
+    work = work_of(*ADDED)
+    partly, whole = (predictor.predict(work.annotations(), partly=partly) for partly in (True, False))
+    found = segment(predictor, work, {})
+    np.testing.assert_array_equal(found.region_map, partly)
+    assert found.unassigned == np.count_nonzero(partly == VOID) > np.count_nonzero(whole == VOID)
+    filled = segment(predictor, work._replace(filled=True), {})
+    np.testing.assert_array_equal(filled.region_map[whole != VOID], whole[whole != VOID])
+    assert (filled.region_map != VOID).all()
+
+
 def test_a_locked_region_keeps_its_pixels_bit_for_bit_whatever_is_drawn(predictor: Predictor) -> None:
     before = segment(predictor, work_of(*ADDED), {}).region_map
     lock = {"kind": "lock", "region": 1, "mask": encode_mask(before == 0)}

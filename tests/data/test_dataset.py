@@ -66,6 +66,7 @@ def training_set(partitions: Partitions, **options: Any) -> TrainingSet:
         "vary_jitter": False,
         "min_region_area": 1,
         "regions_per_image": 0,
+        "partly_marked": 0.0,
         "seed": 0,
     }
     return TrainingSet(partitions, **(defaults | options))
@@ -107,6 +108,29 @@ def test_training_samples_differ_between_epochs_indices_and_seeds() -> None:
 
     assert len({image for _, image, *_ in samples}) == 36
     assert len({points for *_, points in samples}) == 36
+
+
+def test_in_some_samples_only_some_regions_are_annotated_and_the_rest_is_background() -> None:
+    keys = [SampleKey(epoch, index) for epoch in range(10) for index in range(4)]
+    whole, half, all_ = (training_set(some(4), transform=GEOMETRY, partly_marked=part) for part in (0, 0.5, 1))
+    counts = []
+    for key in keys:
+        sample, partly = whole[key].sample, all_[key].sample
+        assert not sample.partly
+        assert partly.partly
+        assert 1 <= len(partly.classes) == len(partly.extreme_points) < len(sample.classes)
+        regions = np.arange(len(partly.classes))
+        shown = [np.unique(sample.region_map[partly.region_map == region]) for region in regions]
+        assert [len(found) for found in shown] == len(regions) * [1]  # each is one region of the whole sample
+        np.testing.assert_array_equal(partly.classes, sample.classes[np.concatenate(shown)])
+        np.testing.assert_array_equal(partly.region_map == VOID, sample.region_map == VOID)
+        assert (partly.region_map == BACKGROUND).any()
+        counts.append(len(partly.classes) / len(sample.classes))
+    assert min(counts) < 0.2
+    assert max(counts) > 0.8
+    assert 10 < sum(half[key].sample.partly for key in keys) < 30
+    batch = collate([all_[keys[0]], whole[keys[0]]])
+    assert batch.partly.tolist() == [True, False]
 
 
 @pytest.mark.parametrize(("workers", "batch_size"), [(0, 1), (0, 3), (1, 2), (2, 1), (2, 2), (2, 3)])
@@ -476,7 +500,7 @@ def test_batch_stays_a_batch_when_torch_pins_it(monkeypatch: pytest.MonkeyPatch)
     pinned = pin_memory(batch)
 
     assert type(pinned) is Batch
-    assert len(pinned_tensors) == 9
+    assert len(pinned_tensors) == 10
     for before, after in zip(batch[:9], pinned[:9], strict=True):
         torch.testing.assert_close(after, before, rtol=0, atol=0)
     assert tuple(pinned.names) == batch.names  # torch makes a list of a plain tuple

@@ -39,7 +39,7 @@ def test_the_background_competes_with_logit_0(tile: int, monkeypatch: pytest.Mon
     logits, truth = random_logits(3, 5), random_truth(3, SIZE, BACKGROUND)
     assert {BACKGROUND, VOID} <= set(truth.unique().tolist())
 
-    ours, plain = PixelwiseLoss(background=True)(logits, BOXES, truth), competing_with_0(logits, truth)
+    ours, plain = PixelwiseLoss()(logits, BOXES, truth, background=True), competing_with_0(logits, truth)
 
     torch.testing.assert_close(ours, plain, rtol=1e-9, atol=1e-12)
     gradient, expected = (torch.autograd.grad(value, logits)[0] for value in (ours, plain))
@@ -62,7 +62,7 @@ def test_one_object_alone_is_binary_cross_entropy() -> None:
     box = torch.tensor([[0, 0, 8, 8]], dtype=torch.float64)
 
     expected = F.binary_cross_entropy_with_logits(logits[0], (truth == 0).double())
-    torch.testing.assert_close(PixelwiseLoss(background=True)(logits, box, truth), expected)
+    torch.testing.assert_close(PixelwiseLoss()(logits, box, truth, background=True), expected)
     torch.testing.assert_close(MaskwiseLoss()(logits, box, truth), expected)
 
 

@@ -72,6 +72,7 @@ def make_batch(images: list[tuple[Tensor, Scribbles]], pixels: Tensor | None = N
         keys=torch.zeros(len(images), 2, dtype=torch.int64),
         images=pixels,
         region_maps=torch.full((len(images), *SIZE), VOID),
+        partly=torch.zeros(len(images), dtype=torch.bool),
         regions_per_image=torch.tensor(counts),
         extreme_points=torch.cat([points for points, _ in images]),
         scribble_points=torch.cat([torch.zeros(0, 2), *(path for path, _ in strokes)]),

@@ -40,12 +40,13 @@ def annotated(seed: int = 0, regions: int = 5, scribbles: int = 9) -> Annotation
     return Annotations(points, [random_scribble(int(rng.integers(regions)), rng) for _ in range(scribbles)])
 
 
-def as_batch(annotations: Annotations) -> Batch:
+def as_batch(annotations: Annotations, *, partly: bool = False) -> Batch:
     strokes, count = Strokes.pack(annotations.scribbles), len(annotations.extreme_points)
     return Batch(
         keys=torch.zeros(1, 2, dtype=torch.int64),
         images=torch.from_numpy(IMAGE).permute(2, 0, 1)[None],
         region_maps=torch.full((1, *SIZE), VOID),
+        partly=torch.tensor([partly]),
         regions_per_image=torch.tensor([count]),
         extreme_points=torch.from_numpy(annotations.extreme_points),
         scribble_points=strokes.points,
@@ -57,8 +58,8 @@ def as_batch(annotations: Annotations) -> Batch:
     )
 
 
-def canvas_of(segmenter: RegionSegmenter, annotations: Annotations) -> Tensor:
-    batch = as_batch(annotations)
+def canvas_of(segmenter: RegionSegmenter, annotations: Annotations, *, partly: bool = False) -> Tensor:
+    batch = as_batch(annotations, partly=partly)
     with torch.no_grad():
         return next(segmenter.canvases(segmenter(batch, None), batch)).whole()
 
@@ -90,6 +91,19 @@ def test_the_whole_canvas_equals_the_predictors_tiles(
     everyone = torch.cat([canvas, torch.zeros(1, *SIZE)]) if background else canvas
     expected = torch.where(canvas > OUTSIDE_LOGIT, everyone.softmax(dim=0)[: len(canvas)], 0)
     np.testing.assert_allclose(predictor.probabilities(), expected, atol=5e-4)
+
+
+@pytest.mark.parametrize(("kriging", "diffusion"), [*FORMS[::3], FORMS[-1]])
+def test_an_image_that_is_partly_annotated_is_one_with_a_background(
+    kriging: str, diffusion: str, tiny_model: dict[str, Any]
+) -> None:
+    segmenter, annotations = spreading_model(tiny_model, kriging, diffusion), annotated()
+    other = spreading_model(tiny_model, kriging, diffusion, background=True)  # of the same weights
+    with torch.no_grad():
+        [whole], [partly] = (segmenter.region_maps(as_batch(annotations, partly=partly)) for partly in (False, True))
+        [expected] = other.region_maps(as_batch(annotations))
+    assert partly.equal(expected)
+    assert ((whole != VOID) & (partly == VOID)).sum() > 1000
 
 
 @pytest.mark.parametrize(("kriging", "diffusion"), FORMS)

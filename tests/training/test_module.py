@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,6 +14,8 @@ from fullseg.training.model_options import model_arguments
 from fullseg.training.module import SegmenterModule
 from fullseg.training.run import train
 from fullseg.training.step_cost import compile_backbone
+from fullseg.types import BACKGROUND
+from tests.model.test_segmenter import POINTS, SIZE, make_batch
 
 
 @pytest.fixture
@@ -57,6 +60,24 @@ def test_picked_maps_are_trained_with_the_true_class_and_mixed_ones_as_they_are_
     with pytest.raises(_AskedError) as asked:
         module.training_step(batch, 0)  # type: ignore[arg-type]
     assert asked.value.args[0] is (batch.classes if given else None)
+
+
+@pytest.mark.parametrize("spread", ["none", "learned"])
+def test_the_background_competes_in_images_that_are_partly_annotated(spread: str, tiny_options: list[str]) -> None:
+    options = ["loss=pixelwise", "model.class_maps=one", f"model.kriging={spread}", f"model.diffusion={spread}"]
+    config = load_config(None, [*tiny_options, *options, "model.sharp_channels=4"])
+    modules = {
+        background: SegmenterModule(model_arguments(config, 1, background=background), plain(config), [])
+        for background in (False, True)
+    }
+    modules[True].load_state_dict(modules[False].state_dict())
+    truth = torch.from_numpy(np.random.default_rng(0).integers(BACKGROUND, 3, (2, *SIZE)))
+    both = make_batch([(POINTS, []), (POINTS, [])])._replace(region_maps=truth, partly=torch.tensor([False, True]))
+    alone = [make_batch([(POINTS, [])], both.images[[k]])._replace(region_maps=truth[[k]]) for k in range(2)]
+    expected = [modules[bool(k)].training_step(batch, 0)["loss"] for k, batch in enumerate(alone)]
+    torch.testing.assert_close(modules[False].training_step(both, 0)["loss"], torch.stack(expected).mean())
+    complete = modules[False].training_step(alone[1], 0)["loss"]
+    assert abs(float(complete - expected[1])) > 0.1
 
 
 def test_adamw_is_fused_and_steps_as_the_plain_one(module: SegmenterModule) -> None:

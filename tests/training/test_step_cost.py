@@ -26,6 +26,7 @@ def batch_of(images: int, regions: int, side: int) -> Batch:
         keys=torch.zeros(images, 2, dtype=torch.int64),
         images=torch.randint(0, 256, (images, 3, side, side), generator=generator).to(torch.uint8),
         region_maps=torch.zeros(images, side, side, dtype=torch.int64),
+        partly=torch.zeros(images, dtype=torch.bool),
         regions_per_image=torch.full((images,), regions),
         extreme_points=corners,
         scribble_points=torch.zeros(0, 2),

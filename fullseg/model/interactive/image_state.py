@@ -1,7 +1,6 @@
 """What is known of one image between predictions, and how new annotations change it."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,26 +20,11 @@ from fullseg.model.interactive.drawing import (
     draw_regions,
 )
 from fullseg.model.interactive.factory import make_region_cache
-from fullseg.model.interactive.region_cache import Region
+from fullseg.model.interactive.region_cache import Change, Key, Region
 from fullseg.model.interactive.spread_state import SpreadState
 from fullseg.model.interactive.tiles import LARGE_TILE, SMALL_TILE, Decided, TiledCanvas, same_masks
 from fullseg.model.segmenter import Segmenter
 from fullseg.types import VOID, Annotations, Scribble
-
-
-class Key(NamedTuple):
-    """The annotations of a region as bytes, to compare them with later ones."""
-
-    extreme_points: bytes
-    scribbles: tuple[bytes, ...]
-
-
-class Change(NamedTuple):
-    """Where the annotation maps have changed because of one region."""
-
-    region: Region | None  # the region; None: it is gone
-    own: Box | None  # where its own map has changed; None: nowhere
-    shared: Box | None  # where the part of its map has changed that the others see; None: nowhere
 
 
 class ImageState:
@@ -77,7 +61,12 @@ class ImageState:
         self._lines: dict[bytes, NDArray[np.int64]] = {}  # pixels of scribbles' lines, by the bytes of their points
 
     def update(
-        self, annotations: Annotations, locked: Mapping[int, NDArray[np.bool_]], classes: Mapping[int, int]
+        self,
+        annotations: Annotations,
+        locked: Mapping[int, NDArray[np.bool_]],
+        classes: Mapping[int, int],
+        *,
+        partly: bool = False,
     ) -> None:
         """Bring regions and canvas up to date.
 
@@ -85,6 +74,7 @@ class ImageState:
             annotations: float32, checked; extreme points of all N regions, and any scribbles.
             locked: per locked region its pixels (H, W) bool.
             classes: per region whose class a person gave, the class.
+            partly: only some regions of the image are annotated; a pixel may be of none of them.
         """
         points = annotations.extreme_points
         of_region: list[list[NDArray[np.float32]]] = [[] for _ in points]
@@ -101,9 +91,13 @@ class ImageState:
         self._fit_boxes(points, annotations.scribbles)
         self._run_head(changes, self._give_classes(classes))
         self._decide(annotations.scribbles, locked)
+        background = self.segmenter.background or partly
+        if background != self.canvas.background:
+            self.canvas.background = background
+            self.canvas.mark([(0, 0, self.size[1], self.size[0])])
         if self.spread and self.spread.rows and self.regions:
-            strokes = Strokes.pack(annotations.scribbles)
-            cells = self.spread.update(self.logits(), self.boxes(), torch.from_numpy(points), strokes)
+            given = self.logits(), self.boxes(), torch.from_numpy(points), Strokes.pack(annotations.scribbles)
+            cells = self.spread.update(*given, background=background)
             self.canvas.mark_cells(cells, self.spread.cell)
         self.canvas.update(self.logits(), self.boxes(), self.decided)
 

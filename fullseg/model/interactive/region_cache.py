@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,21 @@ class Region:
     given_class: int = PREDICTED  # the class that a person gave to the region; its map is then used
     shares: Tensor | None = None  # (1, num_classes), the share of each class's map; None if one map serves all classes
     top_class: int = -1  # the class with the largest share
+
+
+class Key(NamedTuple):
+    """The annotations of a region as bytes, to compare them with later ones."""
+
+    extreme_points: bytes
+    scribbles: tuple[bytes, ...]
+
+
+class Change(NamedTuple):
+    """Where the annotation maps have changed because of one region."""
+
+    region: Region | None  # the region; None: it is gone
+    own: Box | None  # where its own map has changed; None: nowhere
+    shared: Box | None  # where the part of its map has changed that the others see; None: nowhere
 
 
 class RegionCache(ABC, Generic[Network]):

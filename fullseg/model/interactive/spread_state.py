@@ -49,7 +49,13 @@ class SpreadState:
             self.cells = kept
 
     def update(
-        self, logits: Sequence[Tensor], boxes: NDArray[np.int64], points: Tensor, strokes: Strokes
+        self,
+        logits: Sequence[Tensor],
+        boxes: NDArray[np.int64],
+        points: Tensor,
+        strokes: Strokes,
+        *,
+        background: bool,
     ) -> NDArray[np.bool_]:
         """Krige anew, if there is kriging.
 
@@ -58,6 +64,7 @@ class SpreadState:
             boxes: (N, 4) in pixels.
             points: (N, 4, 2) float32, extreme points, (x, y) in pixels.
             strokes: the scribbles of the image.
+            background: a pixel may be of no region.
 
         Returns:
             (h, w), the cells in which the logits of a region have changed inside its box.
@@ -65,7 +72,8 @@ class SpreadState:
         assert self.rows is not None
         device = self.features.coarse.device
         stacked, edges = torch.stack(list(logits)), torch.from_numpy(boxes).float().to(device)
-        residuals, samples = self.spreading.residuals(stacked, edges, points.to(device), strokes.to(device))
+        given = stacked, edges, points.to(device), strokes.to(device)
+        residuals, samples = self.spreading.residuals(*given, background=background)
         cells = self.rows.spread(residuals, samples)
         before = torch.zeros_like(cells) if self.cells is None else self.cells
         # A cell acts on pixels up to one cell away.
@@ -86,11 +94,13 @@ class SpreadState:
             return canvas
         return add_cells(canvas, self.cells[torch.from_numpy(regions)], self.cell, window)
 
-    def flows(self, regions: int) -> bool:
-        """Return whether anything flows where so many regions compete."""
-        return self.spreading.diffusion is not None and (regions > 1 or self.spreading.background)
+    def flows(self, rivals: int) -> bool:
+        """Return whether anything flows where so many regions, and perhaps the background, compete."""
+        return self.spreading.diffusion is not None and rivals > 1
 
-    def flow(self, canvas: Tensor, decided: Tensor, window: Window, part: tuple[slice, slice]) -> tuple[Tensor, Tensor]:
+    def flow(
+        self, canvas: Tensor, decided: Tensor, window: Window, part: tuple[slice, slice], *, background: bool
+    ) -> tuple[Tensor, Tensor]:
         """Let labels flow in a window.
 
         Args:
@@ -98,15 +108,16 @@ class SpreadState:
             decided: (h, w) bool, pixels whose logits are certain: labels flow from them.
             window: of the canvas.
             part: rows and columns of the window whose outcome is wanted.
+            background: a pixel may be of no region.
 
         Returns:
             Probabilities of the regions in this part (n, h', w'), and the winners (h', w') int64 in [0, n), or VOID.
         """
-        flowed = self.spreading.flowed(canvas, self._affinities_of(window), decided)[:, *part]
+        flowed = self.spreading.flowed(canvas, self._affinities_of(window), decided, background=background)[:, *part]
         inside = canvas[:, *part] > OUTSIDE_LOGIT
         shares = torch.where(inside, flowed[: len(canvas)], 0)
         best, winners = shares.max(dim=0)
-        if self.spreading.background:
+        if background:
             return shares / (shares.sum(dim=0) + flowed[-1]), torch.where(best > flowed[-1], winners, VOID)
         return shares / shares.sum(dim=0).clamp(min=LEAST), torch.where(best > 0, winners, VOID)
 

@@ -104,9 +104,9 @@ def compete(
         canvas = spread.add_kriging(canvas, regions, window)
     canvas[np.isin(regions, locked)] = OUTSIDE_LOGIT
     _decide(canvas, np.flatnonzero(fixed), np.searchsorted(regions, decided[fixed]))
-    if spread and spread.flows(len(regions)):
+    if spread and spread.flows(len(regions) + background):
         held = torch.from_numpy(fixed).to(canvas.device)
-        probabilities, winners = spread.flow(canvas, held, window, (rows, columns))
+        probabilities, winners = spread.flow(canvas, held, window, (rows, columns), background=background)
     else:
         canvas = canvas[:, rows, columns]
         probabilities = probabilities_of(canvas, background=background)

@@ -53,6 +53,7 @@ def batch_of(images: Tensor, quads: list[Tensor]) -> Batch:
         keys=torch.zeros(len(images), 2, dtype=torch.int64),
         images=images,
         region_maps=torch.zeros(len(images), *SIZE, dtype=torch.int64),
+        partly=torch.zeros(len(images), dtype=torch.bool),
         regions_per_image=counts,
         extreme_points=torch.cat(quads),
         scribble_points=torch.zeros(0, 2),

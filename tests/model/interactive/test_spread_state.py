@@ -44,6 +44,26 @@ def test_any_change_gives_the_labels_of_computing_everything_anew(
             locked = {region: rng.random(SIZE) < 0.1 for region in range(count) if rng.random() < 0.1}
 
 
+@pytest.mark.parametrize(("kriging", "diffusion"), [*FORMS[::3], FORMS[-1]])
+def test_an_image_may_become_complete_and_partly_annotated_again(
+    kriging: str, diffusion: str, tiny_model: dict[str, Any]
+) -> None:
+    segmenter = spreading_model(tiny_model, kriging, diffusion)
+    features, annotations = features_of(segmenter), annotated(2, scribbles=4)
+    with torch.inference_mode():
+        state = ImageState(segmenter, features, SIZE, hold_scribbles=True, batched=False)
+        maps = []
+        for partly in (True, False, False, True):
+            state.update(annotations, {}, {}, partly=partly)
+            anew = ImageState(segmenter, features, SIZE, hold_scribbles=True, batched=False)
+            anew.update(annotations, {}, {}, partly=partly)
+            assert_same(state, anew)
+            whole = held(canvas_of(segmenter, annotations, partly=partly), annotations, {})
+            assert_labels_of(state, whole, background=partly)
+            maps.append(state.canvas.region_map.copy())
+    assert (maps[0] != maps[1]).sum() > 1000
+
+
 def assert_same(state: ImageState, other: ImageState) -> None:
     ours, theirs = state.probabilities(), other.probabilities()
     np.testing.assert_allclose(ours, theirs, atol=ROUNDING / 4)  # the slope of a softmax is at most 1/4
@@ -246,5 +266,5 @@ def test_in_half_precision_kriging_and_diffusion_stay_exact(tiny_model: dict[str
         spreading, rows = segmenter.spreading, state.spread.rows
         assert spreading is not None
         assert rows is not None
-        residuals, samples = spreading.residuals(torch.stack(state.logits()), edges, quads, strokes)
+        residuals, samples = spreading.residuals(torch.stack(state.logits()), edges, quads, strokes, background=False)
         torch.testing.assert_close(state.spread.cells, rows.spread(residuals, samples), rtol=1e-4, atol=1e-4)
