@@ -73,7 +73,14 @@ def measure(root: Path, split: str, cache: Path) -> dict[str, float]:
     pngs = [(files.panoptic / name).with_suffix(".png") for name in names]
     transform = training_transform(crop_size=384, scale=(0.75, 1.25), flip=0.5, colour=0.5)
     training = TrainingSet(
-        data, transform=transform, jitter=5.0, vary_jitter=False, min_region_area=1, regions_per_image=0, seed=0
+        data,
+        transform=transform,
+        jitter=5.0,
+        vary_jitter=False,
+        min_region_area=1,
+        regions_per_image=0,
+        partly_marked=0,
+        seed=0,
     )
     return {
         "png: decoding": per_second(lambda index: read_ids(pngs[index]), images),

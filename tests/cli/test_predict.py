@@ -92,7 +92,7 @@ def test_predict_keeps_the_traceback_of_a_fault_of_its_own(
 ) -> None:
     _write_inputs(tmp_path, REGION)
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ValueError("a fault of fullseg")
 
     monkeypatch.setattr("fullseg.model.predictor.ImageState.update", fail)
@@ -108,10 +108,10 @@ def test_predict_lets_annotations_spread_as_it_is_told(
     seen: list[tuple[bool, bool]] = []
     update = ImageState.update
 
-    def record(state: ImageState, *rest: Any) -> None:
+    def record(state: ImageState, *rest: Any, **given: Any) -> None:
         spreading = state.segmenter.spreading
         seen.append((bool(spreading and spreading.kriging), bool(spreading and spreading.diffusion)))
-        update(state, *rest)
+        update(state, *rest, **given)
 
     monkeypatch.setattr("fullseg.model.predictor.ImageState.update", record)
 
