@@ -27,6 +27,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="PX",
         help="the network sees larger images reduced to this longer side (default: 1024, as in the annotator)",
     )
+    predict.add_argument(
+        "--partly",
+        action="store_true",
+        help="the file has only some regions of the image: a pixel may be of none of them, even in a box",
+    )
     add_spreading(predict)
     predict.set_defaults(run=run)
 
@@ -57,8 +62,9 @@ def run(options: argparse.Namespace) -> int:
     size = pixels.shape[0], pixels.shape[1]
     seen = shrink(pixels, options.side or SIDE)
     predictor.set_image(seen)
+    scaled = annotations.scaled(seen.shape[1] / size[1], seen.shape[0] / size[0])
     try:
-        region_map = predictor.predict(annotations.scaled(seen.shape[1] / size[1], seen.shape[0] / size[0]))
+        region_map = predictor.predict(scaled, partly=options.partly)
     except DataError as error:
         raise DataError(f"{options.annotations} does not fit {options.image}: {error}") from error
     region_map = enlarge(region_map, size)

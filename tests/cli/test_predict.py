@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from fullseg.__main__ import main
+from fullseg.formats.annotation_file import write_annotations
 from fullseg.formats.panoptic_png import read_ids
 from fullseg.model.interactive.image_state import ImageState
 from fullseg.model.predictor import Predictor
-from fullseg.types import Annotations
+from fullseg.types import VOID, Annotations
 
 REGION = {"extreme_points": [[0, 5], [4, 0], [9, 5], [4, 9]]}
 
@@ -117,6 +118,23 @@ def test_predict_lets_annotations_spread_as_it_is_told(
 
     assert _predict(tmp_path, tiny_checkpoint, *chosen) == 0
     assert seen == [("--kriging" in chosen, "--diffusion" in chosen)]
+
+
+def test_a_file_may_have_only_some_regions_of_the_image(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    rng = np.random.default_rng(0)
+    seen = rng.integers(0, 256, (50, 60, 3), dtype=np.uint8)
+    Image.fromarray(seen).save(tmp_path / "i.png")
+    quads = np.array([[[2, 25], [30, 2], [57, 25], [30, 47]], [[20, 20], [30, 10], [50, 20], [30, 30]]], np.float32)
+    write_annotations(tmp_path / "a.json", Annotations(quads, []))
+    predictor = Predictor.from_checkpoint(tiny_checkpoint)
+    predictor.set_image(seen)
+    for out, given in (("whole", []), ("partly", ["--partly"])):
+        common = ["--checkpoint", str(tiny_checkpoint), "--annotations", str(tmp_path / "a.json")]
+        assert main(["predict", *common, str(tmp_path / "i.png"), "--out", str(tmp_path / out), *given]) == 0
+        [png] = (tmp_path / out / "panoptic").glob("*.png")
+        expected = predictor.predict(Annotations(quads, []), partly=bool(given))
+        np.testing.assert_array_equal(read_ids(png) != 0, expected != VOID)
+    assert (predictor.predict(Annotations(quads, [])) != expected).any()
 
 
 def test_a_large_image_is_seen_as_the_annotator_shows_it(tmp_path: Path, tiny_checkpoint: Path) -> None:
