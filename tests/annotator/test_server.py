@@ -1,6 +1,5 @@
 """The server, through real requests: everything that the page does. Malformed requests are refused and do no harm."""
 
-import base64
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,15 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image
 from starlette.testclient import TestClient
 
 from fullseg import Predictor
 from fullseg.annotator.workspace import Workspace
-from fullseg.data.coco_panoptic import CocoPanoptic
-from fullseg.data.panoptic_quality import evaluate
-from fullseg.formats.panoptic_png import read_ids, write_panoptic_png
-from fullseg.metrics.panoptic import quality_of
 from tests.annotator.conftest import CATEGORIES, HEIGHT, QUADS, WIDTH
 
 POINTS = {"kind": "add", "points": QUADS[0]}
@@ -100,177 +94,6 @@ def test_an_image_from_first_click_to_export(client: TestClient, workspace: Work
     assert answer["unassigned"] == 0
     content = json.loads((tmp_path / "out/export/panoptic.json").read_text())
     assert [segment["category_id"] for segment in content["annotations"][0]["segments_info"]] == [8, 3, 3]
-
-
-def test_the_export_imported_again_is_the_same_to_the_last_pixel(client: TestClient, tmp_path: Path) -> None:
-    revision = add_all(client)
-    before = labels(client, revision)[0]
-    client.post("/api/images/0/export", json={"revision": revision})
-    out = tmp_path / "out" / "export"
-    png = base64.b64encode((out / "panoptic/a.png.png").read_bytes()).decode()
-    content = {"revision": revision, "png": png, "json": json.loads((out / "panoptic.json").read_text())}
-    state = client.post("/api/images/0/import", json=content).json()
-    assert state["left_out"] == []
-    assert [(region["category"], region["locked"]) for region in state["regions"]] == [(8, True), (3, True), (3, True)]
-    np.testing.assert_array_equal(labels(client, revision + 1)[0], before)
-    again = act(client, revision + 1, {"kind": "undo"})
-    assert [region["id"] for region in again["regions"]] == [1, 2, 3]
-
-
-def test_a_picture_that_is_replaced_gets_labels_of_the_new_one(
-    client: TestClient, workspace: Workspace, images: Path, tiny_checkpoint: Path
-) -> None:
-    revision = add_all(client)
-    labels(client, revision)
-    rng = np.random.default_rng(7)
-    other = rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-    Image.fromarray(other).save(images / "a.png")
-
-    found = labels(client, revision)[0]
-
-    np.testing.assert_array_equal(workspace.open("a.png").pixels, other)
-    fresh = Predictor.from_checkpoint(tiny_checkpoint)
-    fresh.set_image(other)
-    np.testing.assert_array_equal(found, fresh.predict(workspace.open("a.png").history.work.annotations()))
-
-
-def test_an_image_that_was_moved_stays_in_the_exported_files(
-    client: TestClient, workspace: Workspace, images: Path, tmp_path: Path
-) -> None:
-    for image in (0, 1):
-        act(client, 0, POINTS, image)
-        client.post(f"/api/images/{image}/export", json={"revision": 1})
-    (images / "a.png").rename(tmp_path / "elsewhere.png")
-    again = Workspace(images, tmp_path / "out", workspace._predictor, CATEGORIES)
-    again.export("b.png", 1)
-    for file in ("panoptic.json", "instances.json", "times.json"):
-        content = json.loads((tmp_path / "out/export" / file).read_text())
-        assert [image["file_name"] for image in content["images"]] == ["a.png", "b.png"], file
-    again.journal.close()
-
-
-def test_a_folder_of_exports_that_is_moved_gets_nothing_until_it_is_back(client: TestClient, tmp_path: Path) -> None:
-    act(client, 0, POINTS)
-    client.post("/api/images/0/export", json={"revision": 1})
-    (tmp_path / "out").rename(tmp_path / "moved")
-    content = {"revision": 1, "action": {"kind": "add", "points": QUADS[1]}}
-    for path, body in (("actions", content), ("export", {"revision": 1})):
-        answer = client.post(f"/api/images/0/{path}", json=body)
-        assert answer.status_code == 507
-        assert "journal.sqlite was moved" in answer.json()["error"]
-    assert not (tmp_path / "out").exists()
-    (tmp_path / "moved").rename(tmp_path / "out")
-    assert act(client, 1, content["action"])["revision"] == 2
-
-
-def test_an_export_that_cannot_be_written_says_so(client: TestClient, tmp_path: Path) -> None:
-    act(client, 0, POINTS)
-    (tmp_path / "out/export/panoptic/a.png.png").mkdir(parents=True)  # in the place of the file
-    answer = client.post("/api/images/0/export", json={"revision": 1})
-    assert answer.status_code == 507
-    assert "a.png.png" in answer.json()["error"]
-
-
-def test_a_folder_of_images_that_is_moved_is_named_and_its_work_stays(
-    client: TestClient, images: Path, tmp_path: Path
-) -> None:
-    act(client, 0, POINTS)
-    images.rename(tmp_path / "moved")
-    for path in ("", "/pixels", "/thumbnail", "/labels?revision=1"):
-        answer = client.get(f"/api/images/0{path}")
-        assert answer.status_code == 415
-        assert "images/a.png is missing" in answer.json()["error"]
-    assert client.get("/api/workspace").json()["images"][0]["regions"] == 1
-    (tmp_path / "moved").rename(images)
-    assert client.get("/api/images/0").json()["revision"] == 1
-
-
-def upright(height: int = 80, width: int = 120) -> np.ndarray:
-    """Return a red box in the upper left of something white."""
-    pixels = np.full((height, width, 3), 255, np.uint8)
-    pixels[8:40, 10:70] = (200, 0, 0)
-    return pixels
-
-
-def save_of_every_kind(folder: Path) -> list[str]:
-    """Write one picture as many kinds of files, which a person sees alike; return their names in order."""
-    folder.mkdir()
-    picture = Image.fromarray(upright())
-    turn = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
-    for orientation, back in turn.items():
-        exif = Image.Exif()
-        exif[0x0112] = orientation
-        picture.transpose(back).save(folder / f"o{orientation}.jpg", exif=exif, quality=95)
-    picture.convert("P", palette=Image.Palette.ADAPTIVE).save(folder / "palette.png")
-    picture.convert("RGBA").save(folder / "alpha.png")
-    picture.convert("CMYK").save(folder / "cmyk.JPG", quality=95)
-    grey = np.asarray(picture.convert("L"), np.uint16)
-    Image.fromarray(grey * 100 + 1000).save(folder / "grey16.png")
-    Image.fromarray(grey.astype(np.float32) / 7).save(folder / "float.tif")
-    return sorted(path.name for path in folder.iterdir())
-
-
-def test_the_export_of_any_image_is_training_data_and_can_be_evaluated_and_imported(
-    tmp_path: Path, tiny_checkpoint: Path
-) -> None:
-    names, out = save_of_every_kind(tmp_path / "photos"), tmp_path / "photos" / "fullseg"
-    workspace = Workspace(tmp_path / "photos", out, Predictor.from_checkpoint(tiny_checkpoint), CATEGORIES)
-    box = {"kind": "add", "points": [[10, 20], [40, 8], [69, 20], [40, 39]], "category": 3}
-    for name in names:
-        opened = workspace.act(name, 0, box, 1.0)
-        workspace.export(name, opened.revision)
-
-    data = CocoPanoptic(
-        out / "export", "train", cache=tmp_path, annotators="all", fraction=(1, 1), max_regions=9, skip_bad=False
-    )
-    assert [data.name(index) for index in range(len(data))] == names
-    for index in range(len(data)):
-        partition = data[index]
-        dark = partition.image.min(axis=2) < 150
-        assert partition.image.shape == (80, 120, 3)
-        overlap = (dark & (partition.region_map == 0)).sum() / (dark | (partition.region_map == 0)).sum()
-        assert overlap > 0.9, partition.name
-
-    found = evaluate(out / "export" / "panoptic.json", out / "export" / "panoptic.json")
-    assert quality_of(found.by_iou, {3}).panoptic == 1
-    content = json.loads((out / "export" / "panoptic.json").read_text())
-    for name, annotation in zip(names, content["annotations"], strict=True):
-        before = workspace.labels(name, 1)[1].region_map
-        png = (out / "export" / "panoptic" / annotation["file_name"]).read_bytes()
-        opened, left_out = workspace.replace(name, 1, png, content)
-        assert left_out == []
-        np.testing.assert_array_equal(workspace.labels(name, opened.revision)[1].region_map, before)
-    workspace.journal.close()
-
-
-def test_a_large_partition_comes_out_of_the_annotator_as_it_went_in(tmp_path: Path, tiny_checkpoint: Path) -> None:
-    height, width, name = 700, 1500, "large.png"
-    ids = np.ones((height, width), np.int64)
-    ids[:, 700:] = 2
-    ids[200:201, 100:1400], ids[50:600, 900:901] = 3, 4  # one pixel wide, in an image that is seen at two thirds
-    ids[600:620, 1300:1320] = 0  # VOID
-    for number in range(5, 15):
-        ids[400 + 10 * number, 300 + 7 * number] = number
-    (tmp_path / "photos").mkdir()
-    Image.new("RGB", (width, height), "gray").save(tmp_path / "photos" / name)
-    write_panoptic_png(tmp_path / "ids.png", ids - 1)
-    segments = [{"id": number, "category_id": 3} for number in range(1, 15)]
-    described = {"segments_info": segments}
-    workspace = Workspace(tmp_path / "photos", tmp_path / "out", Predictor.from_checkpoint(tiny_checkpoint), CATEGORIES)
-
-    opened, left_out = workspace.replace(name, 0, (tmp_path / "ids.png").read_bytes(), described)
-    assert left_out == []
-    assert workspace.export(name, opened.revision).segments == 14
-    exported = read_ids(tmp_path / "out" / "export" / "panoptic" / f"{name}.png")
-    np.testing.assert_array_equal(exported, ids)
-
-    region = opened.history.work.regions[1].id  # the right half is corrected; all others stay as they are
-    opened = workspace.act(name, opened.revision, {"kind": "unlock", "region": region}, 1.0)
-    workspace.export(name, opened.revision)
-    again = read_ids(tmp_path / "out" / "export" / "panoptic" / f"{name}.png")
-    for number in (1, *range(3, 15)):
-        np.testing.assert_array_equal(again == number, ids == number)
-    workspace.journal.close()
 
 
 def test_two_tabs_do_not_overwrite_each_other_silently(client: TestClient) -> None:

@@ -1,24 +1,19 @@
-"""Samples, their order and their batches: all are functions of (seed, epoch, index) alone."""
+"""Samples: a training sample is a function of (seed, epoch, index) alone, an evaluation sample of (seed, index)."""
 
-import itertools
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from lightning.fabric.utilities import move_data_to_device
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
-from torch.utils.data._utils.pin_memory import pin_memory
 
 from fullseg.data.dataset import TRIES, EpochSampler, EvaluationSet, Item, TrainingSet, collate
 from fullseg.data.index.partitions import Partition
 from fullseg.data.transforms import training_transform
 from fullseg.errors import DataError
-from fullseg.types import BACKGROUND, VOID, Batch, Sample, SampleKey
+from fullseg.types import BACKGROUND, VOID, Batch, SampleKey
 
 CROP = 40
 GEOMETRY = training_transform(crop_size=CROP, scale=(0.75, 1.25), flip=0.5, colour=0)
@@ -377,131 +372,3 @@ def test_unreadable_evaluation_sample_has_no_region_and_is_named() -> None:
     expected = ((torch.uint8, 4), (torch.int64, 3), (torch.float32, 3), (torch.int64, 1))
     found = (batch.images, batch.region_maps, batch.extreme_points, batch.classes)
     assert tuple((tensor.dtype, tensor.ndim) for tensor in found) == expected
-
-
-def samplers(length: int, batch_size: int, ranks: int, seed: int = 0) -> list[EpochSampler]:
-    return [EpochSampler(length, batch_size=batch_size, rank=r, ranks=ranks, seed=seed) for r in range(ranks)]
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 60), st.integers(0, 5), st.integers(0, 5))
-def test_ranks_share_a_permutation_without_its_rest(
-    batch_size: int, ranks: int, more: int, seed: int, epoch: int
-) -> None:
-    step = batch_size * ranks
-    length = step + more
-    orders = []
-    for sampler in samplers(length, batch_size, ranks, seed):
-        sampler.set_epoch(epoch)
-        keys = list(sampler)
-        assert {key.epoch for key in keys} == {epoch}
-        assert len(sampler) == len(keys)
-        assert len(keys) % batch_size == 0
-        orders.append([key.index for key in keys])
-    taken = [index for position in zip(*orders, strict=True) for index in position]  # strict: all have equally many
-
-    assert len(set(taken)) == len(taken) == length // step * step
-    assert set(taken) <= set(range(length))
-    # The same order as on one rank: a step has the same samples for any number of ranks.
-    (alone,) = samplers(length, step, 1, seed)
-    alone.set_epoch(epoch)
-    assert taken == [key.index for key in alone]
-
-
-def test_every_epoch_and_seed_has_its_own_order_and_always_the_same() -> None:
-    orders = {}
-    for seed, epoch in itertools.product(range(3), range(3)):
-        (sampler,) = samplers(30, 7, 1, seed)
-        sampler.set_epoch(epoch)
-        orders[seed, epoch] = tuple(key.index for key in sampler)
-        assert tuple(key.index for key in sampler) == orders[seed, epoch]
-    assert len(set(orders.values())) == 9
-    assert set().union(*orders.values()) == set(range(30))  # what one epoch leaves out, another one takes
-    assert orders[0, 0] != tuple(range(28))
-
-
-def test_resumed_epoch_goes_on_where_it_stopped_and_the_next_is_whole() -> None:
-    for sampler in samplers(24, 2, 2):
-        whole = list(sampler)
-        sampler.first = lambda: 8
-        assert list(sampler) == whole[8:]
-        sampler.first = lambda: 0
-        assert list(sampler) == whole
-
-
-def test_too_few_samples_for_one_step_name_the_remedy() -> None:
-    with pytest.raises(DataError, match=r"^7 training samples, but a step takes data\.batch_size=8 of them"):
-        samplers(7, 4, 2)
-    with pytest.raises(DataError, match=r"lower data\.batch_size"):
-        samplers(0, 1, 1)
-    assert [len(sampler) for sampler in samplers(8, 4, 2)] == [4, 4]
-
-
-def by_hand() -> list[Item]:
-    """Return three samples of 2 x 3 px with 2, 0 and 3 regions."""
-    items = []
-    for number, count in enumerate((2, 0, 3)):
-        region_map = np.arange(6).reshape(2, 3) % 3
-        region_map[region_map >= count] = VOID
-        points = np.arange(count * 8, dtype=np.float32).reshape(count, 4, 2) + 100 * number
-        image = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) + 50 * number
-        classes = np.arange(count) + 5 * number
-        sample = Sample(
-            SampleKey(3, number),
-            f"{number}.png",
-            image.astype(np.uint8),
-            region_map,
-            classes,
-            points,
-        )
-        items.append(Item(sample, tuple(f"bad {number}.{k}" for k in range(number))))
-    return items
-
-
-def test_batch_holds_what_the_samples_hold_and_no_scribbles() -> None:
-    items = by_hand()
-    batch = collate(items)
-
-    for k, (sample, _) in enumerate(items):
-        np.testing.assert_array_equal(batch.images[k].numpy(), np.moveaxis(sample.image, -1, 0))
-        np.testing.assert_array_equal(batch.region_maps[k].numpy(), sample.region_map)
-    assert batch.images.dtype == torch.uint8
-    assert batch.region_maps.dtype == batch.regions_per_image.dtype == batch.classes.dtype == torch.int64
-    assert batch.regions_per_image.tolist() == [2, 0, 3]
-    points = np.concatenate([np.arange(16).reshape(2, 4, 2), 200 + np.arange(24).reshape(3, 4, 2)])
-    np.testing.assert_array_equal(batch.extreme_points.numpy(), points)
-    assert batch.extreme_points.dtype == batch.scribble_points.dtype == torch.float32
-    assert batch.scribble_points.shape == (0, 2)
-    assert batch.scribble_lengths.shape == batch.scribble_regions.shape == (0,)
-    assert batch.classes.tolist() == [0, 1, 10, 11, 12]
-    assert batch.names == ("0.png", "1.png", "2.png")
-    assert batch.skipped == ("bad 1.0", "bad 2.0", "bad 2.1")
-
-
-def test_batch_stays_a_batch_when_lightning_moves_it() -> None:
-    batch = collate(by_hand())
-    moved = move_data_to_device(batch, torch.device("meta"))
-
-    assert type(moved) is Batch
-    assert {tensor.device.type for tensor in moved if isinstance(tensor, torch.Tensor)} == {"meta"}
-    assert moved.names == batch.names
-    assert moved.skipped == batch.skipped
-
-
-def test_batch_stays_a_batch_when_torch_pins_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    pinned_tensors: list[torch.Tensor] = []
-
-    def pin(tensor: torch.Tensor, *_: Any) -> torch.Tensor:  # there is no pinned memory without an accelerator
-        pinned_tensors.append(tensor)
-        return tensor.clone()
-
-    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
-    batch = collate(by_hand())
-    pinned = pin_memory(batch)
-
-    assert type(pinned) is Batch
-    assert len(pinned_tensors) == 10
-    for before, after in zip(batch[:9], pinned[:9], strict=True):
-        torch.testing.assert_close(after, before, rtol=0, atol=0)
-    assert tuple(pinned.names) == batch.names  # torch makes a list of a plain tuple
-    assert tuple(pinned.skipped) == batch.skipped
