@@ -3,7 +3,7 @@
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -13,6 +13,7 @@ from fullseg.model.diffusion import Diffusion
 from fullseg.model.kriging import Kriging
 from fullseg.model.region_segmenter import RegionSegmenter
 from fullseg.model.segmenter import Segmenter
+from fullseg.types import Category
 
 SEGMENTERS: dict[str, type[Segmenter]] = {"region": RegionSegmenter, "dextr": Dextr}
 
@@ -39,25 +40,32 @@ def without_initial_weights(model: Mapping[str, Any]) -> dict[str, Any]:
     return {key: INITIAL_WEIGHTS_OFF.get(key, value) for key, value in model.items()}
 
 
-def load_segmenter(path: Path) -> tuple[Segmenter, dict[str, Any]]:
-    """Load the network of a checkpoint.
+class Trained(NamedTuple):
+    """What a checkpoint holds for predictions."""
 
-    Returns:
-        The network on the CPU, and the arguments of the ``SegmenterModule`` that was trained.
+    segmenter: Segmenter  # on the CPU
+    categories: tuple[Category, ...]
+    partly: bool  # it was also trained on images of which only some regions are annotated
+
+
+def load_trained(path: Path) -> Trained:
+    """Load a checkpoint of ``fullseg train``.
 
     Raises:
         CheckpointError: if the file is not a checkpoint of fullseg.
     """
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        arguments: dict[str, Any] = checkpoint["hyper_parameters"]
+        arguments = checkpoint["hyper_parameters"]
+        categories = tuple(Category(c["id"], c["name"], bool(c["isthing"])) for c in arguments["categories"])
+        partly = arguments.get("config", {}).get("data", {}).get("partly_marked", 0) > 0
         segmenter = make_segmenter(without_initial_weights(arguments["model"]))
         prefix = "segmenter."
         state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
         segmenter.load_state_dict(state)
-    except (RuntimeError, OSError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+    except (RuntimeError, OSError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"{path} is no whole checkpoint of fullseg train: {error}") from error
-    return segmenter, arguments
+    return Trained(segmenter, categories, partly)
 
 
 def change_spreading(segmenter: Segmenter, *, kriging: str | None, diffusion: str | None) -> None:

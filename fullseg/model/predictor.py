@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fullseg.errors import CheckpointError, ConfigError
 from fullseg.model.annotation_checks import check_annotations
 from fullseg.model.base import Features
-from fullseg.model.factory import change_spreading, load_segmenter
+from fullseg.model.factory import change_spreading, load_trained
 from fullseg.model.interactive.image_state import ImageState
 from fullseg.model.interactive.own_masks import own_masks
 from fullseg.model.segmenter import Segmenter
@@ -77,9 +77,7 @@ class Predictor:
         path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
         if not path.is_file():
             raise FileNotFoundError(f"no checkpoint {path}")
-        segmenter, arguments = load_segmenter(path)
-        categories = [Category(c["id"], c["name"], bool(c["isthing"])) for c in arguments["categories"]]
-        partly = arguments.get("config", {}).get("data", {}).get("partly_marked", 0) > 0
+        segmenter, categories, partly = load_trained(path)
         try:
             change_spreading(segmenter, kriging=kriging, diffusion=diffusion)
         except CheckpointError as error:

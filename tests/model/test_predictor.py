@@ -215,12 +215,14 @@ def test_reads_a_checkpoint_and_refuses_other_files(
     torch.save({"hyper_parameters": hyperparameters, "state_dict": state}, tmp_path / "whole.ckpt")
     (tmp_path / "half.ckpt").write_bytes((tmp_path / "whole.ckpt").read_bytes()[:20000])
     torch.save({"weights": 1}, tmp_path / "foreign.ckpt")
+    for name, other in (("nameless", {"categories": None}), ("odd", {"config": None})):
+        torch.save({"hyper_parameters": hyperparameters | other, "state_dict": state}, tmp_path / f"{name}.ckpt")
 
     loaded = Predictor.from_checkpoint(tmp_path / "whole.ckpt")
     for key, value in loaded.segmenter.state_dict().items():
         torch.testing.assert_close(value, segmenter.state_dict()[key])
     assert loaded.categories == CATEGORIES
-    for name in ("half", "foreign"):
+    for name in ("half", "foreign", "nameless", "odd"):
         with pytest.raises(ValueError, match=f"{name}.ckpt is no whole checkpoint of fullseg train"):
             Predictor.from_checkpoint(tmp_path / f"{name}.ckpt")
     with pytest.raises(FileNotFoundError, match=r"missing\.ckpt"):
