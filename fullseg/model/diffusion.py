@@ -177,12 +177,10 @@ class _Step(torch.autograd.Function):
     def forward(ctx: Any, values: Tensor, weights: Tensor, offsets: tuple[Offset, ...]) -> Tensor:  # noqa: ANN401
         ctx.save_for_backward(values, weights)
         ctx.offsets = offsets
-        centre = offsets.index((0, 0))
-        result = values * weights[centre]
-        for index, (weight, offset) in enumerate(zip(weights, offsets, strict=True)):
-            if index != centre:
-                here, there = _overlap(offset, values.shape[1:])
-                result[:, *here].addcmul_(values[:, *there], weight[here])
+        result = torch.zeros_like(values)
+        for weight, offset in zip(weights, offsets, strict=True):
+            here, there = _overlap(offset, values.shape[1:])
+            result[:, *here].addcmul_(values[:, *there], weight[here])
         return result
 
     @staticmethod

@@ -105,8 +105,8 @@ class _Checker:
     """Checks one configuration after the other; nothing is opened or made twice."""
 
     def __init__(self) -> None:
-        self.opened: list[tuple[object, Any]] = []
-        self.made: list[tuple[object, Any]] = []
+        self.opened: dict[str, Any] = {}
+        self.made: dict[str, Any] = {}
 
     def stage(self, config: Config, evaluated: str | None, *, trained: bool) -> None:
         """Raise the mistake of a stage, if it has one."""
@@ -114,7 +114,7 @@ class _Checker:
         if gpus and config.trainer.devices > gpus:
             raise ConfigError(f"trainer.devices={config.trainer.devices}: this machine has {gpus} GPUs for it")
         share_of_batch(config.data.batch_size, max(1, config.trainer.devices))
-        data = _once(self.opened, config.data, lambda: _open(config))
+        data = _once(self.opened, repr(config.data), lambda: _open(config))
         if evaluated not in (None, data.fingerprint()["val_hash"]):
             raise ConfigError(
                 f"data.root={config.data.root}: its evaluation images are not those of the stages that are done; name "
@@ -122,21 +122,19 @@ class _Checker:
             )
         if trained:
             arguments = model_arguments(config, len(data.categories), background=data.has_background)
-            _once(self.made, {**arguments, "share": ""}, lambda: _make(arguments))  # sharing changes no layer
+            _once(self.made, repr({**arguments, "share": ""}), lambda: _make(arguments))  # sharing changes no layer
 
 
-def _once(known: list[tuple[object, Any]], key: object, make: Callable[[], Any]) -> Any:  # noqa: ANN401
+def _once(known: dict[str, Any], key: str, make: Callable[[], Any]) -> Any:  # noqa: ANN401
     """Make something unless it is known. Return it, or raise the mistake that it was, again."""
-    found = next((result for other, result in known if other == key), known)
-    if found is known:
+    if key not in known:
         try:
-            found = make()
+            known[key] = make()
         except (UserError, ValueError) as mistake:
-            found = mistake
-        known.append((key, found))
-    if isinstance(found, Exception):
-        raise found
-    return found
+            known[key] = mistake
+    if isinstance(known[key], Exception):
+        raise known[key]
+    return known[key]
 
 
 def _open(config: Config) -> InteractiveDataModule:
@@ -147,4 +145,4 @@ def _open(config: Config) -> InteractiveDataModule:
 
 
 def _make(arguments: dict[str, Any]) -> None:
-    make_segmenter(arguments)
+    make_segmenter(arguments)  # it is not returned, so that its memory is free again

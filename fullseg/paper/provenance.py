@@ -19,9 +19,9 @@ def facts_of(folder: Path) -> dict[str, Any]:
     result = read_result(folder)
     if result is None:
         return {}
-    for strategy in (result["study"] or {"strategies": {}})["strategies"].values():
-        facts: dict[str, Any] = strategy.get("provenance", {})
-        return facts
+    strategies = list((result["study"] or {"strategies": {}})["strategies"].values())
+    if strategies:
+        return dict(strategies[0].get("provenance", {}))
     path = Path(result["folder"]) / "environment.txt"
     return dict(read_environment(path).facts) if path.is_file() else {}
 

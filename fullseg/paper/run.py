@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import IO
 
 from rich.console import Console
@@ -87,7 +87,8 @@ def _run(plan: Plan, cells: Sequence[Cell], jobs: int | None, lock: IO[str], con
 
 def _write(plan: Plan, cells: Sequence[Cell], missing: Collection[str], command: str) -> Results:
     """Write ``paper.md`` and ``paper.html`` of what there is."""
-    results = collect(plan, cells, lambda name: why_not(plan, cells, missing, name))
+    waiting = {cell.name: cell for cell in waiting_cells(cells, plan.folder)}
+    results = collect(plan, cells, lambda name: why_not(plan, waiting, missing, name))
     failed = failures(plan, cells)
     write_text(plan.folder / "paper.md", markdown(results.rows, plan.seeds, command, changing_options(plan), failed))
     write_text(plan.folder / "paper.html", render(plan, cells, results, command, failed))
@@ -100,12 +101,12 @@ def failures(plan: Plan, cells: Sequence[Cell]) -> list[str]:
     return [f"{name}: {last_words(plan.folder / name)} ({plan.folder / name}/log.txt)" for name in failed]
 
 
-def why_not(plan: Plan, cells: Sequence[Cell], missing: Collection[str], name: str) -> str:
+def why_not(plan: Plan, waiting: Mapping[str, Cell], missing: Collection[str], name: str) -> str:
     """Return why a stage has no result.
 
     Args:
         plan: the plan.
-        cells: all of its stages.
+        waiting: its stages that are not done, by name.
         missing: the parts of COCO that are missing.
         name: of the stage.
     """
@@ -118,9 +119,7 @@ def why_not(plan: Plan, cells: Sequence[Cell], missing: Collection[str], name: s
         return "interrupted"
     if part in missing:
         return f"COCO's {part} data is not complete"
-    [cell] = [cell for cell in cells if cell.name == name]
-    waiting = {one.name for one in waiting_cells(cells, plan.folder)}
-    needed = [other for other in cell.needs if other in waiting]
+    needed = [other for other in waiting[name].needs if other in waiting] if name in waiting else []
     return f"needs {needed[0].split('/', maxsplit=1)[1]}" if needed else "not run yet"
 
 

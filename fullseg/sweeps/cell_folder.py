@@ -63,11 +63,16 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     return content
 
 
-def last_words(folder: Path) -> str:
-    """Return the last line of a cell's log: after a failure it says the reason. Empty without a log."""
+def log_lines(folder: Path) -> list[str]:
+    """Return the lines of a cell's log without the command lines; none without a log."""
     log = folder / "log.txt"
     lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
-    return next((line.strip() for line in reversed(lines) if line.strip() and not line.startswith("$ ")), "")
+    return [line for line in lines if not line.startswith("$ ")]
+
+
+def last_words(folder: Path) -> str:
+    """Return the last line of a cell's log: after a failure it says the reason. Empty without a log."""
+    return next((line.strip() for line in reversed(log_lines(folder)) if line.strip()), "")
 
 
 def leave_result(folder: Path, study: dict[str, Any] | None = None) -> None:

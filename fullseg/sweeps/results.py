@@ -1,7 +1,6 @@
 """The results of a sweep: results.csv with one row per cell, and a table with means over seeds."""
 
 import csv
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from rich.table import Table
 
 from fullseg.formats.atomic import replacing
 from fullseg.metrics.interaction import area_under_curve
-from fullseg.sweeps.cell_folder import read_state
+from fullseg.sweeps.cell_folder import read_result, read_state
 from fullseg.sweeps.cells import Cell, short_names
 from fullseg.sweeps.file import Sweep
 
@@ -88,17 +87,16 @@ def write_results(folder: Path, plan: Sweep, cells: Sequence[Cell], console: Con
 
 def read_rows(cell: Cell, folder: Path) -> list[Row]:
     """Read the result of a cell: one row, or one row per strategy after a study; no row if the cell is not done."""
-    state, path = read_state(folder), folder / "result.json"
-    if state.status != "done" or not path.is_file():
+    content = read_result(folder)
+    if content is None:
         return []
-    content = json.loads(path.read_text())
     after, study = content["after"] or {}, content["study"] or {"strategies": {}}
     common = {
         "iou": after.get("iou"),
         "iou_best": content["best"],
         "seconds_per_image": after.get("seconds_per_image"),
         "memory": content["memory"],
-        "seconds": state.seconds,
+        "seconds": read_state(folder).seconds,
     }
     asked = cell.config.study.strategies if cell.config is not None else []
     chosen = {name: study["strategies"][name] for name in asked if name in study["strategies"]}

@@ -11,7 +11,7 @@ from rich.console import Console
 from fullseg.config.schema import TrackingConfig
 from fullseg.data.prepare import prepare
 from fullseg.errors import ConfigError
-from fullseg.sweeps.cell_folder import read_state
+from fullseg.sweeps.cell_folder import log_lines, read_state
 from fullseg.sweeps.cells import Cell, make_cells
 from fullseg.sweeps.figures import draw
 from fullseg.sweeps.file import read_sweep
@@ -105,12 +105,9 @@ def _check(cells: Sequence[Cell]) -> None:
 def _print_failures(console: Console, folder: Path, cells: Sequence[Cell]) -> int:
     failed = [cell for cell in cells if read_state(folder / cell.name).status != "done"]
     for cell in failed:
-        state, log = read_state(folder / cell.name), folder / cell.name / "log.txt"
-        lines = log.read_text(errors="replace").splitlines()
-        lines = [line for line in lines if not line.startswith("$ ")][-TAIL:]  # without the command lines
-        text = "\n".join(
-            [f"{state.status}, exit status {state.exit_status}: {log}", *(f"  | {line}" for line in lines)]
-        )
+        state, lines = read_state(folder / cell.name), log_lines(folder / cell.name)[-TAIL:]
+        head = f"{state.status}, exit status {state.exit_status}: {folder / cell.name}/log.txt"
+        text = "\n".join([head, *(f"  | {line}" for line in lines)])
         console.print(text, soft_wrap=True, markup=False, highlight=False)
     if failed:
         text = f"{len(failed)} of {len(cells)} cells failed; run the same command to try them again"

@@ -91,9 +91,11 @@ class SegmenterModule(L.LightningModule):
         """Return the loss of the regions' logits; in sessions also the predicted region maps (B, H, W) int64."""
         counts = batch.regions_per_image.tolist()
         images = zip(regions.logits.split(counts), regions.boxes.split(counts), batch.region_maps, strict=True)  # type: ignore[no-untyped-call]
-        pixelwise = isinstance(self.loss, PixelwiseLoss)
-        backgrounds = [{"background": each} if pixelwise else {} for each in self.segmenter.backgrounds(batch)]
-        losses = [self.loss(*image, **given) for image, given in zip(images, backgrounds, strict=True)]
+        if isinstance(self.loss, PixelwiseLoss):
+            backgrounds = self.segmenter.backgrounds(batch)
+            losses = [self.loss(*image, background=each) for image, each in zip(images, backgrounds, strict=True)]
+        else:
+            losses = [self.loss(*image) for image in images]
         loss = torch.stack(losses).mean()
         if not self._in_sessions():
             return loss, None
@@ -154,8 +156,9 @@ class SegmenterModule(L.LightningModule):
             return None
         start = self._now()
         regions: Regions = self.segmenter(batch, None)
-        canvas = next(self.segmenter.canvases(regions, batch)).whole()
-        prediction = region_map_of(canvas, background=self.segmenter.background)
+        contest = next(self.segmenter.canvases(regions, batch))
+        canvas = contest.whole()
+        prediction = region_map_of(canvas, background=contest.background)
         self.seconds.update(self._now() - start)
         area = torch.bincount(truth[truth >= 0], minlength=count)
         self.region_iou.update(region_iou(prediction, truth, count), area)

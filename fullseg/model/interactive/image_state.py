@@ -94,7 +94,7 @@ class ImageState:
         background = self.segmenter.background or partly
         if background != self.canvas.background:
             self.canvas.background = background
-            self.canvas.mark([(0, 0, self.size[1], self.size[0])])
+            self.canvas.mark_all()
         if self.spread and self.spread.rows and self.regions:
             given = self.logits(), self.boxes(), torch.from_numpy(points), Strokes.pack(annotations.scribbles)
             cells = self.spread.update(*given, background=background)
@@ -231,7 +231,7 @@ class ImageState:
         for number, mask in masks.items():
             locked_map[mask] = number
         self.decided = self.decided._replace(locked_map=locked_map if masks else None, locked=tuple(masks))
-        self.canvas.mark([(0, 0, self.size[1], self.size[0])])
+        self.canvas.mark_all()
         self._masks = dict(masks)
 
     def _line(self, path: NDArray[np.float32]) -> NDArray[np.int64]:

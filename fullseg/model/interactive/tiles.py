@@ -162,6 +162,10 @@ class TiledCanvas:
             x0, y0, x1, y1 = self.spread.around(box) if self.spread else box
             self.stale[y0 // self.tile : -(-y1 // self.tile), x0 // self.tile : -(-x1 // self.tile)] = True
 
+    def mark_all(self) -> None:
+        """Note that every pixel may have changed."""
+        self.stale[:] = True
+
     def mark_cells(self, changed: NDArray[np.bool_], cell: int) -> None:
         """Note that the cells (h, w) of the whole image, each of so many pixels, have changed."""
         for row, column in np.argwhere(~self.stale).tolist():
