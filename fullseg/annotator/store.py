@@ -4,6 +4,8 @@ import json
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os.path import samestat
 from pathlib import Path
 from typing import NamedTuple
@@ -128,20 +130,25 @@ class Journal:
             ConflictError: if the image has a newer revision.
             JournalError: if the action cannot be written, for example because the disk is full or the file was moved.
         """
-        self.check_place()
         row = (name, revision + 1, action.model_dump_json(), seconds, time.time())
-        try:
-            with self._lock, self._connection:
-                self._connection.execute("BEGIN IMMEDIATE")
-                newest = self._newest(name)
-                if newest != revision:
-                    raise ConflictError(f"{name} is at revision {newest}, the action was done on {revision}: reload it")
-                self._connection.execute("INSERT INTO action VALUES (?, ?, ?, ?, ?)", row)
-        except sqlite3.OperationalError as error:
-            raise JournalError(
-                f"{self.path} cannot be written: {error}; the action was not done: make room on the disk"
-            ) from error
+        with self._writing(), self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            newest = self._newest(name)
+            if newest != revision:
+                raise ConflictError(f"{name} is at revision {newest}, the action was done on {revision}: reload it")
+            self._connection.execute("INSERT INTO action VALUES (?, ?, ?, ?, ?)", row)
         return revision + 1
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Let nobody else write meanwhile. If the journal cannot be written, raise JournalError with the reason."""
+        self.check_place()
+        try:
+            with self._lock:
+                yield
+        except sqlite3.OperationalError as error:
+            remedy = "make room on the disk, or make it writable"
+            raise JournalError(f"{self.path} cannot be written: {error}; the action was not done: {remedy}") from error
 
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Return the size (H, W) of each image that was opened at least once, by name."""
@@ -171,9 +178,8 @@ class Journal:
             ConflictError: if its id is taken.
             JournalError: if it cannot be written.
         """
-        self.check_place()
         try:
-            with self._lock:
+            with self._writing():
                 self._connection.execute("INSERT INTO category VALUES (?, ?, ?)", category)
         except sqlite3.IntegrityError as error:
             raise ConflictError(f"category {category.id}: another one was added meanwhile: try again") from error

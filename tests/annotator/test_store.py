@@ -131,6 +131,8 @@ def test_a_full_disk_is_named_and_what_was_acknowledged_stays(tmp_path: Path) ->
         JournalError, match=r"journal.sqlite cannot be written: .*full; the action was not done: make room"
     ):
         journal.append("a.png", 1, read_action({"kind": "scribbles", "strokes": [long]}), 1.0)
+    with pytest.raises(JournalError, match=r"journal.sqlite cannot be written: .*full"):
+        journal.add_category(Category(1, "long" * 5000, isthing=True))
     journal._connection.execute(f"PRAGMA max_page_count = {pages + 1000}")
     assert journal.revision("a.png") == 1
     assert journal.append("a.png", 1, FILL, 1.0) == 2
