@@ -5,7 +5,7 @@
 #   RUNS="folder ..."       runs of the report; or one folder, whose name may hold spaces
 #   SWEEP=name, JOBS=n      YAML below sweeps/; number of cells that run at once
 #   IMAGES=folder           images for the annotator
-#   CHECKPOINT=name         experiment, run folder or file of the annotator's model
+#   CHECKPOINT=name         experiment, run folder, file or released model of the annotator
 #   SEEDS="0 1 2"           seeds of the paper's models
 #   COMPARE=1               compare the benchmark with the last results
 EXPERIMENT ?= default
@@ -72,7 +72,7 @@ paper: $(ENV)  ## make the paper's Tables 1 and 2 and Fig. 5 from COCO in DATA=f
 report: $(ENV)  ## make one HTML page of RUNS="folder ..." (default: EXPERIMENT's newest run)
 	@if [ -e "$$RUNS" ]; then set -- "$$RUNS"; else set -- $$RUNS; fi; echo fullseg report "$$@"; $(RUN) -m fullseg report "$$@"
 
-annotate: $(ENV)  ## segment IMAGES=folder by hand, in the browser (default: embedded scenes) [CHECKPOINT=run, default: the newest]
+annotate: $(ENV)  ## segment IMAGES=folder by hand, in the browser (default: a few photographs) [CHECKPOINT=run, default: the released model]
 	$(RUN) -m fullseg annotate $(if $(IMAGES),"$$IMAGES") $(if $(CHECKPOINT),--checkpoint "$$CHECKPOINT")
 
 bench: $(ENV)  ## time corrections with fullseg and others (SAM needs pip install -e '.[bench]') [COMPARE=1: compare with the last results]

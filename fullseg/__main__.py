@@ -1,6 +1,7 @@
 """The command line: ``fullseg COMMAND`` or ``python -m fullseg COMMAND``."""
 
 import errno
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 where a command says what it means, 2 after an error, 128 + signal after a signal.
     """
+    # PyTorch's threads then sleep while they wait. Spinning, they take the cores from each other where others are busy.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = parse(arguments)
     try:
         status: int = options.run(options)

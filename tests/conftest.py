@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
 
@@ -14,7 +15,9 @@ pytest_plugins = ["tests.tiny_runs"]
 
 
 def pytest_configure() -> None:
-    """Give the tests and the processes that they start one thread each: more threads than cores would slow all down."""
+    """Set up hypothesis, and give all processes one thread each: more threads than cores would slow all down."""
+    hypothesis.settings.register_profile("fullseg", deadline=None)  # on a busy machine the first example may take long
+    hypothesis.settings.load_profile("fullseg")
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
 

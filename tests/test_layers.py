@@ -22,7 +22,7 @@ ROOMS = [  # a room imports rooms of the lines above its own: neither those belo
 ]
 FILES_OF = {  # a file of these rooms imports files of the same room from the lines above its own
     "model": [
-        {"base", "boxes", "roi_align", "backbone", "annotation_checks"},
+        {"base", "boxes", "roi_align", "backbone", "annotation_checks", "released"},
         {"annotation_maps", "canvas", "class_maps", "second_stage", "dextr.deeplab", "diffusion"},
         {"kriging"},
         {"spreading"},
@@ -43,7 +43,7 @@ FILES_OF = {  # a file of these rooms imports files of the same room from the li
     "data": [
         {"progress"},
         {"download.archives", "download.http"},
-        {"download.manifest", "download.unpack"},
+        {"download.manifest", "download.unpack", "download.model"},
         {"download.coco"},
         {"index.files", "index.index_file"},
         {"index.parts", "index.partitions"},

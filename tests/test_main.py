@@ -1,4 +1,5 @@
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,18 @@ def test_wrong_options_are_one_message_and_cost_no_time() -> None:
     assert result.stderr == (
         "error: no experiment file experiments/defalt.yaml; did you mean experiments/default.yaml?\n"
     )
+
+
+@pytest.mark.parametrize("given", [None, "ACTIVE"])
+def test_threads_sleep_while_they_wait_if_the_user_says_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, given: str | None
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "x")  # so that the end of the test restores it
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    if given is not None:
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    assert main(["model", "list"]) == 0
+    assert os.environ["OMP_WAIT_POLICY"] == (given or "PASSIVE")
 
 
 def test_help_describes_every_option(capsys: pytest.CaptureFixture[str]) -> None:

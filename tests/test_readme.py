@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -37,6 +37,16 @@ def test_the_example_of_lightning_runs(
     assert names["trainer"].global_step == 4  # type: ignore[attr-defined]
     study = json.loads((tmp_path / "study" / "study.json").read_text())
     assert (study["checkpoint"], len(study["strategies"]["free"]["iou"])) == ("step 4", 3)
+
+
+def test_the_example_of_the_predictor_segments_a_cup(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    [example] = [block for block in blocks if "predictor.predict" in block]
+    monkeypatch.chdir(README.parent)
+    names: dict[str, Any] = {}
+    exec(example, names)
+    regions = [names["region_map"][y, x] for x, y in ((290, 150), (228, 260), (120, 250), (560, 300))]
+    assert regions == [0, 0, 1, -1]  # coffee, scribble on the handle, saucer, table
 
 
 def test_public_names_are_imported_when_they_are_used() -> None:

@@ -1,7 +1,7 @@
 """The classes of regions: those of the checkpoint or of a file, and those that a person typed in."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +22,22 @@ class Categories:
 
     Args:
         given: categories from a file; None: the model's are used.
-        of_model: the model's categories. The model guesses a class as an index into them.
+        of_model: returns the model's categories; it may wait until the model is loaded. The model guesses a class as an
+            index into them.
         journal: the folder's journal.
     """
 
-    def __init__(self, given: Sequence[Category] | None, of_model: Sequence[Category], journal: Journal) -> None:
-        self._given = list(of_model if given is None else given)
-        self._of_model = list(of_model)
+    def __init__(
+        self, given: Sequence[Category] | None, of_model: Callable[[], Sequence[Category]], journal: Journal
+    ) -> None:
+        self._given, self._of_model = given, of_model
         self._guesses = given is None
         self._journal = journal
 
     def known(self) -> list[Category]:
         """Return all categories in the order of the page's list."""
-        return [*self._given, *self._journal.categories()]
+        given = self._of_model() if self._given is None else self._given
+        return [*given, *self._journal.categories()]
 
     def check(self, category: int) -> None:
         """Raise ActionError if no category has this id."""
@@ -61,13 +64,13 @@ class Categories:
 
     def ids(self, work: Work, classes: NDArray[np.int64]) -> list[int]:
         """Return a category id per region: the person's choice, else the model's guess, else ``UNNAMED_ID``."""
-        guesses = [self._of_model[index].id if self._guesses else UNNAMED_ID for index in classes]
+        guesses = [self._of_model()[index].id if self._guesses else UNNAMED_ID for index in classes]
         chosen = [region.category for region in work.regions]
         return [guess if own is None else own for own, guess in zip(chosen, guesses, strict=True)]
 
     def classes(self, work: Work) -> dict[int, int]:
         """Return the classes of the model that the person chose, by the region's index in the work."""
-        of_model = {category.id: index for index, category in enumerate(self._of_model)} if self._guesses else {}
+        of_model = {category.id: index for index, category in enumerate(self._of_model())} if self._guesses else {}
         chosen = {place: region.category for place, region in enumerate(work.regions)}
         return {place: of_model[own] for place, own in chosen.items() if own is not None and own in of_model}
 

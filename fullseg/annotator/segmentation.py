@@ -3,15 +3,17 @@
 import base64
 import zlib
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from fullseg.annotator.work import Work
-from fullseg.model.predictor import Predictor
 from fullseg.types import VOID
+
+if TYPE_CHECKING:
+    from fullseg.model.predictor import Predictor
 
 
 class Segmentation(NamedTuple):
@@ -24,7 +26,7 @@ class Segmentation(NamedTuple):
     classes: NDArray[np.int64]  # (N,) the model's guess: index into its categories
 
 
-def segment(predictor: Predictor, work: Work, classes: Mapping[int, int]) -> Segmentation:
+def segment(predictor: "Predictor", work: Work, classes: Mapping[int, int]) -> Segmentation:
     """Ask the model for the labels of the image that it holds.
 
     Args:

@@ -4,6 +4,8 @@ import secrets
 import socket
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
 
 import uvicorn
 
@@ -15,20 +17,22 @@ from fullseg.errors import ConfigError
 SECONDS_TO_END = 5  # seconds that running requests may still take after Ctrl-C
 
 
-def serve(workspace: Workspace, *, host: str, port: int, announce: Callable[[str], object]) -> None:
-    """Serve until Ctrl-C.
+def serve(workspace: Workspace, model: Future[Any], *, host: str, port: int, announce: Callable[[str], object]) -> None:
+    """Serve until Ctrl-C, or until the model turns out to be unusable.
 
     By default only this machine can connect. If ``host`` is an address that other machines reach, every browser needs
     the token, which is part of the announced address.
 
     Args:
         workspace: the images and their work.
+        model: is being loaded; requests that need it wait.
         host: address to listen at.
         port: port to listen at; 0: any free port.
         announce: called with the page's address once the server answers.
 
     Raises:
         ConfigError: if the server cannot listen at this address. The message names the remedy.
+        Exception: whatever kept the model from being loaded.
     """
     local = host in ("127.0.0.1", "localhost", "::1")
     token = None if local else secrets.token_urlsafe(24)
@@ -36,12 +40,20 @@ def serve(workspace: Workspace, *, host: str, port: int, announce: Callable[[str
     app = Guard(make_app(workspace), hosts=LOOPBACK if local else (), token=token)
     options = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=SECONDS_TO_END)
     announce(_address(host, listening.getsockname()[1], token))
+    server = uvicorn.Server(options)
+
+    def end_without(loaded: Future[Any]) -> None:
+        server.should_exit = loaded.exception() is not None
+
+    model.add_done_callback(end_without)
     try:
-        uvicorn.Server(options).run(sockets=[listening])
+        server.run(sockets=[listening])
     except KeyboardInterrupt:
         sys.stderr.write("\n")
     finally:
         workspace.journal.close()
+    if server.should_exit and model.done():
+        model.result()
 
 
 def _listen(host: str, port: int) -> socket.socket:

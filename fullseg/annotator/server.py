@@ -52,6 +52,7 @@ def make_app(workspace: Workspace) -> Starlette:
         Mount("/static", StaticFiles(directory=STATIC)),
         Route("/api/workspace", api.overview),
         Route("/api/times", api.times),
+        Route("/api/categories", api.categories),
         Route("/api/categories", api.add_category, methods=["POST"]),
         Route("/api/images/{number}", api.state),
         Route("/api/images/{number}/pixels", api.pixels),
@@ -81,15 +82,18 @@ class _Api:
         self.workspace = workspace
 
     async def overview(self, _: Request) -> Response:
-        """Return all images with their progress, and the categories."""
+        """Return all images with their progress."""
         return JSONResponse(await run_in_threadpool(self._overview))
 
-    def _overview(self) -> dict[str, Any]:
-        images = [
+    def _overview(self) -> list[dict[str, Any]]:
+        return [
             {"name": name, "key": self.workspace.key(name), "regions": regions, "done": done}
             for name, regions, done in self.workspace.progress()
         ]
-        return {"images": images, "categories": categories_as_plain(self.workspace.categories.known())}
+
+    async def categories(self, _: Request) -> Response:
+        """Return all categories; this waits for the model if they are the model's own."""
+        return JSONResponse(categories_as_plain(await run_in_threadpool(self.workspace.categories.known)))
 
     async def times(self, _: Request) -> Response:
         """Return the time that the person took, per image and kind of action."""

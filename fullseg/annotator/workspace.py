@@ -3,9 +3,9 @@
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,10 @@ from fullseg.annotator.store import ConflictError, Journal
 from fullseg.annotator.work import History, Work
 from fullseg.errors import DataError
 from fullseg.formats.image_file import read_image, shrink
-from fullseg.model.predictor import Predictor
 from fullseg.types import Category
+
+if TYPE_CHECKING:
+    from fullseg.model.predictor import Predictor
 
 MOST_OPEN = 8  # images that are kept in memory; the journal has the work on all images
 
@@ -46,7 +48,7 @@ class Workspace:
     Args:
         folder: folder of the images.
         out: folder of the journal and the exports.
-        predictor: the model.
+        predictor: returns the model; it may wait until the model is loaded.
         categories: the categories that a person may choose; None: the model's.
 
     Raises:
@@ -54,7 +56,13 @@ class Workspace:
         JournalError: if the journal in ``out`` cannot be used.
     """
 
-    def __init__(self, folder: Path, out: Path, predictor: Predictor, categories: Sequence[Category] | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        out: Path,
+        predictor: Callable[[], "Predictor"],
+        categories: Sequence[Category] | None,
+    ) -> None:
         self.folder = folder
         self.out = out
         exports = out / "export" if folder.is_relative_to(out) else out
@@ -64,7 +72,7 @@ class Workspace:
         self._known = frozenset(self.names)
         self._predictor = predictor
         self.journal = Journal(out / "journal.sqlite")
-        self.categories = Categories(categories, predictor.categories, self.journal)
+        self.categories = Categories(categories, lambda: predictor().categories, self.journal)
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._progress: dict[str, tuple[int, int, bool]] = {}  # by image: revision, number of regions, done
         self._work = threading.RLock()  # guards the histories
@@ -190,10 +198,10 @@ class Workspace:
                 return opened, self._labels[2]
             if self._seen != opened.key:
                 self._seen = None
-                self._predictor.set_image(opened.pixels)
+                self._predictor().set_image(opened.pixels)
                 self._seen = opened.key
             work = opened.history.work
-            found = segment(self._predictor, work, self.categories.classes(work))
+            found = segment(self._predictor(), work, self.categories.classes(work))
             self._labels = (opened.key, revision, found)
             return opened, found
 

@@ -1,23 +1,32 @@
 """``fullseg annotate``: segment images by hand, in the browser."""
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fullseg.cli.predictor import load_predictor
 from fullseg.cli.spreading import add_spreading
+from fullseg.model.released import DEFAULT
 
-SCENES = 6
-SCENES_FOLDER = Path("datasets") / "annotator"
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from fullseg.model.predictor import Predictor
+
+PHOTOGRAPHS = Path(__file__).parents[1] / "photographs"  # they come with the package
+PHOTOGRAPHS_FOLDER = Path("datasets") / "photographs"  # where they are copied to, as the work goes beside them
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command's arguments."""
     annotate = commands.add_parser("annotate", help="segment images by hand, in the browser")
     annotate.add_argument(
-        "images", type=Path, nargs="?", metavar="IMAGES_DIR", help="folder of images (default: a few embedded scenes)"
+        "images", type=Path, nargs="?", metavar="IMAGES_DIR", help="folder of images (default: a few photographs)"
     )
     annotate.add_argument(
-        "--checkpoint", help="experiment, run folder or checkpoint (default: the newest run below runs/)"
+        "--checkpoint", default=DEFAULT, help=f"experiment, run folder, file or released model (default: {DEFAULT})"
     )
     annotate.add_argument(
         "--categories", type=Path, metavar="FILE.json", help="COCO json with the classes (default: the checkpoint's)"
@@ -37,44 +46,46 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve the page until Ctrl-C."""
+    """Serve the page until Ctrl-C. The model is loaded while the page is shown already."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from fullseg.annotator.categories import read_categories
     from fullseg.annotator.serve import serve
     from fullseg.annotator.workspace import Workspace
     from fullseg.errors import DataError
-    from fullseg.model.predictor import Predictor
-    from fullseg.runs.find import find_checkpoint, newest_checkpoint
+    from fullseg.runs.find import find_checkpoint
 
     given = read_categories(options.categories) if options.categories else None
-    runs, named = Path("runs"), options.checkpoint
-    checkpoint = find_checkpoint("--checkpoint", named, runs) if named else newest_checkpoint(runs)
-    spreading = {"kriging": options.kriging, "diffusion": options.diffusion}
-    predictor = Predictor.from_checkpoint(checkpoint, options.device, **spreading)
-    images = options.images or _scenes(SCENES_FOLDER)
+    checkpoint = find_checkpoint("--checkpoint", options.checkpoint, "runs")
+    images = options.images or _photographs(PHOTOGRAPHS_FOLDER)
     out = (options.out or images / "fullseg").resolve()
-    try:
-        workspace = Workspace(images.resolve(), out, predictor, given)
-    except PermissionError as error:
-        raise DataError(f"{error}: name a folder that can be written, --out DIR") from error
+    with ThreadPoolExecutor(1) as background:
+        model = background.submit(
+            load_predictor, checkpoint, options.device, kriging=options.kriging, diffusion=options.diffusion
+        )
+        model.add_done_callback(lambda loaded: _say_loaded(options.checkpoint, loaded))
+        try:
+            workspace = Workspace(images.resolve(), out, model.result, given)
+        except PermissionError as error:
+            raise DataError(f"{error}: name a folder that can be written, --out DIR") from error
 
-    def announce(address: str) -> None:
-        sys.stderr.write(f"{len(workspace.names)} images of {images}; the work goes to {out}\n")
-        sys.stderr.write(f"Open {address} in a browser. Ctrl-C here ends the server; nothing is lost.\n")
+        def announce(address: str) -> None:
+            sys.stderr.write(f"{len(workspace.names)} images of {images}; the work goes to {out}\n")
+            sys.stderr.write(f"Open {address} in a browser. Ctrl-C here ends the server; nothing is lost.\n")
 
-    serve(workspace, host=options.host, port=options.port, announce=announce)
+        serve(workspace, model, host=options.host, port=options.port, announce=announce)
     return 0
 
 
-def _scenes(folder: Path) -> Path:
-    """Return a folder with a few scenes; missing ones are generated."""
-    import numpy as np
-    from PIL import Image
+def _say_loaded(name: str, model: "Future[Predictor]") -> None:
+    if model.exception() is None:
+        sys.stderr.write(f"The model {name} is loaded.\n")
 
-    from fullseg.data.scenes import generate_scene
 
+def _photographs(folder: Path) -> Path:
+    """Return a folder with the photographs of the package; missing ones are copied."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number in range(SCENES):
-        path = folder / f"scene_{number}.png"
-        if not path.is_file():
-            Image.fromarray(generate_scene(np.random.default_rng((0, 1, number)))[0]).save(path)
+    for path in sorted(PHOTOGRAPHS.iterdir()):
+        if not (folder / path.name).is_file():
+            shutil.copyfile(path, folder / path.name)
     return folder

@@ -3,10 +3,38 @@
 import argparse
 from collections.abc import Sequence
 
-from fullseg.cli import annotate, dashboard, data, evaluate, paper, predict, report, reproduce, study, sweep, train
+from fullseg.cli import (
+    annotate,
+    dashboard,
+    data,
+    evaluate,
+    model,
+    paper,
+    predict,
+    release,
+    report,
+    reproduce,
+    study,
+    sweep,
+    train,
+)
 
 # In the order of --help.
-COMMANDS = (train, study, sweep, paper, reproduce, predict, annotate, evaluate, report, dashboard, data)
+COMMANDS = (
+    train,
+    study,
+    sweep,
+    paper,
+    reproduce,
+    predict,
+    annotate,
+    evaluate,
+    report,
+    release,
+    model,
+    dashboard,
+    data,
+)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -3,14 +3,18 @@
 import argparse
 from pathlib import Path
 
+from fullseg.cli.predictor import load_predictor
 from fullseg.cli.spreading import add_spreading, positive
+from fullseg.model.released import DEFAULT
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command's arguments."""
     predict = commands.add_parser("predict", help="segment one image from a file of annotations")
     predict.add_argument("image", type=Path, metavar="IMAGE", help="any image that Pillow reads")
-    predict.add_argument("--checkpoint", required=True, help="experiment, run folder or checkpoint")
+    predict.add_argument(
+        "--checkpoint", default=DEFAULT, help=f"experiment, run folder, file or released model (default: {DEFAULT})"
+    )
     predict.add_argument(
         "--annotations",
         type=Path,
@@ -54,11 +58,10 @@ def run(options: argparse.Namespace) -> int:
     from PIL import Image
 
     from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
-    from fullseg.model.predictor import Predictor
     from fullseg.pictures import overlay, region_colours
 
     spreading = {"kriging": options.kriging, "diffusion": options.diffusion}
-    predictor = Predictor.from_checkpoint(checkpoint, options.device, **spreading)
+    predictor = load_predictor(checkpoint, options.device, **spreading)
     size = pixels.shape[0], pixels.shape[1]
     seen = shrink(pixels, options.side or SIDE)
     predictor.set_image(seen)

@@ -99,7 +99,8 @@ class DataConfig:
     cache: str = "datasets"
     """Folder for generated and imported data sets, and for an index of every data set."""
     train_split: str = "train"
-    """Training split. For COCO panoptic, ``train`` is train2017. For COCO instances, write ``train2014``."""
+    """Training split. For COCO panoptic, ``train`` is train2017. For COCO instances, write ``train2014``. For BSDS500
+    ``train+val`` is both."""
     val_split: str = "val"
     """Evaluation split. For COCO panoptic, ``val`` is val2017. For COCO instances, write ``val2017``."""
     train_annotators: str = "all"

@@ -40,7 +40,7 @@ def import_bsds500(
     Args:
         root: has the folders ``images`` and ``groundTruth``, or ``BSDS500/data`` with both, as the original archive.
         out: folder of the imported data set.
-        split: ``train``, ``val`` or ``test``.
+        split: ``train``, ``val`` or ``test``; with plus signs between them several as one, for example ``train+val``.
         min_region_area: smaller regions become VOID, in square pixels. Most of them are slips of the drawing hand.
         exist_ok: leave ``out/split`` as it is if it exists.
 
@@ -48,13 +48,7 @@ def import_bsds500(
         DataError: if a folder or file is missing or broken, if a partition has another size than its image, or if
             ``out/split`` exists and ``exist_ok`` is false.
     """
-    images, truths = _find(root, split)
-    pairs = [(path, truths / f"{path.stem}.mat") for path in sorted(images.glob("*.jpg"))]
-    if not pairs:
-        raise DataError(f"no *.jpg in {images}: {FETCH}")
-    for image, truth in pairs:
-        if not truth.is_file():
-            raise DataError(f"{truth} is missing, but there is {image}: {FETCH}, or remove the image")
+    pairs = [pair for part in split.split("+") for pair in _pairs(*_find(root, part))]
     samples = _samples(pairs, f"BSDS500 {split}", min_region_area)
     import_coco_panoptic(out / split, CATEGORIES, samples, exist_ok=exist_ok)
 
@@ -86,6 +80,17 @@ def _find(root: Path, split: str) -> tuple[Path, Path]:
             return images, truths
     looked = " or ".join(str(base / "{images,groundTruth}" / split) for base in bases)
     raise DataError(f"no BSDS500 data: looked for {looked}; set data.root to the folder that holds it")
+
+
+def _pairs(images: Path, truths: Path) -> list[tuple[Path, Path]]:
+    """Return each image of a folder with its partitions, in the order of their names."""
+    pairs = [(path, truths / f"{path.stem}.mat") for path in sorted(images.glob("*.jpg"))]
+    if not pairs:
+        raise DataError(f"no *.jpg in {images}: {FETCH}")
+    for image, truth in pairs:
+        if not truth.is_file():
+            raise DataError(f"{truth} is missing, but there is {image}: {FETCH}, or remove the image")
+    return pairs
 
 
 def _samples(pairs: list[tuple[Path, Path]], title: str, min_region_area: int) -> Iterator[NewSample]:

@@ -13,6 +13,7 @@ from fullseg.model.base import Features
 from fullseg.model.factory import change_spreading, load_trained
 from fullseg.model.interactive.image_state import ImageState
 from fullseg.model.interactive.own_masks import own_masks
+from fullseg.model.released import released_file
 from fullseg.model.segmenter import Segmenter
 from fullseg.types import Annotations, Category
 
@@ -56,10 +57,11 @@ class Predictor:
         kriging: str | None = None,
         diffusion: str | None = None,
     ) -> "Predictor":
-        """Load a checkpoint of ``fullseg train``.
+        """Load a checkpoint of ``fullseg train``, or a released model.
 
         Args:
-            path: ``best.ckpt`` or ``last.ckpt`` of a run, or the run's folder (its best checkpoint).
+            path: ``best.ckpt`` or ``last.ckpt`` of a run, or the run's folder (its best checkpoint), or a file of
+                ``fullseg release``, or the name of a model of ``fullseg model list``.
             device: ``cpu``, ``cuda``, ``cuda:1``, ...
             hold_scribbles: every pixel on the line of a scribble belongs to the scribble's region, even if the network
                 gives it to another.
@@ -75,6 +77,7 @@ class Predictor:
         check_device(device)
         path = Path(path)
         path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
+        path = path if path.is_file() else released_file(str(path)) or path
         if not path.is_file():
             raise FileNotFoundError(f"no checkpoint {path}")
         segmenter, categories, partly = load_trained(path)

@@ -1,12 +1,12 @@
-"""Finds the run or the checkpoint that a name means. Every command takes an experiment, a run folder or a file."""
+"""Finds the run or the checkpoint that a name means: an experiment, a run folder, a file or a released model."""
 
 from pathlib import Path
 
 from fullseg.errors import ConfigError
+from fullseg.model.released import released_file
 
 BEST = Path("checkpoints") / "best.ckpt"  # in a run folder: the checkpoint with the best evaluation
 LAST = Path("checkpoints") / "last.ckpt"  # in a run folder: the newest checkpoint
-REPRODUCED = "reproduced"  # folder below runs/ where `fullseg reproduce` puts its runs; they never count as the newest
 
 
 def find_checkpoint(option: str, value: str, runs: str | Path, file: Path = BEST) -> Path:
@@ -14,7 +14,8 @@ def find_checkpoint(option: str, value: str, runs: str | Path, file: Path = BEST
 
     Args:
         option: name of the option, for messages.
-        value: a checkpoint, a run folder, or an experiment, which means its newest run with this kind of checkpoint.
+        value: a checkpoint, a run folder, an experiment, which means its newest run with this kind of checkpoint, or
+            the name of a released model.
         runs: folder of all run folders.
         file: the kind of checkpoint, ``BEST`` or ``LAST``.
 
@@ -23,6 +24,7 @@ def find_checkpoint(option: str, value: str, runs: str | Path, file: Path = BEST
 
     Raises:
         ConfigError: if there is no such checkpoint.
+        CheckpointError: if it is a released model that has not been downloaded yet.
     """
     path = Path(value)
     if path.is_file():
@@ -31,11 +33,13 @@ def find_checkpoint(option: str, value: str, runs: str | Path, file: Path = BEST
         return (path / file).resolve()
     if newest := _newest_run(Path(runs) / value, file):
         return (newest / file).resolve()
+    if released := released_file(value):
+        return released
     if path.suffix == ".ckpt" or path.exists():
         raise ConfigError(f"{option}={value}: {f'no {file} in it' if path.is_dir() else 'no such checkpoint'}")
     raise ConfigError(
         f"{option}={value}: no such checkpoint or run folder, and no trained run in {Path(runs) / value}; "
-        f"train it first: make train EXPERIMENT={value}"
+        f"train it first: make train EXPERIMENT={value}, or name a model of fullseg model list"
     )
 
 
@@ -55,18 +59,6 @@ def find_run(value: str, runs: str | Path) -> Path:
     if newest := _newest_run(Path(runs) / value, BEST):
         return newest
     raise ConfigError(f"{value}: no such run folder, and no trained run in {Path(runs) / value}")
-
-
-def newest_checkpoint(runs: Path) -> Path:
-    """Return the best checkpoint of the newest run of all experiments.
-
-    Raises:
-        ConfigError: if no run has a checkpoint.
-    """
-    found = [path for path in runs.glob(f"**/{BEST}") if path.relative_to(runs).parts[0] != REPRODUCED]
-    if not found:
-        raise ConfigError(f"no checkpoint below {runs}/: name one, --checkpoint PATH, or train one, make train")
-    return max(found, key=_age)
 
 
 def _newest_run(experiment: Path, file: Path) -> Path | None:

@@ -24,8 +24,9 @@ SPREADING = ("kriging", "diffusion")  # options of the study that replace parts 
 def study_folder(checkpoint: Path, config: Config, trained: dict[str, Any], data: str) -> Path:
     """Return the folder of a study, and make it.
 
-    It is the checkpoint's run folder. If the study differs from the training in the plan or the data, it is
-    ``studies/<differences>/`` in the run folder. So a study replaces only results of the same model, data and plan.
+    It is the checkpoint's run folder; for a file that lies in none, as a released model, ``runs/<name of the file>``.
+    If the study differs from the training in the plan or the data, it is ``studies/<differences>/`` in this folder. So
+    a study replaces only results of the same model, data and plan.
 
     Args:
         checkpoint: the model that is studied.
@@ -33,7 +34,8 @@ def study_folder(checkpoint: Path, config: Config, trained: dict[str, Any], data
         trained: configuration of the model's training, as plain values.
         data: fingerprint of the evaluation set, because the data may differ although the options do not.
     """
-    run = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+    in_run = checkpoint.parent.name == "checkpoints"
+    run = checkpoint.parent.parent if in_run else Path(config.runs) / checkpoint.stem
     studied = plain(config)
     differences = [f"{key}={value:g}" for key, value in studied["study"]["noise"].items() if value]
     differences += ["hold_scribbles=false"] * (not config.study.hold_scribbles)

@@ -65,7 +65,7 @@ class Person:
     def settle(self) -> None:
         """Wait until the page shows the labels of the newest state."""
         expect(self.page.locator("#figures")).to_contain_text("px without a region")
-        expect(self.page.locator("#figures")).not_to_contain_text("at work")
+        expect(self.page.locator("#figures")).not_to_contain_text("the model is")
 
     def screen(self, point: tuple[float, float]) -> tuple[float, float]:
         """Return where the page shows a point: the whole image is centred in 96 % of the canvas."""

@@ -1,6 +1,7 @@
 """A folder of images, and a server for it."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,9 @@ def images(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def workspace(images: Path, tmp_path: Path, tiny_checkpoint: Path) -> Iterator[Workspace]:
-    workspace = Workspace(images, tmp_path / "out", Predictor.from_checkpoint(tiny_checkpoint), CATEGORIES)
+    workspace = Workspace(
+        images, tmp_path / "out", cache(lambda: Predictor.from_checkpoint(tiny_checkpoint)), CATEGORIES
+    )
     yield workspace
     workspace.journal.close()
 

@@ -30,31 +30,31 @@ def work_of(*categories: int | None) -> Work:
 
 
 def test_a_regions_category_is_the_persons_else_the_models_guess(journal: Journal) -> None:
-    categories = Categories(None, OF_MODEL, journal)
+    categories = Categories(None, lambda: OF_MODEL, journal)
     assert categories.ids(work_of(None, 11, None), np.array([1, 1, 0])) == [12, 11, 11]
     assert categories.exported() == categories.known() == OF_MODEL
 
 
 def test_with_a_list_of_ones_own_there_is_no_guess(journal: Journal) -> None:
-    categories = Categories(CATEGORIES, OF_MODEL, journal)
+    categories = Categories(CATEGORIES, lambda: OF_MODEL, journal)
     assert categories.ids(work_of(None, 3), np.array([1, 1])) == [10_000, 3]
     assert categories.exported() == [*CATEGORIES, Category(10_000, "region", isthing=True)]
 
 
 def test_a_category_of_the_model_is_a_class_that_picks_the_map(journal: Journal) -> None:
-    typed_in = Categories(None, OF_MODEL, journal).add("dog", isthing=True).id
+    typed_in = Categories(None, lambda: OF_MODEL, journal).add("dog", isthing=True).id
     work = work_of(12, None, typed_in, 11)
-    assert Categories(None, OF_MODEL, journal).classes(work) == {0: 1, 3: 0}
-    assert Categories(CATEGORIES, OF_MODEL, journal).classes(work) == {}  # these ids are of another list
+    assert Categories(None, lambda: OF_MODEL, journal).classes(work) == {0: 1, 3: 0}
+    assert Categories(CATEGORIES, lambda: OF_MODEL, journal).classes(work) == {}  # these ids are of another list
 
 
 def test_a_typed_in_category_stays_and_takes_no_id_that_an_export_may_have(journal: Journal, tmp_path: Path) -> None:
-    categories = Categories(CATEGORIES, OF_MODEL, journal)
+    categories = Categories(CATEGORIES, lambda: OF_MODEL, journal)
     unnamed = categories.ids(work_of(None), np.array([0]))
     added = [categories.add(" kite ", isthing=True), categories.add("mud", isthing=False)]
     assert added == [Category(10_001, "kite", isthing=True), Category(10_002, "mud", isthing=False)]
     assert categories.ids(work_of(None), np.array([0])) == unnamed == [10_000]
-    again = Categories(CATEGORIES, OF_MODEL, Journal(tmp_path / "journal.sqlite"))
+    again = Categories(CATEGORIES, lambda: OF_MODEL, Journal(tmp_path / "journal.sqlite"))
     assert again.known() == [*CATEGORIES, *added]
     again.check(10_002)
     with pytest.raises(ActionError, match="category 10003: there is no such category"):
@@ -67,7 +67,7 @@ def test_a_typed_in_category_stays_and_takes_no_id_that_an_export_may_have(journ
 )
 def test_a_name_that_cannot_be_is_refused(journal: Journal, name: str, message: str) -> None:
     with pytest.raises(ActionError, match=message):
-        Categories(CATEGORIES, OF_MODEL, journal).add(name, isthing=True)
+        Categories(CATEGORIES, lambda: OF_MODEL, journal).add(name, isthing=True)
 
 
 def test_the_page_adds_one_and_gives_it(client: TestClient) -> None:

@@ -76,6 +76,6 @@ def test_a_folder_of_images_that_is_moved_is_named_and_its_work_stays(
         answer = client.get(f"/api/images/0{path}")
         assert answer.status_code == 415
         assert "images/a.png is missing" in answer.json()["error"]
-    assert client.get("/api/workspace").json()["images"][0]["regions"] == 1
+    assert client.get("/api/workspace").json()[0]["regions"] == 1
     (tmp_path / "moved").rename(images)
     assert client.get("/api/images/0").json()["revision"] == 1

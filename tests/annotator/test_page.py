@@ -158,7 +158,7 @@ def test_a_class_is_typed_in_and_given(person: Person) -> None:
     expect(person.page.locator("#unknown")).to_be_visible()
     person.page.locator("#stuff").click()
     expect(person.page.locator("#regions li .name")).to_have_text("1  lighthouse")
-    known = person.page.request.get(f"{person.address}api/workspace").json()["categories"]
+    known = person.page.request.get(f"{person.address}api/categories").json()
     assert known[-1] == {"id": 10_001, "name": "lighthouse", "isthing": 0}
     assert person.state()["regions"][0]["category"] == 10_001
 

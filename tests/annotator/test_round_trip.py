@@ -2,6 +2,7 @@
 
 import base64
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,9 @@ def test_the_export_of_any_image_is_training_data_and_can_be_evaluated_and_impor
     tmp_path: Path, tiny_checkpoint: Path
 ) -> None:
     names, out = save_of_every_kind(tmp_path / "photos"), tmp_path / "photos" / "fullseg"
-    workspace = Workspace(tmp_path / "photos", out, Predictor.from_checkpoint(tiny_checkpoint), CATEGORIES)
+    workspace = Workspace(
+        tmp_path / "photos", out, cache(lambda: Predictor.from_checkpoint(tiny_checkpoint)), CATEGORIES
+    )
     box = {"kind": "add", "points": [[10, 20], [40, 8], [69, 20], [40, 39]], "category": 3}
     for name in names:
         opened = workspace.act(name, 0, box, 1.0)
@@ -104,7 +107,9 @@ def test_a_large_partition_comes_out_of_the_annotator_as_it_went_in(tmp_path: Pa
     write_panoptic_png(tmp_path / "ids.png", ids - 1)
     segments = [{"id": number, "category_id": 3} for number in range(1, 15)]
     described = {"segments_info": segments}
-    workspace = Workspace(tmp_path / "photos", tmp_path / "out", Predictor.from_checkpoint(tiny_checkpoint), CATEGORIES)
+    workspace = Workspace(
+        tmp_path / "photos", tmp_path / "out", cache(lambda: Predictor.from_checkpoint(tiny_checkpoint)), CATEGORIES
+    )
 
     opened, left_out = workspace.replace(name, 0, (tmp_path / "ids.png").read_bytes(), described)
     assert left_out == []

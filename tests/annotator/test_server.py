@@ -1,6 +1,7 @@
 """The server, through real requests: everything that the page does. Malformed requests are refused and do no harm."""
 
 import json
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -65,7 +66,7 @@ def test_an_answer_about_ten_thousand_regions_has_short_headers(
 def test_an_image_from_first_click_to_export(client: TestClient, workspace: Workspace, tmp_path: Path) -> None:
     revision = add_all(client)
     before, uncertainty, about = labels(client, revision)
-    expected = workspace._predictor.predict(workspace.open("a.png").history.work.annotations())
+    expected = workspace._predictor().predict(workspace.open("a.png").history.work.annotations())
     np.testing.assert_array_equal(before, expected)
     assert about["regions"] == [1, 2, 3]
     assert sorted(about["least_sure"]) == [1, 2, 3]
@@ -110,7 +111,9 @@ def test_a_server_that_starts_again_has_all_the_work(
     revision = add_all(client)
     act(client, revision, {"kind": "undo"})
     state = client.get("/api/images/0").json()
-    again = Workspace(workspace.folder, workspace.out, Predictor.from_checkpoint(tiny_checkpoint), CATEGORIES)
+    again = Workspace(
+        workspace.folder, workspace.out, cache(lambda: Predictor.from_checkpoint(tiny_checkpoint)), CATEGORIES
+    )
     assert again.open("a.png").history == workspace.open("a.png").history
     assert again.progress() == [("a.png", 2, False), ("b.png", 0, False), ("broken.jpg", 0, False)]
     assert state["can_redo"] is True
@@ -174,7 +177,7 @@ def test_what_is_malformed_is_refused_with_a_reason(
 
 
 def test_a_number_that_has_become_another_file_is_refused(client: TestClient, workspace: Workspace) -> None:
-    key = client.get("/api/workspace").json()["images"][0]["key"]
+    key = client.get("/api/workspace").json()[0]["key"]
     assert client.get(f"/api/images/0?key={key}").status_code == 200
     other = client.get(f"/api/images/1?key={key}")
     assert (other.status_code, "reload the page" in other.json()["error"]) == (409, True)

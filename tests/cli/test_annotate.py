@@ -1,7 +1,8 @@
 """The command annotate, until the server runs: the files that it finds, and its messages about mistakes."""
 
-import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,41 +11,57 @@ import pytest
 import fullseg.annotator.serve
 import fullseg.runs.find
 from fullseg.__main__ import main
-from fullseg.errors import ConfigError
-from fullseg.runs.find import newest_checkpoint
 
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
 
-    def serve(workspace: Any, **options: Any) -> None:
+    def serve(workspace: Any, model: Any, **options: Any) -> None:
         options["announce"]("http://x/")
+        model.result()
         workspace.journal.close()
-        calls.append({"workspace": workspace, **options})
+        calls.append({"workspace": workspace, "model": model, **options})
 
     monkeypatch.setattr(fullseg.annotator.serve, "serve", serve)
     monkeypatch.chdir(tmp_path)
     return calls
 
 
-def test_without_arguments_it_takes_scenes_and_the_newest_checkpoint(
-    served: list[dict[str, Any]], tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_without_arguments_it_takes_photographs_and_the_released_model(
+    served: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for age, run in enumerate(("runs/new/1", "runs/old/2")):
-        path = tmp_path / run / "checkpoints" / "best.ckpt"
-        path.parent.mkdir(parents=True)
-        path.write_bytes(tiny_checkpoint.read_bytes() if age == 0 else b"broken")
-        os.utime(path, (1000 - age, 1000 - age))
     assert main(["annotate"]) == 0
     workspace = served[0]["workspace"]
-    assert len(workspace.names) == 6
+    assert workspace.names == ["astronaut.jpg", "cat.jpg", "coffee.jpg", "rocket.jpg"]
+    assert served[0]["model"].result().trained_partly
     assert (served[0]["host"], served[0]["port"]) == ("127.0.0.1", 8765)
-    assert workspace.out == tmp_path / "datasets" / "annotator" / "fullseg"
-    assert "Open http://x/ in a browser" in capsys.readouterr().err
-    first = (tmp_path / "datasets/annotator/scene_0.png").read_bytes()
+    assert workspace.out == tmp_path / "datasets" / "photographs" / "fullseg"
+    said = capsys.readouterr().err
+    assert "Open http://x/ in a browser" in said
+    assert "The model photos is loaded." in said
+    changed = tmp_path / "datasets" / "photographs" / "cat.jpg"
+    changed.write_bytes(b"changed")
     assert main(["annotate"]) == 0
-    assert (tmp_path / "datasets/annotator/scene_0.png").read_bytes() == first
+    assert changed.read_bytes() == b"changed"
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_server_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "broken.ckpt").write_bytes(b"no checkpoint")
+    command = ["annotate", str(tmp_path), "--checkpoint", str(tmp_path / "broken.ckpt"), "--port", "0"]
+    assert main(command) == 2
+    assert "broken.ckpt is no whole checkpoint of fullseg train" in capsys.readouterr().err
+
+
+def test_the_page_comes_without_pytorch() -> None:
+    code = (
+        "import sys, fullseg.cli.annotate, fullseg.annotator.workspace, fullseg.annotator.serve, fullseg.runs.find;"
+        "print([name for name in ('torch', 'lightning', 'wandb') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_a_checkpoint_may_be_an_experiment(served: list[dict[str, Any]], tiny_checkpoint: Path, tmp_path: Path) -> None:
@@ -106,14 +123,9 @@ def test_ctrl_c_while_it_starts_is_no_traceback(
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fullseg.runs.find, "newest_checkpoint", interrupted)
+    monkeypatch.setattr(fullseg.runs.find, "find_checkpoint", interrupted)
     assert main(["annotate"]) == 130
     assert capsys.readouterr().err == "Stopped.\n"
-
-
-def test_says_how_to_get_a_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"--checkpoint PATH, or train one, make train"):
-        newest_checkpoint(tmp_path)
 
 
 def test_an_address_that_is_taken_is_named_with_the_remedy(

@@ -35,18 +35,18 @@ def visible(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def write_original(root: Path, name: str, partitions: list[NDArray[np.uint16]]) -> None:
+def write_original(root: Path, name: str, partitions: list[NDArray[np.uint16]], split: str = "val") -> None:
     """Write an image and its .mat, nested as in the original files."""
     height, width = partitions[0].shape
     for folder in ("images", "groundTruth"):
-        (root / folder / "val").mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (width, height), "teal").save(root / "images" / "val" / f"{name}.jpg")
+        (root / folder / split).mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (width, height), "teal").save(root / "images" / split / f"{name}.jpg")
     truths = np.empty((1, len(partitions)), dtype=object)
     for k, labels in enumerate(partitions):
         truth = np.empty((1, 1), dtype=[("Segmentation", object), ("Boundaries", object)])
         truth[0, 0] = (labels, np.zeros_like(labels))
         truths[0, k] = truth
-    savemat(root / "groundTruth" / "val" / f"{name}.mat", {"groundTruth": truths})
+    savemat(root / "groundTruth" / split / f"{name}.mat", {"groundTruth": truths})
 
 
 def stripes(count: int, height: int = 7, width: int = 30) -> NDArray[np.uint16]:
@@ -75,6 +75,16 @@ def test_labels_are_split_into_4_connected_regions_and_small_ones_become_void() 
     region_map, num_regions = connected_regions(labels, min_region_area=6)
     assert num_regions == 0
     assert (region_map == VOID).all()
+
+
+def test_two_splits_become_one(tmp_path: Path) -> None:
+    write_original(tmp_path, "7", [stripes(2)], "val")
+    write_original(tmp_path, "9", [stripes(3), stripes(5)], "train")
+    import_bsds500(tmp_path, tmp_path / "out", "train+val")
+    found = read(tmp_path / "out", "train+val")
+    assert [found.region_map(index).max() + 1 for index in range(len(found))] == [3, 5, 2]
+    with pytest.raises(DataError, match=r"no BSDS500 data: looked for .*test"):
+        import_bsds500(tmp_path, tmp_path / "out", "train+test")
 
 
 def regions_by_flooding(labels: NDArray[np.integer], min_region_area: int) -> NDArray[np.int64]:

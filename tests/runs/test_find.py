@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from fullseg.errors import ConfigError
-from fullseg.runs.find import BEST, LAST, find_checkpoint, find_run, newest_checkpoint
+from fullseg.model.released import WEIGHTS
+from fullseg.runs.find import BEST, LAST, find_checkpoint, find_run
 
 
 @pytest.fixture
@@ -54,5 +55,8 @@ def test_a_folder_without_checkpoint_is_named(runs: Path) -> None:
         find_checkpoint("resume", str(runs / "scribble" / "20260101-000000"), runs, LAST)
 
 
-def test_the_newest_run_is_no_reproduction(runs: Path) -> None:
-    assert newest_checkpoint(runs) == runs / "scribble" / "20260101-000000" / BEST
+def test_a_released_model_is_found_by_name_if_no_experiment_has_this_name(runs: Path) -> None:
+    assert find_checkpoint("--checkpoint", "photos", runs) == WEIGHTS / "photos.ckpt"
+    (runs / "photos" / "1" / BEST).parent.mkdir(parents=True)
+    (runs / "photos" / "1" / BEST).touch()
+    assert find_checkpoint("--checkpoint", "photos", runs) == runs / "photos" / "1" / BEST

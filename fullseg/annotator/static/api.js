@@ -36,11 +36,12 @@ const keys = new Map(); // key of each image's file; the server refuses a reques
 const at = (image, what = "") => `/api/images/${image}${what}?key=${keys.get(image)}`;
 
 export async function workspace() {
-  const content = await (await request("/api/workspace")).json();
-  content.images.forEach(({ key }, image) => keys.set(image, key));
-  return content;
+  const images = await (await request("/api/workspace")).json();
+  images.forEach(({ key }, image) => keys.set(image, key));
+  return images;
 }
 
+export const categories = async () => (await request("/api/categories")).json(); // waits for the model
 export const addCategory = (name, isthing) => post("/api/categories", { name, isthing });
 export const state = async (image) => (await request(at(image))).json();
 export const act = (image, content) => post(at(image, "/actions"), content);

@@ -20,6 +20,7 @@ class Page {
     this.selected = null;
     this.collected = [];
     this.on = { collect: false, snap: false, heat: false, outline: false };
+    this.loaded = false; // whether the model is
     this.wanted = 0; // number of the image that was picked last
     this.merging = false;
     this.remarking = null; // id of the region whose extreme points are marked anew
@@ -38,16 +39,21 @@ class Page {
   }
 
   async start() {
-    await this.overview();
+    this.learnCategories();
+    this.images = (await api.workspace()).map((image, number) => ({ ...image, number }));
     this.tools.use("mark");
     await this.open(Math.max(0, this.images.findIndex(({ done }) => !done)));
   }
 
-  async overview() {
-    const { images, categories } = await api.workspace();
-    this.images = images.map((image, number) => ({ ...image, number }));
-    this.fields.know(categories);
-    this.listImages();
+  // They come when the model is loaded. Everything but the labels works before.
+  async learnCategories() {
+    try {
+      this.fields.know(await api.categories());
+    } catch (error) {
+      this.say(error.message, true);
+    }
+    this.loaded = true;
+    this.redraw();
   }
 
   listImages() {
@@ -129,7 +135,7 @@ class Page {
   figures() {
     const { busy, labels, state, took } = this.session;
     const parts = [
-      busy ? "the model is at work ..." : took ? `${Math.round(took)} ms` : "",
+      busy ? `the model is ${this.loaded ? "at work" : "loading"} ...` : took ? `${Math.round(took)} ms` : "",
       labels ? `${labels.unassigned.toLocaleString()} px without a region${state?.filled ? ", filled" : ""}` : "",
       state ? `${state.full_width} x ${state.full_height} px, zoom ${Math.round(100 * this.view.scale)} %` : "",
     ];
