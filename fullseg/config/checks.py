@@ -44,6 +44,7 @@ def _check_spreading(model: ModelConfig) -> None:
     forms = {"model.kriging": model.kriging, "model.diffusion": model.diffusion}
     chosen = [f"{key}={form}" for key, form in forms.items() if form != "none"]
     chosen += [f"model.sharp_channels={model.sharp_channels}"] * (model.sharp_channels > 0)
+    chosen += [f"model.least_part={model.least_part}"] * (model.least_part > 0)
     if chosen and model.name != "region":
         raise ConfigError(f"{chosen[0]}: model.name={model.name} has no feature map of the whole image; leave it out")
     if model.sharp_channels and (model.features != "fpn" or model.head != "light"):

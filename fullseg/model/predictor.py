@@ -154,7 +154,7 @@ class Predictor:
         except BaseException:  # Ctrl-C, too: a state that is half updated would give wrong results
             self._state = None
             raise
-        return self._state.canvas.region_map.copy()
+        return self._state.region_map.copy()
 
     def _own_classes(self, classes: Mapping[int, int]) -> Mapping[int, int]:
         """Check the given classes and return them, or none of them if the network has one map for all classes."""
@@ -205,7 +205,7 @@ class Predictor:
         Raises:
             RuntimeError: before ``predict``.
         """
-        return self._last("certainty").canvas.certainty.copy()
+        return self._last("certainty").certainty()
 
     def expected_areas(self) -> NDArray[np.float64]:
         """Return the expected area of every region: the sum of its probabilities in the last prediction.

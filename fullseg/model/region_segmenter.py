@@ -45,6 +45,8 @@ class RegionSegmenter(Segmenter):
         kriging: ``none`` (paper), ``fixed`` or ``learned``, see ``Kriging``.
         diffusion: ``none`` (paper), ``fixed`` or ``learned``, see ``Diffusion``.
         diffusion_dilations: of the learned diffusion's steps, in pixels.
+        least_part: in square pixels; smaller parts of a region that hold none of its annotations go to the regions
+            around them. 0: they stay (paper).
     """
 
     def __init__(  # noqa: PLR0913  one argument a choice of the paper
@@ -70,6 +72,7 @@ class RegionSegmenter(Segmenter):
         kriging: str = "none",
         diffusion: str = "none",
         diffusion_dilations: Sequence[int] = (),
+        least_part: int = 0,
     ) -> None:
         super().__init__(share=share, annotation_encoding=annotation_encoding, background=background)
         two_stage = head == "two_stage"
@@ -83,7 +86,7 @@ class RegionSegmenter(Segmenter):
             sharp_channels=sharp_channels,
         )
         self.roi_size, self.mask_size = roi_size, mask_size
-        self.box_maps = box_maps
+        self.box_maps, self.least_part = box_maps, least_part
         self.second_stage = SecondStage(backbone, pretrained, 2 + 4 * box_maps) if two_stage else None
         self.seen_channels = feature_channels + (sharp_channels + 3 if sharp_channels else 0)  # of ``seen_maps``
         first = self.second_stage.channels if self.second_stage else self.seen_channels + 2 + 4 * box_maps

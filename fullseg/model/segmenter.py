@@ -13,13 +13,15 @@ paper). The paper's network is in region_segmenter.py.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from fullseg.model.annotation_maps import line_pixels
 from fullseg.model.base import Features, Regions, Strokes, images_of
 from fullseg.model.image_canvas import ImageCanvas
+from fullseg.model.islands import without_islands
 from fullseg.model.spreading import Spread, Spreading
 from fullseg.types import Batch
 
@@ -36,6 +38,7 @@ class Segmenter(nn.Module, ABC):
     """
 
     backbone: nn.Module  # its ``body`` is the part that starts from ImageNet weights
+    least_part = 0  # square pixels: smaller parts of a region may go to others, see ``without_islands``
     knows_classes: bool  # each class has a map of its own (Sec. 3.4); if false, one map serves all classes
 
     def __init__(self, *, share: str, annotation_encoding: str, background: bool) -> None:
@@ -92,7 +95,30 @@ class Segmenter(nn.Module, ABC):
         Returns:
             (B, H, W) int64, region of its own image in [0, N), VOID where the pixel is of none.
         """
-        return torch.stack([canvas.region_map() for canvas in self.canvases(self(batch, None), batch)])  # Eq. 1
+        maps = [canvas.region_map() for canvas in self.canvases(self(batch, None), batch)]  # Eq. 1
+        images = zip(maps, images_of(batch), strict=True)
+        return torch.stack([self.without_islands(each, points, strokes) for each, (points, strokes) in images])
+
+    def without_islands(
+        self, region_map: Tensor, points: Tensor, strokes: Strokes, fixed: Sequence[int] = ()
+    ) -> Tensor:
+        """Give the islands in the region map (H, W) int64 of an image to the regions around them.
+
+        Args:
+            region_map: region in [0, N) or VOID.
+            points: (N, 4, 2) float32, extreme points, (x, y) in pixels.
+            strokes: the scribbles of the image.
+            fixed: regions that keep their pixels and get no others.
+        """
+        if not self.least_part:
+            return region_map
+        lines = strokes.regions[:0], strokes.regions[:0]
+        if len(strokes.lengths):
+            pixels, stroke = line_pixels(strokes.points, strokes.lengths, (region_map.shape[0], region_map.shape[1]))
+            lines = pixels, strokes.regions[stroke]
+        here = [part.cpu().numpy() for part in (region_map, points, *lines)]
+        found = without_islands(here[0], here[1], (here[2], here[3]), self.least_part, fixed)
+        return torch.from_numpy(found).to(region_map.device)
 
     def backgrounds(self, batch: Batch) -> list[bool]:
         """Return of each image of a batch whether a pixel may be of no region."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.simulation.run_lengths import Runs, bounding_boxes, connect, find_runs, touching
+from fullseg.run_lengths import Runs, bounding_boxes, connect, find_runs, touching
 from fullseg.types import BACKGROUND, VOID
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.simulation.run_lengths import Runs, bounding_boxes, draw_pixels, find_runs
+from fullseg.run_lengths import Runs, bounding_boxes, draw_pixels, find_runs
 
 
 def simulate_extreme_points(

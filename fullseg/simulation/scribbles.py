@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from fullseg.run_lengths import draw_pixels
 from fullseg.simulation.errors import ErrorRegion
-from fullseg.simulation.run_lengths import draw_pixels
 from fullseg.types import Scribble
 
 TRIES = 10  # candidate curves per scribble, of which the longest good one is kept (paper, Sec. 4)

@@ -14,7 +14,7 @@ from torchmetrics import MeanMetric
 
 from fullseg.metrics.mean_iou import RegionIoU
 from fullseg.metrics.region_iou import independent_iou, region_iou
-from fullseg.model.base import Regions
+from fullseg.model.base import Regions, images_of
 from fullseg.model.canvas import fill_boxes, region_map_of
 from fullseg.model.factory import make_segmenter, without_initial_weights
 from fullseg.model.losses import LOSSES, PixelwiseLoss, class_loss
@@ -159,6 +159,7 @@ class SegmenterModule(L.LightningModule):
         contest = next(self.segmenter.canvases(regions, batch))
         canvas = contest.whole()
         prediction = region_map_of(canvas, background=contest.background)
+        prediction = self.segmenter.without_islands(prediction, *next(images_of(batch)))
         self.seconds.update(self._now() - start)
         area = torch.bincount(truth[truth >= 0], minlength=count)
         self.region_iou.update(region_iou(prediction, truth, count), area)

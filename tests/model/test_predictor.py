@@ -9,9 +9,11 @@ import torch
 from fullseg import VOID, Annotations, Predictor, Scribble
 from fullseg.data.dataset import Item, collate
 from fullseg.errors import CheckpointError, DataError
+from fullseg.model.annotation_maps import line_pixels
 from fullseg.model.base import Strokes
 from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.model.factory import change_spreading, make_segmenter
+from fullseg.model.islands import without_islands
 from fullseg.model.region_segmenter import RegionSegmenter
 from fullseg.types import Category, Sample, SampleKey
 from tests.model.interactive.test_image_state import DEXTR
@@ -42,7 +44,11 @@ def predictor(segmenter: RegionSegmenter) -> Predictor:
     return Predictor(segmenter, CATEGORIES, "cpu", hold_scribbles=True)
 
 
-def test_equals_the_segmenter_that_was_trained(predictor: Predictor, segmenter: RegionSegmenter) -> None:
+@pytest.mark.parametrize("least_part", [0, 30])
+def test_equals_the_segmenter_that_was_trained(
+    predictor: Predictor, segmenter: RegionSegmenter, least_part: int
+) -> None:
+    segmenter.least_part = least_part
     scribble = Scribble(1, np.array([[30.0, 30.0], [45.0, 25.0]], np.float32))
     annotations = Annotations(POINTS, [scribble])
     sample = Sample(SampleKey(0, 0), "", IMAGE, np.full(IMAGE.shape[:2], VOID), np.zeros(3, np.int64), POINTS)
@@ -57,7 +63,18 @@ def test_equals_the_segmenter_that_was_trained(predictor: Predictor, segmenter: 
     region_map = predictor.predict(annotations)
 
     assert region_map.dtype == np.int64
-    np.testing.assert_array_equal(region_map, region_map_of(canvas).numpy())
+    expected = region_map_of(canvas).numpy()
+    if least_part:
+        raw, lines = expected, line_pixels(points, lengths, (49, 67))
+        pixels, owners = lines[0].numpy(), of_regions[lines[1]].numpy()
+        expected = without_islands(raw, POINTS, (pixels, owners), least_part)
+        assert (expected != raw).any()
+    np.testing.assert_array_equal(region_map, expected)
+    with torch.no_grad():
+        np.testing.assert_array_equal(segmenter.region_maps(batch)[0].numpy(), expected)
+    certainty = predictor.certainty()
+    assert (certainty[expected == VOID] == 0).all()
+    assert ((certainty > 0) & (certainty <= 1))[expected != VOID].all()
     np.testing.assert_array_equal(predictor.classes(), regions.class_logits.argmax(dim=1).numpy())
     covered = region_map != VOID
     probabilities = predictor.probabilities()
@@ -65,7 +82,8 @@ def test_equals_the_segmenter_that_was_trained(predictor: Predictor, segmenter: 
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities[:, covered].sum(axis=0), 1, atol=1e-5)
     np.testing.assert_array_equal(probabilities[:, ~covered], 0)
-    np.testing.assert_array_equal(probabilities.argmax(axis=0)[covered], region_map[covered])
+    if not least_part:
+        np.testing.assert_array_equal(probabilities.argmax(axis=0)[covered], region_map[covered])
 
 
 def test_a_given_class_picks_the_map(predictor: Predictor) -> None:

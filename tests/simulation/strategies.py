@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from fullseg.run_lengths import Runs
 from fullseg.simulation.errors import ErrorRegion
-from fullseg.simulation.run_lengths import Runs
 from fullseg.types import BACKGROUND, VOID
 
 

@@ -54,6 +54,7 @@ class ImageState:
         self.spread = SpreadState(segmenter.spreading, features) if segmenter.spreading is not None else None
         tile = LARGE_TILE if batched else SMALL_TILE
         self.canvas = TiledCanvas(size, tile, background=segmenter.background, spread=self.spread)
+        self.region_map = self.canvas.region_map  # (H, W), region in [0, N) or VOID, after the last update
         self.keys: list[Key] = []
         self.regions: list[Region] = []
         self.decided = Decided(np.zeros(0, np.int64), np.zeros(0, np.int64), None, ())
@@ -100,6 +101,16 @@ class ImageState:
             cells = self.spread.update(*given, background=background)
             self.canvas.mark_cells(cells, self.spread.cell)
         self.canvas.update(self.logits(), self.boxes(), self.decided)
+        marked = torch.from_numpy(points), Strokes.pack(annotations.scribbles)
+        found = self.segmenter.without_islands(torch.from_numpy(self.canvas.region_map), *marked, self.decided.locked)
+        self.region_map = found.numpy()
+
+    def certainty(self) -> NDArray[np.float32]:
+        """Return the probability (H, W) of each pixel's region, 0 for VOID; in an island what its winner leaves."""
+        found = self.canvas.certainty.copy()
+        island = self.region_map != self.canvas.region_map
+        found[island] = np.where(self.region_map[island] == VOID, 0, 1 - found[island])
+        return found
 
     def logits(self) -> list[Tensor]:
         """Return the logits (mask_size, mask_size) float32 of every region."""

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fullseg.simulation.run_lengths import Runs, bounding_boxes, connect, draw_pixels, find_runs, touching
+from fullseg.run_lengths import Runs, bounding_boxes, connect, draw_pixels, find_runs, touching
 from fullseg.types import BACKGROUND, VOID
 from tests.simulation.strategies import Case, cases
 

@@ -58,12 +58,13 @@ def bounding_boxes(runs: Runs, group: NDArray[np.int64], count: int) -> NDArray[
     return boxes
 
 
-def touching(runs: Runs, width: int) -> NDArray[np.int64]:
-    """Return all pairs of runs of one value that touch, if only at a corner.
+def touching(runs: Runs, width: int, *, corners: bool = True) -> NDArray[np.int64]:
+    """Return all pairs of runs of one value that touch.
 
     Args:
         runs: R runs.
         width: of the map in pixels.
+        corners: also those that touch only at a corner.
 
     Returns:
         (2, P), numbers of the runs.
@@ -71,9 +72,9 @@ def touching(runs: Runs, width: int) -> NDArray[np.int64]:
     # Positions in a map with an empty column at the right: a row's first pixel is not beside the last one of another.
     stride = width + 1
     start, stop = runs.row * stride + runs.start, runs.row * stride + runs.stop
-    # For each run the range of runs in the next row that touch it, if only at a corner.
-    first = np.searchsorted(stop, start + stride - 1, side="right")
-    last = np.searchsorted(start, stop + stride + 1, side="left")
+    # For each run the range of runs in the next row that touch it.
+    first = np.searchsorted(stop, start + stride - corners, side="right")
+    last = np.searchsorted(start, stop + stride + corners, side="left")
     below = np.maximum(last - first, 0)
     upper = np.arange(len(start)).repeat(below)
     lower = np.arange(len(upper)) + (first - np.cumsum(below) + below)[upper]
