@@ -1,7 +1,7 @@
 // What pointers do on the canvas: mark, correct and choose regions; zoom and move the image by wheel, drag or two fingers.
 
 export class Tools {
-  // `page` has view, session, selected, select(id), collecting, collected, say(text), sketch() and redraw().
+  // `page` has view, session, selected, regions, select(id), collecting, collected, say(text), sketch() and redraw().
   constructor(page) {
     this.page = page;
     this.tool = "mark";
@@ -39,6 +39,7 @@ export class Tools {
 
   // Return the text that says what to do next.
   hint() {
+    if (this.page.merging) return "Choose the region that becomes part of the chosen one";
     const strokes = this.page.collected.length === 1 ? "1 stroke" : `${this.page.collected.length} strokes`;
     if (this.clicks.length === 4) return "Enter marks the region, Backspace takes a point back";
     if (this.page.remarking !== null && !this.clicks.length) return `Click the four extreme points of region ${this.page.remarking} anew, Escape leaves it as it is`;
@@ -159,7 +160,7 @@ export class Tools {
     const points = this.clicks.splice(0);
     const { remarking } = this.page;
     this.page.redraw();
-    if (await this.page.add(points)) return true;
+    if (await this.page.regions.add(points)) return true;
     if (!this.clicks.length) Object.assign(this, { clicks: points });
     this.page.remarking = remarking;
     this.page.redraw();
