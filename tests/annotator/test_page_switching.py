@@ -80,7 +80,7 @@ def test_a_key_pressed_twice_goes_two_images_on(person: Person) -> None:
 def test_done_and_the_next_image_at_once_exports_the_one_that_is_done(person: Person, out: Path) -> None:
     person.open(14)
     person.mark(WIDE)
-    person.key("d")
+    person.finish()
     person.key("PageDown")
     expect(person.page.locator("#images li").nth(15)).to_have_attribute("aria-current", "true")
     expect(person.page.locator("#images li").nth(14).locator("small")).to_have_text("done, 1 region")

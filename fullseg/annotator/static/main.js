@@ -1,5 +1,7 @@
 // The page: the open image, the chosen region, the modes, and the parts that share them.
 
+import { Address } from "./address.js";
+import { Connection } from "./connection.js";
 import { Fields } from "./fields.js";
 import { Files } from "./files.js";
 import { Finishing } from "./finishing.js";
@@ -19,17 +21,20 @@ const BUTTONS = ["mark", "correct", "choose"];
 class Page {
   constructor() {
     this.selected = null;
+    this.pinned = false; // whether the person chose the selected region. If so, strokes are its own wherever they begin
     this.collected = [];
-    this.on = { collect: false, snap: false, heat: false, outline: false };
+    this.on = { collect: false, snap: false, heat: false, outline: false, bare: false, tint: false };
     this.merging = false;
     this.remarking = null; // id of the region whose extreme points are marked anew
     this.view = new View($("canvas"));
-    this.view.drawn = () => this.footer.figures();
+    this.view.drawn = () => this.drawn();
     this.footer = new Footer(this);
     this.session = new Session((what) => this.changed(what), (text, isError) => this.say(text, isError));
     this.fields = new Fields(this);
     this.files = new Files(this);
     this.images = new Images(this);
+    this.address = new Address(this);
+    this.connection = new Connection(this);
     this.regions = new Regions(this);
     this.finishing = new Finishing(this);
     this.tools = new Tools(this);
@@ -43,38 +48,48 @@ class Page {
 
   async start() {
     await this.images.read();
-    this.tools.use("mark");
+    this.tools.use(this.address.read().tool ?? "mark");
     await this.images.openFirst();
   }
 
   changed(what) {
-    const { session, view } = this;
+    const { footer, session, view } = this;
+    if (what === "sent") footer.begin();
+    if (what === "sent" || what === "arrived") return this.sketch();
     if (what === "image") {
       view.show(session.bitmap, session.state);
       this.tools.escape(); // drops clicks and strokes on the previous image
+      if (session.state) this.images.arrive();
     }
     view.state = session.state;
     if (what === "labels") view.setLabels(session.labels);
     if (what !== "labels" && session.state) {
       if (this.selected !== null && !session.region(this.selected)) this.select(null);
-      else if (!(document.activeElement instanceof HTMLInputElement)) this.fields.show();
       this.images.update(session.image, session.state);
     }
+    if (what === "state") footer.succeed();
     this.redraw();
   }
 
   // Draw the canvas alone. A moving pointer changes nothing else.
   sketch() {
-    const { tools, view } = this;
-    view.drawing = { points: tools.clicks, strokes: [...this.collected, ...(tools.stroke ? [tools.stroke] : [])] };
+    const { collected, session, tools, view } = this;
+    const strokes = [...collected, ...(tools.stroke ? [tools.stroke] : [])];
+    view.drawing = { points: tools.clicks, strokes, sent: session.sent };
+    this.footer.figures(); // called here, too, because a page in the background draws no frames
     view.redraw();
+  }
+
+  drawn() {
+    this.footer.figures();
+    this.address.note();
   }
 
   redraw() {
     const { session, tools } = this;
     const { state } = session;
     this.sketch();
-    this.footer.figures(); // called here, too, because a page in the background draws no frames
+    this.fields.show();
     for (const tool of BUTTONS) $(tool).setAttribute("aria-checked", String(tools.tool === tool));
     for (const [name, on] of Object.entries(this.on)) $(name).setAttribute("aria-pressed", String(on));
     $("fill").setAttribute("aria-pressed", String(Boolean(state?.filled)));
@@ -82,12 +97,12 @@ class Page {
     $("undo").disabled = !state?.can_undo;
     $("redo").disabled = !state?.can_redo;
     $("hint").textContent = tools.hint();
-    const focused = document.activeElement?.closest("[data-region]")?.dataset.region;
     listRegions($("regions"), session, this.fields.categories, this.selected, {
       select: (id, shift) => this.select(id, shift),
       lock: (region) => this.regions.lock(region),
+      colour: (id) => this.view.colours.css(id),
+      confirm: (region) => this.fields.confirm([region]),
     });
-    if (focused) $("regions").querySelector(`[data-region="${focused}"]`)?.focus();
   }
 
   say(text, isError = false) {
@@ -102,8 +117,15 @@ class Page {
     }
     this.merging = false;
     this.selected = id;
-    this.fields.show();
+    this.pinned = id !== null;
     this.view.set({ selected: id });
+    this.redraw();
+  }
+
+  // Select a region that the person has not chosen, but has just made or drawn into.
+  touch(id) {
+    this.select(id);
+    this.pinned = false;
     this.redraw();
   }
 
@@ -114,13 +136,22 @@ class Page {
   toggle(name) {
     this.on[name] = !this.on[name];
     if (name === "collect" && !this.on.collect) this.tools.update();
-    this.view.set({ heat: this.on.heat, outline: this.on.outline });
+    const { bare, heat, outline, tint } = this.on;
+    this.view.colours.byClass = tint;
+    this.view.set({ bare, heat, outline });
     this.redraw();
   }
 
   opacity(by) {
     $("opacity").value = Number($("opacity").value) + by;
     this.view.set({ opacity: $("opacity").value / 100 });
+  }
+
+  // Drop what is not sent yet; if there is nothing, choose no region.
+  escape() {
+    const { tools } = this;
+    if (tools.pending || tools.stroke || this.merging || this.remarking !== null) tools.escape();
+    else this.select(null);
   }
 
   undo() {
@@ -141,7 +172,7 @@ class Page {
       done: () => this.finishing.finish(),
       export: () => this.finishing.export(),
       import: () => this.files.choose(),
-      help: () => this.keyboard.help(),
+      help: () => this.keyboard.help.open(),
     };
     for (const [id, what] of Object.entries(clicks)) $(id).addEventListener("click", what);
     for (const tool of BUTTONS) $(tool).addEventListener("click", () => this.tools.use(tool));

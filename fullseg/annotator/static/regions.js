@@ -18,17 +18,20 @@ export class Regions {
     return region;
   }
 
-  // Mark a new region, or the chosen one anew. Return whether it was done.
+  // Mark a new region and select it, or mark the chosen one anew. Return whether it was done.
   async add(points) {
-    const { fields, remarking, selected } = this.page;
-    if (remarking !== null) {
-      this.page.remarking = null;
-      return this.session.do({ kind: "move", region: remarking, points });
-    }
-    const category = selected === null ? fields.category() : null;
-    const done = await this.session.do({ kind: "add", points, ...(category === null ? {} : { category }) });
-    if (done) this.page.say(`Region ${this.session.state?.regions.at(-1).id} added`);
-    return done;
+    const { page, session } = this;
+    const { image } = session;
+    const { remarking } = page;
+    page.remarking = null;
+    if (remarking !== null) return session.do({ kind: "move", region: remarking, points });
+    const category = page.fields.next;
+    const done = await session.do({ kind: "add", points, ...(category === null ? {} : { category }) });
+    if (!done || image !== session.image) return done;
+    const { id } = session.state.regions.at(-1);
+    page.touch(id);
+    page.say(`Region ${id} added`);
+    return true;
   }
 
   lock(region = this.chosen()) {
@@ -83,10 +86,14 @@ export class Regions {
     const order = session.labels?.least_sure ?? [];
     if (!order.length) return page.say("There is no region that is not locked", true);
     page.merging = false;
-    const id = order[(order.indexOf(page.selected) + 1) % order.length];
-    const { points } = session.region(id);
+    this.goTo(order[(order.indexOf(page.pinned ? page.selected : null) + 1) % order.length]);
+  }
+
+  // Choose a region, zoom to it, and take the tool for correcting.
+  goTo(id) {
+    const { page } = this;
+    const { points } = this.session.region(id);
     const [x, y] = [points.map((point) => point[0]), points.map((point) => point[1])];
-    if (!page.on.heat) page.toggle("heat");
     page.tools.use("correct");
     page.select(id);
     page.view.focus([Math.min(...x), Math.min(...y), Math.max(...x), Math.max(...y)]);
