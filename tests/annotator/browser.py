@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 Points = list[tuple[float, float]]
 
@@ -44,6 +44,24 @@ class Server:
         if self.process.stderr:
             self.process.stderr.close()
         return code
+
+
+class Held:
+    """Requests that the page has sent and that are kept back."""
+
+    def __init__(self, page: Page, pattern: str) -> None:
+        self.page, self.pattern = page, pattern
+        self.routes: list[Route] = []
+        page.route(pattern, self._keep)
+
+    def _keep(self, route: Route) -> None:
+        self.routes.append(route)
+
+    def first(self) -> Route:
+        """Wait for the first request."""
+        while not self.routes:
+            self.page.wait_for_timeout(20)
+        return self.routes[0]
 
 
 class Person:
@@ -116,6 +134,19 @@ class Person:
         self.key("Control+Enter")
         expect(self.page.locator("#check")).to_be_visible()
         self.key("Control+Enter")
+
+    def act(self, number: int, **action: Any) -> None:
+        """Let the server do an action on an image that is not open yet, quicker than by hand."""
+        self.number = number
+        content = {"revision": self.state()["revision"], "action": action}
+        answer = self.page.request.post(
+            f"{self._base}/api/images/{number}/actions", data=content, headers={"X-Fullseg": "1"}
+        )
+        assert answer.ok, answer.text()
+
+    def hold(self, pattern: str) -> "Held":
+        """Keep all requests of a kind back from now on."""
+        return Held(self.page, pattern)
 
     def state(self) -> dict[str, Any]:
         """Return the state that the server has."""

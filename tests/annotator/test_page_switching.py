@@ -157,8 +157,10 @@ def test_kill_9_loses_nothing_that_was_acknowledged(
     person = Person(page, again.address)
     person.number = 0
     assert person.state() == before
+    expect(page.locator("#message")).to_contain_text("The server answers again: Enter sends what is not sent yet")
     person.key("Enter")  # the page was open all the time and goes on
     expect(page.locator("#regions li")).to_have_count(2)
+    expect(page.locator("#message")).to_have_text("Region 2 added")
     assert len(person.state()["regions"]) == 2
     assert again.stop() == 0
 

@@ -26,7 +26,7 @@ export class Session {
   async open(image) {
     await this.settled();
     this.waiting?.abort();
-    Object.assign(this, { image, state: null, bitmap: null, labels: null, failed: null });
+    Object.assign(this, { image, state: null, bitmap: null, labels: null, failed: null, took: 0 });
     this.changed("image");
     const [state, bitmap] = await Promise.all([api.state(image), api.pixels(image)]);
     if (image !== this.image) return; // another image was picked meanwhile
