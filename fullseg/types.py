@@ -9,6 +9,7 @@ Coordinates, everywhere in fullseg: x runs to the right and y downwards, both in
   corners are (x0 - 0.5, y0 - 0.5) and (x1 - 0.5, y1 - 0.5); its width is x1 - x0.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -58,6 +59,16 @@ class Annotations(NamedTuple):
 
         strokes = [stroke._replace(points=scale(stroke.points)) for stroke in self.scribbles]
         return Annotations(scale(self.extreme_points), strokes)
+
+
+class Decisions(NamedTuple):
+    """What a person decided about single pixels of an image, beside annotations and locked regions."""
+
+    owners: NDArray[
+        np.int64
+    ]  # (H, W), the region in [0, N) that has the pixel, BACKGROUND: none has it, VOID: undecided
+    barred: Mapping[int, NDArray[np.bool_]]  # per region pixels (H, W) that it cannot have, unless ``owners`` says so
+    evidence: int = 0  # so many of the last scribbles only show the network a region; it need not have their pixels
 
 
 class SampleKey(NamedTuple):

@@ -31,7 +31,7 @@ FILES_OF = {  # a file of these rooms imports files of the same room from the li
         {"segmenter"},
         {"region_segmenter", "dextr.dextr"},
         {"factory", "interactive.drawing"},
-        {"interactive.region_cache", "interactive.first_layer", "interactive.kernel_rows"},
+        {"interactive.region_cache", "interactive.first_layer", "interactive.kernel_rows", "interactive.decided"},
         {"interactive.spread_state"},
         {"interactive.tiles"},
         {"interactive.windows", "interactive.batches", "interactive.crops"},

@@ -9,9 +9,12 @@ MOST_STROKES = 1_000  # strokes of one action
 MOST_REGIONS = 1_000  # regions of one image
 LONGEST_NAME = 200  # characters of a region's or class's name
 LONGEST_MASK = 1_000_000  # characters of an encoded mask
+LARGEST_BRUSH = 2_000  # px of the image file
+LARGEST_LOOSE = 1_000_000  # px of the image file: islands and holes below such a size can be cleaned
 
 Coordinate = Annotated[float, Field(allow_inf_nan=False)]
 Point = tuple[Coordinate, Coordinate]  # (x, y) in pixels of the image as the network sees it
+Path = Annotated[tuple[Point, ...], Field(min_length=1, max_length=LONGEST_STROKE)]
 ExtremePoints = tuple[Point, Point, Point, Point]  # left, top, right, bottom
 RegionId = Annotated[int, Field(ge=1, le=2**31)]
 Name = Annotated[str, Field(max_length=LONGEST_NAME)]
@@ -36,10 +39,26 @@ class Stroke(_Action):
     """One scribble."""
 
     region: RegionId
-    points: Annotated[tuple[Point, ...], Field(min_length=1, max_length=LONGEST_STROKE)]
+    points: Path
 
 
-class Add(_Action):
+class Patch(_Action):
+    """Some pixels that are given to a region, or to none."""
+
+    region: RegionId | None
+    size: tuple[int, int] | None  # (H, W) of the image to whose pixels ``box`` refers; None: the image file
+    box: tuple[int, int, int, int] | None  # (x0, y0, x1, y1) of the mask; None: the whole image
+    mask: Mask
+
+
+Patches = Annotated[tuple[Patch, ...], Field(max_length=MOST_REGIONS + 1)]
+
+
+class _Keeping(_Action):
+    kept: Patches = ()  # set by the server: the action changes kept pixels so; what a browser sends is ignored
+
+
+class Add(_Keeping):
     """Mark a new region by its extreme points."""
 
     kind: Literal["add"] = "add"
@@ -48,7 +67,7 @@ class Add(_Action):
     category: CategoryId | None = None
 
 
-class Move(_Action):
+class Move(_Keeping):
     """Give a region other extreme points."""
 
     kind: Literal["move"] = "move"
@@ -56,11 +75,45 @@ class Move(_Action):
     points: ExtremePoints
 
 
-class Scribbles(_Action):
+class Scribbles(_Keeping):
     """Correct with one stroke, or with several that were collected."""
 
     kind: Literal["scribbles"] = "scribbles"
     strokes: Annotated[tuple[Stroke, ...], Field(min_length=1, max_length=MOST_STROKES)]
+
+
+class Brush(_Action):
+    """Give a region the pixels along a path, or take them from it."""
+
+    kind: Literal["brush"] = "brush"
+    region: RegionId
+    points: Path
+    width: Annotated[float, Field(ge=1, le=LARGEST_BRUSH, allow_inf_nan=False)]  # px of the image file
+    erase: bool = False
+
+
+class Polygon(_Action):
+    """Give a region the pixels inside a polygon."""
+
+    kind: Literal["polygon"] = "polygon"
+    region: RegionId
+    points: Annotated[tuple[Point, ...], Field(min_length=3, max_length=LONGEST_STROKE)]
+
+
+class Hole(_Action):
+    """Give a hole or an island to the region around it."""
+
+    kind: Literal["hole"] = "hole"
+    at: Point  # in the hole
+    patch: Patch | None = None  # set by the server
+
+
+class Clean(_Action):
+    """Give all islands and holes below a size to the regions around them."""
+
+    kind: Literal["clean"] = "clean"
+    below: Annotated[int, Field(ge=1, le=LARGEST_LOOSE)]  # px of the image file
+    patches: Patches = ()  # set by the server
 
 
 class Delete(_Action):
@@ -70,7 +123,7 @@ class Delete(_Action):
     region: RegionId
 
 
-class Merge(_Action):
+class Merge(_Keeping):
     """Merge ``other`` into ``region``, which keeps its name and class."""
 
     kind: Literal["merge"] = "merge"
@@ -100,6 +153,7 @@ class Lock(_Action):
     kind: Literal["lock"] = "lock"
     region: RegionId
     mask: Mask | None = None  # set by the server to the region's pixels; a mask from a browser is ignored
+    full_mask: Mask | None = None  # likewise at the size of the image file; None: that is the size of ``mask``
 
 
 class Unlock(_Action):
@@ -150,12 +204,12 @@ class Import(_Action):
 
     kind: Literal["import"] = "import"
     regions: Annotated[tuple[Imported, ...], Field(max_length=MOST_REGIONS)]
+    void: Mask | None = None  # pixels of the image file without a region; None (version 0.1.0): unlocking keeps nothing
 
 
-Action = Annotated[
-    Add | Move | Scribbles | Delete | Merge | Describe | Reorder | Lock | Unlock | Fill | Finish | Undo | Redo | Import,
-    Field(discriminator="kind"),
-]
+_Drawn = Add | Move | Scribbles | Brush | Polygon | Hole | Clean
+_Listed = Delete | Merge | Describe | Reorder | Lock | Unlock | Fill | Finish | Undo | Redo | Import
+Action = Annotated[_Drawn | _Listed, Field(discriminator="kind")]
 _ACTION: TypeAdapter[Any] = TypeAdapter(Action)
 
 

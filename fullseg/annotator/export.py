@@ -11,14 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco_mask
-from scipy import ndimage
 
-from fullseg.annotator.segmentation import decode_mask
 from fullseg.annotator.work import Work
 from fullseg.formats.atomic import replacing, write_json, write_text
-from fullseg.formats.image_file import enlarge
 from fullseg.formats.panoptic_png import categories_as_json, segments_info, write_panoptic_png
-from fullseg.types import VOID, Category
+from fullseg.types import Category
 
 _PARTS = (("panoptic", "png"), ("labels", "png"), ("parts", "json"))
 LONGEST_NAME = 200  # bytes of an exported file's name without its suffix; file systems allow 255 with all
@@ -38,8 +35,7 @@ def export_image(
     folder: Path,
     name: str,
     work: Work,
-    region_map: NDArray[np.int64],
-    size: tuple[int, int],
+    full: NDArray[np.int64],
     category_ids: Sequence[int],
     things: Container[int],
 ) -> Exported:
@@ -49,12 +45,10 @@ def export_image(
         folder: the folder of all exports.
         name: the image's name, relative to the folder of images.
         work: the state of the image, with N regions.
-        region_map: (h, w) int64, the labels that the page shows: region in [0, N), or VOID.
-        size: (H, W) of the image file. The map is enlarged to this size without new values.
+        full: (H, W) int64, the labels at the size of the image file: region in [0, N), or VOID.
         category_ids: the category of each region.
         things: ids of the categories whose regions are written as instances.
     """
-    full = _with_imported(enlarge(region_map, size), work)
     segments = segments_info(full, category_ids)
     for segment in segments:
         segment["name"] = work.regions[segment["id"] - 1].name
@@ -64,8 +58,8 @@ def export_image(
     part = {
         "file_name": name,
         "png": f"{short}.png",
-        "height": size[0],
-        "width": size[1],
+        "height": full.shape[0],
+        "width": full.shape[1],
         "segments_info": segments,
         "instances": instances,
     }
@@ -197,24 +191,6 @@ def _cost(regions: int, actions: dict[str, dict[str, float]]) -> dict[str, Any]:
     total = sum(action["seconds"] for action in actions.values())
     each = round(total / regions, 2) if regions else None
     return {"regions": regions, "seconds": round(total, 1), "seconds_per_region": each}
-
-
-def _with_imported(region_map: NDArray[np.int64], work: Work) -> NDArray[np.int64]:
-    """Return a map (H, W) of the file's size in which imported regions that are still locked have their own pixels.
-
-    Enlarging has given them others. Of these, each that is not their own goes with the nearest pixel of none of them.
-    """
-    masks = {index: region.full_mask for index, region in enumerate(work.regions) if region.full_mask is not None}
-    if not masks:
-        return region_map
-    result = region_map.copy()
-    wrong = np.isin(region_map, list(masks))
-    if wrong.any():
-        nearest = ndimage.distance_transform_edt(wrong, return_distances=False, return_indices=True)
-        result[wrong] = VOID if wrong.all() else region_map[tuple(nearest)][wrong]
-    for index, mask in masks.items():
-        result[decode_mask(mask, (region_map.shape[0], region_map.shape[1]))] = index
-    return result
 
 
 def _instance(region_map: NDArray[np.int64], segment: dict[str, Any]) -> dict[str, Any]:

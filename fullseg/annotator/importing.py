@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fullseg.annotator.actions import MOST_REGIONS, ExtremePoints, Import, Imported
-from fullseg.annotator.segmentation import encode_mask
+from fullseg.annotator.masks import encode_mask
 from fullseg.formats.panoptic_png import decode_ids
 from fullseg.types import Category
 
@@ -30,8 +30,8 @@ def read_panoptic(
 ) -> tuple[Import, list[str]]:
     """Read one image's partition.
 
-    Each segment becomes a locked region, which keeps its pixels until a person unlocks it. The region's extreme points
-    follow from its pixels. Crowds become VOID.
+    Each segment becomes a locked region. Unlocked, it keeps its pixels where no stroke says otherwise. The region's
+    extreme points follow from its pixels. Crowds become VOID.
 
     Args:
         png: bytes of the panoptic png.
@@ -58,12 +58,14 @@ def read_panoptic(
     seen = cv2.resize(ids, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     left_out: list[str] = []
     regions: list[Imported] = []
+    kept: list[int] = []
     for number, segment in segments.items():
         whole, pixels = ids == number, seen == number
         if segment.get("iscrowd", 0) or not whole.any():
             why = "a crowd" if segment.get("iscrowd", 0) else "without a pixel"
             left_out.append(f"segment {number} is {why}")
             continue
+        kept.append(number)
         category = _category(segment.get("category_id"), names, categories)
         if category is None:
             left_out.append(f"the class of segment {number}, which is not in the list")
@@ -78,7 +80,8 @@ def read_panoptic(
                 full_mask=encode_mask(whole) if full_size != size else None,
             )
         )
-    return Import(regions=tuple(regions)), left_out
+    nobodys = ~np.isin(ids, kept)
+    return Import(regions=tuple(regions), void=encode_mask(nobodys)), left_out
 
 
 def _read_ids(png: bytes, size: tuple[int, int]) -> NDArray[np.int32]:

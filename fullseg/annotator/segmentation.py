@@ -1,14 +1,15 @@
 """Asks the model for the label of each pixel, and for how sure it is of each region."""
 
-import base64
-import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from fullseg.annotator.evidence import evidence
+from fullseg.annotator.layer import Layer
+from fullseg.annotator.masks import decode_mask
 from fullseg.annotator.work import Work
 from fullseg.types import VOID
 
@@ -26,13 +27,22 @@ class Segmentation(NamedTuple):
     classes: NDArray[np.int64]  # (N,) the model's guess: index into its categories
 
 
-def segment(predictor: "Predictor", work: Work, classes: Mapping[int, int]) -> Segmentation:
+def segment(
+    predictor: "Predictor",
+    work: Work,
+    classes: Mapping[int, int],
+    layer: Layer | None = None,
+    *,
+    kept: bool = True,
+) -> Segmentation:
     """Ask the model for the labels of the image that it holds.
 
     Args:
         predictor: after ``set_image`` with the image of this work.
         work: all regions. Locked regions keep exactly their pixels.
         classes: the classes of the model that the person chose, by the region's index in the work.
+        layer: the decided pixels; None: there are none.
+        kept: with the decisions to keep a pixel as it was.
 
     Returns:
         The model's answer. VOID pixels are filled if ``work.filled``.
@@ -43,14 +53,21 @@ def segment(predictor: "Predictor", work: Work, classes: Mapping[int, int]) -> S
     locked = {
         i: decode_mask(region.mask, work.size) for i, region in enumerate(work.regions) if region.mask is not None
     }
+    annotations, decisions = work.annotations(), None
+    if layer is not None:
+        places = {region.id: i for i, region in enumerate(work.regions) if i not in locked}
+        shown = evidence(work.edits, layer, places)
+        annotations.scribbles.extend(shown)
+        decisions = layer.decisions(places, kept=kept)._replace(evidence=len(shown))
     # Until the person says that all of the image is marked, a pixel may be of no region, if the model has learnt that.
     partly = predictor.trained_partly and not work.filled
-    region_map = predictor.predict(work.annotations(), locked=locked, classes=classes, partly=partly)
+    region_map = predictor.predict(annotations, locked=locked, classes=classes, decisions=decisions, partly=partly)
     certainty = predictor.certainty()
     unassigned = int(np.count_nonzero(region_map == VOID))
     uncertainty = np.where(region_map == VOID, np.float32(0), 1 - certainty)
     if work.filled:
-        region_map = fill(region_map, [index for index in range(len(work.regions)) if index not in locked])
+        growing = [index for index in range(len(work.regions)) if index not in locked]
+        region_map = fill(region_map, growing, decisions.barred if decisions else {})
     expected = expected_iou(region_map, certainty, predictor.expected_areas())
     return Segmentation(region_map, unassigned, uncertainty, expected, predictor.classes())
 
@@ -77,33 +94,26 @@ def expected_iou(
     return np.asarray(iou, np.float32)
 
 
-def fill(region_map: NDArray[np.int64], regions: list[int]) -> NDArray[np.int64]:
+def fill(
+    region_map: NDArray[np.int64], regions: Sequence[int], barred: Mapping[int, NDArray[np.bool_]]
+) -> NDArray[np.int64]:
     """Give each VOID pixel to the nearest of some regions. If these have no pixel at all, VOID pixels stay VOID.
 
     Args:
         region_map: (H, W), region in [0, N) or VOID.
         regions: numbers of the regions that may grow.
+        barred: per region pixels (H, W) that it cannot get. They go to the nearest of the others.
     """
+    filled = _filled(region_map, region_map == VOID, regions)
+    for region, mask in barred.items():
+        wrong = mask & (region_map == VOID) & (filled == region)
+        filled = _filled(np.where(wrong, VOID, filled), wrong, [other for other in regions if other != region])
+    return filled
+
+
+def _filled(region_map: NDArray[np.int64], void: NDArray[np.bool_], regions: Sequence[int]) -> NDArray[np.int64]:
     seeds = np.isin(region_map, regions)
-    void = region_map == VOID
     if not seeds.any() or not void.any():
         return region_map
     nearest = ndimage.distance_transform_edt(~seeds, return_distances=False, return_indices=True)
     return np.where(void, region_map[tuple(nearest)], region_map)
-
-
-def encode_mask(pixels: NDArray[np.bool_]) -> str:
-    """Encode a mask (H, W) as text: its bits row by row, compressed, in base64."""
-    return base64.b64encode(zlib.compress(np.packbits(pixels).tobytes())).decode("ascii")
-
-
-def decode_mask(text: str, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Decode a text of ``encode_mask`` to a mask (H, W); raise ValueError if it is damaged or has another size."""
-    count = size[0] * size[1]
-    try:
-        bits = np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), np.uint8)
-    except (ValueError, zlib.error) as error:
-        raise ValueError(f"a locked region's mask cannot be read: {error}") from error
-    if len(bits) != (count + 7) // 8:
-        raise ValueError(f"a locked region's mask is not of an image of {size[1]} x {size[0]} pixels")
-    return np.unpackbits(bits, count=count).reshape(size).astype(bool)

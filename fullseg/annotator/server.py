@@ -4,7 +4,7 @@ import base64
 import io
 import json
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from starlette.staticfiles import StaticFiles
 from fullseg.annotator.actions import ActionError
 from fullseg.annotator.images import for_browser, read_thumbnail
 from fullseg.annotator.importing import ImportedError
+from fullseg.annotator.plain import categories_as_plain, state_as_plain
 from fullseg.annotator.store import ConflictError, JournalError
-from fullseg.annotator.workspace import Open, StaleError, Workspace
+from fullseg.annotator.workspace import StaleError, Workspace
 from fullseg.errors import DataError, ImageError
-from fullseg.types import Category
 
 STATIC = Path(__file__).parent / "static"
 THUMBNAIL = 160  # px along the longer side
@@ -58,6 +58,7 @@ def make_app(workspace: Workspace) -> Starlette:
         Route("/api/images/{number}/pixels", api.pixels),
         Route("/api/images/{number}/thumbnail", api.thumbnail),
         Route("/api/images/{number}/labels", api.labels),
+        Route("/api/images/{number}/loose", api.loose),
         Route("/api/images/{number}/actions", api.act, methods=["POST"]),
         Route("/api/images/{number}/import", api.replace, methods=["POST"]),
         Route("/api/images/{number}/export", api.export, methods=["POST"]),
@@ -145,6 +146,12 @@ class _Api:
         body = labels + uncertainty + json.dumps(about).encode()  # not as a header: proxies cut headers at a few kB
         return Response(body, media_type="application/octet-stream")
 
+    async def loose(self, request: Request) -> Response:
+        """Return the number of islands and holes of one revision that are smaller than some pixels of the file."""
+        revision, below = (_whole(request.query_params.get(what), what) for what in ("revision", "below"))
+        count = await run_in_threadpool(self.workspace.loose, self._name(request), revision, below)
+        return JSONResponse({"count": count})
+
     async def act(self, request: Request) -> Response:
         """Do one action. The answer is sent when the action is in the journal."""
         name, content = self._name(request), await _content(request)
@@ -181,31 +188,6 @@ class _Api:
         if key is not None and key != self.workspace.key(name):
             raise ConflictError(f"image {number} has become another file since the page was opened: reload the page")
         return name
-
-
-def categories_as_plain(categories: Iterable[Category]) -> list[dict[str, Any]]:
-    """Return categories for the page; ``isthing`` is 0 or 1, as in COCO's JSON."""
-    return [{"id": one.id, "name": one.name, "isthing": int(one.isthing)} for one in categories]
-
-
-def state_as_plain(name: str, opened: Open) -> dict[str, Any]:
-    """Return the state of one image for the page. Points are in pixels of the image as the network sees it."""
-    history, work = opened.history, opened.history.work
-    height, width = work.size
-    return {
-        "name": name,
-        "width": width,
-        "height": height,
-        "full_width": opened.full_size[1],
-        "full_height": opened.full_size[0],
-        "revision": opened.revision,
-        "can_undo": history.now > 0,
-        "can_redo": history.now < len(history.states) - 1,
-        "filled": work.filled,
-        "done": work.done,
-        "regions": [{**region._asdict(), "mask": None, "locked": region.mask is not None} for region in work.regions],
-        "strokes": [stroke.model_dump() for stroke in work.strokes],
-    }
 
 
 def _pixels(path: Path) -> Response:

@@ -1,8 +1,6 @@
 """The state of one image's annotation: a pure function of the actions in the journal."""
 
-from collections.abc import Sequence
 from functools import singledispatch
-from itertools import permutations
 from typing import NamedTuple
 
 import numpy as np
@@ -12,15 +10,19 @@ from fullseg.annotator.actions import (
     Action,
     ActionError,
     Add,
+    Brush,
+    Clean,
     Delete,
     Describe,
     Fill,
     Finish,
+    Hole,
     Import,
     Lock,
     Merge,
     Move,
     Point,
+    Polygon,
     Redo,
     Reorder,
     Scribbles,
@@ -28,9 +30,9 @@ from fullseg.annotator.actions import (
     Undo,
     Unlock,
 )
-from fullseg.types import Annotations, Scribble, inside_image
-
-LONGEST_WAY = 1e6  # px: largest length of all strokes of one action together
+from fullseg.annotator.edits import Edit, Edits, as_imported, keep_anything, kept, renamed, without
+from fullseg.annotator.points import check_inside, check_length, extremes, outermost
+from fullseg.types import Annotations, Scribble
 
 
 class Region(NamedTuple):
@@ -41,7 +43,7 @@ class Region(NamedTuple):
     category: int | None  # id of the category that the person chose; None: no choice yet
     points: tuple[Point, ...]  # left, top, right, bottom
     mask: str | None  # pixels of a locked region, encoded by ``segmentation.encode_mask``; None: not locked
-    full_mask: str | None = None  # the same at the size of the image file, of an imported region that is still locked
+    full_mask: str | None = None  # the same at the size of the image file; None: it follows from ``mask``
 
 
 class Work(NamedTuple):
@@ -51,6 +53,7 @@ class Work(NamedTuple):
     regions: tuple[Region, ...] = ()
     next_id: int = 1
     strokes: tuple[Stroke, ...] = ()  # of all regions, in drawing order
+    edits: Edits = ()  # decisions about single pixels, in the order in which they were made
     filled: bool = False  # whether pixels without a region go to the nearest one
     done: bool = False
 
@@ -71,6 +74,10 @@ class Work(NamedTuple):
     def with_region(self, region: Region) -> "Work":
         """Return the work with one region replaced."""
         return self._replace(regions=tuple(region if other.id == region.id else other for other in self.regions))
+
+    def with_edits(self, *edits: Edit) -> "Work":
+        """Return the work with more decisions about single pixels."""
+        return self._replace(edits=(*self.edits, *edits)) if edits else self
 
     def annotations(self) -> Annotations:
         """Return the annotations for the model. Region i is ``regions[i]``; scribbles are in drawing order."""
@@ -122,24 +129,45 @@ def apply(action: Action, work: Work) -> Work:  # noqa: ARG001
 def _(action: Add, work: Work) -> Work:
     if len(work.regions) >= MOST_REGIONS:
         raise ActionError(f"there are {MOST_REGIONS} regions already, the most an image may have")
-    region = Region(work.next_id, action.name.strip(), action.category, _extremes(action.points, work.size), None)
-    return work._replace(regions=(*work.regions, region), next_id=work.next_id + 1)
+    region = Region(work.next_id, action.name.strip(), action.category, extremes(action.points, work.size), None)
+    return work._replace(regions=(*work.regions, region), next_id=work.next_id + 1).with_edits(*kept(action.kept))
 
 
 @apply.register
 def _(action: Move, work: Work) -> Work:
-    return work.with_region(work.open_region(action.region)._replace(points=_extremes(action.points, work.size)))
+    work = work.with_region(work.open_region(action.region)._replace(points=extremes(action.points, work.size)))
+    again = (Edit(action.region, None),) if keep_anything(work.edits) else ()  # the model segments this region anew
+    return work.with_edits(*again, *kept(action.kept))
 
 
 @apply.register
 def _(action: Scribbles, work: Work) -> Work:
     for stroke in action.strokes:
         work.open_region(stroke.region)
-        _check_inside(stroke.points, work.size)
-    length = sum(float(np.linalg.norm(np.diff(stroke.points, axis=0), axis=1).sum()) for stroke in action.strokes)
-    if length > LONGEST_WAY:
-        raise ActionError(f"strokes: they are {length:.0f} px long together, more than {LONGEST_WAY:.0f}")
-    return work._replace(strokes=(*work.strokes, *action.strokes))
+        check_inside(stroke.points, work.size)
+    check_length([stroke.points for stroke in action.strokes])
+    lines = [Edit(stroke.region, stroke) for stroke in action.strokes] if work.edits else []
+    return work._replace(strokes=(*work.strokes, *action.strokes)).with_edits(*lines, *kept(action.kept))
+
+
+@apply.register
+def _(action: Brush | Polygon, work: Work) -> Work:
+    work.open_region(action.region)
+    check_inside(action.points, work.size)
+    check_length([action.points])
+    return work.with_edits(Edit(action.region, action))
+
+
+@apply.register
+def _(action: Hole, work: Work) -> Work:
+    if action.patch is None:
+        raise ActionError("patch: filling a hole needs its pixels")
+    return work.with_edits(Edit(action.patch.region, action, kept=True))
+
+
+@apply.register
+def _(action: Clean, work: Work) -> Work:
+    return work.with_edits(*kept(action.patches))
 
 
 @apply.register
@@ -148,6 +176,7 @@ def _(action: Delete, work: Work) -> Work:
     return work._replace(
         regions=tuple(region for region in work.regions if region.id != gone),
         strokes=tuple(stroke for stroke in work.strokes if stroke.region != gone),
+        edits=without(work.edits, gone),
     )
 
 
@@ -157,17 +186,13 @@ def _(action: Merge, work: Work) -> Work:
     if action.region == action.other:
         raise ActionError(f"region {action.region} cannot be merged with itself")
     first, second = work.open_region(action.region), work.open_region(action.other)
-    outer: list[Point] = []
-    dots: list[Stroke] = []
-    for side, (axis, sign) in enumerate(((0, 1), (1, 1), (0, -1), (1, -1))):  # left, top, right, bottom
-        swap = sign * first.points[side][axis] > sign * second.points[side][axis]
-        near, far = (second, first) if swap else (first, second)
-        outer.append(near.points[side])
-        dots.append(Stroke(region=first.id, points=(far.points[side],)))
-    work = work.with_region(first._replace(points=tuple(outer)))
-    kept = tuple(region for region in work.regions if region.id != second.id)
+    outer, inner = outermost(first.points, second.points)
+    dots = [Stroke(region=first.id, points=(point,)) for point in inner]
+    work = work.with_region(first._replace(points=outer))
+    others = tuple(region for region in work.regions if region.id != second.id)
     strokes = [s.model_copy(update={"region": first.id}) if s.region == second.id else s for s in work.strokes]
-    return work._replace(regions=kept, strokes=(*strokes, *dots))
+    edits = renamed(work.edits, second.id, first.id)
+    return work._replace(regions=others, strokes=(*strokes, *dots), edits=edits).with_edits(*kept(action.kept))
 
 
 @apply.register
@@ -187,7 +212,8 @@ def _(action: Reorder, work: Work) -> Work:
 def _(action: Lock, work: Work) -> Work:
     if action.mask is None:
         raise ActionError("mask: a lock needs the region's pixels")
-    return work.with_region(work.open_region(action.region)._replace(mask=action.mask, full_mask=None))
+    region = work.open_region(action.region)
+    return work.with_region(region._replace(mask=action.mask, full_mask=action.full_mask))
 
 
 @apply.register
@@ -212,24 +238,11 @@ def _(action: Import, work: Work) -> Work:
             work.next_id + index,
             one.name.strip(),
             one.category,
-            _extremes(one.points, work.size),
+            extremes(one.points, work.size),
             one.mask,
             one.full_mask,
         )
         for index, one in enumerate(action.regions)
     ]
-    return Work(work.size, regions=tuple(regions), next_id=work.next_id + len(regions))
-
-
-def _extremes(points: Sequence[Point], size: tuple[int, int]) -> tuple[Point, ...]:
-    """Sort four clicks, given in any order, as left, top, right and bottom."""
-    _check_inside(points, size)
-    return min(permutations(points), key=lambda p: p[0][0] + p[1][1] - p[2][0] - p[3][1])
-
-
-def _check_inside(points: Sequence[Point], size: tuple[int, int]) -> None:
-    found = np.array(points, np.float64).reshape(-1, 2)
-    inside = inside_image(found, size)
-    if not inside.all():
-        (x, y), (height, width) = found[~inside][0], size
-        raise ActionError(f"point (x={x:g}, y={y:g}) lies outside the image of {width} x {height} pixels (W x H)")
+    after = Work(work.size, regions=tuple(regions), next_id=work.next_id + len(regions))
+    return after.with_edits(*as_imported([region.id for region in regions], action))

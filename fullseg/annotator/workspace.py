@@ -5,17 +5,17 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fullseg.annotator.actions import Action, ActionError, Add, Describe, Import, Lock, read_action
+from fullseg.annotator.actions import Action, ActionError, Add, Describe, Import, read_action
 from fullseg.annotator.categories import Categories
+from fullseg.annotator.consequences import bare, complete, needs_labels
 from fullseg.annotator.export import Exported, Exports, export_image, write_times
 from fullseg.annotator.images import list_images
 from fullseg.annotator.importing import read_panoptic
-from fullseg.annotator.segmentation import Segmentation, encode_mask, segment
+from fullseg.annotator.labelling import Labeller, Open
+from fullseg.annotator.loose import cleaned
+from fullseg.annotator.segmentation import Segmentation
 from fullseg.annotator.store import ConflictError, Journal
 from fullseg.annotator.work import History, Work
 from fullseg.errors import DataError
@@ -30,16 +30,6 @@ MOST_OPEN = 8  # images that are kept in memory; the journal has the work on all
 
 class StaleError(ValueError):
     """A request for the labels of a state that is no longer the newest."""
-
-
-class Open(NamedTuple):
-    """One image in memory."""
-
-    key: str  # of the file, see ``Workspace.key``
-    pixels: NDArray[np.uint8]  # (h, w, 3), as the network sees it
-    full_size: tuple[int, int]  # (H, W) of the file
-    history: History
-    revision: int  # number of actions in the journal
 
 
 class Workspace:
@@ -70,7 +60,6 @@ class Workspace:
         if not self.names:
             raise DataError(f"{folder} holds no image but those in {exports}")
         self._known = frozenset(self.names)
-        self._predictor = predictor
         self.journal = Journal(out / "journal.sqlite")
         self.categories = Categories(categories, lambda: predictor().categories, self.journal)
         self._open: OrderedDict[str, Open] = OrderedDict()
@@ -78,9 +67,8 @@ class Workspace:
         self._work = threading.RLock()  # guards the histories
         self._exported = Exports(out / "export")
         self._exports = threading.Lock()  # guards the exported files. Histories may change while files are written
-        self._model = threading.Lock()  # guards the predictor, which holds one image at a time
-        self._seen: str | None = None  # key of the image whose features the predictor holds
-        self._labels: tuple[str, int, Segmentation] | None = None
+        self._model = threading.Lock()  # guards the labeller, whose model holds one image at a time
+        self._labeller = Labeller(predictor, self.categories)
 
     def path(self, name: str) -> Path:
         """Return the file of an image; raise KeyError if the name is not in the list."""
@@ -152,30 +140,30 @@ class Workspace:
             ActionError: if the action is malformed or cannot be done.
             ConflictError: if the image has a newer revision.
         """
-        action = read_action(content)
+        action = bare(read_action(content))
         if isinstance(action, Add | Describe) and action.category is not None:
             self.categories.check(action.category)
         if isinstance(action, Import):
             raise ActionError("import: send the files instead")
-        if isinstance(action, Lock):
-            action = self._with_pixels(action, name, revision)
+        if needs_labels(action, self.open(name).work):
+            with self._model:
+                action = complete(action, self._newest(name, revision), self._labeller)
         return self._do(name, revision, action, seconds)
 
     def _do(self, name: str, revision: int, action: Action, seconds: float) -> Open:
         with self._work:
-            opened = self.open(name)
-            if opened.revision != revision:  # checked first, because the action may not fit the newer state
-                raise ConflictError(f"{name} is at revision {opened.revision}, the action was done on {revision}")
+            opened = self._newest(name, revision)  # first: the action may not fit the newer state
             history = opened.history.after(action)
             revision = self.journal.append(name, revision, action, seconds)
             return self._keep(name, opened._replace(history=history, revision=revision))
 
-    def _with_pixels(self, action: Lock, name: str, revision: int) -> Lock:
-        opened, labels = self.labels(name, revision)
-        places = [region.id for region in opened.history.work.regions]
-        opened.history.work.open_region(action.region)  # raises with the reason
-        pixels = labels.region_map == places.index(action.region)
-        return Lock(region=action.region, mask=encode_mask(pixels))
+    def _newest(self, name: str, revision: int, error: type[ConflictError | StaleError] = ConflictError) -> Open:
+        """Return the newest state of an image; raise this error if it has another revision."""
+        opened = self.open(name)
+        if opened.revision != revision:
+            what = "the action was done on" if error is ConflictError else "labels were asked for"
+            raise error(f"{name} is at revision {opened.revision}, {what} {revision}")
+        return opened
 
     def _keep(self, name: str, opened: Open) -> Open:
         self._open[name] = opened
@@ -191,19 +179,16 @@ class Workspace:
             StaleError: if there is a newer state when the model is free. Then nobody needs the labels of this one.
         """
         with self._model:
-            opened = self.open(name)
-            if opened.revision != revision:
-                raise StaleError(f"{name} is at revision {opened.revision}, labels were asked for {revision}")
-            if self._labels is not None and self._labels[:2] == (opened.key, revision):
-                return opened, self._labels[2]
-            if self._seen != opened.key:
-                self._seen = None
-                self._predictor().set_image(opened.pixels)
-                self._seen = opened.key
-            work = opened.history.work
-            found = segment(self._predictor(), work, self.categories.classes(work))
-            self._labels = (opened.key, revision, found)
-            return opened, found
+            opened = self._newest(name, revision, StaleError)
+            return opened, self._labeller.labels(opened)
+
+    def loose(self, name: str, revision: int, below: int) -> int:
+        """Return the number of islands and holes of less than some pixels; raise StaleError as ``labels``."""
+        with self._model:
+            opened = self._newest(name, revision, StaleError)
+            full = self._labeller.full(opened, opened.work, self._labeller.labels(opened))
+            layer = self._labeller.layer(opened, opened.work)
+        return cleaned(full, opened.work, layer, below)[1]
 
     def replace(self, name: str, revision: int, png: bytes, described: object) -> tuple[Open, list[str]]:
         """Replace an image's regions by those of a COCO panoptic file. They are locked. Undo restores the old regions.
@@ -242,8 +227,10 @@ class Workspace:
         things = {category.id for category in categories if category.isthing}
         folder = self.out / "export"
         work = opened.history.work
+        with self._model:
+            full = self._labeller.full(opened, work, found)
         with self._exports:
-            exported = export_image(folder, name, work, found.region_map, opened.full_size, ids, things)
+            exported = export_image(folder, name, work, full, ids, things)
             together = self._exported.collect(categories, self.folder)
             times = write_times(folder, self.progress(gone=True), self.journal.seconds())
             files = [*exported.files, *together, times]

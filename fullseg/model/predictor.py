@@ -1,5 +1,6 @@
 """A trained model behind a plain interface: image and annotations in, region map out. It needs no training code."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from fullseg.model.interactive.image_state import ImageState
 from fullseg.model.interactive.own_masks import own_masks
 from fullseg.model.released import released_file
 from fullseg.model.segmenter import Segmenter
-from fullseg.types import Annotations, Category
+from fullseg.types import Annotations, Category, Decisions
 
 
 class Predictor:
@@ -97,12 +98,18 @@ class Predictor:
         Raises:
             ValueError: if the shape or the dtype is another one, or there is no pixel.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        if image.shape[2:] != (3,) or image.dtype != np.uint8 or 0 in image.shape:
             raise ValueError(f"image is {image.shape} {image.dtype}, expected (H, W, 3) uint8 RGB")
         pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self.device).permute(2, 0, 1)[None]
         self._features = self.segmenter.features(pixels).of(0)
         self._size = (image.shape[0], image.shape[1])
         self._state = None
+
+    def twin(self) -> "Predictor":
+        """Return a predictor of the same image, which shares its features, but has predictions of its own."""
+        other = copy.copy(self)
+        other.forget()
+        return other
 
     @torch.inference_mode()
     def predict(
@@ -111,31 +118,29 @@ class Predictor:
         *,
         locked: Mapping[int, NDArray[np.bool_]] | None = None,
         classes: Mapping[int, int] | None = None,
+        decisions: Decisions | None = None,
         partly: bool = False,
     ) -> NDArray[np.int64]:
         """Segment the image.
 
-        A call computes only what has changed since the last one: the regions whose box sees a new, changed or missing
-        annotation, of these only the part that sees it, and the pixels that they reach. The result is that of a first
-        call with the same annotations, to float rounding.
+        A call computes only what has changed since the last one. The result is that of a first call, to float rounding.
 
         Args:
             annotations: extreme points of all N regions, and any scribbles.
-            locked: per locked region in [0, N) its pixels (H, W) bool. It has these and no others, even if the network
-                says otherwise.
+            locked: per locked region in [0, N) its pixels (H, W) bool. It has these and no others.
             classes: per region in [0, N) whose class is known, the index of the class in ``categories``. If the network
                 has a map per class, the map of this class is used instead of the predicted one's.
-            partly: only some regions of the image are annotated so far. A pixel may then be of none of them, even in a
-                box. A model knows where a region ends if ``trained_partly``.
+            decisions: what a person decided pixel by pixel. It wins over network and scribbles, but not over locks.
+            partly: only some regions are annotated so far. A pixel may then be of none of them, even in a box. A model
+                knows where a region ends if ``trained_partly``.
 
         Returns:
-            (H, W) int64, region in [0, N). VOID where no region's box covers the pixel, and where the pixel is of no
-            region according to a model of single objects or with ``partly``.
+            (H, W) int64, region in [0, N), or VOID: no box covers the pixel, or by single objects, ``partly`` or
+            ``decisions`` it is of no region.
 
         Raises:
             RuntimeError: before ``set_image``.
-            DataError: if the annotations do not fit the image: a point outside it, or a scribble whose region is not in
-                [0, N).
+            DataError: if a point lies outside the image, or a scribble's region is not in [0, N).
             ValueError: if an array of the annotations has a wrong shape, or a class does not exist.
         """
         if self._features is None:
@@ -150,7 +155,7 @@ class Predictor:
                 batched=self.device.type != "cpu",
             )
         try:
-            self._state.update(checked, locked or {}, self._own_classes(classes or {}), partly=partly)
+            self._state.update(checked, locked or {}, self._own_classes(classes or {}), decisions, partly=partly)
         except BaseException:  # Ctrl-C, too: a state that is half updated would give wrong results
             self._state = None
             raise
@@ -216,8 +221,7 @@ class Predictor:
         Raises:
             RuntimeError: before ``predict``.
         """
-        areas: NDArray[np.float64] = self._last("expected_areas").canvas.areas.sum(axis=(0, 1))
-        return areas
+        return np.asarray(self._last("expected_areas").canvas.areas.sum(axis=(0, 1)))
 
     def classes(self) -> NDArray[np.int64]:
         """Return the class of every region in the last prediction: the given one, else the likeliest.

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 Points = list[tuple[float, float]]
 
@@ -46,6 +46,24 @@ class Server:
         return code
 
 
+class Held:
+    """Requests that the page has sent and that are kept back."""
+
+    def __init__(self, page: Page, pattern: str) -> None:
+        self.page, self.pattern = page, pattern
+        self.routes: list[Route] = []
+        page.route(pattern, self._keep)
+
+    def _keep(self, route: Route) -> None:
+        self.routes.append(route)
+
+    def first(self) -> Route:
+        """Wait for the first request."""
+        while not self.routes:
+            self.page.wait_for_timeout(20)
+        return self.routes[0]
+
+
 class Person:
     """A person in front of the page. Points are in pixels of the image, while the page shows the whole image."""
 
@@ -65,7 +83,7 @@ class Person:
     def settle(self) -> None:
         """Wait until the page shows the labels of the newest state."""
         expect(self.page.locator("#figures")).to_contain_text("px without a region")
-        expect(self.page.locator("#figures")).not_to_contain_text("the model is")
+        expect(self.page.locator("#figures")).not_to_contain_text("...")  # nothing is under way
 
     def screen(self, point: tuple[float, float]) -> tuple[float, float]:
         """Return where the page shows a point: the whole image is centred in 96 % of the canvas."""
@@ -110,6 +128,25 @@ class Person:
         for point in points[1:]:
             self.page.mouse.move(*self.screen(point), steps=5)
         self.page.mouse.up()
+
+    def finish(self) -> None:
+        """Mark the image as done, although the page says what may have been overlooked."""
+        self.key("Control+Enter")
+        expect(self.page.locator("#check")).to_be_visible()
+        self.key("Control+Enter")
+
+    def act(self, number: int, **action: Any) -> None:
+        """Let the server do an action on an image that is not open yet, quicker than by hand."""
+        self.number = number
+        content = {"revision": self.state()["revision"], "action": action}
+        answer = self.page.request.post(
+            f"{self._base}/api/images/{number}/actions", data=content, headers={"X-Fullseg": "1"}
+        )
+        assert answer.ok, answer.text()
+
+    def hold(self, pattern: str) -> "Held":
+        """Keep all requests of a kind back from now on."""
+        return Held(self.page, pattern)
 
     def state(self) -> dict[str, Any]:
         """Return the state that the server has."""

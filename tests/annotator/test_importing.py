@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fullseg.annotator.importing import ImportedError, read_panoptic
-from fullseg.annotator.segmentation import decode_mask
+from fullseg.annotator.masks import decode_mask
 from tests.annotator.conftest import CATEGORIES
 
 SIZE = (12, 16)

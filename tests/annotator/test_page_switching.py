@@ -80,7 +80,7 @@ def test_a_key_pressed_twice_goes_two_images_on(person: Person) -> None:
 def test_done_and_the_next_image_at_once_exports_the_one_that_is_done(person: Person, out: Path) -> None:
     person.open(14)
     person.mark(WIDE)
-    person.key("d")
+    person.finish()
     person.key("PageDown")
     expect(person.page.locator("#images li").nth(15)).to_have_attribute("aria-current", "true")
     expect(person.page.locator("#images li").nth(14).locator("small")).to_have_text("done, 1 region")
@@ -157,8 +157,10 @@ def test_kill_9_loses_nothing_that_was_acknowledged(
     person = Person(page, again.address)
     person.number = 0
     assert person.state() == before
+    expect(page.locator("#message")).to_contain_text("The server answers again: Enter sends what is not sent yet")
     person.key("Enter")  # the page was open all the time and goes on
     expect(page.locator("#regions li")).to_have_count(2)
+    expect(page.locator("#message")).to_have_text("Region 2 added")
     assert len(person.state()["regions"]) == 2
     assert again.stop() == 0
 

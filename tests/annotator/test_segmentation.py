@@ -11,7 +11,8 @@ from scipy.spatial import cKDTree
 
 from fullseg import VOID, Predictor
 from fullseg.annotator.actions import read_action
-from fullseg.annotator.segmentation import decode_mask, encode_mask, expected_iou, fill, segment
+from fullseg.annotator.masks import decode_mask, encode_mask
+from fullseg.annotator.segmentation import expected_iou, fill, segment
 from fullseg.annotator.work import History, Work
 
 SIZE = (48, 64)
@@ -98,7 +99,7 @@ maps = st.integers(0, 2**32 - 1).map(
 
 @given(maps)
 def test_a_filled_pixel_has_a_region_none_is_nearer_than(region_map: NDArray[np.int64]) -> None:
-    filled = fill(region_map, [0, 1])
+    filled = fill(region_map, [0, 1], {})
     np.testing.assert_array_equal(filled[region_map != VOID], region_map[region_map != VOID])
     seeds = [np.argwhere(region_map == region) for region in (0, 1)]
     if not any(map(len, seeds)):

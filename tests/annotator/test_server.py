@@ -66,7 +66,7 @@ def test_an_answer_about_ten_thousand_regions_has_short_headers(
 def test_an_image_from_first_click_to_export(client: TestClient, workspace: Workspace, tmp_path: Path) -> None:
     revision = add_all(client)
     before, uncertainty, about = labels(client, revision)
-    expected = workspace._predictor().predict(workspace.open("a.png").history.work.annotations())
+    expected = workspace._labeller.predictor.predict(workspace.open("a.png").history.work.annotations())
     np.testing.assert_array_equal(before, expected)
     assert about["regions"] == [1, 2, 3]
     assert sorted(about["least_sure"]) == [1, 2, 3]

@@ -7,14 +7,29 @@ export class ApiError extends Error {
   }
 }
 
+// Tells "lost" when the server does not answer, and "back" when it answers again.
+class Server extends EventTarget {
+  isLost = false;
+
+  note(isLost) {
+    if (isLost === this.isLost) return;
+    this.isLost = isLost;
+    this.dispatchEvent(new Event(isLost ? "lost" : "back"));
+  }
+}
+
+export const server = new Server();
+
 async function request(path, options = {}) {
   let answer;
   try {
     answer = await fetch(path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    server.note(true);
     throw new ApiError(0, "The server does not answer. Start it again: everything that was shown as done is on disk.");
   }
+  server.note(false);
   if (answer.ok) return answer;
   const text = await answer.text();
   let message = text;
@@ -42,11 +57,14 @@ export async function workspace() {
 }
 
 export const categories = async () => (await request("/api/categories")).json(); // waits for the model
+export const ping = () => request("/static/style.css", { method: "HEAD", cache: "no-store" });
 export const addCategory = (name, isthing) => post("/api/categories", { name, isthing });
 export const state = async (image) => (await request(at(image))).json();
 export const act = (image, content) => post(at(image, "/actions"), content);
 export const replace = (image, content) => post(at(image, "/import"), content);
 export const exportImage = (image, revision) => post(at(image, "/export"), { revision });
+export const loose = async (image, revision, below) =>
+  (await request(`${at(image, "/loose")}&revision=${revision}&below=${below}`)).json();
 export const thumbnail = (image) => at(image, "/thumbnail");
 
 export async function pixels(image) {

@@ -1,6 +1,7 @@
 // The two fields above the list of regions: name and class of the chosen region.
 
 import * as api from "./api.js";
+import { ClassSearch } from "./class_search.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -9,77 +10,112 @@ export class Fields {
   constructor(page) {
     this.page = page;
     this.categories = [];
-    this.shown = ""; // class of the chosen region, as the field shows it before a person types
-    for (const id of ["name", "category"]) {
-      $(id).addEventListener("change", () => this.describe());
-      $(id).addEventListener("keydown", (event) => ["Enter", "Escape"].includes(event.key) && this.leave(id, event));
-    }
+    this.next = null; // id of the class that new regions get
+    this.wanted = ""; // name of a class that does not exist yet
+    this.search = new ClassSearch($("category"), $("categories"), {
+      take: (category) => this.take(category),
+      create: (name) => this.ask(name),
+      leave: () => $("canvas").focus(),
+      shown: () => this.shown,
+    });
+    $("name").addEventListener("change", () => this.rename());
+    $("name").addEventListener("keydown", (event) => this.nameKey(event));
     $("thing").addEventListener("click", () => this.add(true));
     $("stuff").addEventListener("click", () => this.add(false));
+    $("neither").addEventListener("click", () => this.unask());
+    $("unknown").addEventListener("keydown", (event) => this.answer(event));
   }
 
   get region() {
     return this.page.session.region(this.page.selected);
   }
 
+  // Return the class that the field shows: that of the chosen region; if none is chosen, that of the next new region.
+  get shown() {
+    const { region } = this;
+    return this.find(region ? region.category : this.next)?.name ?? "";
+  }
+
+  find(id) {
+    return this.categories.find((category) => category.id === id);
+  }
+
   know(categories) {
     this.categories = categories;
-    $("categories").replaceChildren(
-      ...categories.map(({ name, isthing }) => Object.assign(document.createElement("option"), { value: name, label: isthing ? "thing" : "stuff" })),
-    );
+    this.search.categories = categories;
   }
 
-  // Show name and class of the chosen region. If none is chosen, the class stays: the next new region gets it.
+  // Show name and class of the chosen region. What a person is typing stays.
   show() {
     const { region } = this;
+    const guess = region && this.find(this.page.session.guess(region));
     $("name").disabled = !region;
-    $("name").value = region?.name ?? "";
-    if (region) $("category").value = this.categories.find(({ id }) => id === region.category)?.name ?? "";
-    this.shown = region ? $("category").value : "";
-    $("unknown").hidden = true;
+    if (document.activeElement !== $("name")) $("name").value = region?.name ?? "";
+    if (document.activeElement !== $("category")) $("category").value = this.shown;
+    $("category").placeholder = guess ? `${guess.name}? A confirms it` : region ? "search" : "class of new regions";
   }
 
-  // Return the id of the class whose name is in the field, or null.
-  category() {
-    const wanted = $("category").value.trim();
-    const same = this.categories.find(({ name }) => name === wanted);
-    return (same ?? this.categories.find(({ name }) => name.toLowerCase() === wanted.toLowerCase()))?.id ?? null;
+  take(category) {
+    const { region } = this;
+    if (region) this.describe(region, { category: category?.id ?? null });
+    else this.next = category?.id ?? null;
+    this.page.redraw();
   }
 
-  // Return whether the typed class does not exist yet. If so, two buttons offer to add it.
-  get unknown() {
-    const text = $("category").value.trim();
-    return text !== "" && text !== this.shown && this.category() === null;
+  rename() {
+    if (this.region) this.describe(this.region, { name: $("name").value });
   }
 
-  async add(isthing) {
-    try {
-      const { categories } = await api.addCategory($("category").value, isthing);
-      this.know(categories);
-      this.describe();
-    } catch (error) {
-      this.page.say(error.message, true);
-    }
+  describe({ id, name, category }, change) {
+    const described = { name, category, ...change };
+    if (described.name === name && described.category === category) return;
+    this.page.session.do({ kind: "describe", region: id, ...described });
+  }
+
+  // Enter accepts the typed name, Escape drops it.
+  nameKey(event) {
+    if (!["Enter", "Escape"].includes(event.key)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.key === "Escape") $("name").value = this.region?.name ?? "";
     $("canvas").focus();
   }
 
-  describe() {
-    $("unknown").hidden = !this.unknown;
-    const { region } = this;
-    if (!region || this.unknown) return;
-    const category = $("category").value.trim() === this.shown ? region.category : this.category();
-    if (category === region.category && $("name").value === region.name) return;
-    this.page.session.do({ kind: "describe", region: region.id, name: $("name").value, category });
+  // Ask whether the new class is one of things or of stuff. Enter alone answers nothing.
+  ask(name) {
+    this.wanted = name;
+    $("wanted").textContent = name;
+    $("unknown").hidden = false;
+    $("unknown").focus();
   }
 
-  // Enter accepts the typed text, Escape drops it. If the class does not exist yet, the page asks: thing or stuff?
-  leave(id, event) {
-    event.preventDefault();
-    if (event.key === "Escape") {
-      $("category").value = "";
-      this.page.select(this.page.selected);
+  unask() {
+    $("unknown").hidden = true;
+    $("canvas").focus();
+  }
+
+  answer(event) {
+    const answers = { t: () => this.add(true), s: () => this.add(false), Escape: () => this.unask() };
+    if (event.key !== "Tab" && event.key !== "Shift") event.stopPropagation(); // it is no key of the page now
+    answers[event.key]?.();
+  }
+
+  async add(isthing) {
+    this.unask();
+    try {
+      const { id, categories } = await api.addCategory(this.wanted, isthing);
+      this.know(categories);
+      this.take(this.find(id));
+    } catch (error) {
+      this.page.say(error.message, true);
     }
-    if (event.key === "Enter" && id === "category") this.describe();
-    ($("unknown").hidden ? $("canvas") : $("thing")).focus();
+  }
+
+  // Confirm the class that the model guesses for a region, or for all regions.
+  confirm(regions = this.region ? [this.region] : []) {
+    const { session } = this.page;
+    const guessed = regions.filter((region) => this.find(session.guess(region)));
+    if (!guessed.length) return this.page.say("There is no guessed class to confirm", true);
+    for (const region of guessed) this.describe(region, { category: session.guess(region) });
   }
 }

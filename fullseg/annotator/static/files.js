@@ -5,7 +5,7 @@ import * as api from "./api.js";
 const $ = (id) => document.getElementById(id);
 
 export class Files {
-  // `page` has session and say(text, isError).
+  // `page` has session, footer and say(text, isError).
   constructor(page) {
     this.page = page;
     $("files").addEventListener("change", () => this.import());
@@ -17,7 +17,8 @@ export class Files {
       const { segments, unassigned, files, unreadable } = await api.exportImage(image, state.revision);
       const count = `${segments} segment${segments === 1 ? "" : "s"}`;
       const lost = unreadable.length ? `. Left out, because it cannot be read: ${unreadable.join(", ")}` : "";
-      this.page.say(`Exported ${count}, ${unassigned.toLocaleString()} px VOID: ${files[0]}${lost}`);
+      const text = `Exported ${count}, ${unassigned.toLocaleString()} px VOID, to ${shortened(files[0])}${lost}`;
+      this.page.footer.say(text, false, `${files.join("\n")}${lost}`);
     } catch (error) {
       this.page.say(error.message, true);
     }
@@ -48,3 +49,6 @@ export class Files {
     }
   }
 }
+
+// Return the end of a path: what is before it would fill the line.
+const shortened = (path) => path.split(/[\\/]/).slice(-3).join("/");

@@ -1,42 +1,58 @@
-// All keys. Each has its text for the help, and the function that it calls.
+// All keys. Each has its text for the help, and the function that it calls. A key that is held has a second one for its release.
 
 export function makeKeys(page) {
-  const { view, tools } = page;
+  const { cleaning, fields, finishing, images, painting, regions, tools, view } = page;
   const shift = (x, y) => () => view.pan(x, y);
+  const always = { always: true }; // also while no image is open
   return [
     ["m", "mark regions by four extreme clicks", () => tools.use("mark")],
     ["c", "correct: draw into what a region lacks", () => tools.use("correct")],
     ["v", "choose a region by a click; drag to move the image", () => tools.use("choose")],
-    ["Enter", "update with the collected strokes", () => tools.update()],
+    ["b", "brush: paint pixels of a region", () => tools.use("brush")],
+    ["e", "eraser: take pixels from a region", () => tools.use("erase")],
+    ["[", "narrower brush", painting.narrower],
+    ["]", "wider brush", painting.wider],
+    ["q", "polygon: click its corners; its pixels become part of a region", () => tools.use("polygon")],
+    ["j", "fill: click into a hole or an island", () => tools.use("hole")],
+    ["Shift+j", "clean all islands and holes below the size that the page shows", () => cleaning.clean()],
+    ["Enter", "update with the collected strokes; close the polygon", () => tools.update()],
     ["k", "collect several strokes before an update", () => page.toggle("collect")],
     ["s", "snap clicks to the strongest edge nearby", () => page.toggle("snap")],
-    ["Backspace", "take back the last click or collected stroke", () => tools.back()],
-    ["Escape", "delete the clicks and collected strokes that are not sent yet", () => tools.escape()],
+    ["Backspace", "take back the last click, corner or collected stroke", () => tools.back()],
+    ["Escape", "drop the clicks and strokes that are not sent yet; else choose no region", () => page.escape()],
     ["Ctrl+z", "undo", () => page.undo()],
     ["Ctrl+Shift+z", "redo", () => page.redo()],
     ["Ctrl+y", "redo", () => page.redo()],
-    ["n", "go to the region that the model is least sure of", () => page.next()],
+    ["n", "go to the region that the model is least sure of", () => regions.leastSure()],
     ["u", "show or hide the heat map of uncertainty", () => page.toggle("heat")],
     ["o", "show outlines or filled regions", () => page.toggle("outline")],
-    ["[", "less opacity", () => page.opacity(-10)],
-    ["]", "more opacity", () => page.opacity(10)],
-    ["l", "lock or unlock the chosen region", () => page.lock()],
-    ["Delete", "delete the chosen region", () => page.remove()],
-    ["g", "merge: then choose the region that becomes part of the chosen one (or Shift and click it)", () => page.merge()],
-    [".", "choose the next region in the list", () => page.chooseNext(1)],
-    [",", "choose the previous region in the list", () => page.chooseNext(-1)],
-    ["r", "mark the chosen region's extreme points anew", () => page.remark()],
-    ["F2", "rename the chosen region", () => page.rename()],
-    ["/", "search a class for the chosen region, or for the next new region", () => page.classify()],
-    ["Alt+ArrowUp", "move the chosen region up in the list", () => page.reorder(-1)],
-    ["Alt+ArrowDown", "move the chosen region down in the list", () => page.reorder(1)],
-    ["f", "give pixels without a region to the nearest one, or leave them without", () => page.fill()],
-    ["d", "mark the image as done and export it; or as not done", () => page.finish()],
-    ["e", "export", () => page.exportNow()],
+    ["t", "colour regions by their class, or each by its own colour", () => page.toggle("tint")],
+    ["h", "hide or show points and strokes", () => page.toggle("bare")],
+    ["w", "hold to see the image alone", () => view.set({ raw: true }), { release: () => view.set({ raw: false }) }],
+    ["Shift+[", "less opacity", () => page.opacity(-10)],
+    ["Shift+]", "more opacity", () => page.opacity(10)],
+    ["l", "lock or unlock the chosen region", () => regions.lock()],
+    ["Delete", "delete the chosen region", () => regions.remove()],
+    ["g", "merge: then click the region that becomes part of the chosen one", () => regions.merge()],
+    [".", "choose the next region in the list", () => regions.chooseNext(1)],
+    [",", "choose the previous region in the list", () => regions.chooseNext(-1)],
+    ["r", "mark the chosen region's extreme points anew", () => regions.remark()],
+    ["F2", "rename the chosen region", () => regions.rename()],
+    ["/", "search a class for the chosen region, or for the next new region", () => regions.classify()],
+    ["a", "confirm the class that the model guesses for the chosen region", () => fields.confirm()],
+    ["Shift+a", "confirm all guessed classes", () => fields.confirm(page.session.state.regions)],
+    ["Alt+ArrowUp", "move the chosen region up in the list", () => regions.reorder(-1)],
+    ["Alt+ArrowDown", "move the chosen region down in the list", () => regions.reorder(1)],
+    ["Shift+f", "give pixels without a region to the nearest one, or leave them without", () => finishing.fill()],
+    ["Ctrl+Enter", "mark the image as done and export it; or as not done", () => finishing.finish()],
+    ["Ctrl+s", "say whether everything is saved", () => finishing.saved(), { always: true, typing: true }],
+    ["x", "export", () => finishing.export()],
     ["i", "import COCO panoptic", () => page.files.choose()],
-    ["p", "find an image by its name", () => page.find()],
-    ["PageDown", "next image", () => page.step(1)],
-    ["PageUp", "previous image", () => page.step(-1)],
+    ["p", "find an image by its name", () => images.find(), always],
+    ["f", "next image", () => images.step(1), always],
+    ["d", "previous image", () => images.step(-1), always],
+    ["PageDown", "next image", () => images.step(1), always],
+    ["PageUp", "previous image", () => images.step(-1), always],
     ["+", "zoom in", () => view.zoom(1.25)],
     ["-", "zoom out", () => view.zoom(0.8)],
     ["0", "show the whole image", () => view.fit()],
@@ -44,19 +60,7 @@ export function makeKeys(page) {
     ["ArrowRight", "pan", shift(-40, 0)],
     ["ArrowUp", "pan", shift(0, 40)],
     ["ArrowDown", "pan", shift(0, -40)],
-    ["Space", "hold to drag the image with any tool", () => (tools.space = true)],
-    ["?", "show this list", () => page.help()],
+    ["Space", "hold to drag the image with any tool", () => tools.hold(true), { release: () => tools.hold(false) }],
+    ["?", "show this list", () => page.keyboard.help.open(), always],
   ];
-}
-
-// Return the name of a pressed key, as the list above writes it.
-export function nameOf(event) {
-  const key = event.key === " " ? "Space" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const plain = event.key.length === 1 && !/[a-z]/i.test(event.key); // Shift is part of the character already
-  const modifiers = [
-    (event.ctrlKey || event.metaKey) && "Ctrl",
-    event.altKey && "Alt",
-    event.shiftKey && !plain && (event.ctrlKey || event.metaKey) && "Shift",
-  ];
-  return [...modifiers.filter(Boolean), key].join("+");
 }

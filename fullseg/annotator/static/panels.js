@@ -1,7 +1,6 @@
 // The two lists beside the canvas: images with their progress, and regions with the IoU that the model expects of them.
 
 import { thumbnail } from "./api.js";
-import { colourOf } from "./view.js";
 
 const make = (tag, attributes = {}, ...children) => {
   const element = Object.assign(document.createElement(tag), attributes);
@@ -41,39 +40,56 @@ function imageItem({ name, number }, pick) {
   return item;
 }
 
+// `on` has select(id, shift), lock(region), confirm(region) and colour(id).
 export function listRegions(list, session, categories, selected, on) {
-  const { state, labels } = session;
   const known = new Map(categories.map((category) => [category.id, category]));
+  const focused = document.activeElement?.closest("[data-region]")?.dataset.region;
   list.replaceChildren(
-    ...(state?.regions ?? []).map((region) => {
-      const place = labels ? labels.regions.indexOf(region.id) : -1;
-      const guess = place < 0 ? null : known.get(labels.categories[place]);
-      const category = known.get(region.category) ?? guess;
-      const swatch = make("span", { className: `swatch ${category && !category.isthing ? "stuff" : ""}` });
-      swatch.style.background = colourOf(region.id);
-      const label = region.name || (category ? category.name : "region");
-      const sure = place < 0 ? "" : region.locked ? "" : `${Math.round(100 * labels.expected_iou[place])} %`;
-      const lock = make("button", {
-        textContent: region.locked ? "unlock" : "lock",
-        title: "A locked region's pixels stay as they are (L)",
-      });
-      lock.addEventListener("click", (event) => {
-        event.stopPropagation();
-        on.lock(region);
-      });
-      const item = make(
-        "li",
-        { tabIndex: 0, title: `${label} ${region.id}: the model expects this IoU of it` },
-        swatch,
-        make("span", { className: "name", textContent: `${region.id}  ${label}` }),
-        make("span", { className: "sure", textContent: sure }),
-        lock,
-      );
-      item.dataset.region = region.id;
+    ...(session.state?.regions ?? []).map((region) => {
+      const guess = known.get(session.guess(region));
+      const item = regionItem(session, region, known.get(region.category) ?? guess, guess, on);
       item.setAttribute("aria-current", String(region.id === selected));
-      item.addEventListener("click", (event) => on.select(region.id, event.shiftKey));
-      item.addEventListener("keydown", (event) => onEnter(event, () => on.select(region.id, event.shiftKey)));
       return item;
     }),
   );
+  if (focused) list.querySelector(`[data-region="${focused}"]`)?.focus();
+  const current = list.querySelector('[aria-current="true"]');
+  if (list.dataset.selected !== String(selected)) current?.scrollIntoView({ block: "nearest" });
+  list.dataset.selected = selected;
+}
+
+function regionItem({ labels }, region, category, guess, on) {
+  const place = labels ? labels.regions.indexOf(region.id) : -1;
+  const swatch = make("span", { className: `swatch ${category && !category.isthing ? "stuff" : ""}` });
+  swatch.style.background = on.colour(region.id);
+  const called = category ? `${category.name}${guess ? "?" : ""}` : "region";
+  const label = region.name ? `${region.name}${category ? ` (${called})` : ""}` : called;
+  const sure = place < 0 || region.locked ? "" : `${Math.round(100 * labels.expected_iou[place])} %`;
+  const lock = button(region.locked ? "unlock" : "lock", "A locked region's pixels stay as they are (L)", () => on.lock(region));
+  const item = make(
+    "li",
+    { tabIndex: 0, className: guess ? "guess" : "", title: titleOf(region, guess, label) },
+    swatch,
+    make("span", { className: "name", textContent: `${region.id}  ${label}` }),
+    make("span", { className: "sure", textContent: sure, title: "The IoU that the model expects of this region" }),
+    lock,
+    guess ? button("\u2713", `Confirm the class ${guess.name} (A)`, () => on.confirm(region), "confirm") : make("span"),
+  );
+  item.dataset.region = region.id;
+  item.addEventListener("click", (event) => on.select(region.id, event.shiftKey));
+  item.addEventListener("keydown", (event) => onEnter(event, () => on.select(region.id, event.shiftKey)));
+  return item;
+}
+
+const titleOf = (region, guess, label) =>
+  guess ? `${region.id} ${label} The model guesses this class; confirm it, or give another one` : `${region.id} ${label}`;
+
+function button(textContent, title, what, className = "") {
+  const made = make("button", { textContent, title, className });
+  made.addEventListener("click", (event) => {
+    event.stopPropagation(); // else the region would be chosen, too
+    what();
+    if (event.detail) document.getElementById("canvas").focus();
+  });
+  return made;
 }

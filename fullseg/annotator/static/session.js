@@ -5,7 +5,8 @@ import * as api from "./api.js";
 const IDLE = 120; // seconds: the longest time that counts as work between two actions
 
 export class Session {
-  // `changed(what)` is called with "state", "labels" or "image"; `say(text, isError)` shows a message.
+  // `changed(what)` is called with "state", "labels", "image"; with "sent" and "arrived" when an
+  // action leaves and when it was acknowledged or refused. `say(text, isError)` shows a message.
   constructor(changed, say) {
     this.changed = changed;
     this.say = say;
@@ -15,6 +16,9 @@ export class Session {
     this.bitmap = null;
     this.queue = Promise.resolve();
     this.waiting = null;
+    this.sent = []; // actions that are not acknowledged yet
+    this.failed = null; // state whose labels could not be had
+    this.empty = 0; // pixels that have no region
     this.since = performance.now();
   }
 
@@ -22,7 +26,7 @@ export class Session {
   async open(image) {
     await this.settled();
     this.waiting?.abort();
-    Object.assign(this, { image, state: null, bitmap: null, labels: null });
+    Object.assign(this, { image, state: null, bitmap: null, labels: null, failed: null, took: 0 });
     this.changed("image");
     const [state, bitmap] = await Promise.all([api.state(image), api.pixels(image)]);
     if (image !== this.image) return; // another image was picked meanwhile
@@ -40,8 +44,19 @@ export class Session {
     } while (queue !== this.queue);
   }
 
+  // Wait until the labels of the newest state are there, or cannot be had.
+  async labelled() {
+    while (this.busy) await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+
   region(id) {
     return this.state?.regions.find((region) => region.id === id) ?? null;
+  }
+
+  // Return the class that the model guesses for a region, or null if the person has chosen one.
+  guess(region) {
+    const place = this.labels ? this.labels.regions.indexOf(region.id) : -1;
+    return region.category === null && place >= 0 ? this.labels.categories[place] : null;
   }
 
   // Do one action on the newest state. Return whether it was done.
@@ -50,9 +65,16 @@ export class Session {
     const image = this.image;
     const seconds = Math.min((performance.now() - this.since) / 1000, IDLE);
     this.since = performance.now();
+    this.sent.push(action);
+    this.changed("sent");
     const done = this.queue.then(() => this.send(image, action, seconds));
-    this.queue = done.catch(() => false);
+    this.queue = done.catch(() => false).finally(() => this.arrived(action));
     return this.queue;
+  }
+
+  arrived(action) {
+    this.sent = this.sent.filter((one) => one !== action);
+    this.changed("arrived");
   }
 
   async send(image, action, seconds) {
@@ -63,7 +85,8 @@ export class Session {
       if (image !== this.image) return true;
       this.state = state;
     } catch (error) {
-      if (error.status === 409) await this.reload(`${error.message}. The page shows the newest state: please repeat your action`);
+      const why = `${error.message}. The page shows the newest state: please repeat your action`;
+      if (error.status === 409) await this.reload(why);
       else this.say(error.message, true);
       return false;
     }
@@ -95,16 +118,25 @@ export class Session {
       const labels = await api.labels(image, state, waiting.signal);
       if (image !== this.image || state !== this.state) return;
       this.labels = labels;
+      this.empty = labels.map.reduce((count, place) => count + (place === 0), 0);
       this.took = performance.now() - start;
       this.changed("labels");
     } catch (error) {
       if (error.name === "AbortError" || image !== this.image || state !== this.state) return;
-      if (error.status === 410) this.reload("Another tab has changed this image. The page shows the newest state");
-      else this.say(error.message, true);
+      if (error.status === 410) return this.catchUp();
+      this.failed = state;
+      this.changed("labels");
+      this.say(error.message, true);
     }
   }
 
+  // There is a newer state than the page's. If an action of this page is under way, it is that action's.
+  catchUp() {
+    if (!this.sent.length) this.reload("Another tab has changed this image. The page shows the newest state");
+  }
+
+  // Return whether the model is at work on the newest labels.
   get busy() {
-    return !this.labels || this.labels.revision !== this.state?.revision;
+    return this.state !== null && this.failed !== this.state && this.labels?.revision !== this.state.revision;
   }
 }

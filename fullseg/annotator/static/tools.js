@@ -1,12 +1,18 @@
 // What pointers do on the canvas: mark, correct and choose regions; zoom and move the image by wheel, drag or two fingers.
 
+import { Extremes, clamp } from "./extremes.js";
+
+const SLIP = { mouse: 8, pen: 8, touch: 16 }; // screen pixels: how far the pointer may move in a click
+
 export class Tools {
-  // `page` has view, session, selected, select(id), collecting, collected, say(text), sketch() and redraw().
+  // `page` has view, session, selected, pinned, merging, remarking, collecting, collected, select(id), touch(id), say(text), sketch()
+  // and redraw(), and what `Extremes` needs.
   constructor(page) {
     this.page = page;
     this.tool = "mark";
-    this.clicks = [];
+    this.extremes = new Extremes(page);
     this.stroke = null;
+    this.draft = null; // the way since the pointer went down, while it may still be a click
     this.pointers = new Map();
     this.space = false;
     const { canvas } = page.view;
@@ -25,26 +31,43 @@ export class Tools {
     this.page.redraw();
   }
 
+  // Hold the image, to drag it with any tool, or let it go.
+  hold(space) {
+    this.space = space;
+    this.page.view.canvas.classList.toggle("holding", space);
+    this.page.redraw();
+  }
+
   // Drop clicks, strokes and choices that are not finished.
   drop() {
-    this.clicks = [];
-    this.stroke = null;
+    this.extremes.clicks = [];
+    this.stroke = this.draft = null;
+    this.page.painting.drop();
     this.page.remarking = null;
     this.page.merging = false;
   }
 
+  get clicks() {
+    return this.extremes.clicks;
+  }
+
   get pending() {
-    return this.clicks.length + this.page.collected.length > 0;
+    return this.clicks.length + this.page.collected.length > 0 || this.page.painting.pending;
   }
 
   // Return the text that says what to do next.
   hint() {
-    const strokes = this.page.collected.length === 1 ? "1 stroke" : `${this.page.collected.length} strokes`;
-    if (this.clicks.length === 4) return "Enter marks the region, Backspace takes a point back";
-    if (this.page.remarking !== null && !this.clicks.length) return `Click the four extreme points of region ${this.page.remarking} anew, Escape leaves it as it is`;
-    if (this.tool === "mark") return this.clicks.length ? `${4 - this.clicks.length} more extreme points, Backspace takes one back` : "Click a region's four extreme points: leftmost, topmost, rightmost, bottommost, in any order";
-    if (this.tool === "correct") return this.page.collected.length ? `${strokes} collected: Enter updates` : "Press inside a region and draw into what it lacks";
-    return "";
+    const { collected, collecting, merging, painting, pinned, selected } = this.page;
+    if (this.space) return "Drag to move the image";
+    if (merging) return `Click the region that becomes part of region ${selected}, Escape leaves both as they are`;
+    if (painting.active) return painting.hint();
+    if (this.tool === "choose") return "Click a region to choose it; drag to move the image";
+    if (this.tool === "mark") return this.extremes.hint();
+    const count = collected.length === 1 ? "1 stroke" : `${collected.length} strokes`;
+    if (collected.length) return `${count} collected: Enter updates`;
+    const after = collecting ? "; Enter sends the strokes" : "";
+    if (pinned) return `Draw into what region ${selected} lacks, from any place${after}; Escape: any region`;
+    return `Press inside a region and draw into what it lacks${after}; a click chooses a region`;
   }
 
   position(event) {
@@ -61,45 +84,69 @@ export class Tools {
     view.canvas.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, this.position(event));
     if (this.pointers.size > 1) {
-      this.stroke = null; // a second finger means zoom, not a stroke or a click
+      this.stroke = this.draft = this.page.painting.stroke = null; // a second finger means zoom, not a stroke or a click
       this.pinched = true;
       return;
     }
     const at = view.toImage(...this.position(event));
     this.from = this.position(event);
-    this.panning = event.button === 1 || this.space || (this.tool === "choose" && event.button === 0);
+    this.moved = false;
+    this.dragging = event.button === 1 || this.space;
+    this.panning = this.dragging || (this.tool === "choose" && event.button === 0);
     if (this.panning || event.button !== 0 || !view.inside(at)) return;
-    if (this.tool === "correct") this.begin(at);
+    if (this.page.painting.brushing) this.page.painting.begin(at);
+    else if (this.tool === "correct" && !this.page.merging) this.draft = [at.map(round)];
   }
 
-  begin(at) {
-    const region = this.page.view.regionAt(at) ?? this.page.selected;
-    if (this.page.merging && region !== null) return this.page.select(region);
-    if (region === null) return this.page.say("There is no region here: mark one first, or choose one in the list", true);
-    if (this.page.session.region(region)?.locked) return this.page.say("This region is locked: L unlocks it", true);
-    this.page.select(region);
-    this.stroke = { region, points: [at.map(round)] };
-    this.page.redraw();
+  // Begin a stroke with the way so far: of the chosen region, else of the one where the pointer went down.
+  begin() {
+    const { page } = this;
+    const points = this.draft;
+    this.draft = null;
+    const region = page.pinned ? page.selected : (page.view.regionAt(points[0]) ?? page.selected);
+    if (region === null) return page.say("There is no region here: mark one first, or choose one in the list", true);
+    if (page.session.region(region)?.locked) return page.say("This region is locked: L unlocks it", true);
+    if (!page.pinned) page.touch(region);
+    this.stroke = { region, points };
+    page.redraw();
   }
 
   move(event) {
     const before = this.pointers.get(event.pointerId);
-    if (!before) return;
-    const { view } = this.page;
+    const { painting, view } = this.page;
     const now = this.position(event);
+    painting.hover(view.toImage(...now));
+    if (!before) return;
     if (this.pointers.size === 2) return this.pinch(event.pointerId, now);
+    this.moved ||= this.slipped(event);
+    if (this.panning && !this.dragging && !this.moved) return; // it may still be a click
     this.pointers.set(event.pointerId, now);
     if (this.panning) {
+      this.dragging = true;
       view.canvas.classList.add("panning");
       return view.pan(now[0] - before[0], now[1] - before[1]);
     }
-    if (!this.stroke) return;
+    this.extend(event);
+  }
+
+  extend(event) {
+    const way = this.stroke?.points ?? this.draft;
+    const { painting, view } = this.page;
     for (const one of event.getCoalescedEvents?.() ?? [event]) {
+      if (painting.stroke) painting.extend(view.toImage(...this.position(one)));
+      if (!way) continue;
       const at = view.toImage(...this.position(one)).map(round);
-      const last = this.stroke.points.at(-1);
-      if (Math.hypot(at[0] - last[0], at[1] - last[1]) >= 0.5) this.stroke.points.push(clamp(at, this.page.session.state));
+      const last = way.at(-1);
+      if (Math.hypot(at[0] - last[0], at[1] - last[1]) >= 0.5) way.push(clamp(at, this.page.session.state));
     }
+    if (this.draft && this.moved) this.begin();
     this.page.sketch();
+  }
+
+  // Return whether the pointer has moved too far for a click.
+  slipped(event) {
+    const [x, y] = this.position(event);
+    return Math.hypot(x - this.from[0], y - this.from[1]) >= SLIP[event.pointerType];
   }
 
   pinch(id, now) {
@@ -117,21 +164,33 @@ export class Tools {
     const { view } = this.page;
     if (!this.pointers.delete(event.pointerId)) return;
     view.canvas.classList.remove("panning");
-    const position = this.position(event);
-    const still = this.from && Math.hypot(position[0] - this.from[0], position[1] - this.from[1]) < 5;
-    const at = view.toImage(...position);
-    const click = still && event.button === 0 && !this.pinched;
+    const isClick = event.button === 0 && !this.dragging && !this.pinched && !this.moved;
+    this.draft = null;
     if (this.stroke) this.end();
-    else if (this.tool === "choose" && click) this.page.select(view.regionAt(at), event.shiftKey);
-    else if (this.tool === "mark" && click && !this.panning && view.nearly(at)) this.click(at);
-    if (this.pointers.size === 0) this.panning = this.pinched = this.pen = false;
+    else if (this.page.painting.stroke) this.page.painting.end();
+    else if (isClick) this.click(view.toImage(...this.from), event);
+    this.rest();
+  }
+
+  // A click marks a point, or chooses the region there.
+  click(at, { shiftKey, timeStamp }) {
+    const { page } = this;
+    const region = page.view.regionAt(at);
+    if (page.merging && region === null) return page.say("There is no region here to merge", true);
+    if (page.painting.active) return page.painting.click(at, timeStamp);
+    if (this.tool === "mark" && !page.merging) return page.view.nearly(at) && this.extremes.click(at, timeStamp);
+    page.select(region, shiftKey);
   }
 
   cancel(event) {
     this.pointers.delete(event.pointerId);
-    this.stroke = null;
-    if (this.pointers.size === 0) this.panning = this.pinched = this.pen = false;
+    this.stroke = this.draft = this.page.painting.stroke = null;
+    this.rest();
     this.page.redraw();
+  }
+
+  rest() {
+    if (this.pointers.size === 0) this.panning = this.dragging = this.pinched = this.pen = false;
   }
 
   end() {
@@ -146,7 +205,8 @@ export class Tools {
   // nothing is left.
   async update() {
     const { page } = this;
-    if (this.clicks.length === 4) return this.mark();
+    if (this.clicks.length === 4) return this.extremes.send();
+    if (page.painting.corners.length) return page.painting.close();
     const strokes = page.collected.splice(0);
     page.redraw();
     if (!strokes.length || (await page.session.do({ kind: "scribbles", strokes }))) return true;
@@ -155,26 +215,10 @@ export class Tools {
     return false;
   }
 
-  async mark() {
-    const points = this.clicks.splice(0);
-    const { remarking } = this.page;
-    this.page.redraw();
-    if (await this.page.add(points)) return true;
-    if (!this.clicks.length) Object.assign(this, { clicks: points });
-    this.page.remarking = remarking;
-    this.page.redraw();
-    return false;
-  }
-
-  click(at) {
-    if (this.clicks.length === 4) return;
-    this.clicks.push(clamp(this.page.snap(at.map(round)), this.page.session.state));
-    if (this.clicks.length === 4) this.mark();
-    else this.page.redraw();
-  }
-
   back() {
-    if (this.clicks.length) this.clicks.pop();
+    const { corners } = this.page.painting;
+    if (corners.length) corners.pop();
+    else if (this.clicks.length) this.clicks.pop();
     else if (this.page.collected.length) this.page.collected.pop();
     this.page.redraw();
   }
@@ -194,4 +238,3 @@ export class Tools {
 }
 
 const round = (value) => Math.round(value * 100) / 100;
-const clamp = ([x, y], { width, height }) => [Math.min(Math.max(x, 0), width - 1), Math.min(Math.max(y, 0), height - 1)];

@@ -1,111 +1,36 @@
-// The canvas: image, labels, points and strokes under one zoom. Coordinates are pixels of the image as the network
-// sees it; pixel (x, y) covers [x - 0.5, x + 0.5), as everywhere in fullseg.
+// The canvas: image, labels, points and strokes.
 
-const MOST_ZOOM = 64; // screen pixels per image pixel
-const BESIDE = 20; // screen pixels: how far a click may miss the image
+import { Colours } from "./colours.js";
+import { traceBorders } from "./outlines.js";
+import { Viewport } from "./viewport.js";
 
-// Hues are a golden angle apart, so that all regions have different colours, no matter how many there are.
-export function colourOf(id, alpha = 1) {
-  return `hsl(${((id * 222.492) % 360).toFixed(1)} 80% 58% / ${alpha})`;
-}
-
-function rgbOf(id) {
-  const f = (n) => {
-    const k = (n + (id * 222.492) / 30) % 12;
-    return Math.round(255 * (0.58 - 0.8 * 0.42 * Math.max(-1, Math.min(k - 3, 9 - k, 1))));
-  };
-  return [f(0), f(8), f(4)];
-}
+const OUTLINE = 2; // screen pixels
+const DIMMED = 0.5; // opacity of what is on its way to the server
 
 const packed = (red, green, blue, alpha) => ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 
-export class View {
+export class View extends Viewport {
   constructor(canvas) {
-    this.canvas = canvas;
+    super(canvas);
     this.context = canvas.getContext("2d");
     this.overlay = document.createElement("canvas");
-    this.options = { opacity: 0.5, outline: false, heat: false, selected: null };
+    this.options = { opacity: 0.5, outline: false, heat: false, bare: false, raw: false, selected: null };
+    this.colours = new Colours();
     this.bitmap = null;
-    this.state = null;
     this.labels = null;
-    this.drawing = { points: [], strokes: [] };
-    this.frame = 0;
+    this.borders = null; // between the regions of the labels, traced when they are needed
+    this.areas = []; // pixels of each place of the labels; the first is of no region
+    this.drawing = { points: [], strokes: [], sent: [], painting: null };
     this.drawn = () => {}; // called after every drawing
-    new ResizeObserver(() => this.resize()).observe(canvas);
   }
 
   // Show an image; null: show nothing.
   show(bitmap, state) {
     this.bitmap = bitmap;
     this.state = state;
-    this.labels = null;
+    this.labels = this.borders = null;
+    this.colours.forget();
     this.fit();
-  }
-
-  resize() {
-    const ratio = window.devicePixelRatio || 1;
-    const keep = this.state && this.canvas.width ? this.toImage(this.canvas.clientWidth / 2, this.canvas.clientHeight / 2) : null;
-    this.canvas.width = Math.round(this.canvas.clientWidth * ratio);
-    this.canvas.height = Math.round(this.canvas.clientHeight * ratio);
-    if (keep && this.zoomed) this.centre(keep, this.scale);
-    else this.fit();
-  }
-
-  fit() {
-    if (!this.state) return this.redraw();
-    const { clientWidth, clientHeight } = this.canvas;
-    const { width, height } = this.state;
-    this.scale = 0.96 * Math.min(clientWidth / width, clientHeight / height);
-    this.centre([width / 2 - 0.5, height / 2 - 0.5], this.scale);
-    this.zoomed = false;
-  }
-
-  centre([x, y], scale) {
-    this.scale = scale;
-    this.left = this.canvas.clientWidth / 2 - (x + 0.5) * scale;
-    this.top = this.canvas.clientHeight / 2 - (y + 0.5) * scale;
-    this.zoomed = true;
-    this.redraw();
-  }
-
-  // Zoom to a box (x0, y0, x1, y1) with a margin. The whole image is the smallest zoom.
-  focus([x0, y0, x1, y1]) {
-    this.fit();
-    const { clientWidth, clientHeight } = this.canvas;
-    const scale = Math.min(0.6 * Math.min(clientWidth / (x1 - x0 + 1), clientHeight / (y1 - y0 + 1)), 8);
-    if (scale > this.scale) this.centre([(x0 + x1) / 2, (y0 + y1) / 2], scale);
-  }
-
-  zoom(factor, x = this.canvas.clientWidth / 2, y = this.canvas.clientHeight / 2) {
-    if (!this.state) return;
-    const least = (0.5 * Math.min(this.canvas.clientWidth, this.canvas.clientHeight)) / Math.max(this.state.width, this.state.height);
-    const scale = Math.min(Math.max(this.scale * factor, Math.min(least, this.scale)), MOST_ZOOM);
-    this.left = x - ((x - this.left) * scale) / this.scale;
-    this.top = y - ((y - this.top) * scale) / this.scale;
-    this.scale = scale;
-    this.zoomed = true;
-    this.redraw();
-  }
-
-  pan(dx, dy) {
-    this.left += dx;
-    this.top += dy;
-    this.zoomed = true;
-    this.redraw();
-  }
-
-  toImage(x, y) {
-    return [(x - this.left) / this.scale - 0.5, (y - this.top) / this.scale - 0.5];
-  }
-
-  inside([x, y]) {
-    return this.state && x >= -0.5 && y >= -0.5 && x < this.state.width - 0.5 && y < this.state.height - 0.5;
-  }
-
-  // Return whether a point is in the image or just beside it: clicks at the border may miss the image a little.
-  nearly([x, y]) {
-    const reach = BESIDE / this.scale;
-    return this.state && x >= -0.5 - reach && y >= -0.5 - reach && x < this.state.width - 0.5 + reach && y < this.state.height - 0.5 + reach;
   }
 
   // Return the id of the region at a point, or null.
@@ -117,6 +42,12 @@ export class View {
 
   setLabels(labels) {
     this.labels = labels;
+    this.borders = null;
+    if (labels) {
+      this.colours.update(labels, this.state.width);
+      this.areas = Array(labels.regions.length + 1).fill(0);
+      for (const place of labels.map) this.areas[place]++;
+    }
     this.paint();
   }
 
@@ -130,33 +61,19 @@ export class View {
     if (!this.labels) return this.redraw();
     const { width, height } = this.state;
     const { map, uncertainty, regions } = this.labels;
+    const { heat, outline } = this.options;
     const data = new ImageData(width, height);
     const pixels = new Uint32Array(data.data.buffer); // bytes from high to low: alpha, blue, green, red
-    const colours = regions.map(rgbOf).map(([red, green, blue]) => packed(red, green, blue, 255));
-    const { outline, heat, selected } = this.options;
-    const chosen = regions.indexOf(selected) + 1;
-    const white = packed(255, 255, 255, 255);
-    for (let y = 0, at = 0; y < height; y++) {
-      for (let x = 0; x < width; x++, at++) {
-        const place = map[at];
-        const right = x + 1 < width ? map[at + 1] : place;
-        const below = y + 1 < height ? map[at + width] : place;
-        const edge = right !== place || below !== place;
-        if (edge && chosen && (place === chosen || right === chosen || below === chosen)) pixels[at] = white;
-        else if (heat) pixels[at] = packed(255, 190 - ((uncertainty[at] * 190) >> 8), 0, Math.min(255, 2 * uncertainty[at]));
-        else if (place) pixels[at] = !outline || edge ? colours[place - 1] : 0;
-        else if (outline && edge) pixels[at] = white;
-      }
+    const colours = [0, ...regions.map((id) => packed(...this.colours.rgb(id), 255))];
+    for (let at = 0; at < map.length; at++) {
+      const unsure = uncertainty[at];
+      if (heat) pixels[at] = packed(255, 190 - ((unsure * 190) >> 8), 0, Math.min(255, 2 * unsure));
+      else if (!outline) pixels[at] = colours[map[at]];
     }
     this.overlay.width = width;
     this.overlay.height = height;
     this.overlay.getContext("2d").putImageData(data, 0, 0);
     this.redraw();
-  }
-
-  redraw() {
-    cancelAnimationFrame(this.frame);
-    this.frame = requestAnimationFrame(() => this.draw());
   }
 
   draw() {
@@ -169,24 +86,69 @@ export class View {
     context.setTransform(ratio * scale, 0, 0, ratio * scale, ratio * this.left, ratio * this.top);
     context.imageSmoothingEnabled = scale * (width / this.bitmap.width) < 2;
     context.drawImage(this.bitmap, 0, 0, width, height);
+    if (this.options.raw) return this.drawn();
     if (this.labels) {
       context.imageSmoothingEnabled = false;
-      context.globalAlpha = this.options.outline && !this.options.heat ? 1 : this.options.opacity;
+      context.globalAlpha = this.options.opacity;
       context.drawImage(this.overlay, 0, 0);
       context.globalAlpha = 1;
+      this.drawBorders();
     }
     context.translate(0.5, 0.5); // from here on whole numbers are pixel centres
-    for (const region of this.state.regions) this.drawRegion(region);
-    for (const stroke of this.state.strokes) this.drawStroke(stroke, 2);
-    for (const stroke of this.drawing.strokes) this.drawStroke(stroke, 3);
-    for (const point of this.drawing.points) this.drawPoint(point, "white", 5);
+    this.drawAnnotations();
     this.drawn();
+  }
+
+  // Draw the borders of all regions in the mode for outlines, and always those of the chosen region.
+  drawBorders() {
+    const { outline, selected } = this.options;
+    const chosen = this.labels.regions.indexOf(selected) + 1;
+    if (!outline && !chosen) return;
+    this.borders ??= traceBorders(this.labels.map, this.state.width, this.state.height);
+    const isChosen = ({ a, b }) => chosen > 0 && (a === chosen || b === chosen);
+    const others = outline ? this.borders.filter((border) => !isChosen(border)) : [];
+    const own = this.borders.filter(isChosen);
+    for (const border of others) this.drawLine(border.path, OUTLINE, this.sideColour(border));
+    for (const { path } of own) this.drawLine(path, 2 * OUTLINE, "#0008"); // white alone is not seen on a white sky
+    for (const { path } of own) this.drawLine(path, OUTLINE, "white");
+  }
+
+  // Return the colour of a border: that of the smaller region, so that all of a small region's outline is in its colour.
+  sideColour({ a, b }) {
+    const place = a === 0 || this.areas[b] < this.areas[a] ? b : a;
+    return this.colours.css(this.labels.regions[place - 1]);
+  }
+
+  drawLine(path, width, colour) {
+    const { context } = this;
+    context.lineJoin = context.lineCap = "round";
+    context.lineWidth = width / this.scale;
+    context.strokeStyle = colour;
+    context.stroke(path);
+  }
+
+  // Draw points and strokes. Those that are not acknowledged yet are dimmed.
+  drawAnnotations() {
+    const { points, strokes, sent } = this.drawing;
+    if (!this.options.bare) {
+      for (const region of this.state.regions) this.drawRegion(region);
+      for (const stroke of this.state.strokes) this.drawStroke(stroke, 2);
+    }
+    this.context.globalAlpha = DIMMED;
+    for (const { kind, points: sentPoints, strokes: sentStrokes } of sent) {
+      if (kind === "scribbles") for (const stroke of sentStrokes) this.drawStroke(stroke, 3);
+      if (kind === "add" || kind === "move") for (const point of sentPoints) this.drawPoint(point, "white", 5);
+    }
+    this.context.globalAlpha = 1;
+    for (const stroke of strokes) this.drawStroke(stroke, 3);
+    for (const point of points) this.drawPoint(point, "white", 5);
+    this.drawing.painting?.draw(this);
   }
 
   drawRegion(region) {
     const chosen = region.id === this.options.selected;
     if (!chosen && region.locked) return;
-    for (const point of region.points) this.drawPoint(point, colourOf(region.id), chosen ? 5 : 3);
+    for (const point of region.points) this.drawPoint(point, this.colours.css(region.id), chosen ? 5 : 3);
   }
 
   drawPoint([x, y], colour, radius) {
@@ -203,7 +165,7 @@ export class View {
   drawStroke({ region, points }, width) {
     const { context, scale } = this;
     context.lineJoin = context.lineCap = "round";
-    for (const [line, colour] of [[width + 2, "#000c"], [width, colourOf(region)]]) {
+    for (const [line, colour] of [[width + 2, "#000c"], [width, this.colours.css(region)]]) {
       context.beginPath();
       points.forEach(([x, y], number) => (number ? context.lineTo(x, y) : context.moveTo(x, y)));
       if (points.length === 1) context.lineTo(...points[0]);

@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fullseg.model.annotation_maps import line_pixels
 from fullseg.model.base import PREDICTED, Features, Strokes
 from fullseg.model.boxes import region_boxes
+from fullseg.model.interactive.decided import Decided, DecidedPixels
 from fullseg.model.interactive.drawing import (
     NOTHING,
     Box,
@@ -22,9 +22,9 @@ from fullseg.model.interactive.drawing import (
 from fullseg.model.interactive.factory import make_region_cache
 from fullseg.model.interactive.region_cache import Change, Key, Region
 from fullseg.model.interactive.spread_state import SpreadState
-from fullseg.model.interactive.tiles import LARGE_TILE, SMALL_TILE, Decided, TiledCanvas, same_masks
+from fullseg.model.interactive.tiles import LARGE_TILE, SMALL_TILE, TiledCanvas
 from fullseg.model.segmenter import Segmenter
-from fullseg.types import VOID, Annotations, Scribble
+from fullseg.types import VOID, Annotations, Decisions, Scribble
 
 
 class ImageState:
@@ -57,15 +57,14 @@ class ImageState:
         self.region_map = self.canvas.region_map  # (H, W), region in [0, N) or VOID, after the last update
         self.keys: list[Key] = []
         self.regions: list[Region] = []
-        self.decided = Decided(np.zeros(0, np.int64), np.zeros(0, np.int64), None, ())
-        self._masks: dict[int, NDArray[np.bool_]] = {}  # of the locked regions
-        self._lines: dict[bytes, NDArray[np.int64]] = {}  # pixels of scribbles' lines, by the bytes of their points
+        self._decided = DecidedPixels(size, hold_scribbles=hold_scribbles)
 
     def update(
         self,
         annotations: Annotations,
         locked: Mapping[int, NDArray[np.bool_]],
         classes: Mapping[int, int],
+        by_hand: Decisions | None = None,
         *,
         partly: bool = False,
     ) -> None:
@@ -75,6 +74,7 @@ class ImageState:
             annotations: float32, checked; extreme points of all N regions, and any scribbles.
             locked: per locked region its pixels (H, W) bool.
             classes: per region whose class a person gave, the class.
+            by_hand: what a person decided pixel by pixel; None: nothing.
             partly: only some regions of the image are annotated; a pixel may be of none of them.
         """
         points = annotations.extreme_points
@@ -91,7 +91,7 @@ class ImageState:
         self.keys = keys
         self._fit_boxes(points, annotations.scribbles)
         self._run_head(changes, self._give_classes(classes))
-        self._decide(annotations.scribbles, locked)
+        self.canvas.mark_pixels(self._decided.update(annotations.scribbles, locked, by_hand))
         background = self.segmenter.background or partly
         if background != self.canvas.background:
             self.canvas.background = background
@@ -111,6 +111,11 @@ class ImageState:
         island = self.region_map != self.canvas.region_map
         found[island] = np.where(self.region_map[island] == VOID, 0, 1 - found[island])
         return found
+
+    @property
+    def decided(self) -> Decided:
+        """The pixels whose region a person has decided."""
+        return self._decided.now
 
     def logits(self) -> list[Tensor]:
         """Return the logits (mask_size, mask_size) float32 of every region."""
@@ -153,9 +158,7 @@ class ImageState:
         self.canvas.renumber(old, new)
         if self.spread:
             self.spread.renumber(old)
-        self.decided = self.decided._replace(owners=new[self.decided.owners])
-        if self._masks:  # they are kept under the former numbers of the locked regions
-            self._lock({})
+        self._decided.renumber(new)
         self.regions = [self.regions[number] if number >= 0 else Region() for number in found]
         self.keys = [self.keys[number] if number >= 0 else Key(b"", ()) for number in found]
         return [self._erase(region) for region in gone]
@@ -221,34 +224,3 @@ class ImageState:
             if windows or region.logits is None or number in reclassified:
                 touched.append((region, bounding_window(windows)))
         self.canvas.mark(self.cache.update(touched))
-
-    def _decide(self, scribbles: Sequence[Scribble], locked: Mapping[int, NDArray[np.bool_]]) -> None:
-        """Find the pixels on lines of scribbles and of locked regions, and mark those that have changed."""
-        held = [scribble for scribble in scribbles if self.hold_scribbles and scribble.region not in locked]
-        lines = [self._line(scribble.points) for scribble in held]
-        pixels = np.concatenate([np.zeros(0, np.int64), *lines])
-        owners = np.repeat([scribble.region for scribble in held], [len(line) for line in lines]).astype(np.int64)
-        pixels, last = np.unique(pixels[::-1], return_index=True)  # where scribbles cross, the later one has the pixel
-        decided = self.decided._replace(pixels=pixels, owners=owners[::-1][last])
-        before, now = (d.pixels * (len(self.regions) + 1) + d.owners - VOID for d in (self.decided, decided))
-        self.canvas.mark_pixels(np.setxor1d(before, now) // (len(self.regions) + 1))
-        self.decided = decided
-        if not same_masks(self._masks, locked):
-            self._lock(locked)
-
-    def _lock(self, masks: Mapping[int, NDArray[np.bool_]]) -> None:
-        """Replace the locked regions and their pixels; all tiles are computed again."""
-        locked_map = np.full(self.size, VOID, np.int64)
-        for number, mask in masks.items():
-            locked_map[mask] = number
-        self.decided = self.decided._replace(locked_map=locked_map if masks else None, locked=tuple(masks))
-        self.canvas.mark_all()
-        self._masks = dict(masks)
-
-    def _line(self, path: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the pixels (K,) on a scribble's line, one pixel wide."""
-        key = path.tobytes()
-        if key not in self._lines:
-            pixels, _ = line_pixels(torch.from_numpy(path), torch.tensor([len(path)]), self.size)
-            self._lines[key] = pixels.numpy()
-        return self._lines[key]

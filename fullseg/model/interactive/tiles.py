@@ -15,45 +15,12 @@ from torch import Tensor
 
 from fullseg.model.base import Window
 from fullseg.model.canvas import OUTSIDE_LOGIT, probabilities_of, project_to_canvas, region_map_of
+from fullseg.model.interactive.decided import Decided
 from fullseg.model.interactive.drawing import Box
 from fullseg.model.interactive.spread_state import SpreadState
 from fullseg.types import VOID
 
 SMALL_TILE, LARGE_TILE = 160, 1024  # px: sides of tiles on a CPU and a GPU, which takes longer to start one than to run
-
-
-class Decided(NamedTuple):
-    """The pixels whose region the annotator has decided: those on lines of scribbles, and those of locked regions."""
-
-    pixels: NDArray[np.int64]  # (K,), y * W + x, each once: on lines of scribbles
-    owners: NDArray[np.int64]  # (K,), their regions
-    locked_map: NDArray[np.int64] | None  # (H, W), the locked region of each pixel, or VOID; None: none is locked
-    locked: Sequence[int]  # the locked regions: they have their pixels in locked_map and compete for no other
-
-    def in_tile(self, tile: Box, width: int) -> NDArray[np.int64]:
-        """Return the decided region of every pixel in a tile.
-
-        Args:
-            tile: box of the tile, h x w pixels.
-            width: of the image in pixels.
-
-        Returns:
-            (h, w) int64, VOID where the network decides. A locked region wins over a scribble.
-        """
-        x0, y0, x1, y1 = tile
-        part = np.full((y1 - y0, x1 - x0), VOID, np.int64)
-        y, x = np.divmod(self.pixels, width)
-        inside = (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
-        part[y[inside] - y0, x[inside] - x0] = self.owners[inside]
-        if self.locked_map is None:
-            return part
-        locked = self.locked_map[y0:y1, x0:x1]
-        return np.where(locked == VOID, part, locked)
-
-
-def same_masks(masks: Mapping[int, NDArray[np.bool_]], others: Mapping[int, NDArray[np.bool_]]) -> bool:
-    """Return whether the same regions are locked, in the same order and with the same pixels (H, W)."""
-    return list(masks) == list(others) and all(np.array_equal(masks[number], others[number]) for number in masks)
 
 
 class Contest(NamedTuple):
@@ -74,6 +41,7 @@ def compete(
     *,
     background: bool,
     spread: SpreadState | None = None,
+    barred: Mapping[int, NDArray[np.bool_]] | None = None,
 ) -> Contest:
     """Let the regions compete for a tile (Eq. 1).
 
@@ -81,29 +49,31 @@ def compete(
         tile: box of the tile on the canvas, h x w pixels.
         logits: N times (s, s), of all regions of the image.
         boxes: (N, 4) in pixels.
-        decided: (h, w), the region of each pixel that is decided already, else VOID; with ``spread`` in the window
-            ``spread.around(tile)``.
+        decided: (h, w), the region of each pixel that is decided already, BACKGROUND if it is of none, else VOID; with
+            ``spread`` in the window ``spread.around(tile)``.
         locked: the locked regions, which compete for no pixel but their decided ones.
         background: a pixel may be of no region.
         spread: lets the annotations spread; None: they do not.
+        barred: per region pixels (h, w) of the same window that it cannot have unless they are decided to be its own.
     """
     window = spread.around(tile) if spread else Window(*tile)
     covers = (boxes[:, 0] < window.right) & (boxes[:, 2] > window.left)
     covers &= (boxes[:, 1] < window.bottom) & (boxes[:, 3] > window.top)
     fixed = decided != VOID
-    covers[decided[fixed]] = True
+    covers[decided[decided >= 0]] = True
     regions = np.flatnonzero(covers)
     rows = slice(tile[1] - window.top, tile[3] - window.top)
     columns = slice(tile[0] - window.left, tile[2] - window.left)
     if len(regions) == 0:
-        return Contest(tile, regions, torch.zeros(0, tile[3] - tile[1], tile[2] - tile[0]), decided[rows, columns])
+        nobody = np.full((tile[3] - tile[1], tile[2] - tile[0]), VOID, np.int64)
+        return Contest(tile, regions, torch.zeros(0, *nobody.shape), nobody)
     near = torch.stack([logits[region] for region in regions.tolist()])
     corners = near.new_tensor(boxes[regions] - [window.left, window.top, window.left, window.top])
     canvas = project_to_canvas(near, corners, (window.bottom - window.top, window.right - window.left))
     if spread:
         canvas = spread.add_kriging(canvas, regions, window)
     canvas[np.isin(regions, locked)] = OUTSIDE_LOGIT
-    _decide(canvas, np.flatnonzero(fixed), np.searchsorted(regions, decided[fixed]))
+    _decide(canvas, regions, decided, barred or {})
     if spread and spread.flows(len(regions) + background):
         held = torch.from_numpy(fixed).to(canvas.device)
         probabilities, winners = spread.flow(canvas, held, window, (rows, columns), background=background)
@@ -115,13 +85,23 @@ def compete(
     return Contest(tile, regions, probabilities, region_map)
 
 
-def _decide(canvas: Tensor, pixels: NDArray[np.int64], owners: NDArray[np.int64]) -> None:
-    """Give some pixels of a canvas (n, h, w), y * w + x each, (K,), to their owners (K,) for certain, in place."""
-    if len(pixels) == 0:
+def _decide(
+    canvas: Tensor, regions: NDArray[np.int64], decided: NDArray[np.int64], barred: Mapping[int, NDArray[np.bool_]]
+) -> None:
+    """Apply decisions to the canvas (n, h, w) of some regions (n,), in place; arguments as in ``compete``."""
+    for region, mask in barred.items():
+        canvas[regions == region] = canvas[regions == region].masked_fill(_on(mask, canvas), OUTSIDE_LOGIT)
+    fixed = np.flatnonzero(decided != VOID)
+    if len(fixed) == 0:
         return
-    places, mine = (torch.from_numpy(part).to(canvas.device) for part in (pixels, owners))
-    canvas.flatten(1)[:, places] = OUTSIDE_LOGIT
-    canvas.flatten(1)[mine, places] = -OUTSIDE_LOGIT
+    canvas.flatten(1)[:, _on(fixed, canvas)] = OUTSIDE_LOGIT
+    owned = np.flatnonzero(decided >= 0)
+    mine = np.searchsorted(regions, decided.ravel()[owned])
+    canvas.flatten(1)[_on(mine, canvas), _on(owned, canvas)] = -OUTSIDE_LOGIT
+
+
+def _on(array: NDArray[np.int64] | NDArray[np.bool_], canvas: Tensor) -> Tensor:
+    return torch.from_numpy(array).to(canvas.device)
 
 
 class TiledCanvas:
@@ -217,5 +197,15 @@ class TiledCanvas:
         for row, column in tiles.tolist():
             y, x = self.tile * row, self.tile * column
             tile = (x, y, min(x + self.tile, self.size[1]), min(y + self.tile, self.size[0]))
-            here = decided.in_tile(self.spread.around(tile) if self.spread else tile, self.size[1])
-            yield compete(tile, logits, boxes, here, decided.locked, background=self.background, spread=self.spread)
+            around = self.spread.around(tile) if self.spread else tile
+            here, barred = decided.in_tile(around, self.size[1]), decided.barred_in(around)
+            yield compete(
+                tile,
+                logits,
+                boxes,
+                here,
+                decided.locked,
+                background=self.background,
+                spread=self.spread,
+                barred=barred,
+            )

@@ -15,7 +15,7 @@ from fullseg.model.interactive import region_cache, windows
 from fullseg.model.interactive.image_state import ImageState
 from fullseg.model.region_segmenter import RegionSegmenter
 from fullseg.model.segmenter import Segmenter
-from fullseg.types import VOID, Annotations, Scribble
+from fullseg.types import BACKGROUND, VOID, Annotations, Decisions, Scribble
 
 SIZE = (150, 290)  # (H, W): more than one tile either way
 IMAGE = np.random.default_rng(0).integers(0, 256, (*SIZE, 3)).astype(np.uint8)
@@ -122,15 +122,38 @@ def changed(annotations: Annotations, rng: np.random.Generator) -> Annotations:
     return Annotations(points, scribbles)
 
 
-def held(canvas: torch.Tensor, annotations: Annotations, locked: dict[int, NDArray[np.bool_]]) -> torch.Tensor:
-    """Give the pixels under scribbles, whose points are whole pixels here, and of locked regions to their regions."""
-    for scribble in annotations.scribbles:
+def random_decisions(annotations: Annotations, rng: np.random.Generator) -> Decisions | None:
+    """Return decisions about random pixels in a window; None: none."""
+    count = len(annotations.extreme_points)
+    owners, part = np.full(SIZE, VOID), (slice(20, 90), slice(100, 180))
+    owners[part] = np.where(rng.random((70, 80)) < 0.2, rng.integers(BACKGROUND, count, (70, 80)), VOID)
+    barred = {region: rng.random(SIZE) < 0.2 for region in range(count) if rng.random() < 0.3}
+    return Decisions(owners, barred, min(2, len(annotations.scribbles))) if rng.random() < 0.8 else None
+
+
+def held(
+    canvas: torch.Tensor,
+    annotations: Annotations,
+    locked: dict[int, NDArray[np.bool_]],
+    by_hand: Decisions | None = None,
+) -> torch.Tensor:
+    """Apply all decisions: scribbles, whose points are whole pixels here, pixels one by one, and locked regions."""
+    barred = {} if by_hand is None else by_hand.barred
+    for region, mask in barred.items():
+        canvas[region, mask] = OUTSIDE_LOGIT
+    for scribble in annotations.scribbles[: len(annotations.scribbles) - (by_hand.evidence if by_hand else 0)]:
         for start, end in zip(scribble.points, [*scribble.points[1:], scribble.points[-1]], strict=True):
             steps = max(1, int(np.ceil(2 * np.linalg.norm(end - start))))
             for step in range(steps):
                 x, y = np.floor(start + np.float32(step) / np.float32(steps) * (end - start) + 0.5).astype(int)
-                if scribble.region not in locked:
+                if scribble.region not in locked and not (scribble.region in barred and barred[scribble.region][y, x]):
                     canvas[:, y, x], canvas[scribble.region, y, x] = OUTSIDE_LOGIT, 1e4
+    for region in range(BACKGROUND, len(canvas)) if by_hand is not None else ():
+        here = by_hand.owners == region
+        if region != VOID and region not in locked:
+            canvas[:, here] = OUTSIDE_LOGIT
+        if region >= 0:
+            canvas[region, here] = 1e4
     for region, mask in locked.items():
         canvas[region] = OUTSIDE_LOGIT
         canvas[:, mask] = OUTSIDE_LOGIT
@@ -179,13 +202,15 @@ def test_any_change_gives_what_computing_everything_anew_gives(
         state = ImageState(segmenter, features, SIZE, hold_scribbles=True, batched=batched)
         locked: dict[int, NDArray[np.bool_]] = {}
         given: dict[int, int] = {}
+        by_hand: Decisions | None = None
         for _ in range(10):
-            state.update(annotations, locked, given)
+            state.update(annotations, locked, given, by_hand)
             regions = straightforward(segmenter, features, annotations, given)
-            assert_same(
-                state, regions, held(project_to_canvas(regions.logits, regions.boxes, SIZE), annotations, locked)
-            )
-            annotations = changed(annotations, rng)
+            canvas = held(project_to_canvas(regions.logits, regions.boxes, SIZE), annotations, locked, by_hand)
+            assert_same(state, regions, canvas)
+            before, annotations = annotations, changed(annotations, rng)
+            if rng.random() < 0.7 or [len(part) for part in before] != [len(part) for part in annotations]:
+                by_hand = random_decisions(annotations, rng)
             locked = {
                 region: rng.random(SIZE) < 0.1
                 for region in range(len(annotations.extreme_points))

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fullseg.model.canvas import OUTSIDE_LOGIT, probabilities_of, project_to_canvas, region_map_of
-from fullseg.model.interactive.tiles import SMALL_TILE, Decided, TiledCanvas, compete
-from fullseg.types import VOID
+from fullseg.model.interactive.decided import Decided
+from fullseg.model.interactive.tiles import SMALL_TILE, TiledCanvas, compete
+from fullseg.types import BACKGROUND, VOID, Decisions
 
 SIZE = (SMALL_TILE + 20, 2 * SMALL_TILE + 5)
 NONE = np.zeros(0, np.int64)
@@ -70,11 +71,41 @@ def test_a_decided_pixel_belongs_to_its_region_for_any_logits() -> None:
     assert OUTSIDE_LOGIT < -50
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_a_barred_region_does_not_compete_and_a_pixel_may_be_nobodys(seed: int) -> None:
+    background = seed % 2 == 1
+    rng = np.random.default_rng(seed)
+    logits, boxes = random_regions(rng, 4)
+    tile = (10, 20, 60, 70)
+    barred = {region: rng.random((50, 50)) < 0.3 for region in (0, 2)}
+    decided = np.where(rng.random((50, 50)) < 0.1, rng.integers(BACKGROUND, 4, (50, 50)), VOID)
+    found = compete(tile, list(logits), boxes, decided, (), background=background, barred=barred)
+    canvas = project_to_canvas(logits, torch.from_numpy(boxes).float(), SIZE)[:, 20:70, 10:60]
+    for region, mask in barred.items():
+        canvas[region][torch.from_numpy(mask)] = OUTSIDE_LOGIT
+    expected = region_map_of(canvas, background=background).numpy()
+    expected = np.where(decided == VOID, expected, np.where(decided == BACKGROUND, VOID, decided))
+    np.testing.assert_array_equal(found.region_map, expected)
+    nobodys = found.probabilities[:, torch.from_numpy(decided == BACKGROUND)]
+    assert not nobodys.any()
+
+
 def test_a_lock_wins_over_a_scribbles_line() -> None:
     locked_map = np.full((4, 6), VOID)
     locked_map[1:3, 2:4] = 0
     decided = Decided(np.array([6, 8, 9]), np.array([1, 1, 2]), locked_map, (0,))
     np.testing.assert_array_equal(decided.in_tile((0, 1, 5, 3), 6), [[1, VOID, 0, 0, VOID], [VOID, VOID, 0, 0, VOID]])
+
+
+def test_a_decision_by_hand_wins_over_a_scribbles_line_and_a_lock_over_both() -> None:
+    owners, locked_map = np.full((2, 5), VOID), np.full((2, 5), VOID)
+    owners[0, 1:4], locked_map[0, 3] = (2, BACKGROUND, 2), 0
+    barred = {1: np.array([[0, 0, 0, 0, 1], [0] * 5], bool)}
+    decided = Decided(np.arange(5), np.ones(5, np.int64), locked_map, (0,), Decisions(owners, barred))
+    assert decided.in_tile((0, 0, 5, 2), 5).tolist() == [[1, 2, BACKGROUND, 0, VOID], [VOID] * 5]
+    assert list(decided.barred_in((4, 0, 5, 1))) == [1]
+    assert decided.barred_in((0, 0, 4, 2)) == {}
 
 
 def test_new_numbers_move_labels_and_areas() -> None:

@@ -1,0 +1,91 @@
+"""The labels of an image at the size of its file, where decided pixels are exact."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fullseg.annotator.layer import Layer, as_places
+from fullseg.annotator.masks import decode_mask
+from fullseg.annotator.work import Work
+from fullseg.formats.image_file import enlarge
+from fullseg.types import BACKGROUND, VOID
+
+AROUND = 64  # px: how far around pixels without a label their new one is looked for first
+
+
+def full_map(
+    region_map: NDArray[np.int64], work: Work, layer: Layer | None, size: tuple[int, int]
+) -> NDArray[np.int64]:
+    """Return the labels at the size of the file.
+
+    Args:
+        region_map: (h, w), the labels that the page shows: region in [0, N), or VOID. Enlarging makes no new values.
+        work: the state of the image, with N regions. Locked regions that have their pixels at this size keep them.
+        layer: the decided pixels; None: there are none.
+        size: (H, W) of the image file.
+
+    Returns:
+        (H, W) int64, region in [0, N), or VOID.
+    """
+    result = enlarge(region_map, size)
+    if layer is not None and not layer.sizes.same:
+        result = _with_decisions(result, work, layer)
+    return _with_locked(result, work)
+
+
+def _with_decisions(region_map: NDArray[np.int64], work: Work, layer: Layer) -> NDArray[np.int64]:
+    """Return a map (H, W) in which decided pixels have their regions, and those beside them do not.
+
+    Enlarging gives the region of a decided pixel to its neighbours, too. These go with the nearest pixel that the
+    network labelled.
+    """
+    locked = [place for place, region in enumerate(work.regions) if region.mask is not None]
+    places = {region.id: place for place, region in enumerate(work.regions) if region.mask is None}
+    held = np.isin(region_map, locked)
+    owners = np.where(held, VOID, as_places(layer.owners(), places))
+    rows, columns = layer.sizes.sampled()
+    beside = enlarge((owners[rows[:, None], columns] != VOID).astype(np.int64), layer.sizes.full) > 0
+    result = nearest(region_map, beside & (owners == VOID) & ~held, ~beside)
+    for region, pixels in layer.barred.items():
+        wrong = np.zeros(layer.sizes.full, bool)
+        wrong.ravel()[pixels] = True
+        wrong &= result == places.get(region, VOID - 1)
+        result = nearest(result, wrong, result != places.get(region))
+    result[owners != VOID] = owners[owners != VOID]
+    result[result == BACKGROUND] = VOID
+    return result
+
+
+def _with_locked(region_map: NDArray[np.int64], work: Work) -> NDArray[np.int64]:
+    """Return a map (H, W) in which locked regions have the pixels that they have at this size.
+
+    Enlarging has given them others. Of these, each that is not their own goes with the nearest pixel of none of them.
+    """
+    masks = {index: region.full_mask for index, region in enumerate(work.regions) if region.full_mask is not None}
+    if not masks:
+        return region_map
+    wrong = np.isin(region_map, list(masks))
+    result = nearest(region_map, wrong, ~wrong)
+    for index, mask in masks.items():
+        result[decode_mask(mask, (region_map.shape[0], region_map.shape[1]))] = index
+    return result
+
+
+def nearest(region_map: NDArray[np.int64], wrong: NDArray[np.bool_], sources: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return a map (H, W) whose wrong pixels have the value of the nearest source, or VOID if there is none."""
+    result = region_map.copy()
+    rows, columns = np.flatnonzero(wrong.any(axis=1)), np.flatnonzero(wrong.any(axis=0))
+    if len(rows) == 0:
+        return result
+    part = tuple(slice(max(0, int(at[0]) - AROUND), int(at[-1]) + 1 + AROUND) for at in (rows, columns))
+    part = part if sources[part].any() else (slice(None), slice(None))
+    values, here = region_map[part], sources[part]
+    if not here.any():
+        result[wrong] = VOID
+        return result
+    far = np.ascontiguousarray(~here).astype(np.uint8)
+    _, labels = cv2.distanceTransformWithLabels(far, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    value = np.full(int(labels.max()) + 1, VOID, np.int64)
+    value[labels[here]] = values[here]
+    result[part][wrong[part]] = value[labels[wrong[part]]]
+    return result

@@ -1,0 +1,65 @@
+// Islands and holes: how many there are, and a button that cleans them.
+
+import * as api from "./api.js";
+
+const PAUSE = 400; // ms: they are counted when no new labels have come for so long
+const $ = (id) => document.getElementById(id);
+
+export class Cleaning {
+  // `page` has session and say(text, isError).
+  constructor(page) {
+    this.page = page;
+    this.timer = null;
+    this.counted = null; // { image, revision, below, count } of the last answer
+    $("clean").addEventListener("click", () => this.clean());
+    $("below").addEventListener("change", () => this.count(0));
+    $("below").addEventListener("keydown", ({ key }) => ["Enter", "Escape"].includes(key) && $("canvas").focus());
+  }
+
+  get below() {
+    return Math.min(Math.max(Math.round($("below").valueAsNumber || 1), 1), 1_000_000);
+  }
+
+  // The number for what the page shows, or null if it is not known yet.
+  get number() {
+    const { image, state } = this.page.session;
+    const { counted } = this;
+    const isNow = counted && counted.image === image && counted.revision === state?.revision && counted.below === this.below;
+    return isNow ? counted.count : null;
+  }
+
+  // Count them when nothing more urgent is to be done.
+  count(pause = PAUSE) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.ask(), pause);
+    this.show();
+  }
+
+  async ask() {
+    const { below, page } = this;
+    const { busy, image, state } = page.session;
+    if (!state || busy || this.number !== null) return;
+    try {
+      const { count } = await api.loose(image, state.revision, below);
+      this.counted = { image, revision: state.revision, below, count };
+    } catch (error) {
+      if (error.status !== 410) page.say(error.message, true); // 410: there are newer labels, and they will be counted
+    }
+    this.show();
+  }
+
+  show() {
+    const { number } = this;
+    const what = number === 1 ? "1 island or hole" : number ? `${number.toLocaleString()} islands and holes` : "islands and holes";
+    $("clean").textContent = number === 0 ? "No islands and holes" : `Clean ${what}`;
+    $("clean").disabled = !number;
+  }
+
+  async clean() {
+    const { number, page } = this;
+    if (number === null) return page.say("Islands and holes are not counted yet", true);
+    if (number === 0) return page.say(`There are no islands and holes below ${this.below} px`);
+    const done = await page.session.do({ kind: "clean", below: this.below });
+    if (done) page.say(`${number.toLocaleString()} cleaned. Undo brings ${number === 1 ? "it" : "them"} back`);
+  }
+}

@@ -1,0 +1,91 @@
+// What ends the work on an image: fill the rest, mark it as done, export it.
+
+import { findProblems } from "./checks.js";
+
+const $ = (id) => document.getElementById(id);
+
+export class Finishing {
+  // `page` has session, files, fields, tools, keyboard, select(id) and say(text, isError).
+  constructor(page) {
+    this.page = page;
+    $("anyway").addEventListener("click", () => this.close(true));
+    $("not-yet").addEventListener("click", () => this.close(false));
+    $("check").addEventListener("keydown", (event) => {
+      if (this.page.keyboard.find(event)?.[0] !== "Ctrl+Enter") return;
+      event.preventDefault(); // else it would press the button that has the focus, too
+      event.stopPropagation();
+      this.close(true);
+    });
+  }
+
+  fill() {
+    const { page } = this;
+    const { labels, state } = page.session;
+    const filled = !state.filled;
+    if (filled && state.regions.every(({ locked }) => locked)) {
+      return page.say("All regions are locked, so none can grow: unlock one first", true);
+    }
+    page.session.do({ kind: "fill", filled });
+    const count = labels?.unassigned.toLocaleString() ?? "?";
+    if (filled) page.say(`${count} px without a region go to the nearest unlocked region`);
+  }
+
+  // Mark the image as done, which exports it at once; or as not done. Ask first if something may have been overlooked.
+  async finish() {
+    const { fields, session, tools } = this.page;
+    if (session.state.done) return session.do({ kind: "finish", done: false });
+    if (tools.pending) return this.page.say("Some clicks or strokes are not sent yet: Enter sends them, Escape drops them", true);
+    const { image } = session;
+    await session.settled();
+    await session.labelled();
+    if (image !== session.image) return;
+    const problems = session.busy || !session.labels ? [] : findProblems(session, (id) => fields.find(id));
+    if (problems.length) this.ask(problems);
+    else await this.mark();
+  }
+
+  ask(problems) {
+    $("problems").replaceChildren(...problems.map((problem) => this.line(problem)));
+    $("check").showModal();
+    $("not-yet").focus();
+  }
+
+  line({ text, region }) {
+    const line = Object.assign(document.createElement("li"), { textContent: `${text} ` });
+    if (region === null) return line;
+    const show = Object.assign(document.createElement("button"), { textContent: "Show" });
+    show.addEventListener("click", () => {
+      this.close(false);
+      this.page.regions.goTo(region);
+    });
+    line.append(show);
+    return line;
+  }
+
+  close(anyway) {
+    $("check").close();
+    $("canvas").focus();
+    if (anyway) this.mark();
+  }
+
+  async mark() {
+    const { files, session } = this.page;
+    if (await session.do({ kind: "finish", done: true })) files.export();
+  }
+
+  // Wait until everything is on disk, and say so.
+  async saved() {
+    const { fields, session, tools } = this.page;
+    fields.rename(); // a name that is being typed
+    await session.settled();
+    if (!session.state) return this.page.say("Everything is saved");
+    if (tools.pending) return this.page.say("Saved, but for the clicks and strokes that are not sent yet", true);
+    const { revision } = session.state;
+    this.page.say(`Everything is saved: ${revision} action${revision === 1 ? "" : "s"} on this image`);
+  }
+
+  async export() {
+    await this.page.session.settled();
+    this.page.files.export();
+  }
+}

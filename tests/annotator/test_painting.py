@@ -1,0 +1,273 @@
+"""Pixels that a person decides: in the labels at once, and in the export to the last bit."""
+
+import math
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from fullseg import Predictor
+from fullseg.annotator.actions import ActionError
+from fullseg.annotator.masks import encode_mask
+from fullseg.annotator.workspace import Workspace
+from fullseg.formats.panoptic_png import read_ids, write_panoptic_png
+from tests.annotator.conftest import CATEGORIES, HEIGHT, QUADS, WIDTH
+from tests.annotator.test_shapes import distances
+
+FACTOR = 1500 / 1024  # of the large image, which the network sees at 1024 px
+LARGE, SEEN = (700, 1500), (478, 1024)  # (H, W)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Iterator[Workspace]:
+    folder = tmp_path_factory.mktemp("large")
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        Image.fromarray(rng.integers(0, 256, (*LARGE, 3), dtype=np.uint8)).save(folder / f"{number}.png")
+    workspace = Workspace(folder, folder / "out", cache(lambda: Predictor.from_checkpoint(tiny_checkpoint)), CATEGORIES)
+    yield workspace
+    workspace.journal.close()
+
+
+class Annotator:
+    """Does one action after another on one image."""
+
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        self.workspace, self.name = workspace, name
+        self.revision = workspace.open(name).revision
+
+    def __call__(self, kind: str, **fields: Any) -> None:
+        self.revision = self.workspace.act(self.name, self.revision, {"kind": kind, **fields}, 1.0).revision
+
+    def labels(self) -> NDArray[np.int64]:
+        return self.workspace.labels(self.name, self.revision)[1].region_map
+
+    def exported(self) -> NDArray[np.int64]:
+        """Return the exported png: 0 for VOID, else the region's place in the list, from 1 on."""
+        self.workspace.export(self.name, self.revision)
+        return read_ids(self.workspace.out / "export" / "panoptic" / f"{self.name}.png").astype(np.int64)
+
+    def import_(self, ids: NDArray[np.int64]) -> None:
+        png = self.workspace.out / "import.png"
+        write_panoptic_png(png, ids - 1)
+        segments = [{"id": number, "category_id": 3} for number in np.unique(ids[ids > 0]).tolist()]
+        opened, _ = self.workspace.replace(self.name, self.revision, png.read_bytes(), {"segments_info": segments})
+        self.revision = opened.revision
+
+    @property
+    def work(self) -> Any:
+        return self.workspace.open(self.name).work
+
+
+@pytest.fixture
+def annotator(workspace: Workspace) -> Annotator:
+    annotator = Annotator(workspace, "a.png")
+    for quad in QUADS:
+        annotator("add", points=quad)
+    return annotator
+
+
+def test_a_brush_gives_exactly_its_pixels_and_undo_takes_them_back(annotator: Annotator) -> None:
+    before = annotator.labels()
+    path = [[50, 4], [60, 12]]
+    annotator("brush", region=3, points=path, width=5)
+    here = near(path, 2.5, (HEIGHT, WIDTH))
+    assert (before[here] != 2).any()
+    assert (annotator.labels()[here] == 2).all()
+    painted = annotator.labels()
+    np.testing.assert_array_equal(annotator.exported() - 1, painted)
+    annotator("undo")
+    np.testing.assert_array_equal(annotator.labels(), before)
+    annotator("redo")
+    np.testing.assert_array_equal(annotator.labels(), painted)
+
+
+def near(path: list[list[float]], radius: float, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the pixels (H, W) whose centres are at most so far from a path."""
+    return np.asarray(distances(np.array(path, np.float64), size) <= radius)
+
+
+def test_the_brush_shows_the_network_its_path_but_takes_no_pixel_beside_it(annotator: Annotator) -> None:
+    """The path is a scribble. Its line is not held, because only the painted pixels are decided."""
+    path = [[44, 20], [56, 30]]
+    annotator("brush", region=3, points=path, width=1)
+    predictor = annotator.workspace._labeller.predictor
+    annotator.labels()
+    assert predictor._state is not None
+    assert [one.tolist() for one in predictor._state.regions[2].scribbles] == [path]
+    assert predictor._state.decided.pixels.size == 0
+
+
+def test_the_eraser_gives_each_pixel_to_the_best_other_region_or_to_none(annotator: Annotator) -> None:
+    before = annotator.labels()
+    path = [[5, 20], [45, 20]]
+    annotator("brush", region=1, points=path, width=9, erase=True)
+    after, here = annotator.labels(), near(path, 4.5, (HEIGHT, WIDTH))
+    np.testing.assert_array_equal(after[~here], before[~here])
+    assert (after[here] != 0).all()
+    probabilities = annotator.workspace._labeller.predictor.probabilities()
+    assert not probabilities[0][here].any()
+    best = probabilities.argmax(axis=0)
+    competing = here & (probabilities.max(axis=0) > 0)
+    assert competing.any()
+    assert (here & ~competing).any()
+    np.testing.assert_array_equal(after[competing], best[competing])
+    assert (after[here & ~competing] == -1).all()
+    annotator("fill", filled=True)  # what is of no region now goes to the nearest region, but not back to this one
+    filled = annotator.labels()
+    assert (filled != -1).all()
+    assert (filled[here] != 0).all()
+    annotator("brush", region=1, points=path, width=3)  # a later decision wins
+    assert (annotator.labels()[near(path, 1.5, (HEIGHT, WIDTH))] == 0).all()
+
+
+def test_a_scribble_wins_over_what_was_painted_before_on_its_line_and_the_brush_over_earlier_lines(
+    annotator: Annotator,
+) -> None:
+    line = [[30, 20], [50, 20]]
+    annotator("brush", region=3, points=line, width=7)
+    annotator("scribbles", strokes=[{"region": 2, "points": line}])
+    labels = annotator.labels()
+    assert (labels[20, 30:51] == 1).all()
+    assert (labels[18, 30:51] == 2).all()
+    annotator("brush", region=3, points=[[38, 20], [42, 20]], width=1)
+    assert annotator.labels()[20, 36:45].tolist() == [1, 1, 2, 2, 2, 2, 2, 1, 1]
+    annotator("brush", region=2, points=line, width=1, erase=True)
+    assert (annotator.labels()[20, 30:51] != 1).all()
+
+
+def test_a_locked_region_is_neither_painted_nor_painted_over(annotator: Annotator) -> None:
+    locked = annotator.labels() == 0
+    annotator("lock", region=1)
+    with pytest.raises(ActionError, match="region 1 is locked: unlock it first"):
+        annotator("brush", region=1, points=[[5, 5]], width=3)
+    annotator("brush", region=2, points=[[0, 20], [60, 20]], width=9)
+    np.testing.assert_array_equal(annotator.labels() == 0, locked)
+    annotator("unlock", region=1)
+    assert (annotator.labels()[near([[0, 20], [60, 20]], 4.5, (HEIGHT, WIDTH))] == 1).all()
+
+
+def test_what_was_painted_goes_with_its_region(annotator: Annotator) -> None:
+    path = [[50, 4], [60, 12]]
+    here = near(path, 2.5, (HEIGHT, WIDTH))
+    annotator("brush", region=3, points=path, width=5)
+    annotator("reorder", order=[3, 1, 2])
+    assert (annotator.labels()[here] == 0).all()
+    annotator("merge", region=2, other=3)
+    assert [region.id for region in annotator.work.regions] == [1, 2]
+    assert (annotator.labels()[here] == 1).all()
+    annotator("delete", region=2)
+    assert annotator.work.edits == ()
+    assert not (annotator.labels()[here] == 1).any()
+
+
+def test_a_polygon_is_a_rectangle_where_its_corners_are(annotator: Annotator) -> None:
+    annotator("polygon", region=1, points=[[49.5, 1.5], [60.5, 1.5], [60.5, 9.5], [49.5, 9.5]])
+    assert (annotator.labels()[2:10, 50:61] == 0).all()
+    annotator.labels()
+    state = annotator.workspace._labeller.predictor._state
+    assert state is not None
+    rows = [float(one[0][1]) for one in state.regions[0].scribbles]
+    assert rows == [3, 6, 8]
+    for path in state.regions[0].scribbles:
+        assert ((path >= (49.5, 1.5)) & (path <= (60.5, 9.5))).all()
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2**32 - 1))
+def test_a_large_images_export_has_the_painted_pixels_bit_for_bit(large: Workspace, seed: int) -> None:
+    """The journal of strokes, polygons and erasing, against a reference that paints the file's pixels one by one."""
+    rng = np.random.default_rng(seed)
+    annotator = Annotator(large, "0.png")
+    if not annotator.work.regions:
+        for quad in ([[100, 200], [500, 10], [900, 200], [500, 470]], [[300, 240], [500, 100], [700, 240], [500, 400]]):
+            annotator("add", points=quad)
+    expected = np.zeros(LARGE, np.int64)  # the region of each painted pixel; minus it where it was erased
+    for _ in range(6):
+        region = int(rng.integers(1, 3))
+        path = rng.uniform((0, 0), (SEEN[1] - 1, SEEN[0] - 1), 2) + rng.uniform(-9, 9, (3, 2)).round(2)
+        path = path.clip(0, (SEEN[1] - 1, SEEN[0] - 1))
+        width, erase = float(rng.choice([1, 2.5, 8, 40])), bool(rng.random() < 0.3)
+        annotator("brush", region=region, points=path.tolist(), width=width, erase=erase)
+        factors = np.array([LARGE[1] / SEEN[1], LARGE[0] / SEEN[0]])
+        in_file = (path + 0.5) * factors - 0.5
+        here = distances(in_file, LARGE) <= width / 2
+        for x, y in in_file:
+            here[min(math.floor(y + 0.5), LARGE[0] - 1), min(math.floor(x + 0.5), LARGE[1] - 1)] = True
+        expected[here & (not erase or (np.abs(expected) != 3 - region))] = -region if erase else region
+    exported = annotator.exported()
+    for region in (1, 2):
+        assert (exported[expected == region] == region).all()
+        assert (exported[expected == -region] != region).all()
+    for _ in range(6):
+        annotator("undo")
+
+
+def test_a_thin_line_in_a_large_imported_partition_changes_nothing_else(large: Workspace) -> None:
+    annotator = Annotator(large, "1.png")
+    ids = np.ones(LARGE, np.int64)
+    ids[:, 400:900], ids[300:400, 100:1300] = 2, 3
+    ids[600:, 1200:] = 0
+    annotator.import_(ids)
+    for region in (1, 2, 3):
+        annotator("unlock", region=region)
+    annotator("brush", region=2, points=[[200, 100], [800, 101]], width=1)
+    line = near(
+        [[200.5 * FACTOR - 0.5, 100.5 * 700 / 478 - 0.5], [800.5 * FACTOR - 0.5, 101.5 * 700 / 478 - 0.5]], 0.5, LARGE
+    )
+    assert line.sum() > 800
+    expected = np.where(line, 2, ids)
+    expected[147, 293] = expected[148, 1172] = 2  # the pixels under both ends
+    np.testing.assert_array_equal(annotator.exported(), expected)
+    annotator("brush", region=2, points=[[500, 100]], width=31, erase=True)
+    disc = near([[500.5 * FACTOR - 0.5, 100.5 * 700 / 478 - 0.5]], 15.5, LARGE)
+    exported = annotator.exported()
+    np.testing.assert_array_equal(exported[~disc], expected[~disc])
+    assert not (exported[disc] == 2).any()
+
+
+def test_a_region_that_is_locked_keeps_its_painted_pixels_of_the_file(large: Workspace) -> None:
+    annotator = Annotator(large, "2.png")
+    annotator("add", points=[[100, 200], [500, 10], [900, 200], [500, 470]])
+    annotator("brush", region=1, points=[[20, 20], [80, 33]], width=1)
+    before = annotator.exported()
+    annotator("lock", region=1)
+    np.testing.assert_array_equal(annotator.exported(), before)
+    annotator("add", points=[[10, 30], [30, 10], [90, 30], [30, 90]])
+    np.testing.assert_array_equal(annotator.exported() == 1, before == 1)
+
+
+def test_a_hole_is_filled_and_islands_are_cleaned_in_one_action_each(annotator: Annotator) -> None:
+    ids = np.ones((HEIGHT, WIDTH), np.int64)
+    ids[:, 32:] = 2
+    ids[10:13, 10:12], ids[30:32, 50:53], ids[20:22, 40:42] = 2, 1, 0
+    annotator.import_(ids)
+    for region in annotator.work.regions:
+        annotator("unlock", region=region.id)
+    workspace = annotator.workspace
+    assert [workspace.loose("a.png", annotator.revision, below) for below in (4, 5, 6, 7)] == [0, 1, 1, 3]
+    annotator("hole", at=[40, 21])
+    assert annotator.labels()[20:22, 40:42].tolist() == [[1, 1], [1, 1]]
+    assert workspace.loose("a.png", annotator.revision, 7) == 2
+    annotator("clean", below=7)
+    assert workspace.loose("a.png", annotator.revision, 7) == 0
+    expected = np.where(np.arange(WIDTH) < 32, 1, 2) * np.ones((HEIGHT, 1), np.int64)
+    np.testing.assert_array_equal(annotator.exported(), expected)
+    annotator("undo")
+    annotator("undo")
+    np.testing.assert_array_equal(annotator.exported(), ids)
+
+
+def test_what_a_browser_says_about_pixels_is_ignored(annotator: Annotator) -> None:
+    patch = {"region": 1, "size": [HEIGHT, WIDTH], "box": None, "mask": encode_mask(np.ones((HEIGHT, WIDTH), bool))}
+    annotator("scribbles", strokes=[{"region": 1, "points": [[15, 20]]}], kept=[patch])
+    assert annotator.work.edits == ()
+    annotator("clean", below=1, patches=[patch])
+    assert annotator.work.edits == ()
