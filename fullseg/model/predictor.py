@@ -14,7 +14,7 @@ from fullseg.model.base import Features
 from fullseg.model.factory import change_spreading, load_trained
 from fullseg.model.interactive.image_state import ImageState
 from fullseg.model.interactive.own_masks import own_masks
-from fullseg.model.released import released_file
+from fullseg.model.released import checkpoint_file
 from fullseg.model.segmenter import Segmenter
 from fullseg.types import Annotations, Category, Decisions
 
@@ -76,11 +76,7 @@ class Predictor:
             CheckpointError: if the file is not a checkpoint of fullseg, or its model cannot spread annotations so.
         """
         check_device(device)
-        path = Path(path)
-        path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
-        path = path if path.is_file() else released_file(str(path)) or path
-        if not path.is_file():
-            raise FileNotFoundError(f"no checkpoint {path}")
+        path = checkpoint_file(Path(path))
         segmenter, categories, partly = load_trained(path)
         try:
             change_spreading(segmenter, kriging=kriging, diffusion=diffusion)

@@ -49,3 +49,17 @@ def released_file(name: str) -> Path | None:
     if found is not None and not found.path.is_file():
         raise CheckpointError(f"the model {name} is not on this machine yet: fullseg model get {name}")
     return found.path if found is not None else None
+
+
+def checkpoint_file(path: Path) -> Path:
+    """Return the file that a checkpoint's path means: a file, a run folder's best checkpoint, or a released model's name.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        CheckpointError: if it is a released model that has not been downloaded yet.
+    """
+    path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
+    found = path if path.is_file() else released_file(str(path))
+    if found is None:
+        raise FileNotFoundError(f"no checkpoint {path}")
+    return found

@@ -32,11 +32,11 @@ class Server:
         )
         assert self.process.stderr is not None
         self.said = ""
-        while not (found := re.search(r"Open (\S+) in a browser", self.said)):
+        while not re.search(r"The model .* is loaded", self.said):
             line = self.process.stderr.readline()
             assert line, f"the server ended: {self.said}"
             self.said += line
-        self.address = found[1]
+        self.address = re.search(r"Open (\S+) in a browser", self.said)[1]  # type: ignore[index]
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(how)
