@@ -52,7 +52,7 @@ def released_file(name: str) -> Path | None:
 
 
 def checkpoint_file(path: Path) -> Path:
-    """Return the file that a checkpoint's path means: a file, a run folder's best checkpoint, or a released model's name.
+    """Return the file that is meant: this one, the best checkpoint of this run folder, or the model of this name.
 
     Raises:
         FileNotFoundError: if there is no such file.

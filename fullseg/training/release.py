@@ -58,7 +58,8 @@ def release(run: str, out: Path, overrides: Sequence[str] = (), *, licence: str 
     Args:
         run: a run folder, an experiment (its newest run), or a checkpoint in a run folder.
         out: file to write.
-        overrides: ``key=value`` each, options that replace the run's, for example ``data.root``.
+        overrides: ``key=value`` each, options that replace the run's, for example ``data.root``. Of the model's options
+            only ``model.least_part`` can be replaced: the others belong to the weights.
         licence: of the data; None: that of the run's data set.
 
     Raises:
@@ -73,10 +74,12 @@ def release(run: str, out: Path, overrides: Sequence[str] = (), *, licence: str 
         raise ConfigError(f"RUN={run}: {folder} is no run folder, it has no config.yaml; name a run of fullseg train")
     config = load_config(folder / "config.yaml", overrides)
     module, _ = load_module(checkpoint)
+    module.segmenter.least_part = config.model.least_part
     halved = copy.deepcopy(module.segmenter).half().float()
     same, images = _same_labels(module.segmenter, halved, config)
     half = same >= SAME
     content = _content(load_checkpoint(checkpoint), half=half)
+    content["hyper_parameters"]["model"]["least_part"] = config.model.least_part
     content["release"] = {
         "format": FORMAT,
         **_origin(load_checkpoint(checkpoint)),
