@@ -220,3 +220,32 @@ def test_parts_of_regions_are_those_that_scipy_finds(person: Person) -> None:
         sizes = np.bincount(labelled.ravel())[1:]
         assert found[place] == sorted(sizes.tolist(), reverse=True)
         assert len(found[place]) == count
+
+
+def test_typed_in_classes_are_renamed_merged_and_removed(person: Person) -> None:
+    ids = []
+    for name in ("kit", "kitten", "mud"):
+        content = {"name": name, "isthing": name != "mud"}
+        url = f"{person.address}api/categories"
+        answer = person.page.request.post(url, data=content, headers={"X-Fullseg": "1"})
+        ids.append(answer.json()["id"])
+    person.act(13, kind="add", points=WIDE, category=ids[0])
+    person.open(13)
+    name = person.page.locator("#regions .name")
+    person.page.locator("#edit-classes").click()
+    dialog = person.page.locator("#class-list")
+    dialog.get_by_label("Name of kitten").fill("cat")
+    dialog.get_by_label("Name of kitten").press("Tab")
+    expect(dialog).to_contain_text("kitten is cat now")
+    dialog.get_by_label("Remove kit").click()
+    expect(dialog).to_contain_text("regions of 13.png have it")
+    person.page.once("dialog", lambda question: question.accept())
+    dialog.get_by_label("Merge kit into").select_option("cat")
+    expect(dialog).to_contain_text("kit is part of cat now")
+    dialog.get_by_label("Remove mud").click()
+    expect(dialog).to_contain_text("mud is removed")
+    dialog.get_by_role("button", name="Close").click()
+    expect(name).to_have_text("1  cat")
+    assert {"kit", "kitten", "mud"}.isdisjoint(classes(person))
+    assert person.state()["regions"][0]["category"] == ids[1]
+    person.wrong.remove("Failed to load resource: the server responded with a status of 400 (Bad Request)")

@@ -221,7 +221,7 @@ def test_pixels_that_are_filled_are_not_without_a_region(person: Person) -> None
     void = int(np.count_nonzero(person.labels() == -1))
     expect(person.page.locator("#figures")).to_contain_text(f"{void:,} px without a region")
     person.key("Shift+f")
-    expect(person.page.locator("#figures")).to_contain_text(f"0 px without a region, {void:,} filled")
+    expect(person.page.locator("#figures")).to_contain_text(f"0 px without a region   ·   {void:,} px filled")
 
 
 def test_the_path_of_an_export_does_not_wrap_the_footer(person: Person, out: Path) -> None:

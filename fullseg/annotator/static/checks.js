@@ -32,6 +32,6 @@ function looseOf(id, [largest = 0, ...others]) {
   const islands = others.filter((size) => size < ISLAND);
   if (area < TINY) return [{ text: `Region ${id} has ${many(area, "pixel")}`, region: id }];
   if (!islands.length) return [];
-  const sum = islands.reduce((all, size) => all + size, 0);
-  return [{ text: `Region ${id} has ${many(islands.length, "island")} of ${sum.toLocaleString()} px together`, region: id }];
+  const sum = islands.reduce((all, size) => all + size, 0).toLocaleString();
+  return [{ text: `Region ${id} has ${many(islands.length, "island")} of ${sum} px together`, region: id }];
 }

@@ -18,9 +18,9 @@ export class Images {
   }
 
   async read() {
-    const { images, categories } = await api.workspace();
-    this.all = images.map((image, number) => ({ ...image, number }));
-    this.page.fields.know(categories);
+    const workspace = await api.workspace();
+    this.all = workspace.images.map((image, number) => ({ ...image, number }));
+    this.page.fields.know(workspace);
     this.list();
   }
 

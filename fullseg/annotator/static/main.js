@@ -1,6 +1,7 @@
 // The page: the open image, the chosen region, the modes, and the parts that share them.
 
 import { Address } from "./address.js";
+import { ClassDialog } from "./class_dialog.js";
 import { Connection } from "./connection.js";
 import { Fields } from "./fields.js";
 import { Files } from "./files.js";
@@ -31,6 +32,7 @@ class Page {
     this.footer = new Footer(this);
     this.session = new Session((what) => this.changed(what), (text, isError) => this.say(text, isError));
     this.fields = new Fields(this);
+    this.classes = new ClassDialog(this);
     this.files = new Files(this);
     this.images = new Images(this);
     this.address = new Address(this);
@@ -100,6 +102,7 @@ class Page {
     listRegions($("regions"), session, this.fields.categories, this.selected, {
       select: (id, shift) => this.select(id, shift),
       lock: (region) => this.regions.lock(region),
+      key: (name) => this.keyboard.shown(name),
       colour: (id) => this.view.colours.css(id),
       confirm: (region) => this.fields.confirm([region]),
     });
