@@ -51,12 +51,21 @@ class Held:
     """Requests that the page has sent and that are kept back."""
 
     def __init__(self, page: Page, pattern: str) -> None:
-        self.page, self.pattern = page, pattern
+        self.page, self.released = page, False
         self.routes: list[Route] = []
         page.route(pattern, self._keep)
 
     def _keep(self, route: Route) -> None:
-        self.routes.append(route)
+        if self.released:
+            route.continue_()
+        else:
+            self.routes.append(route)
+
+    def release(self) -> None:
+        """Let all requests go, these and those that follow."""
+        self.released = True
+        while self.routes:
+            self.routes.pop(0).continue_()
 
     def first(self) -> Route:
         """Wait for the first request."""

@@ -249,3 +249,19 @@ def test_typed_in_classes_are_renamed_merged_and_removed(person: Person) -> None
     assert {"kit", "kitten", "mud"}.isdisjoint(classes(person))
     assert person.state()["regions"][0]["category"] == ids[1]
     person.wrong.remove("Failed to load resource: the server responded with a status of 400 (Bad Request)")
+
+
+def test_a_class_that_is_typed_while_a_region_is_on_its_way_is_its_own(person: Person) -> None:
+    person.act(14, kind="add", points=WIDE)
+    person.open(14)
+    person.page.locator("#regions li").first.click()
+    held = person.hold("**/actions?*")
+    for x, y in SMALL:
+        person.click((x, y))
+    held.first()
+    person.key("/")
+    person.page.keyboard.type("class 2")
+    person.key("Enter")
+    held.release()
+    expect(person.page.locator("#regions .name").nth(1)).to_have_text("2  class 2")
+    assert [region["category"] for region in person.state()["regions"]] == [None, 2]

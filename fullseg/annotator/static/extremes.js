@@ -47,7 +47,7 @@ export class Extremes {
     const points = this.clicks.splice(0);
     const { remarking } = page;
     page.redraw();
-    if (await page.regions.add(points)) return true;
+    if (await page.regions.mark(points)) return true;
     if (!this.clicks.length) this.clicks = points;
     page.remarking = remarking;
     page.redraw();

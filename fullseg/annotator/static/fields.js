@@ -59,7 +59,8 @@ export class Fields {
     $("category").placeholder = guess ? `${guess.name}? ${this.page.keyboard.shown("a")} confirms it` : region ? "search" : "class of new regions";
   }
 
-  take(category) {
+  async take(category) {
+    await this.page.regions.adding;
     const { region } = this;
     if (region) this.describe(region, { category: category?.id ?? null });
     else this.next = category?.id ?? null;

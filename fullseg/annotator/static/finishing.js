@@ -35,7 +35,7 @@ export class Finishing {
     const { fields, session, tools } = this.page;
     if (session.state.done) return session.do({ kind: "finish", done: false });
     if (tools.pending) {
-      return this.page.say("Some clicks or strokes are not sent yet: Enter sends them, Escape drops them", true);
+      return this.page.say("Clicks or strokes are not sent yet: Enter sends strokes, Escape drops all", true);
     }
     const { image } = session;
     await session.settled();

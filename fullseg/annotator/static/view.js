@@ -54,7 +54,8 @@ export class View extends Viewport {
 
   set(options) {
     Object.assign(this.options, options);
-    this.paint();
+    if ("heat" in options || "outline" in options) this.paint();
+    else this.redraw();
   }
 
   // Colour the overlay for the current labels. Panning and zooming draw it elsewhere without colouring it again.
