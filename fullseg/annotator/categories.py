@@ -1,13 +1,13 @@
 """The classes of regions: those of the checkpoint or of a file, and those that a person typed in."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.annotator.actions import LONGEST_NAME, ActionError, is_text
+from fullseg.annotator.actions import LONGEST_NAME, Action, ActionError, Add, Describe, Import, is_text
 from fullseg.annotator.store import Journal
 from fullseg.annotator.work import Work
 from fullseg.errors import DataError
@@ -34,10 +34,18 @@ class Categories:
         self._guesses = given is None
         self._journal = journal
 
+    def own(self) -> list[Category]:
+        """Return the categories that a person typed in, oldest first."""
+        replaced = self._journal.replaced_categories()
+        return [category for category in self._journal.categories() if category.id not in replaced]
+
     def known(self) -> list[Category]:
         """Return all categories in the order of the page's list."""
-        given = self._of_model() if self._given is None else self._given
-        return [*given, *self._journal.categories()]
+        return [*self._listed(), *self.own()]
+
+    def _listed(self) -> Sequence[Category]:
+        """Return the categories that nobody typed in."""
+        return self._of_model() if self._given is None else self._given
 
     def check(self, category: int) -> None:
         """Raise ActionError if no category has this id."""
@@ -50,17 +58,63 @@ class Categories:
         Raises:
             ActionError: if the name is empty, too long, or taken.
         """
+        name = self._free(name)
+        ids = [category.id for category in (*self._listed(), *self._journal.categories())]
+        added = Category(max([UNNAMED_ID, *ids]) + 1, name, isthing)
+        self._journal.add_category(added)
+        return added
+
+    def rename(self, number: int, name: str) -> None:
+        """Give a typed-in category another name.
+
+        Raises:
+            ActionError: if no category with this id was typed in, or if the name is empty, too long, or taken.
+        """
+        if self._typed_in(number).name != name.strip():
+            self._journal.rename_category(number, self._free(name, but=number))
+
+    def merge(self, number: int, into: int) -> None:
+        """Let another category take the place of a typed-in one in all images.
+
+        Raises:
+            ActionError: if no category with this id was typed in, if there is no other one, or if one of them is of
+                things and the other of stuff.
+        """
+        category = self._typed_in(number)
+        self.check(into)
+        other = next(known for known in self.known() if known.id == into)
+        if category.id == other.id:
+            raise ActionError(f"category {category.name!r} cannot be merged with itself")
+        if category.isthing != other.isthing:
+            raise ActionError(f"categories {category.name!r}, {other.name!r}: one is of things, the other of stuff")
+        self._journal.replace_category(number, into)
+
+    def remove(self, number: int) -> None:
+        """Remove a typed-in category; raise ActionError if none has this id. Regions that had it have none then."""
+        self._journal.replace_category(self._typed_in(number).id, None)
+
+    def resolve(self, actions: Iterable[Action]) -> list[Action]:
+        """Return actions with the categories that took the places of merged and removed ones."""
+        replaced = self._journal.replaced_categories()
+        return [_resolved(action, replaced) for action in actions] if replaced else list(actions)
+
+    def _typed_in(self, number: int) -> Category:
+        self.check(number)
+        for category in self.own():
+            if category.id == number:
+                return category
+        raise ActionError(f"category {number} is of the list that the annotator was started with: it stays as it is")
+
+    def _free(self, name: str, but: int | None = None) -> str:
+        """Return a name without blanks around it; raise ActionError if another category cannot have it."""
         name = name.strip()
         if not is_text(name):
             raise ActionError("category: its name is not valid Unicode text")
         if not 0 < len(name) <= LONGEST_NAME:
             raise ActionError(f"category: its name needs 1 to {LONGEST_NAME} characters, not {len(name)}")
-        known = self.known()
-        if name.casefold() in {category.name.casefold() for category in known}:
+        if name.casefold() in {category.name.casefold() for category in self.known() if category.id != but}:
             raise ActionError(f"category {name!r}: this name is taken already")
-        added = Category(max([UNNAMED_ID, *(category.id for category in known)]) + 1, name, isthing)
-        self._journal.add_category(added)
-        return added
+        return name
 
     def ids(self, work: Work, classes: NDArray[np.int64]) -> list[int]:
         """Return a category id per region: the person's choice, else the model's guess, else ``UNNAMED_ID``."""
@@ -78,6 +132,21 @@ class Categories:
         """Return all categories for an export. If the model guesses no classes, one is for unnamed regions."""
         unnamed = [] if self._guesses else [Category(UNNAMED_ID, UNNAMED, isthing=True)]
         return [*self.known(), *unnamed]
+
+
+def _resolved(action: Action, replaced: Mapping[int, int | None]) -> Action:
+    if isinstance(action, Import):
+        regions = tuple(one.model_copy(update={"category": _newest(one.category, replaced)}) for one in action.regions)
+        return action.model_copy(update={"regions": regions})
+    if isinstance(action, Add | Describe):
+        return action.model_copy(update={"category": _newest(action.category, replaced)})
+    return action
+
+
+def _newest(category: int | None, replaced: Mapping[int, int | None]) -> int | None:
+    while category is not None and category in replaced:
+        category = replaced[category]
+    return category
 
 
 def read_categories(path: Path) -> list[Category]:

@@ -51,7 +51,8 @@ def export_image(
     """
     segments = segments_info(full, category_ids)
     for segment in segments:
-        segment["name"] = work.regions[segment["id"] - 1].name
+        region = work.regions[segment["id"] - 1]
+        segment.update(name=region.name, confirmed=region.category is not None)
     instances = [_instance(full, segment) for segment in segments if segment["category_id"] in things]
     short = _file_name(name)
     png, label, described = (folder / kind / f"{short}.{end}" for kind, end in _PARTS)
@@ -197,7 +198,7 @@ def _instance(region_map: NDArray[np.int64], segment: dict[str, Any]) -> dict[st
     pixels = np.asfortranarray(region_map == segment["id"] - 1, np.uint8)
     encoded = coco_mask.encode(pixels)
     counts = encoded["counts"].decode("ascii")  # JSON has no bytes
-    kept = {key: segment[key] for key in ("category_id", "area", "bbox", "iscrowd", "name")}
+    kept = {key: segment[key] for key in ("category_id", "area", "bbox", "iscrowd", "name", "confirmed")}
     return {**kept, "segmentation": {"size": [int(side) for side in encoded["size"]], "counts": counts}}
 
 

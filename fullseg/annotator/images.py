@@ -1,5 +1,6 @@
 """The images of a folder, for the page: their list, thumbnails, and pixels as a browser shows them."""
 
+import hashlib
 import io
 import os
 from pathlib import Path
@@ -63,3 +64,10 @@ def for_browser(path: Path) -> tuple[bytes, str]:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", compress_level=1)
     return file.getvalue(), "image/png"
+
+
+def file_key(path: Path) -> str:
+    """Return a key that changes when a file is replaced or modified."""
+    found = path.stat() if path.is_file() else None
+    what = (str(path), found.st_mtime_ns, found.st_size) if found else (str(path),)
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:16]

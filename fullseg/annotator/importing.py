@@ -75,7 +75,7 @@ def read_panoptic(
             Imported(
                 points=_extremes(whole, size),
                 name=label,
-                category=category,
+                category=None if segment.get("confirmed") is False else category,  # a guess stays one
                 mask=encode_mask(pixels),
                 full_mask=encode_mask(whole) if full_size != size else None,
             )

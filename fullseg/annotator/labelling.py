@@ -57,6 +57,10 @@ class Labeller:
             self._labels = (opened.key, opened.revision, self.labels_of(opened, opened.work))
         return self._labels[2]
 
+    def forget(self) -> None:
+        """Forget the last labels: classes may have changed."""
+        self._labels = None
+
     def labels_of(self, opened: Open, work: Work) -> Segmentation:
         """Return the model's answer for any state of an image."""
         self._look_at(opened)

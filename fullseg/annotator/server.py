@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import math
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,18 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from fullseg.annotator import class_changes
 from fullseg.annotator.actions import ActionError
 from fullseg.annotator.images import for_browser, read_thumbnail
 from fullseg.annotator.importing import ImportedError
 from fullseg.annotator.plain import categories_as_plain, state_as_plain
+from fullseg.annotator.request_values import RequestError, content_of, duration, whole
 from fullseg.annotator.store import ConflictError, JournalError
 from fullseg.annotator.workspace import StaleError, Workspace
 from fullseg.errors import DataError, ImageError
 
 STATIC = Path(__file__).parent / "static"
 THUMBNAIL = 160  # px along the longer side
-LONGEST = 24 * 3600.0  # most seconds that a person may have taken for one action
 STATUS: dict[type[Exception], int] = {
     ActionError: 400,
     ImportedError: 400,
@@ -40,10 +40,6 @@ STATUS: dict[type[Exception], int] = {
 }
 
 
-class RequestError(ValueError):
-    """A malformed request."""
-
-
 def make_app(workspace: Workspace) -> Starlette:
     """Make the server as an ASGI application, without its guard."""
     api = _Api(workspace)
@@ -54,6 +50,7 @@ def make_app(workspace: Workspace) -> Starlette:
         Route("/api/times", api.times),
         Route("/api/categories", api.categories),
         Route("/api/categories", api.add_category, methods=["POST"]),
+        Route("/api/categories/{number}", api.change_category, methods=["POST"]),
         Route("/api/images/{number}", api.state),
         Route("/api/images/{number}/pixels", api.pixels),
         Route("/api/images/{number}/thumbnail", api.thumbnail),
@@ -94,7 +91,12 @@ class _Api:
 
     async def categories(self, _: Request) -> Response:
         """Return all categories; this waits for the model if they are the model's own."""
-        return JSONResponse(categories_as_plain(await run_in_threadpool(self.workspace.categories.known)))
+        return JSONResponse(await run_in_threadpool(self._categories))
+
+    def _categories(self) -> dict[str, Any]:
+        """Return all categories, and the ids of those that can be changed."""
+        categories = self.workspace.categories
+        return {"categories": categories_as_plain(categories.known()), "own": [one.id for one in categories.own()]}
 
     async def times(self, _: Request) -> Response:
         """Return the time that the person took, per image and kind of action."""
@@ -103,12 +105,26 @@ class _Api:
 
     async def add_category(self, request: Request) -> Response:
         """Add a category that the person typed in; return its id and all categories."""
-        content = await _content(request)
+        content = await content_of(request)
         name, isthing = content.get("name"), content.get("isthing")
         if not isinstance(name, str) or not isinstance(isthing, bool):
             raise RequestError("a category needs a name, and isthing true or false")
         added = await run_in_threadpool(self.workspace.categories.add, name, isthing=isthing)
-        return JSONResponse({"id": added.id, "categories": categories_as_plain(self.workspace.categories.known())})
+        return JSONResponse({"id": added.id, **self._categories()})
+
+    async def change_category(self, request: Request) -> Response:
+        """Rename a typed-in category (``name``), merge it ``into`` another one, or remove it; return all categories."""
+        number, content = whole(request.path_params["number"], "category"), await content_of(request)
+        if isinstance(content.get("name"), str):
+            await run_in_threadpool(class_changes.rename, self.workspace, number, content["name"])
+        elif "into" in content:
+            into = whole(content["into"], "into")
+            await run_in_threadpool(class_changes.merge, self.workspace, number, into)
+        elif content.get("remove") is True:
+            await run_in_threadpool(class_changes.remove, self.workspace, number)
+        else:
+            raise RequestError("a change of a category needs a name, another category as into, or remove true")
+        return JSONResponse(self._categories())
 
     async def state(self, request: Request) -> Response:
         """Return the newest state of one image."""
@@ -129,7 +145,7 @@ class _Api:
         The body has three parts: labels (H, W) uint16 little-endian, the region's index + 1, or 0 for VOID; uncertainty
         (H, W) uint8; UTF-8 JSON with everything else that the page shows.
         """
-        name, revision = self._name(request), _whole(request.query_params.get("revision"), "revision")
+        name, revision = self._name(request), whole(request.query_params.get("revision"), "revision")
         opened, found = await run_in_threadpool(self.workspace.labels, name, revision)
         places = np.argsort(found.expected_iou, kind="stable")
         regions = opened.history.work.regions
@@ -148,32 +164,32 @@ class _Api:
 
     async def loose(self, request: Request) -> Response:
         """Return the number of islands and holes of one revision that are smaller than some pixels of the file."""
-        revision, below = (_whole(request.query_params.get(what), what) for what in ("revision", "below"))
+        revision, below = (whole(request.query_params.get(what), what) for what in ("revision", "below"))
         count = await run_in_threadpool(self.workspace.loose, self._name(request), revision, below)
         return JSONResponse({"count": count})
 
     async def act(self, request: Request) -> Response:
         """Do one action. The answer is sent when the action is in the journal."""
-        name, content = self._name(request), await _content(request)
-        revision, seconds = _whole(content.get("revision"), "revision"), _seconds(content.get("seconds", 0))
+        name, content = self._name(request), await content_of(request)
+        revision, seconds = whole(content.get("revision"), "revision"), duration(content.get("seconds", 0))
         opened = await run_in_threadpool(self.workspace.act, name, revision, content.get("action"), seconds)
         return JSONResponse(state_as_plain(name, opened))
 
     async def replace(self, request: Request) -> Response:
         """Replace an image's regions by those of a COCO panoptic png (in base64) and json."""
-        name, content = self._name(request), await _content(request)
+        name, content = self._name(request), await content_of(request)
         try:
             png = base64.b64decode(content.get("png", ""), validate=True)
         except (ValueError, TypeError) as error:
             raise RequestError(f"png: {error}") from error
-        revision = _whole(content.get("revision"), "revision")
+        revision = whole(content.get("revision"), "revision")
         opened, left_out = await run_in_threadpool(self.workspace.replace, name, revision, png, content.get("json"))
         return JSONResponse({**state_as_plain(name, opened), "left_out": left_out})
 
     async def export(self, request: Request) -> Response:
         """Write the export of one image."""
-        name, content = self._name(request), await _content(request)
-        revision = _whole(content.get("revision"), "revision")
+        name, content = self._name(request), await content_of(request)
+        revision = whole(content.get("revision"), "revision")
         exported = await run_in_threadpool(self.workspace.export, name, revision)
         files = [str(path) for path in exported.files]
         unreadable = [str(path) for path in exported.unreadable]
@@ -181,7 +197,7 @@ class _Api:
         return JSONResponse({**counts, "files": files, "unreadable": unreadable})
 
     def _name(self, request: Request) -> str:
-        number = _whole(request.path_params["number"], "image")
+        number = whole(request.path_params["number"], "image")
         if number >= len(self.workspace.names):
             raise RequestError(f"image {number}: there are {len(self.workspace.names)} images, counted from 0")
         name, key = self.workspace.names[number], request.query_params.get("key")
@@ -199,27 +215,3 @@ def _thumbnail(path: Path) -> Response:
     file = io.BytesIO()
     Image.fromarray(read_thumbnail(path, THUMBNAIL)).save(file, "PNG")
     return Response(file.getvalue(), media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
-
-
-async def _content(request: Request) -> dict[str, Any]:
-    try:
-        content = json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
-        raise RequestError(f"the body is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise RequestError("the body is not a JSON object")
-    return content
-
-
-def _whole(value: object, what: str) -> int:
-    if type(value) is int and 0 <= value < 1 << 31:
-        return value
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10:
-        return int(value)
-    raise RequestError(f"{what}={value!r}: expected a whole number from 0")
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf:
-        return float(min(max(value, 0), LONGEST))
-    raise RequestError(f"seconds={value!r}: expected a number")

@@ -27,6 +27,9 @@ CREATE TABLE action (
 CREATE TABLE category (id INTEGER PRIMARY KEY, name TEXT NOT NULL, isthing INTEGER NOT NULL);
 """
 
+# A later version's table, so that journals of this format may lack it: which category took the place of which.
+REPLACED = "CREATE TABLE IF NOT EXISTS replaced_category (old INTEGER PRIMARY KEY, new INTEGER)"  # NULL: none
+
 
 class ConflictError(ValueError):
     """The image has changed meanwhile, for example in another tab."""
@@ -76,6 +79,8 @@ class Journal:
             for statement in TABLES.split(";\n")[:-1]:
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {FORMAT}")
+        if version == FORMAT or empty:
+            self._connection.execute(REPLACED)
         self._connection.execute("COMMIT")
         if version != FORMAT and not empty:
             self._connection.close()
@@ -166,7 +171,7 @@ class Journal:
             return self._connection.execute(query).fetchall()
 
     def categories(self) -> list[Category]:
-        """Return the typed-in categories, oldest first."""
+        """Return all categories that were ever typed in, oldest first."""
         with self._lock:
             rows = self._connection.execute("SELECT id, name, isthing FROM category ORDER BY id").fetchall()
         return [Category(number, name, bool(isthing)) for number, name, isthing in rows]
@@ -183,6 +188,21 @@ class Journal:
                 self._connection.execute("INSERT INTO category VALUES (?, ?, ?)", category)
         except sqlite3.IntegrityError as error:
             raise ConflictError(f"category {category.id}: another one was added meanwhile: try again") from error
+
+    def rename_category(self, number: int, name: str) -> None:
+        """Give a typed-in category another name; raise JournalError if that cannot be written."""
+        with self._writing():
+            self._connection.execute("UPDATE category SET name = ? WHERE id = ?", (name, number))
+
+    def replace_category(self, old: int, new: int | None) -> None:
+        """Let another category, or none, take a category's place in all actions; raise JournalError as above."""
+        with self._writing():
+            self._connection.execute("INSERT OR REPLACE INTO replaced_category VALUES (?, ?)", (old, new))
+
+    def replaced_categories(self) -> dict[int, int | None]:
+        """Return which category took the place of which; None: no category did."""
+        with self._lock:
+            return dict(self._connection.execute("SELECT old, new FROM replaced_category").fetchall())
 
     def revision(self, name: str) -> int:
         """Return the number of actions on one image."""

@@ -1,9 +1,9 @@
 """All state of the server: a folder of images, the histories of their annotation, the journal, and the model."""
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from fullseg.annotator.actions import Action, ActionError, Add, Describe, Import
 from fullseg.annotator.categories import Categories
 from fullseg.annotator.consequences import bare, complete, needs_labels
 from fullseg.annotator.export import Exported, Exports, export_image, write_times
-from fullseg.annotator.images import list_images
+from fullseg.annotator.images import file_key, list_images
 from fullseg.annotator.importing import read_panoptic
 from fullseg.annotator.labelling import Labeller, Open
 from fullseg.annotator.loose import cleaned
@@ -78,10 +78,7 @@ class Workspace:
 
     def key(self, name: str) -> str:
         """Return a key that changes when an image's file is replaced or modified."""
-        path = self.path(name)
-        found = path.stat() if path.is_file() else None
-        what = (str(path), found.st_mtime_ns, found.st_size) if found else (str(path),)
-        return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
+        return file_key(self.path(name))
 
     def progress(self, *, gone: bool = False) -> list[tuple[str, int, bool]]:
         """Return the name of each image, its number of regions, and whether it is done. No image is opened.
@@ -101,11 +98,8 @@ class Workspace:
 
     def _history(self, name: str, size: tuple[int, int]) -> tuple[History, int]:
         """Return the history and the number of actions in the journal."""
-        entries = self.journal.open_image(name, size)
-        history = History((Work(size),))
-        for entry in entries:
-            history = history.after(entry.action)
-        return history, len(entries)
+        actions = self.categories.resolve(entry.action for entry in self.journal.open_image(name, size))
+        return reduce(History.after, actions, History((Work(size),))), len(actions)
 
     def open(self, name: str) -> Open:
         """Return the newest state of an image.
@@ -140,7 +134,7 @@ class Workspace:
             ActionError: if the action is malformed or cannot be done.
             ConflictError: if the image has a newer revision.
         """
-        action = bare(read_action(content))
+        (action,) = self.categories.resolve([bare(read_action(content))])
         if isinstance(action, Add | Describe) and action.category is not None:
             self.categories.check(action.category)
         if isinstance(action, Import):
@@ -149,6 +143,21 @@ class Workspace:
             with self._model:
                 action = complete(action, self._newest(name, revision), self._labeller)
         return self._do(name, revision, action, seconds)
+
+    def images_with(self, category: int) -> list[str]:
+        """Return the names of all images that have a region of a category now."""
+        with self._work:
+            works = {name: self._history(name, size)[0].work for name, size in self.journal.sizes().items()}
+        return [name for name, work in works.items() if category in {region.category for region in work.regions}]
+
+    def take_categories(self) -> None:
+        """Read all work again with the categories as they are now, and write the common files of exports with them."""
+        with self._model, self._work:
+            self._open, self._progress = OrderedDict(), {}
+            self._labeller.forget()
+        with self._exports:
+            if (self.out / "export" / "parts").is_dir():
+                self._exported.collect(self.categories.exported(), self.folder)
 
     def _do(self, name: str, revision: int, action: Action, seconds: float) -> Open:
         with self._work:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,12 +51,21 @@ class Held:
     """Requests that the page has sent and that are kept back."""
 
     def __init__(self, page: Page, pattern: str) -> None:
-        self.page, self.pattern = page, pattern
+        self.page, self.released = page, False
         self.routes: list[Route] = []
         page.route(pattern, self._keep)
 
     def _keep(self, route: Route) -> None:
-        self.routes.append(route)
+        if self.released:
+            route.continue_()
+        else:
+            self.routes.append(route)
+
+    def release(self) -> None:
+        """Let all requests go, these and those that follow."""
+        self.released = True
+        while self.routes:
+            self.routes.pop(0).continue_()
 
     def first(self) -> Route:
         """Wait for the first request."""
@@ -69,14 +79,17 @@ class Person:
 
     def __init__(self, page: Page, address: str, *, touch: bool = False) -> None:
         self.page, self.address, self.touch = page, address, touch
+        self._sizes: dict[int, tuple[int, int]] = {}  # (W, H) by number of the image
         self.wrong: list[str] = []  # errors of the browser: scripts, policy, requests
         page.on("console", lambda message: self.wrong.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
 
     def open(self, number: int) -> None:
         self.number = number
-        self.page.goto(self.address)
-        self.page.locator("#images li").nth(number).click()
+        workspace = self.page.request.get(f"{self._base}/api/workspace").json()
+        name = urlencode({"image": workspace[number]["name"]})
+        self.page.goto("about:blank")  # else only the address would change
+        self.page.goto(f"{self._base}/#{name}")
         expect(self.page.locator("#images li").nth(number)).to_have_attribute("aria-current", "true")
         self.settle()
 
@@ -89,10 +102,13 @@ class Person:
         """Return where the page shows a point: the whole image is centred in 96 % of the canvas."""
         box = self.page.locator("#canvas").bounding_box()
         assert box is not None
-        state = self.state()
-        scale = 0.96 * min(box["width"] / state["width"], box["height"] / state["height"])
-        left = box["x"] + box["width"] / 2 - scale * state["width"] / 2
-        top = box["y"] + box["height"] / 2 - scale * state["height"] / 2
+        if self.number not in self._sizes:
+            state = self.state()
+            self._sizes[self.number] = state["width"], state["height"]
+        width, height = self._sizes[self.number]
+        scale = 0.96 * min(box["width"] / width, box["height"] / height)
+        left = box["x"] + box["width"] / 2 - scale * width / 2
+        top = box["y"] + box["height"] / 2 - scale * height / 2
         return left + (point[0] + 0.5) * scale, top + (point[1] + 0.5) * scale
 
     def click(self, point: tuple[float, float]) -> None:

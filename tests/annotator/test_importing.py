@@ -97,3 +97,14 @@ def test_a_png_that_cannot_be_right_is_refused(png: bytes, message: str) -> None
 def test_a_json_that_cannot_be_right_is_refused(described: object, message: str) -> None:
     with pytest.raises(ImportedError, match=message):
         read(png_of(), described)
+
+
+def test_a_class_that_an_export_calls_a_guess_is_not_taken_for_a_persons() -> None:
+    (annotation,) = DESCRIBED["annotations"]
+    first, *others = annotation["segments_info"]
+    for confirmed, category in ((False, None), (True, 3)):
+        segments = [{**first, "confirmed": confirmed}, *others]
+        described = {**DESCRIBED, "annotations": [{**annotation, "segments_info": segments}]}
+        action, left_out = read(png_of(), described)
+        assert action.regions[0].category == category
+        assert len(left_out) == 2  # as above

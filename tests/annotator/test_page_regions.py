@@ -20,7 +20,7 @@ CURRENT = '#regions li[aria-current="true"]'
 
 def classes(person: Person) -> list[str]:
     answer = person.page.request.get(f"{person.address}api/categories").json()
-    return [category["name"] for category in answer]
+    return [category["name"] for category in answer["categories"]]
 
 
 def inside(person: Person, region: int) -> tuple[int, int]:
@@ -171,14 +171,14 @@ def test_a_click_does_what_the_hint_of_merging_says(person: Person) -> None:
 
 
 def test_the_list_scrolls_to_the_chosen_region(person: Person) -> None:
-    for number in range(25):
-        x, y = 10 + 45 * (number % 5), 10 + 30 * (number // 5)
+    for number in range(20):
+        x, y = 10 + 45 * (number % 5), 10 + 35 * (number // 5)
         person.act(9, kind="add", points=[[x, y + 10], [x + 15, y], [x + 30, y + 10], [x + 15, y + 20]])
     person.open(9)
     person.key("v")
-    expect(person.page.locator("#regions li").nth(24)).not_to_be_in_viewport()
-    person.click(inside(person, 24))
-    expect(person.page.locator(CURRENT)).to_have_attribute("data-region", "25")
+    expect(person.page.locator("#regions li").nth(19)).not_to_be_in_viewport()
+    person.click(inside(person, 19))
+    expect(person.page.locator(CURRENT)).to_have_attribute("data-region", "20")
     expect(person.page.locator(CURRENT)).to_be_in_viewport()
 
 
@@ -220,3 +220,48 @@ def test_parts_of_regions_are_those_that_scipy_finds(person: Person) -> None:
         sizes = np.bincount(labelled.ravel())[1:]
         assert found[place] == sorted(sizes.tolist(), reverse=True)
         assert len(found[place]) == count
+
+
+def test_typed_in_classes_are_renamed_merged_and_removed(person: Person) -> None:
+    ids = []
+    for name in ("kit", "kitten", "mud"):
+        content = {"name": name, "isthing": name != "mud"}
+        url = f"{person.address}api/categories"
+        answer = person.page.request.post(url, data=content, headers={"X-Fullseg": "1"})
+        ids.append(answer.json()["id"])
+    person.act(13, kind="add", points=WIDE, category=ids[0])
+    person.open(13)
+    name = person.page.locator("#regions .name")
+    person.page.locator("#edit-classes").click()
+    dialog = person.page.locator("#class-list")
+    dialog.get_by_label("Name of kitten").fill("cat")
+    dialog.get_by_label("Name of kitten").press("Tab")
+    expect(dialog).to_contain_text("kitten is cat now")
+    dialog.get_by_label("Remove kit").click()
+    expect(dialog).to_contain_text("regions of 13.png have it")
+    person.page.once("dialog", lambda question: question.accept())
+    dialog.get_by_label("Merge kit into").select_option("cat")
+    expect(dialog).to_contain_text("kit is part of cat now")
+    dialog.get_by_label("Remove mud").click()
+    expect(dialog).to_contain_text("mud is removed")
+    dialog.get_by_role("button", name="Close").click()
+    expect(name).to_have_text("1  cat")
+    assert {"kit", "kitten", "mud"}.isdisjoint(classes(person))
+    assert person.state()["regions"][0]["category"] == ids[1]
+    person.wrong.remove("Failed to load resource: the server responded with a status of 400 (Bad Request)")
+
+
+def test_a_class_that_is_typed_while_a_region_is_on_its_way_is_its_own(person: Person) -> None:
+    person.act(14, kind="add", points=WIDE)
+    person.open(14)
+    person.page.locator("#regions li").first.click()
+    held = person.hold("**/actions?*")
+    for x, y in SMALL:
+        person.click((x, y))
+    held.first()
+    person.key("/")
+    person.page.keyboard.type("class 2")
+    person.key("Enter")
+    held.release()
+    expect(person.page.locator("#regions .name").nth(1)).to_have_text("2  class 2")
+    assert [region["category"] for region in person.state()["regions"]] == [None, 2]

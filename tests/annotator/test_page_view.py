@@ -37,9 +37,9 @@ def test_a_stroke_stays_dimmed_while_it_is_sent(person: Person) -> None:
     y, x = (int(value) for value in np.argwhere(person.labels() == 0).mean(axis=0))
     person.drag([(x, y), (x + 40, y)])
     expect(person.page.locator("#figures")).to_contain_text("sending a stroke ...")
-    stroke = held.first()
+    held.first()
     dimmed = colours(person)
-    stroke.continue_()
+    held.release()
     person.settle()
     assert person.state()["strokes"] != []
     after = colours(person)
@@ -190,15 +190,14 @@ def test_ones_own_stroke_is_not_another_tab(person: Person) -> None:
     labels = person.hold("**/labels?*")
     person.key("c")
     person.drag([(80, 70), (110, 90)])
-    of_first = labels.first()
+    labels.first()
     answers = person.hold("**/actions?*")
     person.drag([(80, 80), (110, 100)])
     second = answers.first()
     done = second.fetch()  # the server has done the second action; the page does not know it yet
-    of_first.continue_()  # labels of the first one: the server refuses them
+    labels.release()  # labels of the first one: the server refuses them
     person.page.wait_for_timeout(300)
     expect(person.page.locator("#message")).to_have_text("")
-    person.page.unroute("**/labels?*")
     second.fulfill(response=done)
     person.settle()
     expect(person.page.locator("#message")).to_have_text("")
@@ -221,7 +220,7 @@ def test_pixels_that_are_filled_are_not_without_a_region(person: Person) -> None
     void = int(np.count_nonzero(person.labels() == -1))
     expect(person.page.locator("#figures")).to_contain_text(f"{void:,} px without a region")
     person.key("Shift+f")
-    expect(person.page.locator("#figures")).to_contain_text(f"0 px without a region, {void:,} filled")
+    expect(person.page.locator("#figures")).to_contain_text(f"0 px without a region   ·   {void:,} px filled")
 
 
 def test_the_path_of_an_export_does_not_wrap_the_footer(person: Person, out: Path) -> None:

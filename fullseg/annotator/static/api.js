@@ -59,6 +59,7 @@ export async function workspace() {
 export const categories = async () => (await request("/api/categories")).json(); // waits for the model
 export const ping = () => request("/static/style.css", { method: "HEAD", cache: "no-store" });
 export const addCategory = (name, isthing) => post("/api/categories", { name, isthing });
+export const changeCategory = (id, content) => post(`/api/categories/${id}`, content);
 export const state = async (image) => (await request(at(image))).json();
 export const act = (image, content) => post(at(image, "/actions"), content);
 export const replace = (image, content) => post(at(image, "/import"), content);

@@ -11,7 +11,7 @@ const many = (count, what) => `${count.toLocaleString()} ${what}${count === 1 ? 
 export function findProblems(session, find) {
   const { labels, state } = session;
   const [empty, ...parts] = partsOf(labels.map, state.width, labels.regions.length);
-  const open = state.regions.filter(({ category }) => category === null);
+  const open = session.guesses ? state.regions.filter(({ category }) => category === null) : []; // a lone class needs no choice
   const guessed = open.filter((region) => find(session.guess(region)));
   const found = [
     ...(empty.length ? [{ text: `${session.empty.toLocaleString()} px have no region (VOID)`, region: null }] : []),
@@ -32,6 +32,6 @@ function looseOf(id, [largest = 0, ...others]) {
   const islands = others.filter((size) => size < ISLAND);
   if (area < TINY) return [{ text: `Region ${id} has ${many(area, "pixel")}`, region: id }];
   if (!islands.length) return [];
-  const sum = islands.reduce((all, size) => all + size, 0);
-  return [{ text: `Region ${id} has ${many(islands.length, "island")} of ${sum.toLocaleString()} px together`, region: id }];
+  const sum = islands.reduce((all, size) => all + size, 0).toLocaleString();
+  return [{ text: `Region ${id} has ${many(islands.length, "island")} of ${sum} px together`, region: id }];
 }

@@ -52,10 +52,11 @@ const first = (id) => Math.round(id * HUES * 0.618) % HUES;
 // Return the neighbours of each region: those that share a border with it.
 function neighboursOf(map, width, regions) {
   const pairs = new Set();
-  const note = (a, b) => a !== b && a && b && pairs.add(a < b ? a * 65536 + b : b * 65536 + a);
+  const note = (a, b) => a && b && pairs.add(a < b ? a * 65536 + b : b * 65536 + a);
   for (let at = 0; at < map.length; at++) {
-    if ((at + 1) % width) note(map[at], map[at + 1]);
-    if (at + width < map.length) note(map[at], map[at + width]);
+    const place = map[at];
+    if (place !== map[at + 1] && (at + 1) % width) note(place, map[at + 1]);
+    if (place !== map[at + width] && at + width < map.length) note(place, map[at + width]);
   }
   const neighbours = new Map(regions.map((id) => [id, new Set()]));
   for (const pair of pairs) {

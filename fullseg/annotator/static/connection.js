@@ -5,7 +5,7 @@ import * as api from "./api.js";
 const PAUSE = 2000; // ms between two tries
 
 export class Connection {
-  // `page` has session, tools and say(text, isError).
+  // `page` has session, images, tools and say(text, isError).
   constructor(page) {
     this.page = page;
     api.server.addEventListener("lost", () => this.wait());
@@ -20,7 +20,8 @@ export class Connection {
   }
 
   async back() {
-    const { session, tools } = this.page;
+    const { images, session, tools } = this.page;
+    if (!images.all.length) return location.reload(); // the page has not started yet
     if (session.state && !session.sent.length) await session.reload("");
     this.page.say(`The server answers again${tools.pending ? ": Enter sends what is not sent yet" : ""}`);
   }

@@ -16,13 +16,13 @@ export class Extremes {
   click(at, time) {
     const { page } = this;
     if (this.clicks.length === 4) return;
-    if (this.isDouble(at, time)) return page.say("A double click counts once: click the four extreme points one by one");
+    if (this.isDouble(at, time)) return page.say("A double click counts once: click four points one by one");
     this.clicks.push(clamp(page.snap(at.map(round)), page.session.state));
     if (this.clicks.length < 4) return page.redraw();
     const [width, height] = this.extent();
     if (width > 1 && height > 1) return this.send();
     this.clicks = [];
-    page.say(`These points span ${width} x ${height} px: click the leftmost, topmost, rightmost and bottommost point`, true);
+    page.say(`These points span ${width} x ${height} px: click the leftmost, topmost, rightmost and lowest point`, true);
     page.redraw();
   }
 
@@ -47,7 +47,7 @@ export class Extremes {
     const points = this.clicks.splice(0);
     const { remarking } = page;
     page.redraw();
-    if (await page.regions.add(points)) return true;
+    if (await page.regions.mark(points)) return true;
     if (!this.clicks.length) this.clicks = points;
     page.remarking = remarking;
     page.redraw();
@@ -62,8 +62,8 @@ export class Extremes {
       return `Click the four extreme points of region ${page.remarking} anew, Escape leaves it as it is`;
     }
     const next = page.fields.find(page.fields.next);
-    const whose = next ? `Click the four extreme points of the next ${next.name}` : "Click a region's four extreme points";
-    return `${whose}: leftmost, topmost, rightmost, bottommost, in any order`;
+    const what = next ? `Click the four extreme points of the next ${next.name}` : "Click a region's four extreme points";
+    return `${what}: leftmost, topmost, rightmost, bottommost, in any order`;
   }
 }
 

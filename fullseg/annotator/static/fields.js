@@ -10,6 +10,7 @@ export class Fields {
   constructor(page) {
     this.page = page;
     this.categories = [];
+    this.own = [];
     this.next = null; // id of the class that new regions get
     this.wanted = ""; // name of a class that does not exist yet
     this.search = new ClassSearch($("category"), $("categories"), {
@@ -40,8 +41,12 @@ export class Fields {
     return this.categories.find((category) => category.id === id);
   }
 
-  know(categories) {
+  // `own` are the ids of the classes that were typed in.
+  know({ categories, own }) {
     this.categories = categories;
+    this.own = own;
+    this.page.session.guesses = categories.length > 1;
+    if (!this.find(this.next)) this.next = null;
     this.search.categories = categories;
   }
 
@@ -52,10 +57,11 @@ export class Fields {
     $("name").disabled = !region;
     if (document.activeElement !== $("name")) $("name").value = region?.name ?? "";
     if (document.activeElement !== $("category")) $("category").value = this.shown;
-    $("category").placeholder = guess ? `${guess.name}? A confirms it` : region ? "search" : "class of new regions";
+    $("category").placeholder = guess ? `${guess.name}? ${this.page.keyboard.shown("a")} confirms it` : region ? "search" : "class of new regions";
   }
 
-  take(category) {
+  async take(category) {
+    await this.page.regions.adding;
     const { region } = this;
     if (region) this.describe(region, { category: category?.id ?? null });
     else this.next = category?.id ?? null;
@@ -103,9 +109,9 @@ export class Fields {
   async add(isthing) {
     this.unask();
     try {
-      const { id, categories } = await api.addCategory(this.wanted, isthing);
-      this.know(categories);
-      this.take(this.find(id));
+      const answer = await api.addCategory(this.wanted, isthing);
+      this.know(answer);
+      this.take(this.find(answer.id));
     } catch (error) {
       this.page.say(error.message, true);
     }

@@ -34,7 +34,9 @@ export class Finishing {
   async finish() {
     const { fields, session, tools } = this.page;
     if (session.state.done) return session.do({ kind: "finish", done: false });
-    if (tools.pending) return this.page.say("Some clicks or strokes are not sent yet: Enter sends them, Escape drops them", true);
+    if (tools.pending) {
+      return this.page.say("Clicks or strokes are not sent yet: Enter sends strokes, Escape drops all", true);
+    }
     const { image } = session;
     await session.settled();
     await session.labelled();

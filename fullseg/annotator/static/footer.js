@@ -40,7 +40,8 @@ export class Footer {
     const filled = labels && state?.filled ? labels.unassigned - empty : 0;
     const parts = [
       this.underWay() ?? (took ? `${Math.round(took)} ms` : ""),
-      labels ? `${empty.toLocaleString()} px without a region${filled ? `, ${filled.toLocaleString()} filled` : ""}` : "",
+      labels ? `${empty.toLocaleString()} px without a region` : "",
+      filled ? `${filled.toLocaleString()} px filled` : "",
       state ? `${state.full_width} x ${state.full_height} px, zoom ${Math.round(100 * this.page.view.scale)} %` : "",
     ];
     $("figures").textContent = parts.filter(Boolean).join("   ·   ");

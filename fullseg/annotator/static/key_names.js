@@ -9,8 +9,8 @@ const PLACES = {
 const placeOf = (code) => PLACES[code] ?? /^(?:Key|Digit)(.)$/.exec(code)?.[1].toLowerCase();
 const isSign = (key) => key.length === 1 && key !== " " && key.toLowerCase() === key.toUpperCase(); // no letter
 
-// Return the names of a key, the best first: by what is printed on it, then by its place. Keys of other alphabets (Cyrillic "с"
-// for "c") and signs that a keyboard has elsewhere ("[" of a German one) are found by their place.
+// Return the names of a key, the best first: by what is printed on it, then by its place. Letters of other alphabets, and signs
+// that a keyboard has elsewhere ("[" of a German one), are found by their place.
 export function namesOf(event) {
   const { key, code } = event;
   const altGr = event.getModifierState("AltGraph");

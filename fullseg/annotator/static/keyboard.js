@@ -27,6 +27,11 @@ export class Keyboard {
     return this.own[key] ?? key;
   }
 
+  // Return the key of the entry that has a name in the list, as a person reads it.
+  shown(name) {
+    return this.keyOf([name]).replace(/\b[a-z]$/, (letter) => letter.toUpperCase());
+  }
+
   find(event) {
     for (const name of namesOf(event)) {
       const found = this.keys.find((entry) => this.keyOf(entry) === name);
@@ -89,8 +94,7 @@ export class Keyboard {
   showTitles() {
     for (const element of document.querySelectorAll("[data-key]")) {
       element.dataset.what ??= element.title;
-      const key = this.own[element.dataset.key] ?? element.dataset.key;
-      element.title = `${element.dataset.what} (${key.replace(/\b[a-z]$/, (letter) => letter.toUpperCase())})`;
+      element.title = `${element.dataset.what} (${this.shown(element.dataset.key)})`;
     }
   }
 }

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { Address } from "./address.js";
 import { Cleaning } from "./cleaning.js";
+import { ClassDialog } from "./class_dialog.js";
 import { Connection } from "./connection.js";
 import { Fields } from "./fields.js";
 import { Files } from "./files.js";
@@ -35,6 +36,7 @@ class Page {
     this.footer = new Footer(this);
     this.session = new Session((what) => this.changed(what), (text, isError) => this.say(text, isError));
     this.fields = new Fields(this);
+    this.classes = new ClassDialog(this);
     this.files = new Files(this);
     this.images = new Images(this);
     this.address = new Address(this);
@@ -120,6 +122,7 @@ class Page {
     listRegions($("regions"), session, this.fields.categories, this.selected, {
       select: (id, shift) => this.select(id, shift),
       lock: (region) => this.regions.lock(region),
+      key: (name) => this.keyboard.shown(name),
       colour: (id) => this.view.colours.css(id),
       confirm: (region) => this.fields.confirm([region]),
     });

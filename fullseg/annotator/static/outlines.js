@@ -5,9 +5,10 @@ const DOWN = 2;
 const ROUNDS = 2; // of smoothing
 const SHORT = 12; // corners: shorter lines are not smoothed, because it would shrink them to nothing
 
-// Return one border per pair of places that touch: { a, b, path }, where a < b, and 0 is no region.
-export function traceBorders(map, width, height) {
-  const edges = edgesOf(map, width, height);
+// Return one border per pair of places that touch: { a, b, path }, where a < b, and 0 is no region. If the borders of one place
+// are wanted only, a line may go on where its other side changes; b or a is that of its beginning.
+export function traceBorders(map, width, height, only = null) {
+  const edges = edgesOf(map, width, height, only);
   const across = width + 1;
   const degrees = degreesOf(edges, across);
   const borders = new Map();
@@ -21,19 +22,21 @@ export function traceBorders(map, width, height) {
       add(borders.get(key).path, line, across);
     }
   };
-  degrees.forEach((degree, corner) => degree && degree !== 2 && trace(corner)); // first all lines that have ends
-  edges.forEach((edge, corner) => edge && trace(corner));
+  for (let at = 0; at < edges.length; at++) if (degrees[at] && degrees[at] !== 2) trace(at); // first all lines with ends
+  for (let at = 0; at < edges.length; at++) if (edges[at]) trace(at);
   return [...borders.values()];
 }
 
 // Return for each corner of pixels which borders go from it to the right and down.
-function edgesOf(map, width, height) {
+function edgesOf(map, width, height, only) {
   const edges = new Uint8Array((width + 1) * (height + 1));
+  const isWanted = (a, b) => only === null || a === only || b === only;
   for (let y = 0, at = 0; y < height; y++) {
     for (let x = 0; x < width; x++, at++) {
-      const corner = y * (width + 1) + x;
-      if (y && map[at] !== map[at - width]) edges[corner] |= RIGHT;
-      if (x && map[at] !== map[at - 1]) edges[corner] |= DOWN;
+      const place = map[at];
+      const corner = at + y;
+      if (y && place !== map[at - width] && isWanted(place, map[at - width])) edges[corner] |= RIGHT;
+      if (x && place !== map[at - 1] && isWanted(place, map[at - 1])) edges[corner] |= DOWN;
     }
   }
   return edges;
@@ -41,24 +44,25 @@ function edgesOf(map, width, height) {
 
 function degreesOf(edges, across) {
   const degrees = new Uint8Array(edges.length);
-  edges.forEach((edge, corner) => {
-    if (!edge) return;
-    degrees[corner] += (edge & RIGHT) + ((edge & DOWN) >> 1);
-    if (edge & RIGHT) degrees[corner + 1]++;
-    if (edge & DOWN) degrees[corner + across]++;
-  });
+  for (let at = 0; at < edges.length; at++) {
+    if (edges[at] & RIGHT) degrees[at]++, degrees[at + 1]++;
+    if (edges[at] & DOWN) degrees[at]++, degrees[at + across]++;
+  }
   return degrees;
 }
 
 // Return the next corner after a corner, and take away the edge between both; -1 if there is none.
 function step(corner, edges, across) {
-  const ways = [[corner, RIGHT, corner + 1], [corner, DOWN, corner + across], [corner - 1, RIGHT, corner - 1]];
-  for (const [at, bit, next] of [...ways, [corner - across, DOWN, corner - across]]) {
-    if (!(edges[at] & bit)) continue; // also if there is no such corner
-    edges[at] &= ~bit;
-    return next;
-  }
-  return -1;
+  const [left, up] = [corner - 1, corner - across]; // where there is no such corner, there is no edge
+  if (edges[corner] & RIGHT) return take(edges, corner, RIGHT, corner + 1);
+  if (edges[corner] & DOWN) return take(edges, corner, DOWN, corner + across);
+  if (edges[left] & RIGHT) return take(edges, left, RIGHT, left);
+  return edges[up] & DOWN ? take(edges, up, DOWN, up) : -1;
+}
+
+function take(edges, at, edge, next) {
+  edges[at] &= ~edge;
+  return next;
 }
 
 // Return the corners from a start to the next corner where lines meet, or around to the start; null if no line is left.
@@ -81,25 +85,26 @@ function sidesOf([first, second], map, width, across) {
 }
 
 function add(path, line, across) {
-  let points = line.map((corner) => [corner % across, Math.floor(corner / across)]);
   const closed = line[0] === line.at(-1) && line.length > 2;
-  if (closed) points.pop();
-  if (points.length >= SHORT) for (let round = 0; round < ROUNDS; round++) points = smooth(points, closed);
-  const middle = (a, b) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
-  path.moveTo(...(closed ? middle(points.at(-1), points[0]) : points[0]));
-  points.forEach((point, number) => {
-    const next = points[number + 1] ?? (closed ? points[0] : null);
-    if (next) path.quadraticCurveTo(...point, ...middle(point, next));
-    else path.lineTo(...point);
-  });
+  if (closed) line.pop();
+  const count = line.length;
+  let xs = Float64Array.from(line, (corner) => corner % across);
+  let ys = Float64Array.from(line, (corner) => Math.floor(corner / across));
+  for (let round = 0; round < ROUNDS && count >= SHORT; round++) [xs, ys] = [smooth(xs, closed), smooth(ys, closed)];
+  if (closed) path.moveTo((xs[count - 1] + xs[0]) / 2, (ys[count - 1] + ys[0]) / 2);
+  else path.moveTo(xs[0], ys[0]);
+  for (let at = 0; at < count; at++) {
+    const next = at + 1 < count ? at + 1 : 0;
+    if (!closed && next === 0) path.lineTo(xs[at], ys[at]);
+    else path.quadraticCurveTo(xs[at], ys[at], (xs[at] + xs[next]) / 2, (ys[at] + ys[next]) / 2);
+  }
 }
 
-// Replace each point by a weighted mean of itself and its neighbours. Ends stay.
-function smooth(points, closed) {
-  const count = points.length;
-  return points.map((point, number) => {
-    if (!closed && (number === 0 || number === count - 1)) return point;
-    const [before, after] = [points[(number + count - 1) % count], points[(number + 1) % count]];
-    return [0, 1].map((axis) => (before[axis] + 2 * point[axis] + after[axis]) / 4);
+// Replace each value by a weighted mean of itself and its neighbours. Ends stay.
+function smooth(values, closed) {
+  const count = values.length;
+  return values.map((value, at) => {
+    if (!closed && (at === 0 || at === count - 1)) return value;
+    return (values[(at + count - 1) % count] + 2 * value + values[(at + 1) % count]) / 4;
   });
 }

@@ -40,7 +40,7 @@ function imageItem({ name, number }, pick) {
   return item;
 }
 
-// `on` has select(id, shift), lock(region), confirm(region) and colour(id).
+// `on` has select(id, shift), lock(region), confirm(region), colour(id) and key(name).
 export function listRegions(list, session, categories, selected, on) {
   const known = new Map(categories.map((category) => [category.id, category]));
   const focused = document.activeElement?.closest("[data-region]")?.dataset.region;
@@ -65,7 +65,8 @@ function regionItem({ labels }, region, category, guess, on) {
   const called = category ? `${category.name}${guess ? "?" : ""}` : "region";
   const label = region.name ? `${region.name}${category ? ` (${called})` : ""}` : called;
   const sure = place < 0 || region.locked ? "" : `${Math.round(100 * labels.expected_iou[place])} %`;
-  const lock = button(region.locked ? "unlock" : "lock", "A locked region's pixels stay as they are (L)", () => on.lock(region));
+  const why = `A locked region's pixels stay as they are (${on.key("l")})`;
+  const lock = button(region.locked ? "unlock" : "lock", why, () => on.lock(region));
   const item = make(
     "li",
     { tabIndex: 0, className: guess ? "guess" : "", title: titleOf(region, guess, label) },
@@ -73,7 +74,7 @@ function regionItem({ labels }, region, category, guess, on) {
     make("span", { className: "name", textContent: `${region.id}  ${label}` }),
     make("span", { className: "sure", textContent: sure, title: "The IoU that the model expects of this region" }),
     lock,
-    guess ? button("\u2713", `Confirm the class ${guess.name} (A)`, () => on.confirm(region), "confirm") : make("span"),
+    guess ? button("\u2713", `Confirm the class ${guess.name} (${on.key("a")})`, () => on.confirm(region), "confirm") : make("span"),
   );
   item.dataset.region = region.id;
   item.addEventListener("click", (event) => on.select(region.id, event.shiftKey));
@@ -82,7 +83,7 @@ function regionItem({ labels }, region, category, guess, on) {
 }
 
 const titleOf = (region, guess, label) =>
-  guess ? `${region.id} ${label} The model guesses this class; confirm it, or give another one` : `${region.id} ${label}`;
+  `${region.id} ${label}${guess ? " The model guesses this class: confirm it, or give another one" : ""}`;
 
 function button(textContent, title, what, className = "") {
   const made = make("button", { textContent, title, className });

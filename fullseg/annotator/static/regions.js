@@ -6,6 +6,7 @@ export class Regions {
   // `page` has session, selected, tools, fields, view, select(id), redraw() and say(text, isError).
   constructor(page) {
     this.page = page;
+    this.adding = Promise.resolve(); // done when the region that is marked now is there
   }
 
   get session() {
@@ -18,14 +19,20 @@ export class Regions {
     return region;
   }
 
-  // Mark a new region and select it, or mark the chosen one anew. Return whether it was done.
+  // Mark a new region, or the chosen one anew. Return whether it was done.
+  mark(points) {
+    const { remarking } = this.page;
+    this.page.remarking = null;
+    if (remarking !== null) return this.session.do({ kind: "move", region: remarking, points });
+    return (this.adding = this.add(points));
+  }
+
+  // Add a region and select it. Until it is there, no region is selected: a class that is typed meanwhile is the new one's.
   async add(points) {
     const { page, session } = this;
     const { image } = session;
-    const { remarking } = page;
-    page.remarking = null;
-    if (remarking !== null) return session.do({ kind: "move", region: remarking, points });
     const category = page.fields.next;
+    page.select(null);
     const done = await session.do({ kind: "add", points, ...(category === null ? {} : { category }) });
     if (!done || image !== session.image) return done;
     const { id } = session.state.regions.at(-1);

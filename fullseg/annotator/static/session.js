@@ -19,6 +19,7 @@ export class Session {
     this.sent = []; // actions that are not acknowledged yet
     this.failed = null; // state whose labels could not be had
     this.empty = 0; // pixels that have no region
+    this.guesses = false; // whether there are several classes that the model can choose from
     this.since = performance.now();
   }
 
@@ -55,6 +56,7 @@ export class Session {
 
   // Return the class that the model guesses for a region, or null if the person has chosen one.
   guess(region) {
+    if (!this.guesses) return null;
     const place = this.labels ? this.labels.regions.indexOf(region.id) : -1;
     return region.category === null && place >= 0 ? this.labels.categories[place] : null;
   }

@@ -146,7 +146,7 @@ export class Tools {
   // Return whether the pointer has moved too far for a click.
   slipped(event) {
     const [x, y] = this.position(event);
-    return Math.hypot(x - this.from[0], y - this.from[1]) >= SLIP[event.pointerType];
+    return Math.hypot(x - this.from[0], y - this.from[1]) >= (SLIP[event.pointerType] ?? SLIP.mouse);
   }
 
   pinch(id, now) {

@@ -19,6 +19,7 @@ export class View extends Viewport {
     this.bitmap = null;
     this.labels = null;
     this.borders = null; // between the regions of the labels, traced when they are needed
+    this.traced = null; // place whose borders these are; null: all
     this.areas = []; // pixels of each place of the labels; the first is of no region
     this.drawing = { points: [], strokes: [], sent: [], painting: null };
     this.drawn = () => {}; // called after every drawing
@@ -53,7 +54,8 @@ export class View extends Viewport {
 
   set(options) {
     Object.assign(this.options, options);
-    this.paint();
+    if ("heat" in options || "outline" in options) this.paint();
+    else this.redraw();
   }
 
   // Colour the overlay for the current labels. Panning and zooming draw it elsewhere without colouring it again.
@@ -104,13 +106,20 @@ export class View extends Viewport {
     const { outline, selected } = this.options;
     const chosen = this.labels.regions.indexOf(selected) + 1;
     if (!outline && !chosen) return;
-    this.borders ??= traceBorders(this.labels.map, this.state.width, this.state.height);
+    this.trace(outline ? null : chosen);
     const isChosen = ({ a, b }) => chosen > 0 && (a === chosen || b === chosen);
     const others = outline ? this.borders.filter((border) => !isChosen(border)) : [];
     const own = this.borders.filter(isChosen);
     for (const border of others) this.drawLine(border.path, OUTLINE, this.sideColour(border));
     for (const { path } of own) this.drawLine(path, 2 * OUTLINE, "#0008"); // white alone is not seen on a white sky
     for (const { path } of own) this.drawLine(path, OUTLINE, "white");
+  }
+
+  // Trace the borders of all regions, or of one place only, unless they are traced already.
+  trace(only) {
+    if (this.borders && this.traced === only) return;
+    this.borders = traceBorders(this.labels.map, this.state.width, this.state.height, only);
+    this.traced = only;
   }
 
   // Return the colour of a border: that of the smaller region, so that all of a small region's outline is in its colour.
