@@ -43,7 +43,7 @@ def test_the_first_region_looks_right_alone(page: "Page", photographs: "Server")
     person.mark(CUP)
     labels = person.labels()
     assert labels[150, 290] == 0  # the coffee
-    assert (labels[[110, 20, 300], [185, 190, 400]] == -1).all()  # corners of the box, beside the cup
+    assert (labels[[25, 25, 300], [180, 400, 400]] == -1).all()  # corners of the box, beside the cup
     share = np.count_nonzero(labels == 0) / ((410 - 173) * (308 - 18))
     assert 0.4 < share < 0.8  # an ellipse has 0.79, the whole box 1
     # The model knows one class, so there is nothing to guess and nothing to confirm.
@@ -60,7 +60,7 @@ def test_the_page_comes_before_the_model(tmp_path: Path) -> None:
     start = time.perf_counter()
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
-        said = [(line, time.perf_counter() - start) for line, _ in zip(server.stderr, range(3), strict=False)]
+        said = [(server.stderr.readline(), time.perf_counter() - start) for _ in range(3)]
         server.terminate()
         server.wait()
     assert "1 images of" in said[0][0]
