@@ -10,8 +10,9 @@ export class Finishing {
     this.page = page;
     $("anyway").addEventListener("click", () => this.close(true));
     $("not-yet").addEventListener("click", () => this.close(false));
+    $("check").addEventListener("cancel", () => this.close(false)); // at once: the browser closes it a little later
     $("check").addEventListener("keydown", (event) => {
-      if (this.page.keyboard.find(event)?.[0] !== "Ctrl+Enter") return;
+      if (!$("check").open || this.page.keyboard.find(event)?.[0] !== "Ctrl+Enter") return;
       event.preventDefault(); // else it would press the button that has the focus, too
       event.stopPropagation();
       this.close(true);
@@ -41,7 +42,9 @@ export class Finishing {
     await session.settled();
     await session.labelled();
     if (image !== session.image) return;
-    const problems = session.busy || !session.labels ? [] : findProblems(session, (id) => fields.find(id));
+    const { failed, labels, state } = session;
+    if (!labels || failed === state) return this.page.say("Without labels the image cannot be checked", true);
+    const problems = findProblems(session, (id) => fields.find(id));
     if (problems.length) this.ask(problems);
     else await this.mark();
   }
