@@ -143,7 +143,7 @@ class _Api:
         return Response(body, media_type="application/octet-stream")
 
     async def loose(self, request: Request) -> Response:
-        """Return the number of islands and holes of less than some pixels of the file; null: the revision is an old one."""
+        """Return the number of islands and holes below some pixels of the file; null: the revision is an old one."""
         revision, below = (_whole(request.query_params.get(what), what) for what in ("revision", "below"))
         try:
             count = await run_in_threadpool(self.workspace.loose, self._name(request), revision, below)
