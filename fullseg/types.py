@@ -70,6 +70,8 @@ class Decisions(NamedTuple):
     barred: Mapping[int, NDArray[np.bool_]]  # per region pixels (H, W) that it cannot have, unless ``owners`` says so
     evidence: int = 0  # so many of the last scribbles only show the network a region; it need not have their pixels
 
+    # Beside what its evidence tells the network, a decision changes no other pixel.
+
 
 class SampleKey(NamedTuple):
     """Identifies a sample of a run. All randomness about it is seeded from this key and the run's seed."""

@@ -1,6 +1,7 @@
 """What the network learns from decisions about pixels: scribbles along brushes, inside polygons and in holes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,25 +10,29 @@ from fullseg.annotator.actions import Brush, Hole, Polygon
 from fullseg.annotator.edits import Edit, Edits
 from fullseg.annotator.layer import UNDECIDED, Layer, Sizes
 from fullseg.annotator.shapes import polygon_pixels
-from fullseg.types import Scribble
 
 ROWS = (1 / 6, 1 / 2, 5 / 6)  # of a polygon's height: there its scribbles are
 
 
-def evidence(edits: Edits, layer: Layer, places: Mapping[int, int]) -> list[Scribble]:
-    """Return scribbles that show the network what was painted. Where a later decision says otherwise, there is none.
+class Shown(NamedTuple):
+    """A scribble that shows the network what was painted."""
+
+    region: int  # its id
+    points: NDArray[np.float32]  # (K, 2), (x, y) in pixels of the seen image
+
+
+def evidence(edits: Edits, layer: Layer) -> list[Shown]:
+    """Return what the network learns from decisions. Where a later one of them says otherwise, it is nothing.
 
     Args:
-        edits: the decisions, of which ``layer`` was made.
-        layer: says whose the pixels are now.
-        places: number of each region, by id.
+        edits: the decisions.
+        layer: made of them.
     """
     found = []
     for edit in edits:
-        if edit.region is None or edit.region not in places:
-            continue
-        parts = (part for path in _paths(edit, layer.sizes) for part in _still_owned(path, edit.region, layer))
-        found += [Scribble(places[edit.region], part.astype(np.float32)) for part in parts]
+        if edit.region is not None:
+            parts = (part for path in _paths(edit, layer.sizes) for part in _still_owned(path, edit.region, layer))
+            found += [Shown(edit.region, part.astype(np.float32)) for part in parts]
     return found
 
 

@@ -1,5 +1,7 @@
 """The labels of an image at the size of its file, where decided pixels are exact."""
 
+from collections.abc import Mapping
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -46,13 +48,27 @@ def _with_decisions(region_map: NDArray[np.int64], work: Work, layer: Layer) -> 
     rows, columns = layer.sizes.sampled()
     beside = enlarge((owners[rows[:, None], columns] != VOID).astype(np.int64), layer.sizes.full) > 0
     result = nearest(region_map, beside & (owners == VOID) & ~held, ~beside)
-    for region, pixels in layer.barred.items():
-        wrong = np.zeros(layer.sizes.full, bool)
-        wrong.ravel()[pixels] = True
-        wrong &= result == places.get(region, VOID - 1)
-        result = nearest(result, wrong, result != places.get(region))
+    result = _without_barred(result, places, layer)
     result[owners != VOID] = owners[owners != VOID]
     result[result == BACKGROUND] = VOID
+    return result
+
+
+def _without_barred(region_map: NDArray[np.int64], places: Mapping[int, int], layer: Layer) -> NDArray[np.int64]:
+    """Return a map (H, W) in which no region has pixels that it cannot have. The nearest other region has them."""
+    barred = {places[region]: pixels for region, pixels in layer.barred.items() if region in places}
+    labels = region_map.ravel()
+    wrong = [pixels[labels[pixels] == place] for place, pixels in barred.items()]
+    every = np.unique(np.concatenate([np.zeros(0, np.int64), *wrong]))
+    if len(every) == 0:
+        return region_map
+    sets = np.stack([np.isin(every, pixels, assume_unique=True) for pixels in barred.values()])  # (regions, pixels)
+    kinds, kind = np.unique(sets, axis=1, return_inverse=True)
+    result = region_map
+    for number, forbidden in enumerate(kinds.T):
+        here = np.zeros(region_map.shape, bool)
+        here.ravel()[every[kind.ravel() == number]] = True
+        result = nearest(result, here, ~np.isin(result, np.array(list(barred))[forbidden]) & ~here)
     return result
 
 

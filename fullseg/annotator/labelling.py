@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fullseg.annotator.categories import Categories
+from fullseg.annotator.edits import Edits
+from fullseg.annotator.evidence import Shown, evidence
 from fullseg.annotator.full_size import full_map
 from fullseg.annotator.layer import Layer, Layers, Sizes
 from fullseg.annotator.segmentation import Segmentation, segment
@@ -44,6 +46,7 @@ class Labeller:
         self._seen: str | None = None  # key of the image whose features the predictor holds
         self._twin: Predictor | None = None  # of the same image, for labels without the decisions to keep pixels
         self._layers = Layers()
+        self._learnt: tuple[str, Edits, list[Shown]] | None = None  # key, decisions, what the network learns from them
         self._labels: tuple[str, int, Segmentation] | None = None  # key, revision
 
     @property
@@ -64,7 +67,8 @@ class Labeller:
     def labels_of(self, opened: Open, work: Work) -> Segmentation:
         """Return the model's answer for any state of an image."""
         self._look_at(opened)
-        return segment(self.predictor, work, self.categories.classes(work), self.layer(opened, work))
+        given = work, self.categories.classes(work), self.layer(opened, work), self._shown(opened, work)
+        return segment(self.predictor, *given)
 
     def layer(self, opened: Open, work: Work) -> Layer | None:
         """Return the decided pixels of any state of an image; None if there are none."""
@@ -78,8 +82,16 @@ class Labeller:
         """Return the labels (h, w) that a state would have if no pixel were kept."""
         self._look_at(opened)
         self._twin = self._twin or self.predictor.twin()
-        classes, layer = self.categories.classes(work), self.layer(opened, work)
-        return segment(self._twin, work._replace(filled=False), classes, layer, kept=False).region_map
+        work = work._replace(filled=False)
+        given = work, self.categories.classes(work), self.layer(opened, work), self._shown(opened, work)
+        return segment(self._twin, *given, kept=False).region_map
+
+    def _shown(self, opened: Open, work: Work) -> list[Shown]:
+        """Return what the network learns from decisions: from those before the last stroke or marking."""
+        if self._learnt is None or self._learnt[:2] != (opened.key, work.learnt):
+            layer = self._layers.of(opened.key, work.learnt, Sizes(opened.full_size, work.size))
+            self._learnt = (opened.key, work.learnt, evidence(work.learnt, layer) if layer is not None else [])
+        return self._learnt[2]
 
     def _look_at(self, opened: Open) -> None:
         """Show the model an image, if it has not seen it last."""

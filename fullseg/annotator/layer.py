@@ -58,7 +58,7 @@ class Layer(NamedTuple):
         """Return the decisions for the network.
 
         Args:
-            places: for each region that is not locked, the number that the network has for it, by id.
+            places: the number that the network has for each region, by id.
             kept: with those to keep a pixel.
         """
         rows, columns = self.sizes.sampled()

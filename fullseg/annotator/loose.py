@@ -108,12 +108,15 @@ class Parts:
 
 def _borders(numbers: NDArray[np.int64]) -> Iterator[tuple[tuple[int, int], int]]:
     """Yield each pair of neighbouring parts, both ways, with the number of pixel edges between them."""
-    pairs = []
+    count = int(numbers.max()) + 1
+    pairs = [np.zeros(0, np.int64)]
     for here, there in ((numbers[:, :-1], numbers[:, 1:]), (numbers[:-1], numbers[1:])):
         border = here != there
-        pairs += [np.stack([here[border], there[border]], axis=1), np.stack([there[border], here[border]], axis=1)]
-    found, lengths = np.unique(np.concatenate(pairs), axis=0, return_counts=True)
-    yield from zip(map(tuple, found.tolist()), lengths.tolist(), strict=True)
+        pairs += [here[border] * count + there[border], there[border] * count + here[border]]
+    found, lengths = np.unique(np.concatenate(pairs), return_counts=True)
+    yield from zip(
+        zip(*(part.tolist() for part in np.divmod(found, count)), strict=True), lengths.tolist(), strict=True
+    )
 
 
 def cleaned(full: NDArray[np.int64], work: Work, layer: Layer | None, below: int) -> tuple[tuple[Patch, ...], int]:

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fullseg.annotator.evidence import evidence
+from fullseg.annotator.evidence import Shown
 from fullseg.annotator.layer import Layer
 from fullseg.annotator.masks import decode_mask
 from fullseg.annotator.work import Work
-from fullseg.types import VOID
+from fullseg.types import VOID, Scribble
 
 if TYPE_CHECKING:
     from fullseg.model.predictor import Predictor
@@ -32,6 +32,7 @@ def segment(
     work: Work,
     classes: Mapping[int, int],
     layer: Layer | None = None,
+    shown: Sequence[Shown] = (),
     *,
     kept: bool = True,
 ) -> Segmentation:
@@ -42,6 +43,7 @@ def segment(
         work: all regions. Locked regions keep exactly their pixels.
         classes: the classes of the model that the person chose, by the region's index in the work.
         layer: the decided pixels; None: there are none.
+        shown: what the network learns from earlier decisions.
         kept: with the decisions to keep a pixel as it was.
 
     Returns:
@@ -55,9 +57,8 @@ def segment(
     }
     annotations, decisions = work.annotations(), None
     if layer is not None:
-        places = {region.id: i for i, region in enumerate(work.regions) if i not in locked}
-        shown = evidence(work.edits, layer, places)
-        annotations.scribbles.extend(shown)
+        places = {region.id: i for i, region in enumerate(work.regions)}
+        annotations.scribbles.extend(Scribble(places[one.region], one.points) for one in shown)
         decisions = layer.decisions(places, kept=kept)._replace(evidence=len(shown))
     # Until the person says that all of the image is marked, a pixel may be of no region, if the model has learnt that.
     partly = predictor.trained_partly and not work.filled

@@ -163,9 +163,12 @@ class _Api:
         return Response(body, media_type="application/octet-stream")
 
     async def loose(self, request: Request) -> Response:
-        """Return the number of islands and holes of one revision that are smaller than some pixels of the file."""
+        """Return the number of islands and holes below some pixels of the file; null: the revision is an old one."""
         revision, below = (whole(request.query_params.get(what), what) for what in ("revision", "below"))
-        count = await run_in_threadpool(self.workspace.loose, self._name(request), revision, below)
+        try:
+            count = await run_in_threadpool(self.workspace.loose, self._name(request), revision, below)
+        except StaleError:  # it is asked for whenever a person pauses, so this is no error
+            return JSONResponse({"count": None})
         return JSONResponse({"count": count})
 
     async def act(self, request: Request) -> Response:

@@ -1,5 +1,6 @@
 """The state of one image's annotation: a pure function of the actions in the journal."""
 
+from collections.abc import Iterable
 from functools import singledispatch
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from fullseg.annotator.actions import (
     Lock,
     Merge,
     Move,
+    Patch,
     Point,
     Polygon,
     Redo,
@@ -54,6 +56,7 @@ class Work(NamedTuple):
     next_id: int = 1
     strokes: tuple[Stroke, ...] = ()  # of all regions, in drawing order
     edits: Edits = ()  # decisions about single pixels, in the order in which they were made
+    learnt: Edits = ()  # those that the network is shown: of these, all before the last stroke or marking
     filled: bool = False  # whether pixels without a region go to the nearest one
     done: bool = False
 
@@ -78,6 +81,10 @@ class Work(NamedTuple):
     def with_edits(self, *edits: Edit) -> "Work":
         """Return the work with more decisions about single pixels."""
         return self._replace(edits=(*self.edits, *edits)) if edits else self
+
+    def taught(self, patches: Iterable[Patch]) -> "Work":
+        """Return the work after a stroke or marking: the network learns from the decisions, and kept pixels change."""
+        return self._replace(learnt=self.edits).with_edits(*kept(patches))
 
     def annotations(self) -> Annotations:
         """Return the annotations for the model. Region i is ``regions[i]``; scribbles are in drawing order."""
@@ -130,14 +137,14 @@ def _(action: Add, work: Work) -> Work:
     if len(work.regions) >= MOST_REGIONS:
         raise ActionError(f"there are {MOST_REGIONS} regions already, the most an image may have")
     region = Region(work.next_id, action.name.strip(), action.category, extremes(action.points, work.size), None)
-    return work._replace(regions=(*work.regions, region), next_id=work.next_id + 1).with_edits(*kept(action.kept))
+    return work._replace(regions=(*work.regions, region), next_id=work.next_id + 1).taught(action.kept)
 
 
 @apply.register
 def _(action: Move, work: Work) -> Work:
     work = work.with_region(work.open_region(action.region)._replace(points=extremes(action.points, work.size)))
     again = (Edit(action.region, None),) if keep_anything(work.edits) else ()  # the model segments this region anew
-    return work.with_edits(*again, *kept(action.kept))
+    return work.with_edits(*again).taught(action.kept)
 
 
 @apply.register
@@ -147,7 +154,7 @@ def _(action: Scribbles, work: Work) -> Work:
         check_inside(stroke.points, work.size)
     check_length([stroke.points for stroke in action.strokes])
     lines = [Edit(stroke.region, stroke) for stroke in action.strokes] if work.edits else []
-    return work._replace(strokes=(*work.strokes, *action.strokes)).with_edits(*lines, *kept(action.kept))
+    return work._replace(strokes=(*work.strokes, *action.strokes)).with_edits(*lines).taught(action.kept)
 
 
 @apply.register
@@ -177,6 +184,7 @@ def _(action: Delete, work: Work) -> Work:
         regions=tuple(region for region in work.regions if region.id != gone),
         strokes=tuple(stroke for stroke in work.strokes if stroke.region != gone),
         edits=without(work.edits, gone),
+        learnt=without(work.learnt, gone),
     )
 
 
@@ -192,7 +200,7 @@ def _(action: Merge, work: Work) -> Work:
     others = tuple(region for region in work.regions if region.id != second.id)
     strokes = [s.model_copy(update={"region": first.id}) if s.region == second.id else s for s in work.strokes]
     edits = renamed(work.edits, second.id, first.id)
-    return work._replace(regions=others, strokes=(*strokes, *dots), edits=edits).with_edits(*kept(action.kept))
+    return work._replace(regions=others, strokes=(*strokes, *dots), edits=edits).taught(action.kept)
 
 
 @apply.register
@@ -233,16 +241,9 @@ def _(action: Finish, work: Work) -> Work:
 
 @apply.register
 def _(action: Import, work: Work) -> Work:
-    regions = [
-        Region(
-            work.next_id + index,
-            one.name.strip(),
-            one.category,
-            extremes(one.points, work.size),
-            one.mask,
-            one.full_mask,
-        )
-        for index, one in enumerate(action.regions)
-    ]
-    after = Work(work.size, regions=tuple(regions), next_id=work.next_id + len(regions))
-    return after.with_edits(*as_imported([region.id for region in regions], action))
+    ids = range(work.next_id, work.next_id + len(action.regions))
+    regions = tuple(
+        Region(number, one.name.strip(), one.category, extremes(one.points, work.size), one.mask, one.full_mask)
+        for number, one in zip(ids, action.regions, strict=True)
+    )
+    return Work(work.size, regions=regions, next_id=ids.stop).with_edits(*as_imported(ids, action))

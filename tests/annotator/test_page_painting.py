@@ -150,7 +150,7 @@ def test_the_preview_has_the_brushs_true_size_at_every_zoom(person: Person) -> N
         person.page.mouse.move(*middle)
         person.page.wait_for_timeout(100)
         ring = np.abs(canvas(person) - without).max(axis=2) > 60
-        columns = np.flatnonzero(ring[int(middle[1]) - canvas_top(person)])
+        columns = np.flatnonzero(ring[on_canvas(person, middle)[0]])
         assert np.ptp(columns) == pytest.approx(20 * (right - left), abs=4), wheel
 
 
@@ -158,16 +158,11 @@ def canvas(person: Person) -> NDArray[np.int64]:
     return np.asarray(Image.open(io.BytesIO(person.page.locator("#canvas").screenshot())).convert("RGB"), np.int64)
 
 
-def canvas_left(person: Person) -> int:
+def on_canvas(person: Person, point: tuple[float, float]) -> tuple[int, int]:
+    """Return the row and column of a place of the screen in a picture of the canvas."""
     box = person.page.locator("#canvas").bounding_box()
     assert box is not None
-    return int(box["x"])
-
-
-def canvas_top(person: Person) -> int:
-    box = person.page.locator("#canvas").bounding_box()
-    assert box is not None
-    return int(box["y"])
+    return int(point[1]) - int(box["y"]), int(point[0]) - int(box["x"])
 
 
 def test_brackets_change_the_brushs_width(person: Person) -> None:
@@ -224,78 +219,6 @@ def test_a_polygon_is_closed_by_enter_or_a_double_click_and_corners_are_taken_ba
     assert person.labels()[110, 225] == 0
 
 
-def test_a_click_fills_a_hole(person: Person, out: Path, tmp_path: Path) -> None:
-    ids = partition()
-    ids[100:110, 50:60], ids[20:25, 200:204] = 0, 1
-    import_(person, 5, ids, tmp_path)
-    person.key("j")
-    person.click((55, 105))
-    person.settle()
-    person.click((201, 22))
-    person.settle()
-    np.testing.assert_array_equal(exported(person, out), partition() - 1)
-    person.click((200, 60))
-    expect(person.page.locator("#message")).to_have_text(
-        "here is no hole, but region 2, which is locked or in one piece"
-    )
-
-
-def test_a_button_says_how_many_islands_and_holes_there_are_and_cleans_them(
-    person: Person, out: Path, tmp_path: Path
-) -> None:
-    ids = partition()
-    ids[ids == 3] = 1
-    clean = ids - 1
-    ids = ids.copy()
-    ids[100:104, 50:54], ids[20:25, 200:204], ids[120, 120:122], ids[5:15, 5:15] = 0, 1, 1, 2
-    import_(person, 6, ids, tmp_path)
-    button = person.page.locator("#clean")
-    expect(button).to_have_text("Clean 2 islands and holes")
-    person.page.locator("#below").fill("101")
-    person.key("Enter")
-    expect(button).to_have_text("Clean 3 islands and holes")
-    button.click()
-    expect(person.page.locator("#message")).to_contain_text("3 cleaned")
-    person.settle()
-    expect(button).to_have_text("No islands and holes")
-    expect(button).to_be_disabled()
-    clean[120, 120:122] = 0  # not loose: it hangs on region 1
-    np.testing.assert_array_equal(exported(person, out), clean)
-    person.key("Control+z")
-    expect(button).to_have_text("Clean 3 islands and holes")
-    np.testing.assert_array_equal(exported(person, out), ids - 1)
-
-
-def test_an_import_is_corrected_by_one_stroke_and_all_other_regions_keep_their_pixels(
-    person: Person, out: Path, tmp_path: Path
-) -> None:
-    import_(person, 7, partition(), tmp_path)
-    before = person.labels()
-    choose(person, 1)
-    person.draw([(110, 120), (130, 125)])
-    after = exported(person, out)
-    changed = after != before
-    assert changed[120:126, 121:130].any()
-    assert (after[changed] == 0).all()
-    assert (before[changed] != 2).all()  # region 3 is elsewhere
-    np.testing.assert_array_equal(after == 2, before == 2)
-    assert (before[changed] == 1).all()
-
-
-def test_a_merged_region_is_the_union_of_both(person: Person, out: Path) -> None:
-    person.act(8, kind="add", points=WIDE)
-    person.act(8, kind="add", points=SMALL)
-    person.act(8, kind="add", points=[[150, 20], [190, 5], [230, 30], [190, 70]])
-    person.open(8)
-    union = np.isin(person.labels(), [0, 1])
-    choose(person, 1)
-    person.key("g")
-    choose(person, 2)
-    expect(person.page.locator("#regions li")).to_have_count(2)
-    person.settle()
-    assert (exported(person, out)[union] == 0).all()
-
-
 def test_what_is_painted_stays_in_sight_until_its_labels_are_there(person: Person) -> None:
     person.act(9, kind="add", points=WIDE)
     person.open(9)
@@ -308,8 +231,7 @@ def test_what_is_painted_stays_in_sight_until_its_labels_are_there(person: Perso
     labels.first()
     person.page.mouse.move(*person.screen((20, 170)))
     person.page.wait_for_timeout(100)
-    x, y = person.screen((210, 20))
-    at = int(y) - canvas_top(person), int(x) - canvas_left(person)
+    at = on_canvas(person, person.screen((210, 20)))
     assert np.abs(canvas(person) - before)[at].max() > 20
     labels.first().continue_()
     person.settle()

@@ -230,3 +230,14 @@ def test_nonsense_gets_a_4xx_and_changes_nothing(client: TestClient, end: str, b
     assert 400 <= answer.status_code < 500, answer.text
     assert answer.json()["error"]
     assert client.get("/api/images/1").json() == before
+
+
+def test_islands_and_holes_are_counted_for_the_newest_revision_only(client: TestClient, workspace: Workspace) -> None:
+    revision = add_all(client)
+    query = {"revision": revision, "below": 50}
+    count = client.get("/api/images/0/loose", params=query).json()["count"]
+    assert count == workspace.loose("a.png", revision, 50) > 0
+    assert client.get("/api/images/0/loose", params={**query, "revision": 1}).json() == {"count": None}
+    assert client.get("/api/images/0/loose", params={"revision": revision}).status_code == 400
+    act(client, revision, {"kind": "clean", "below": 50})
+    assert client.get("/api/images/0/loose", params={**query, "revision": revision + 1}).json() == {"count": 0}

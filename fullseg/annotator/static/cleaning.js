@@ -41,9 +41,9 @@ export class Cleaning {
     if (!state || busy || this.number !== null) return;
     try {
       const { count } = await api.loose(image, state.revision, below);
-      this.counted = { image, revision: state.revision, below, count };
+      if (count !== null) this.counted = { image, revision: state.revision, below, count }; // null: there are newer labels
     } catch (error) {
-      if (error.status !== 410) page.say(error.message, true); // 410: there are newer labels, and they will be counted
+      page.say(error.message, true);
     }
     this.show();
   }

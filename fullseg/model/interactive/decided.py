@@ -24,36 +24,36 @@ class Decided(NamedTuple):
     by_hand: Decisions | None = None  # what was decided pixel by pixel
 
     def in_tile(self, tile: Box, width: int) -> NDArray[np.int64]:
-        """Return the decided region of every pixel in a tile.
+        """Return the region of every pixel in a tile that is on a scribble's line or of a locked region.
 
         Args:
             tile: box of the tile, h x w pixels.
             width: of the image in pixels.
 
         Returns:
-            (h, w) int64, VOID where the network decides, BACKGROUND where the pixel is of no region. A locked region
-            wins over a decision by hand, and this over a scribble.
+            (h, w) int64, VOID where the network decides. A locked region wins over a scribble.
         """
         x0, y0, x1, y1 = tile
         part = np.full((y1 - y0, x1 - x0), VOID, np.int64)
         y, x = np.divmod(self.pixels, width)
         inside = (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
         part[y[inside] - y0, x[inside] - x0] = self.owners[inside]
-        for region, mask in self.barred_in(tile).items():
-            part[mask & (part == region)] = VOID
-        if self.by_hand is not None:
-            owners = self.by_hand.owners[y0:y1, x0:x1]
-            part = np.where((owners == VOID) | np.isin(owners, self.locked), part, owners)
-        if self.locked_map is not None:
-            locked = self.locked_map[y0:y1, x0:x1]
-            part = np.where(locked == VOID, part, locked)
-        return part
+        if self.locked_map is None:
+            return part
+        locked = self.locked_map[y0:y1, x0:x1]
+        return np.where(locked == VOID, part, locked)
 
-    def barred_in(self, tile: Box) -> dict[int, NDArray[np.bool_]]:
-        """Return the pixels (h, w) of a tile that a region cannot have, for each region with such pixels."""
+    def by_hand_in(self, tile: Box) -> Decisions | None:
+        """Return the part of a tile of what was decided pixel by pixel, less what locks forbid; None: there is none."""
+        if self.by_hand is None:
+            return None
         x0, y0, x1, y1 = tile
-        masks = {region: mask[y0:y1, x0:x1] for region, mask in (self.by_hand.barred if self.by_hand else {}).items()}
-        return {region: mask for region, mask in masks.items() if mask.any()}
+        owners = self.by_hand.owners[y0:y1, x0:x1]
+        held = np.zeros(owners.shape, bool) if self.locked_map is None else self.locked_map[y0:y1, x0:x1] != VOID
+        owners = np.where(held | np.isin(owners, self.locked), VOID, owners)
+        masks = {region: mask[y0:y1, x0:x1] & ~held for region, mask in self.by_hand.barred.items()}
+        masks = {region: mask for region, mask in masks.items() if mask.any()}
+        return Decisions(owners, masks) if masks or (owners != VOID).any() else None
 
 
 class DecidedPixels:
@@ -76,7 +76,9 @@ class DecidedPixels:
         self.now = self.now._replace(owners=new[self.now.owners])
         self._stale |= bool(self._masks) or self.now.by_hand is not None
 
-    def update(self, scribbles: Sequence[Scribble], locked: Masks, by_hand: Decisions | None) -> NDArray[np.int64]:
+    def update(
+        self, scribbles: Sequence[Scribble], locked: Masks, by_hand: Decisions | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Take over new decisions.
 
         Args:
@@ -85,7 +87,8 @@ class DecidedPixels:
             by_hand: what was decided pixel by pixel.
 
         Returns:
-            (K,) int64, y * W + x of the pixels whose decision has changed.
+            (K,) and (L,) int64, y * W + x of the pixels whose decision by a line or a lock has changed, and of those
+            whose decision by hand has.
         """
         before, evidence = self.now, by_hand.evidence if by_hand else 0
         held = [
@@ -97,10 +100,10 @@ class DecidedPixels:
         self.now = Decided(pixels, owners, locked_map, tuple(locked), by_hand)
         if not same:
             self._masks, self._stale = dict(locked), False
-            return np.arange(self.size[0] * self.size[1])
+            return np.arange(self.size[0] * self.size[1]), np.zeros(0, np.int64)
         regions = 1 + max(before.owners.max(initial=0), owners.max(initial=0))
         lines = [one.pixels * regions + one.owners for one in (before, self.now)]
-        return np.concatenate([np.setxor1d(*lines) // regions, _changed(before.by_hand, by_hand, self.size)])
+        return np.setxor1d(*lines) // regions, _changed(before.by_hand, by_hand, self.size)
 
     def _lines_of(self, scribbles: Sequence[Scribble]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the pixels (K,) on the lines of scribbles, each once, and the region of each."""

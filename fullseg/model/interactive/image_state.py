@@ -91,7 +91,9 @@ class ImageState:
         self.keys = keys
         self._fit_boxes(points, annotations.scribbles)
         self._run_head(changes, self._give_classes(classes))
-        self.canvas.mark_pixels(self._decided.update(annotations.scribbles, locked, by_hand))
+        certain, painted = self._decided.update(annotations.scribbles, locked, by_hand)
+        self.canvas.mark_pixels(certain)
+        self.canvas.mark_pixels(painted, alone=True)
         background = self.segmenter.background or partly
         if background != self.canvas.background:
             self.canvas.background = background

@@ -4,7 +4,7 @@ A tile is computed from the regions whose boxes cover part of it, and only if so
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from fullseg.model.canvas import OUTSIDE_LOGIT, probabilities_of, project_to_can
 from fullseg.model.interactive.decided import Decided
 from fullseg.model.interactive.drawing import Box
 from fullseg.model.interactive.spread_state import SpreadState
-from fullseg.types import VOID
+from fullseg.types import VOID, Decisions
 
 SMALL_TILE, LARGE_TILE = 160, 1024  # px: sides of tiles on a CPU and a GPU, which takes longer to start one than to run
 
@@ -41,7 +41,7 @@ def compete(
     *,
     background: bool,
     spread: SpreadState | None = None,
-    barred: Mapping[int, NDArray[np.bool_]] | None = None,
+    by_hand: Decisions | None = None,
 ) -> Contest:
     """Let the regions compete for a tile (Eq. 1).
 
@@ -49,55 +49,78 @@ def compete(
         tile: box of the tile on the canvas, h x w pixels.
         logits: N times (s, s), of all regions of the image.
         boxes: (N, 4) in pixels.
-        decided: (h, w), the region of each pixel that is decided already, BACKGROUND if it is of none, else VOID; with
-            ``spread`` in the window ``spread.around(tile)``.
+        decided: (h, w), the region of each pixel that is decided already, else VOID; with ``spread`` in the window
+            ``spread.around(tile)``.
         locked: the locked regions, which compete for no pixel but their decided ones.
         background: a pixel may be of no region.
         spread: lets the annotations spread; None: they do not.
-        barred: per region pixels (h, w) of the same window that it cannot have unless they are decided to be its own.
+        by_hand: what was decided pixel by pixel in the tile, (h, w). Nothing spreads from there to other pixels.
     """
     window = spread.around(tile) if spread else Window(*tile)
     covers = (boxes[:, 0] < window.right) & (boxes[:, 2] > window.left)
     covers &= (boxes[:, 1] < window.bottom) & (boxes[:, 3] > window.top)
-    fixed = decided != VOID
-    covers[decided[decided >= 0]] = True
+    for owners in (decided,) if by_hand is None else (decided, by_hand.owners):
+        covers[owners[owners >= 0]] = True
     regions = np.flatnonzero(covers)
-    rows = slice(tile[1] - window.top, tile[3] - window.top)
-    columns = slice(tile[0] - window.left, tile[2] - window.left)
+    part = slice(tile[1] - window.top, tile[3] - window.top), slice(tile[0] - window.left, tile[2] - window.left)
     if len(regions) == 0:
-        nobody = np.full((tile[3] - tile[1], tile[2] - tile[0]), VOID, np.int64)
-        return Contest(tile, regions, torch.zeros(0, *nobody.shape), nobody)
+        return Contest(tile, regions, torch.zeros(0, tile[3] - tile[1], tile[2] - tile[0]), decided[part])
     near = torch.stack([logits[region] for region in regions.tolist()])
     corners = near.new_tensor(boxes[regions] - [window.left, window.top, window.left, window.top])
     canvas = project_to_canvas(near, corners, (window.bottom - window.top, window.right - window.left))
     if spread:
         canvas = spread.add_kriging(canvas, regions, window)
     canvas[np.isin(regions, locked)] = OUTSIDE_LOGIT
-    _decide(canvas, regions, decided, barred or {})
+    free = canvas[:, *part].clone() if by_hand is not None else canvas
+    _give(canvas, regions, decided)
     if spread and spread.flows(len(regions) + background):
-        held = torch.from_numpy(fixed).to(canvas.device)
-        probabilities, winners = spread.flow(canvas, held, window, (rows, columns), background=background)
+        held = torch.from_numpy(decided != VOID).to(canvas.device)
+        probabilities, winners = spread.flow(canvas, held, window, part, background=background)
     else:
-        canvas = canvas[:, rows, columns]
-        probabilities = probabilities_of(canvas, background=background)
-        winners = region_map_of(canvas, background=background)
+        probabilities, winners = _outcome(canvas[:, *part], background=background)
+    if by_hand is not None:
+        painted = _paint(free, regions, decided[part], by_hand)
+        here = _on(painted, canvas)
+        probabilities, winners = (
+            torch.where(here, own, other)
+            for own, other in zip(_outcome(free, background=background), (probabilities, winners), strict=True)
+        )
     region_map = np.append(regions, VOID)[winners.cpu().numpy()]  # a winner of VOID, -1, picks the last entry: VOID
     return Contest(tile, regions, probabilities, region_map)
 
 
-def _decide(
-    canvas: Tensor, regions: NDArray[np.int64], decided: NDArray[np.int64], barred: Mapping[int, NDArray[np.bool_]]
-) -> None:
-    """Apply decisions to the canvas (n, h, w) of some regions (n,), in place; arguments as in ``compete``."""
-    for region, mask in barred.items():
+def _outcome(canvas: Tensor, *, background: bool) -> tuple[Tensor, Tensor]:
+    """Return the probabilities (n, h, w) and the winners (h, w) in [0, n), or VOID, of a canvas (n, h, w)."""
+    return probabilities_of(canvas, background=background), region_map_of(canvas, background=background)
+
+
+def _give(canvas: Tensor, regions: NDArray[np.int64], owners: NDArray[np.int64]) -> None:
+    """Give pixels of the canvas (n, h, w) of some regions (n,) to their owners (h, w) for certain, in place.
+
+    A pixel whose owner is VOID stays as it is, and one of BACKGROUND goes to none of the regions.
+    """
+    fixed, owned = np.flatnonzero(owners != VOID), np.flatnonzero(owners >= 0)
+    if len(fixed):
+        canvas.flatten(1)[:, _on(fixed, canvas)] = OUTSIDE_LOGIT
+    if len(owned):
+        mine = np.searchsorted(regions, owners.ravel()[owned])
+        canvas.flatten(1)[_on(mine, canvas), _on(owned, canvas)] = -OUTSIDE_LOGIT
+
+
+def _paint(
+    canvas: Tensor, regions: NDArray[np.int64], decided: NDArray[np.int64], by_hand: Decisions
+) -> NDArray[np.bool_]:
+    """Decide pixels of the canvas (n, h, w) of some regions (n,) by hand, in place; return (h, w) which these are.
+
+    A pixel that a region cannot have keeps its decided region (h, w), if this is another one.
+    """
+    decided, painted = decided.copy(), by_hand.owners != VOID
+    for region, mask in by_hand.barred.items():
+        decided[mask & (decided == region)] = VOID
         canvas[regions == region] = canvas[regions == region].masked_fill(_on(mask, canvas), OUTSIDE_LOGIT)
-    fixed = np.flatnonzero(decided != VOID)
-    if len(fixed) == 0:
-        return
-    canvas.flatten(1)[:, _on(fixed, canvas)] = OUTSIDE_LOGIT
-    owned = np.flatnonzero(decided >= 0)
-    mine = np.searchsorted(regions, decided.ravel()[owned])
-    canvas.flatten(1)[_on(mine, canvas), _on(owned, canvas)] = -OUTSIDE_LOGIT
+        painted = painted | mask
+    _give(canvas, regions, np.where(by_hand.owners == VOID, decided, by_hand.owners))
+    return np.asarray(painted)
 
 
 def _on(array: NDArray[np.int64] | NDArray[np.bool_], canvas: Tensor) -> Tensor:
@@ -157,10 +180,10 @@ class TiledCanvas:
             columns = slice(max(0, window.left // cell - 1), window.right // cell + 2)
             self.stale[row, column] = changed[rows, columns].any()
 
-    def mark_pixels(self, pixels: NDArray[np.int64]) -> None:
-        """Note that the pixels y * W + x, (K,), have changed."""
+    def mark_pixels(self, pixels: NDArray[np.int64], *, alone: bool = False) -> None:
+        """Note that the pixels y * W + x, (K,), have changed; ``alone``: no other pixel depends on them."""
         y, x = np.divmod(pixels, self.size[1])
-        reach = self.spread.reach if self.spread else 0
+        reach = self.spread.reach if self.spread and not alone else 0
         for down, right in product((-reach, 0, reach), repeat=2) if reach else [(0, 0)]:
             rows, columns = (y + down).clip(0, self.size[0] - 1), (x + right).clip(0, self.size[1] - 1)
             self.stale[rows // self.tile, columns // self.tile] = True
@@ -197,15 +220,7 @@ class TiledCanvas:
         for row, column in tiles.tolist():
             y, x = self.tile * row, self.tile * column
             tile = (x, y, min(x + self.tile, self.size[1]), min(y + self.tile, self.size[0]))
-            around = self.spread.around(tile) if self.spread else tile
-            here, barred = decided.in_tile(around, self.size[1]), decided.barred_in(around)
-            yield compete(
-                tile,
-                logits,
-                boxes,
-                here,
-                decided.locked,
-                background=self.background,
-                spread=self.spread,
-                barred=barred,
-            )
+            here = decided.in_tile(self.spread.around(tile) if self.spread else tile, self.size[1])
+            by_hand = decided.by_hand_in(tile)
+            given = tile, logits, boxes, here, decided.locked
+            yield compete(*given, background=self.background, spread=self.spread, by_hand=by_hand)

@@ -80,7 +80,8 @@ def test_a_barred_region_does_not_compete_and_a_pixel_may_be_nobodys(seed: int) 
     tile = (10, 20, 60, 70)
     barred = {region: rng.random((50, 50)) < 0.3 for region in (0, 2)}
     decided = np.where(rng.random((50, 50)) < 0.1, rng.integers(BACKGROUND, 4, (50, 50)), VOID)
-    found = compete(tile, list(logits), boxes, decided, (), background=background, barred=barred)
+    undecided, by_hand = np.full((50, 50), VOID), Decisions(decided, barred)
+    found = compete(tile, list(logits), boxes, undecided, (), background=background, by_hand=by_hand)
     canvas = project_to_canvas(logits, torch.from_numpy(boxes).float(), SIZE)[:, 20:70, 10:60]
     for region, mask in barred.items():
         canvas[region][torch.from_numpy(mask)] = OUTSIDE_LOGIT
@@ -101,11 +102,14 @@ def test_a_lock_wins_over_a_scribbles_line() -> None:
 def test_a_decision_by_hand_wins_over_a_scribbles_line_and_a_lock_over_both() -> None:
     owners, locked_map = np.full((2, 5), VOID), np.full((2, 5), VOID)
     owners[0, 1:4], locked_map[0, 3] = (2, BACKGROUND, 2), 0
-    barred = {1: np.array([[0, 0, 0, 0, 1], [0] * 5], bool)}
+    barred = {1: np.array([[0, 0, 0, 1, 1], [0] * 5], bool)}
     decided = Decided(np.arange(5), np.ones(5, np.int64), locked_map, (0,), Decisions(owners, barred))
-    assert decided.in_tile((0, 0, 5, 2), 5).tolist() == [[1, 2, BACKGROUND, 0, VOID], [VOID] * 5]
-    assert list(decided.barred_in((4, 0, 5, 1))) == [1]
-    assert decided.barred_in((0, 0, 4, 2)) == {}
+    box = np.array([[0, 0, 5, 2]] * 3)
+    here, by_hand = decided.in_tile((0, 0, 5, 2), 5), decided.by_hand_in((0, 0, 5, 2))
+    logits = [torch.zeros(2, 2), torch.zeros(2, 2), torch.ones(2, 2)]
+    found = compete((0, 0, 5, 2), logits, box, here, (0,), background=False, by_hand=by_hand)
+    assert found.region_map.tolist() == [[1, 2, VOID, 0, 2], [2] * 5]
+    assert decided.by_hand_in((0, 1, 5, 2)) is None
 
 
 def test_new_numbers_move_labels_and_areas() -> None:

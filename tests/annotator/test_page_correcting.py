@@ -1,0 +1,90 @@
+"""Correcting what is there already in a real Chromium: holes, islands, imports, merges."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
+from playwright.sync_api import expect  # noqa: E402
+
+from tests.annotator.browser import Person, chromium  # noqa: E402
+from tests.annotator.conftest import SMALL, WIDE  # noqa: E402
+from tests.annotator.test_page_painting import choose, exported, import_, partition  # noqa: E402
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package, or set FULLSEG_CHROMIUM"),
+]
+
+
+def test_a_click_fills_a_hole(person: Person, out: Path, tmp_path: Path) -> None:
+    ids = partition()
+    ids[100:110, 50:60], ids[20:25, 200:204] = 0, 1
+    import_(person, 5, ids, tmp_path)
+    person.key("j")
+    person.click((55, 105))
+    person.settle()
+    person.click((201, 22))
+    person.settle()
+    np.testing.assert_array_equal(exported(person, out), partition() - 1)
+    person.click((200, 60))
+    why = "here is no hole, but region 2, which is locked or in one piece"
+    expect(person.page.locator("#message")).to_have_text(why)
+    person.wrong.remove("Failed to load resource: the server responded with a status of 400 (Bad Request)")
+
+
+def test_a_button_says_how_many_islands_and_holes_there_are_and_cleans_them(
+    person: Person, out: Path, tmp_path: Path
+) -> None:
+    ids = partition()
+    ids[ids == 3] = 1
+    clean = ids - 1
+    ids = ids.copy()
+    ids[100:104, 50:54], ids[20:25, 200:204], ids[120, 120:122], ids[5:15, 5:15] = 0, 1, 1, 2
+    import_(person, 6, ids, tmp_path)
+    button = person.page.locator("#clean")
+    expect(button).to_have_text("Clean 2 islands and holes")
+    person.page.locator("#below").fill("101")
+    person.key("Enter")
+    expect(button).to_have_text("Clean 3 islands and holes")
+    button.click()
+    expect(person.page.locator("#message")).to_contain_text("3 cleaned")
+    person.settle()
+    expect(button).to_have_text("No islands and holes")
+    expect(button).to_be_disabled()
+    clean[120, 120:122] = 0  # not loose: it hangs on region 1
+    np.testing.assert_array_equal(exported(person, out), clean)
+    person.key("Control+z")
+    expect(button).to_have_text("Clean 3 islands and holes")
+    np.testing.assert_array_equal(exported(person, out), ids - 1)
+
+
+def test_an_import_is_corrected_by_one_stroke_and_all_other_regions_keep_their_pixels(
+    person: Person, out: Path, tmp_path: Path
+) -> None:
+    import_(person, 7, partition(), tmp_path)
+    before = person.labels()
+    choose(person, 1)
+    person.draw([(110, 120), (130, 125)])
+    after = exported(person, out)
+    changed = after != before
+    assert changed[120:126, 121:130].any()
+    assert (after[changed] == 0).all()
+    assert (before[changed] != 2).all()  # region 3 is elsewhere
+    np.testing.assert_array_equal(after == 2, before == 2)
+    assert (before[changed] == 1).all()
+
+
+def test_a_merged_region_is_the_union_of_both(person: Person, out: Path) -> None:
+    person.act(8, kind="add", points=WIDE)
+    person.act(8, kind="add", points=SMALL)
+    person.act(8, kind="add", points=[[150, 20], [190, 5], [230, 30], [190, 70]])
+    person.open(8)
+    union = np.isin(person.labels(), [0, 1])
+    choose(person, 1)
+    person.key("g")
+    choose(person, 2)
+    expect(person.page.locator("#regions li")).to_have_count(2)
+    person.settle()
+    assert (exported(person, out)[union] == 0).all()
