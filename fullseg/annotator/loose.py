@@ -30,6 +30,10 @@ class _Part:
     members: list[int]  # numbers of the parts that were joined to this one, and its own
     borders: dict[int, int] = field(default_factory=dict)  # px, length of the border with other parts, by number
 
+    def rank(self) -> tuple[int, int]:
+        """Return a key: the larger part is the greater one, of several as large that which comes first in the image."""
+        return self.area, -min(self.members)
+
 
 class Parts:
     """All connected parts of a map, and what loose ones can be given to.
@@ -94,7 +98,7 @@ class Parts:
                     joined.borders[other] = joined.borders.get(other, 0) + length
                     self.parts[other].borders[into] = joined.borders[other]
                 self.parts.get(other, joined).borders.pop(one, None)
-        if joined.area > self.parts.get(self.largest[to], joined).area or self.largest[to] in gone:
+        if self.largest[to] in gone or joined.rank() > self.parts[self.largest[to]].rank():
             self.largest[to] = into
         return into
 
@@ -145,9 +149,11 @@ def cleaned(full: NDArray[np.int64], work: Work, layer: Layer | None, below: int
         if (to := parts.target(number)) is None:
             continue
         count += 1
+        largest = parts.largest[to]
         joined = parts.give(number, to)
-        if parts.parts[joined].area < below:
-            heappush(waiting, (parts.parts[joined].area, joined))
+        for one in {joined, largest} & parts.parts.keys():  # what was a region's largest part may be an island now
+            if parts.parts[one].area < below:
+                heappush(waiting, (parts.parts[one].area, one))
     now = parts.region_map()
     changed = now != full
     ids = [*(region.id for region in work.regions), None]  # VOID, -1, picks the last one
