@@ -24,16 +24,16 @@ def chromium() -> str | None:
 
 
 class Server:
-    """``python -m fullseg annotate`` as a process of its own."""
+    """``python -m fullseg annotate`` as a process of its own, with its model unless ``loaded`` is false."""
 
-    def __init__(self, images: Path, checkpoint: Path, out: Path, *options: str) -> None:
+    def __init__(self, images: Path, checkpoint: Path, out: Path, *options: str, loaded: bool = True) -> None:
         command = ["-m", "fullseg", "annotate", str(images), "--checkpoint", str(checkpoint), "--out", str(out)]
         self.process = subprocess.Popen(
             [sys.executable, *command, "--port", "0", *options], stderr=subprocess.PIPE, text=True
         )
         assert self.process.stderr is not None
         self.said = ""
-        while not re.search(r"The model .* is loaded", self.said):
+        while not re.search(r"The model .* is loaded" if loaded else r"Open \S+ in a browser", self.said):
             line = self.process.stderr.readline()
             assert line, f"the server ended: {self.said}"
             self.said += line

@@ -153,7 +153,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(
     expect(page.locator("#hint")).to_contain_text("Enter marks the region")  # the clicks are kept
 
     port = server.address.rstrip("/").rpartition(":")[2]
-    again = Server(folder, tiny_checkpoint, tmp_path, "--port", port)
+    again = Server(folder, tiny_checkpoint, tmp_path, "--port", port, loaded=False)
     person = Person(page, again.address)
     person.number = 0
     assert person.state() == before

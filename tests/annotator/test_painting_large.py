@@ -32,7 +32,7 @@ def large(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> It
     workspace.journal.close()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32 - 1))
 def test_a_large_images_export_has_the_painted_pixels_bit_for_bit(large: Workspace, seed: int) -> None:
     """The journal of strokes, polygons and erasing, against a reference that paints the file's pixels one by one."""
