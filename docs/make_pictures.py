@@ -16,8 +16,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect, sync_playwright
+from scipy.interpolate import make_interp_spline
 
 from fullseg.cli.annotate import PHOTOGRAPHS
 
@@ -25,6 +27,7 @@ DOCS = Path(__file__).parent
 SIZE = {"width": 1280, "height": 800}
 FRAME = (800, 500)  # px of the animated picture
 CLICK, RESULT, LAST = 160, 700, 2500  # ms that a frame stays
+FINE = 12  # steps of the pointer from point to point of a stroke
 # Extreme points (x, y) in pixels of coffee.jpg: left, top, right, bottom.
 REGIONS = {
     "cup": [(173, 100), (290, 18), (409, 115), (215, 307)],
@@ -113,16 +116,24 @@ class Person:
         """Draw one stroke for a region."""
         self.page.locator("#regions li").nth(self.marked.index(name)).click()
         self.page.keyboard.press("c")
-        way = [self.screen(point) for point in points]
+        way = [self.screen(point) for point in smooth(points)]
         self.page.mouse.move(*way[0])
         self.page.mouse.down()
-        for at in way[1:]:
-            self.page.mouse.move(*at, steps=8)
-            self.film.take(CLICK, at)
+        for number, at in enumerate(way[1:], start=1):
+            self.page.mouse.move(*at)
+            if number % FINE == 0:
+                self.film.take(CLICK, at)
         self.page.mouse.up()
         self.page.wait_for_timeout(300)
         self.wait()
         self.film.take(RESULT)
+
+
+def smooth(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return a smooth way through some points (x, y), with ``FINE`` steps between two of them."""
+    where = np.arange(len(points))
+    curve = make_interp_spline(where, points, k=min(3, len(points) - 1))
+    return [(float(x), float(y)) for x, y in curve(np.linspace(0, where[-1], FINE * where[-1] + 1))]
 
 
 def annotate(page: Page, address: str) -> None:
