@@ -72,6 +72,13 @@ class Decisions(NamedTuple):
 
     # Beside what its evidence tells the network, a decision changes no other pixel.
 
+    def over(self, region_map: NDArray[np.int64], decided: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return a region map (H, W) with the pixels of another one, ``decided``, where something was decided."""
+        here = self.owners != VOID
+        for mask in self.barred.values():
+            here = here | mask
+        return np.where(here, decided, region_map)
+
 
 class SampleKey(NamedTuple):
     """Identifies a sample of a run. All randomness about it is seeded from this key and the run's seed."""

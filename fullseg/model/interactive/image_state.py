@@ -104,8 +104,8 @@ class ImageState:
             self.canvas.mark_cells(cells, self.spread.cell)
         self.canvas.update(self.logits(), self.boxes(), self.decided)
         marked = torch.from_numpy(points), Strokes.pack(annotations.scribbles)
-        found = self.segmenter.without_islands(torch.from_numpy(self.canvas.region_map), *marked, self.decided.locked)
-        self.region_map = found.numpy()
+        found = self.segmenter.without_islands(torch.from_numpy(self.canvas.unpainted), *marked, self.decided.locked)
+        self.region_map = found.numpy() if by_hand is None else by_hand.over(found.numpy(), self.canvas.region_map)
 
     def certainty(self) -> NDArray[np.float32]:
         """Return the probability (H, W) of each pixel's region, 0 for VOID; in an island what its winner leaves."""

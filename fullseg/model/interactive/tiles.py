@@ -30,6 +30,7 @@ class Contest(NamedTuple):
     regions: NDArray[np.int64]  # (n,) of the image's N, in rising order
     probabilities: Tensor  # (n, h, w) float, all 0 where no box covers the pixel
     region_map: NDArray[np.int64]  # (h, w), the winner in [0, N), or VOID
+    unpainted: NDArray[np.int64]  # (h, w), the winner if nothing were decided pixel by pixel
 
 
 def compete(
@@ -64,7 +65,8 @@ def compete(
     regions = np.flatnonzero(covers)
     part = slice(tile[1] - window.top, tile[3] - window.top), slice(tile[0] - window.left, tile[2] - window.left)
     if len(regions) == 0:
-        return Contest(tile, regions, torch.zeros(0, tile[3] - tile[1], tile[2] - tile[0]), decided[part])
+        nothing = torch.zeros(0, tile[3] - tile[1], tile[2] - tile[0])
+        return Contest(tile, regions, nothing, decided[part], decided[part])
     near = torch.stack([logits[region] for region in regions.tolist()])
     corners = near.new_tensor(boxes[regions] - [window.left, window.top, window.left, window.top])
     canvas = project_to_canvas(near, corners, (window.bottom - window.top, window.right - window.left))
@@ -78,6 +80,8 @@ def compete(
         probabilities, winners = spread.flow(canvas, held, window, part, background=background)
     else:
         probabilities, winners = _outcome(canvas[:, *part], background=background)
+    names = np.append(regions, VOID)  # a winner of VOID, -1, picks the last one: VOID
+    unpainted = names[winners.cpu().numpy()]
     if by_hand is not None:
         painted = _paint(free, regions, decided[part], by_hand)
         here = _on(painted, canvas)
@@ -85,8 +89,7 @@ def compete(
             torch.where(here, own, other)
             for own, other in zip(_outcome(free, background=background), (probabilities, winners), strict=True)
         )
-    region_map = np.append(regions, VOID)[winners.cpu().numpy()]  # a winner of VOID, -1, picks the last entry: VOID
-    return Contest(tile, regions, probabilities, region_map)
+    return Contest(tile, regions, probabilities, names[winners.cpu().numpy()], unpainted)
 
 
 def _outcome(canvas: Tensor, *, background: bool) -> tuple[Tensor, Tensor]:
@@ -142,6 +145,7 @@ class TiledCanvas:
     ) -> None:
         self.size, self.tile, self.background, self.spread = size, tile, background, spread
         self.region_map = np.full(size, VOID, np.int64)
+        self.unpainted = self.region_map.copy()  # the same if nothing were decided pixel by pixel
         self.certainty = np.zeros(size, np.float32)  # probability of the pixel's region; 0 where it is VOID
         rows, columns = (math.ceil(length / self.tile) for length in size)
         self.areas = np.zeros((rows, columns, 0))  # (rows, columns, N), sum of each region's probabilities per tile
@@ -154,7 +158,8 @@ class TiledCanvas:
             old: (N,) former number of every region, VOID for a new one.
             new: (former N,) new number of every former region, VOID for one that is gone.
         """
-        self.region_map = np.append(new, VOID)[self.region_map]  # VOID, -1, picks the last entry: VOID
+        names = np.append(new, VOID)  # VOID, -1, picks the last entry: VOID
+        self.region_map, self.unpainted = names[self.region_map], names[self.unpainted]
         kept = np.zeros((*self.stale.shape, len(old)))
         kept[:, :, old >= 0] = self.areas[:, :, old[old >= 0]]
         self.areas = kept
@@ -199,6 +204,7 @@ class TiledCanvas:
         for contest in self.contests(np.argwhere(self.stale), logits, boxes, decided):
             x0, y0, x1, y1 = contest.tile
             self.region_map[y0:y1, x0:x1] = contest.region_map
+            self.unpainted[y0:y1, x0:x1] = contest.unpainted
             certainty = contest.probabilities.amax(dim=0).cpu().numpy() if len(contest.regions) else 0
             self.certainty[y0:y1, x0:x1] = np.where(contest.region_map == VOID, 0, certainty)
             areas = self.areas[y0 // self.tile, x0 // self.tile]
