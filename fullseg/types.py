@@ -64,9 +64,7 @@ class Annotations(NamedTuple):
 class Decisions(NamedTuple):
     """What a person decided about single pixels of an image, beside annotations and locked regions."""
 
-    owners: NDArray[
-        np.int64
-    ]  # (H, W), the region in [0, N) that has the pixel, BACKGROUND: none has it, VOID: undecided
+    owners: NDArray[np.int64]  # (H, W), the pixel's region in [0, N); BACKGROUND: it has none; VOID: undecided
     barred: Mapping[int, NDArray[np.bool_]]  # per region pixels (H, W) that it cannot have, unless ``owners`` says so
     evidence: int = 0  # so many of the last scribbles only show the network a region; it need not have their pixels
 

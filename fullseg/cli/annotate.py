@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fullseg.cli.predictor import load_predictor
+from fullseg.cli.predictor import add_checkpoint, load_predictor
 from fullseg.cli.spreading import add_spreading
-from fullseg.model.released import DEFAULT
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -25,9 +24,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     annotate.add_argument(
         "images", type=Path, nargs="?", metavar="IMAGES_DIR", help="folder of images (default: a few photographs)"
     )
-    annotate.add_argument(
-        "--checkpoint", default=DEFAULT, help=f"experiment, run folder, file or released model (default: {DEFAULT})"
-    )
+    add_checkpoint(annotate)
     annotate.add_argument(
         "--categories", type=Path, metavar="FILE.json", help="COCO json with the classes (default: the checkpoint's)"
     )

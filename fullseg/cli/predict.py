@@ -3,18 +3,15 @@
 import argparse
 from pathlib import Path
 
-from fullseg.cli.predictor import load_predictor
+from fullseg.cli.predictor import add_checkpoint, load_predictor
 from fullseg.cli.spreading import add_spreading, positive
-from fullseg.model.released import DEFAULT
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command's arguments."""
     predict = commands.add_parser("predict", help="segment one image from a file of annotations")
     predict.add_argument("image", type=Path, metavar="IMAGE", help="any image that Pillow reads")
-    predict.add_argument(
-        "--checkpoint", default=DEFAULT, help=f"experiment, run folder, file or released model (default: {DEFAULT})"
-    )
+    add_checkpoint(predict)
     predict.add_argument(
         "--annotations",
         type=Path,

@@ -1,11 +1,21 @@
-"""Loads the model of the commands that only predict."""
+"""The model of the commands that only predict: the option that names it, and how it is loaded."""
 
+import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fullseg.model.released import DEFAULT
+
 if TYPE_CHECKING:
     from fullseg.model.predictor import Predictor
+
+
+def add_checkpoint(command: argparse.ArgumentParser) -> None:
+    """Add the option that names the model."""
+    command.add_argument(
+        "--checkpoint", default=DEFAULT, help=f"experiment, run folder, file or released model (default: {DEFAULT})"
+    )
 
 
 def load_predictor(checkpoint: Path, device: str, *, kriging: str | None, diffusion: str | None) -> "Predictor":

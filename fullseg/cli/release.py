@@ -15,7 +15,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     release.add_argument("model", metavar="RUN", help="run folder, or experiment (its newest run)")
     release.add_argument(
-        "overrides", nargs="*", metavar="key=value", help="options that replace the run's, as data.root"
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="options that replace the run's, for example data.root or model.least_part",
     )
     release.add_argument("--out", type=Path, required=True, metavar="FILE.ckpt", help="new file")
     release.add_argument("--licence", metavar="TEXT", help="licence of the data (default: that of the run's data set)")

@@ -78,11 +78,12 @@ def release(run: str, out: Path, overrides: Sequence[str] = (), *, licence: str 
     halved = copy.deepcopy(module.segmenter).half().float()
     same, images = _same_labels(module.segmenter, halved, config)
     half = same >= SAME
-    content = _content(load_checkpoint(checkpoint), half=half)
+    trained = load_checkpoint(checkpoint)
+    content = _content(trained, half=half)
     content["hyper_parameters"]["model"]["least_part"] = config.model.least_part
     content["release"] = {
         "format": FORMAT,
-        **_origin(load_checkpoint(checkpoint)),
+        **_origin(trained),
         "licence_of_data": licence or DATA_LICENCES[config.data.format],
         "scores": _scores(folder),
     }

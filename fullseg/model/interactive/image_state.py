@@ -24,7 +24,7 @@ from fullseg.model.interactive.region_cache import Change, Key, Region
 from fullseg.model.interactive.spread_state import SpreadState
 from fullseg.model.interactive.tiles import LARGE_TILE, SMALL_TILE, TiledCanvas
 from fullseg.model.segmenter import Segmenter
-from fullseg.types import VOID, Annotations, Decisions, Scribble
+from fullseg.types import VOID, Annotations, Decisions
 
 
 class ImageState:
@@ -77,7 +77,7 @@ class ImageState:
             by_hand: what a person decided pixel by pixel; None: nothing.
             partly: only some regions of the image are annotated; a pixel may be of none of them.
         """
-        points = annotations.extreme_points
+        points, strokes = annotations.extreme_points, Strokes.pack(annotations.scribbles)
         of_region: list[list[NDArray[np.float32]]] = [[] for _ in points]
         for scribble in annotations.scribbles:
             of_region[scribble.region].append(scribble.points)
@@ -89,7 +89,7 @@ class ImageState:
         changed = [number for number, key in enumerate(keys) if key != self.keys[number]]
         changes += self._draw(changed, points, of_region)
         self.keys = keys
-        self._fit_boxes(points, annotations.scribbles)
+        self._fit_boxes(points, strokes)
         self._run_head(changes, self._give_classes(classes))
         certain, painted = self._decided.update(annotations.scribbles, locked, by_hand)
         self.canvas.mark_pixels(certain)
@@ -99,11 +99,11 @@ class ImageState:
             self.canvas.background = background
             self.canvas.mark_all()
         if self.spread and self.spread.rows and self.regions:
-            given = self.logits(), self.boxes(), torch.from_numpy(points), Strokes.pack(annotations.scribbles)
+            given = self.logits(), self.boxes(), torch.from_numpy(points), strokes
             cells = self.spread.update(*given, background=background)
             self.canvas.mark_cells(cells, self.spread.cell)
         self.canvas.update(self.logits(), self.boxes(), self.decided)
-        marked = torch.from_numpy(points), Strokes.pack(annotations.scribbles)
+        marked = torch.from_numpy(points), strokes
         found = self.segmenter.without_islands(torch.from_numpy(self.canvas.unpainted), *marked, self.decided.locked)
         self.region_map = found.numpy() if by_hand is None else by_hand.over(found.numpy(), self.canvas.region_map)
 
@@ -199,9 +199,8 @@ class ImageState:
         self.cache.total.ravel()[change.pixels] += change.values
         return bounding_box(change, self.size[1])
 
-    def _fit_boxes(self, points: NDArray[np.float32], scribbles: Sequence[Scribble]) -> None:
+    def _fit_boxes(self, points: NDArray[np.float32], strokes: Strokes) -> None:
         """Compute the boxes again. If the box of a region has changed, drop all that was computed in it."""
-        strokes = Strokes.pack(scribbles)
         boxes = region_boxes(torch.from_numpy(points), strokes.points, strokes.region_of_points(), self.size)
         for region, box in zip(self.regions, boxes.long().tolist(), strict=True):
             if region.box != tuple(box):
