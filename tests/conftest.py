@@ -11,7 +11,7 @@ import torch
 from fullseg.data.scenes import write_scenes
 from fullseg.model.region_segmenter import RegionSegmenter
 
-pytest_plugins = ["tests.tiny_runs"]
+pytest_plugins = ["tests.tiny_runs", "tests.annotated_people"]
 
 
 def pytest_configure() -> None:

@@ -16,7 +16,7 @@ ROOMS = [  # a room imports rooms of the lines above its own: neither those belo
     {"report", "runs"},
     {"tracking"},
     {"training", "sweeps"},
-    {"reproduce", "paper"},
+    {"reproduce", "paper", "journals"},
     {"cli"},
     {"__main__"},
 ]

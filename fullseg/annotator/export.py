@@ -38,6 +38,7 @@ def export_image(
     full: NDArray[np.int64],
     category_ids: Sequence[int],
     things: Container[int],
+    revision: int,
 ) -> Exported:
     """Write one image's panoptic png, label png and its part of the json files, each whole or not at all.
 
@@ -48,6 +49,7 @@ def export_image(
         full: (H, W) int64, the labels at the size of the image file: region in [0, N), or VOID.
         category_ids: the category of each region.
         things: ids of the categories whose regions are written as instances.
+        revision: number of actions on the image until then.
     """
     segments = segments_info(full, category_ids)
     for segment in segments:
@@ -61,6 +63,7 @@ def export_image(
         "png": f"{short}.png",
         "height": full.shape[0],
         "width": full.shape[1],
+        "revision": revision,
         "segments_info": segments,
         "instances": instances,
     }

@@ -239,7 +239,7 @@ class Workspace:
         with self._model:
             full = self._labeller.full(opened, work, found)
         with self._exports:
-            exported = export_image(folder, name, work, full, ids, things)
+            exported = export_image(folder, name, work, full, ids, things, opened.revision)
             together = self._exported.collect(categories, self.folder)
             times = write_times(folder, self.progress(gone=True), self.journal.seconds())
             files = [*exported.files, *together, times]

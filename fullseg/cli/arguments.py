@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from fullseg.cli import (
     annotate,
+    calibrate,
     dashboard,
     data,
     evaluate,
@@ -12,6 +13,7 @@ from fullseg.cli import (
     paper,
     predict,
     release,
+    replay,
     report,
     reproduce,
     study,
@@ -28,6 +30,8 @@ COMMANDS = (
     reproduce,
     predict,
     annotate,
+    replay,
+    calibrate,
     evaluate,
     report,
     release,

@@ -199,6 +199,26 @@ class NoiseConfig:
     """Largest part of its length that a scribble loses at its end."""
     scribble_misplaced: float = option(0.0, least=0, most=1)
     """Probability that a scribble is given to a wrong region."""
+    scribble_dot: float = option(0.0, least=0, most=1)
+    """Probability that a scribble is only a dot."""
+    scribble_length: float = option(0.0, least=0)
+    """Median of the lengths at which scribbles end, in pixels: people draw short ones in large errors, too. The lengths
+    have a log-normal distribution. 0: only the error limits a scribble."""
+    scribble_spread: float = option(0.0, least=0)
+    """Standard deviation of the natural logarithm of these lengths."""
+
+
+@dataclass
+class SecondsConfig:
+    """How long the study's simulated annotator takes. ``fullseg calibrate`` finds it for people."""
+
+    region: float = option(7.0, least=0)
+    """Seconds for the four extreme points of a region (paper; Papadopoulos et al., Extreme clicking, ICCV 2017)."""
+    scribble: float = option(0.0, least=0)
+    """Seconds for a scribble beside drawing it: to find the error, and to hesitate. If this and
+    ``study.seconds.pixel`` are 0, the time is unknown, and no quality is drawn against it."""
+    pixel: float = option(0.0, least=0)
+    """Seconds to draw one pixel of a scribble's length."""
 
 
 @dataclass
@@ -233,6 +253,7 @@ class StudyConfig:
     bootstrap: int = option(1000, least=1)
     """Resamplings of the images for the 95 % confidence bands."""
     noise: NoiseConfig = field(default_factory=NoiseConfig)
+    seconds: SecondsConfig = field(default_factory=SecondsConfig)
 
 
 @dataclass

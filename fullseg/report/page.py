@@ -14,13 +14,13 @@ import yaml
 from matplotlib.figure import Figure
 from PIL import Image
 
-from fullseg.config.strategies import STRATEGIES
+from fullseg.config.strategies import CURVES
 from fullseg.errors import DataError
 from fullseg.formats.atomic import write_text
 from fullseg.metrics.interaction import TARGETS
 from fullseg.metrics.region_iou import SIZES
 from fullseg.study.equal import area_up_to, common_scribbles, numbers_up_to, value_at
-from fullseg.study.figures import as_in_the_paper, curves, how_scribbles_act, noise_curves, spreading
+from fullseg.study.figures import against_seconds, as_in_the_paper, curves, how_scribbles_act, noise_curves, spreading
 from fullseg.study.summary import read_study
 
 WORST = 10  # regions listed per run
@@ -61,15 +61,15 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
     environment.filters["percent"] = _percent
     environment.filters["number"] = lambda value: "" if value is None else f"{value:.2f}"
     studied = _studies(runs)
-    spread = spreading(studied)
+    spread, timed = spreading(studied), against_seconds(studied)
     entries = [entry for study in studied.values() for entry in study["strategies"].values()]
     common = common_scribbles(entries) if entries else 0.0
     page = environment.get_template("page.html.j2").render(
         runs=runs,
         studied=studied,
         sizes=list(SIZES),
-        names={name: strategy.title for name, strategy in STRATEGIES.items()},
-        paper={name: strategy.paper for name, strategy in STRATEGIES.items()},
+        names={name: strategy.title for name, strategy in CURVES.items()},
+        paper={name: strategy.paper for name, strategy in CURVES.items()},
         numbers=numbers_up_to(common),
         most=f"{common:.1f}",
         value_at=value_at,
@@ -77,6 +77,7 @@ def write_report(folders: list[Path], out: Path | None) -> Path:
         as_in_the_paper=as_in_the_paper,
         how_scribbles_act=how_scribbles_act,
         curves=as_svg(curves(studied)) if studied else None,
+        against_seconds=as_svg(timed) if timed else None,
         spreading=as_svg(spread) if spread else None,
         targets=[f"{target:.2f}" for target in TARGETS],
         things_and_stuff=any("iou_things" in s for study in studied.values() for s in study["strategies"].values()),

@@ -20,7 +20,7 @@ from fullseg.study.summary import read_study
 # Beginnings of the names of times, and of rates that follow from times.
 TIMES = ("seconds", "train/images_per_second", "train/data_wait", "train/counterpart")
 # Keys of a strategy in study.json that are not compared.
-NO_NUMBERS = ("seconds_per_round", "per_image", "per_scribble", "checkpoint", "provenance")
+NO_NUMBERS = ("seconds_per_round", "seconds", "per_image", "per_scribble", "checkpoint", "provenance")
 # Keys of study.json beside the strategies.
 HEAD = (
     *("step", "images", "regions", "data", "dataset", "split"),

@@ -85,6 +85,7 @@ def _plan(
     entries = [content["strategies"][name] for name in strategies]
     facts: dict[str, Any] = next((entry["provenance"] for entry in entries if "provenance" in entry), {})
     single_region = next((entry["checkpoint"] for entry in entries if "checkpoint" in entry), None)
+    seconds: dict[str, float] = next((entry["seconds"] for entry in entries if "seconds" in entry), {})
     models = {"study.single_region": single_region} if single_region else {}
     precision = {"trainer.precision": facts["precision"]} if facts else {}
     plan: dict[str, Any] = {
@@ -94,6 +95,7 @@ def _plan(
         "study.strategies": strategies,
         **{option: content[key] for key, option in HEAD_OPTIONS.items() if key in content},
         **{f"study.noise.{kind}": value for kind, value in content["noise"].items()},
+        **{f"study.seconds.{kind}": value for kind, value in seconds.items()},
         **_data(original, facts),
         **_counterpart(original, content),
     }

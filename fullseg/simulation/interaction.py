@@ -28,8 +28,8 @@ class Round(NamedTuple):
 
     annotations: Annotations  # all that were given until now
     prediction: NDArray[Any]  # from these annotations: (H, W) int64, region in [0, N) or VOID; ALONE: (N, H, W) bool
-    new_scribbles: list[Scribble]  # of this round; none in round 0
-    errors: list[ErrorRegion]  # of the prediction before: the one that each new scribble was drawn for, in their order
+    new_scribbles: list[Scribble]  # of this round; none in round 0; of a person's scribbles those that met an error
+    errors: list[ErrorRegion]  # of the prediction before: the one that each new scribble was drawn for
 
 
 def interact(

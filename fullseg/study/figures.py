@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from fullseg.config.strategies import STRATEGIES
+from fullseg.config.strategies import CURVES
 from fullseg.pictures import MARGIN, draw_interaction, stacked, titled
 from fullseg.simulation.interaction import Round
+from fullseg.simulation.seconds import PAPER
 from fullseg.study.equal import common_scribbles, value_at
 from fullseg.types import Sample
 
@@ -32,12 +33,12 @@ def curves(studies: Mapping[str, Mapping[str, Any]]) -> Figure:
     for (run, study), style in zip(studies.items(), _styles(len(studies)), strict=True):
         for name, strategy in study["strategies"].items():
             x, y = np.array(strategy["scribbles_per_region"]), 100 * np.array(strategy["iou"])
-            colour, label = STRATEGIES[name].colour, _label(run, name, len(studies))
+            colour, label = CURVES[name].colour, _label(run, name, len(studies))
             axes.plot(x, y, style, marker="o", markersize=3.5, color=colour, label=label)
             low, high = 100 * np.array(strategy["iou_ci95"]).T
             axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
     drawn = {name for study in studies.values() if as_in_the_paper(study) for name in study["strategies"]}
-    shown = [known for name, known in STRATEGIES.items() if name in drawn and known.paper]
+    shown = [known for name, known in CURVES.items() if name in drawn and known.paper]
     for known in shown:
         assert known.paper is not None
         axes.plot((0, 4), known.paper, ":", marker="x", color=known.colour, linewidth=1)
@@ -47,6 +48,32 @@ def curves(studies: Mapping[str, Mapping[str, Any]]) -> Figure:
         [study] = studies.values()
         axes.set_title(how_scribbles_act(study), fontsize=9)
     label_curves(axes)
+    return figure
+
+
+def against_seconds(studies: Mapping[str, Mapping[str, Any]]) -> Figure | None:
+    """Draw mean IoU against the annotator's time per region.
+
+    Args:
+        studies: contents of ``study.json`` by the run's name. Each run has its own line style.
+
+    Returns:
+        The figure; None if no strategy knows the time.
+    """
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes = figure.subplots()
+    for (run, study), style in zip(studies.items(), _styles(len(studies)), strict=True):
+        for name, strategy in study["strategies"].items():
+            if strategy.get("annotator_seconds_per_region") is not None:
+                x, y = np.array(strategy["annotator_seconds_per_region"]), 100 * np.array(strategy["iou"])
+                colour, label = CURVES[name].colour, _label(run, name, len(studies))
+                axes.plot(x, y, style, marker="o", markersize=3.5, color=colour, label=label)
+    if not axes.lines:
+        return None
+    label_curves(axes)
+    axes.axvline(PAPER.region, color="black", linestyle=":", linewidth=1)
+    axes.annotate(" extreme points in the paper", (PAPER.region, 0.02), xycoords=("data", "axes fraction"), fontsize=8)
+    axes.set_xlabel("seconds of the annotator per region (average over the images)")
     return figure
 
 
@@ -80,7 +107,7 @@ def spreading(studies: Mapping[str, Mapping[str, Any]]) -> Figure | None:
     figure = Figure(figsize=(10, 3.8), layout="constrained")
     panels = figure.subplots(1, 2)
     for run, name, strategy, style in known:
-        colour, label = STRATEGIES[name].colour, _label(run, name, len(studies))
+        colour, label = CURVES[name].colour, _label(run, name, len(studies))
         for axes, key, factor in zip(panels, ("eta", "error_at_boundary"), (1, 100), strict=True):
             y = np.array(strategy[key], float) * factor  # NaN where there is none
             axes.plot(np.arange(len(y)), y, style, marker="o", markersize=3.5, color=colour, label=label)
@@ -96,7 +123,7 @@ def spreading(studies: Mapping[str, Mapping[str, Any]]) -> Figure | None:
 
 
 def _label(run: str, strategy: str, runs: int) -> str:
-    title = STRATEGIES[strategy].title
+    title = CURVES[strategy].title
     return title if runs == 1 else f"{run}: {title}"
 
 
@@ -136,7 +163,7 @@ def noise_curves(studies: Sequence[Mapping[str, Any]]) -> Figure:
                 for study in alone
                 if name in study["strategies"]
             ]
-            title, colour = STRATEGIES[name].title, STRATEGIES[name].colour
+            title, colour = CURVES[name].title, CURVES[name].colour
             axes.plot(*zip(*points, strict=True), marker="o", markersize=3.5, color=colour, label=title)
         axes.set_xlabel(NOISE_LABELS[kind])
         axes.grid(alpha=0.3)
@@ -150,6 +177,9 @@ NOISE_LABELS = {
     "scribble_offset": "offset of scribbles, px (std)",
     "scribble_short": "largest part that a scribble loses",
     "scribble_misplaced": "probability of a wrong region",
+    "scribble_dot": "probability of a dot",
+    "scribble_length": "median length at which scribbles end, px",
+    "scribble_spread": "spread of these lengths",
 }
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from fullseg.simulation.interaction import Round, interact
 from fullseg.simulation.noise import Noise
 from fullseg.simulation.randomness import EVALUATION, seeded
+from fullseg.simulation.seconds import PAPER, Seconds
 from fullseg.types import Annotations, Sample
 
 # Annotations and number of the round -> region map (H, W) int64; or masks (N, H, W) bool, each by itself.
@@ -22,6 +23,7 @@ class Plan(NamedTuple):
     rounds: int  # R: rounds of scribbles
     noise: Noise
     seed: int
+    seconds: Seconds = PAPER
 
     def annotate(self, sample: Sample, predict: Predict, allocation: str) -> Iterator[Round]:
         """Annotate one image.

@@ -1,7 +1,7 @@
 """The record of every studied image: its quality and its scribbles after every round, written as a table."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from fullseg.metrics.error_parts import ErrorParts, boundary_band, error_parts
 from fullseg.metrics.panoptic import PanopticCounts, panoptic_counts
 from fullseg.metrics.region_iou import region_iou
 from fullseg.simulation.alone import ALONE
+from fullseg.simulation.interaction import Round
 from fullseg.study.alone import boundary_iou_alone, iou_alone, judge_alone
 from fullseg.study.corrections import Correction, judge
 from fullseg.study.plan import Plan, Predict
@@ -36,6 +37,7 @@ class ImageRecord(NamedTuple):
     errors: list[ErrorParts]  # likewise
     corrections: list[Correction]  # R of them, one per round of scribbles
     seconds: NDArray[np.float64]  # (R + 1,), time to simulate and predict each round
+    annotator_seconds: NDArray[np.float64] | None = None  # (R + 1,), time of the annotator so far; None: unknown
 
 
 def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -> ImageRecord:
@@ -47,16 +49,33 @@ def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -
         allocation: ``per_region``, ``free`` or ``alone``, see ``interact``.
         plan: rounds, noise and seed.
     """
+    record = record_rounds(sample, plan.annotate(sample, predict, allocation), alone=allocation == ALONE)
+    lengths = [one.length for one in record.corrections]
+    known = plan.seconds.known
+    return record._replace(annotator_seconds=plan.seconds.of_rounds(len(sample.classes), lengths) if known else None)
+
+
+def record_rounds(sample: Sample, states: Iterable[Round], *, alone: bool = False) -> ImageRecord:
+    """Record the quality of an image after the extreme points and after every round of scribbles.
+
+    Args:
+        sample: the image and its true regions.
+        states: of these rounds. They are computed while they are recorded.
+        alone: the predictions are masks, each by itself.
+
+    Returns:
+        The record, without the time of the annotator.
+    """
     truth, count = sample.region_map, len(sample.classes)
     iou, boundary, given, panoptic, errors, corrections, seconds = [], [], [], [], [], [], []
     band = boundary_band(truth)
     before: NDArray[Any] | None = None
     mark = time.perf_counter()
-    for state in plan.annotate(sample, predict, allocation):
+    for state in states:
         seconds.append(time.perf_counter() - mark)
-        new = np.array([scribble.region for scribble in state.new_scribbles], np.int64)
-        given.append(np.bincount(new, minlength=count))
-        if allocation == ALONE:
+        regions = np.array([scribble.region for scribble in state.annotations.scribbles], np.int64)
+        given.append(np.bincount(regions, minlength=count))
+        if alone:
             iou.append(iou_alone(state.prediction, truth))
             boundary.append(boundary_iou_alone(state.prediction, truth))
         else:
@@ -65,7 +84,6 @@ def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -
             panoptic.append(panoptic_counts(state.prediction, truth, count))
             errors.append(error_parts(state.prediction, truth, band, count))
         if before is not None:
-            alone = allocation == ALONE
             corrections.append(judge_alone(before, state, truth) if alone else judge(before, state, truth, count))
         before = state.prediction
         mark = time.perf_counter()
@@ -77,7 +95,7 @@ def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -
         area=area,
         iou=np.stack(iou),
         boundary_iou=np.stack(boundary),
-        scribbles=np.cumsum(given, axis=0),
+        scribbles=np.stack(given),
         panoptic=panoptic,
         errors=errors,
         corrections=corrections,

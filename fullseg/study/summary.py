@@ -15,6 +15,7 @@ from fullseg.formats.locks import locked
 from fullseg.metrics.interaction import TARGETS, area_under_curve, bootstrap_band, effort, scribbles_to
 from fullseg.metrics.panoptic import PanopticCounts
 from fullseg.metrics.region_iou import SIZES
+from fullseg.simulation.noise import NO_NOISE
 from fullseg.study.records import ImageRecord
 from fullseg.types import Category
 
@@ -62,8 +63,16 @@ def summarise(
         **{f"iou_{name}": curve for name, curve in _groups(records, categories).items()},
         **_errors(records),
         **_corrections(records, sums),
+        "annotator_seconds_per_region": _annotator_seconds(records, regions),
         "seconds_per_round": float(np.mean([record.seconds[1:].mean() for record in records])),
     }
+
+
+def _annotator_seconds(records: Sequence[ImageRecord], regions: int) -> list[float] | None:
+    """Return the curve of the annotator's time per region; None if it is unknown."""
+    seconds = [record.annotator_seconds for record in records]
+    known = [one for one in seconds if one is not None]
+    return (np.sum(known, axis=0) / regions).tolist() if len(known) == len(seconds) else None
 
 
 def _panoptic_quality(records: Sequence[ImageRecord]) -> list[float | None]:
@@ -158,11 +167,16 @@ def read_study(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: if the file is no JSON.
     """
-    content: dict[str, Any] = json.loads(path.read_text())
+    content = _as_of_now(json.loads(path.read_text()))
     if content.get("rules", 1) < RULES:
         names = {SINGLE_REGION: SINGLE_REGION_CANVAS}
         content["strategies"] = {names.get(name, name): entry for name, entry in content["strategies"].items()}
     return content
+
+
+def _as_of_now(header: dict[str, Any]) -> dict[str, Any]:
+    """Return what a ``study.json`` says first, with the entries that earlier versions did not know."""
+    return {**header, "noise": {**NO_NOISE._asdict(), **header.get("noise", {})}}
 
 
 def write_study(path: Path, header: dict[str, Any], strategies: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -182,7 +196,7 @@ def write_study(path: Path, header: dict[str, Any], strategies: dict[str, dict[s
         if path.is_file():
             earlier = json.loads(path.read_text())
             kept = earlier.pop("strategies")
-            if earlier != json.loads(json.dumps(header)):
+            if _as_of_now(earlier) != _as_of_now(json.loads(json.dumps(header))):
                 kept = {}
         content = {**header, "strategies": {**kept, **strategies}}
         write_json(path, content)

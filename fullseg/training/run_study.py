@@ -20,6 +20,7 @@ from fullseg.runs.ranks import end_other_ranks
 from fullseg.runs.stopping import Interrupted
 from fullseg.runs.trainer import make_trainer, prepare_process
 from fullseg.simulation.noise import Noise
+from fullseg.simulation.seconds import Seconds
 from fullseg.tracking.artifacts import log_made_artifact, log_used_artifacts, study_artifact
 from fullseg.tracking.wandb_run import add_to_config, finish_wandb, wandb_logger
 from fullseg.training.counterpart import find_counterpart, load_module, spread_as
@@ -100,6 +101,7 @@ def _plan(config: Config) -> dict[str, Any]:
     return {
         "rounds": options.rounds,
         "noise": Noise(**vars(options.noise)),
+        "seconds": Seconds(**vars(options.seconds)),
         "seed": config.seed,
         "resamplings": options.bootstrap,
         "workers": options.workers,

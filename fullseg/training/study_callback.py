@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from lightning.pytorch.loggers import WandbLogger
 
-from fullseg.config.options import nearest
 from fullseg.config.schema import DataConfig
-from fullseg.config.strategies import FROZEN, INTERACTIVE, SINGLE_REGION, STRATEGIES
-from fullseg.errors import ConfigError
+from fullseg.config.strategies import FROZEN, INTERACTIVE, SINGLE_REGION, STRATEGIES, check_strategies
 from fullseg.model.segmenter import Segmenter
 from fullseg.runs.provenance import study_provenance
 from fullseg.simulation.noise import NO_NOISE, Noise
+from fullseg.simulation.seconds import PAPER, Seconds
 from fullseg.study.baselines import BASELINES
 from fullseg.study.models import network_model, predict_functions
 from fullseg.study.pictures import write_figures
@@ -45,6 +44,7 @@ class Study(L.Callback):
         rounds: rounds of scribbles, at least 1.
         strategies: names in ``STRATEGIES``, in the order of the curves.
         noise: how imprecise the simulated annotator is.
+        seconds: how long it takes.
         seed: of the simulated annotator.
         every: evaluations of ``Trainer.fit`` per study, at least 1.
         after_training_starts: study only evaluations of ``Trainer.fit``, not those of ``Trainer.validate``.
@@ -69,6 +69,7 @@ class Study(L.Callback):
         rounds: int = 8,
         strategies: Sequence[str] = ("per_region", "free"),
         noise: Noise = NO_NOISE,
+        seconds: Seconds = PAPER,
         seed: int = 0,
         every: int = 1,
         after_training_starts: bool = False,
@@ -80,7 +81,7 @@ class Study(L.Callback):
         about: Mapping[str, Any] | None = None,
         checkpoints: Mapping[str, str] | None = None,
     ) -> None:
-        self.folder, self.plan, self.strategies = Path(folder), Plan(rounds, noise, seed), list(strategies)
+        self.folder, self.plan, self.strategies = Path(folder), Plan(rounds, noise, seed, seconds), list(strategies)
         self.every, self.after_training_starts, self.resamplings = every, after_training_starts, resamplings
         self.workers = workers or len(os.sched_getaffinity(0))
         self.hold_scribbles, self.counterpart, self.networks = hold_scribbles, counterpart, dict(networks or {})
@@ -165,6 +166,7 @@ class Study(L.Callback):
         for name, images in records.items():
             summary[name]["per_image"] = f"study_{name}.parquet"
             summary[name]["per_scribble"] = f"study_{name}_scribbles.parquet"
+            summary[name]["seconds"] = self.plan.seconds._asdict()
             summary[name]["provenance"] = study_provenance(trainer, self.counterpart)
             if name in self.checkpoints:
                 summary[name]["checkpoint"] = self.checkpoints[name]
@@ -235,14 +237,3 @@ def _how_far_scribbles_carry(curve: dict[str, Any]) -> dict[str, float]:
     found = {f"iou_at_{number}": float(np.interp(number, x, iou)) for number in SHOWN if number <= x[-1]}
     eta = curve["eta_of_all_rounds"]
     return found if eta is None else {**found, "eta": eta}
-
-
-def check_strategies(strategies: Sequence[str], models: Collection[str]) -> None:
-    """Raise ConfigError if a strategy is unknown, or if its model is not among these."""
-    if not strategies:
-        raise ConfigError("strategies=[]: name at least one, for example [free]")
-    for name in strategies:
-        if name not in STRATEGIES:
-            raise ConfigError(f"strategies: {name!r}: choose of {', '.join(STRATEGIES)}{nearest(name, STRATEGIES)}")
-        if STRATEGIES[name].model not in models:
-            raise ConfigError(f"strategies: {name!r} needs the network {STRATEGIES[name].model!r}: give it as networks")

@@ -69,7 +69,7 @@ def test_the_export_is_what_the_person_saw(tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("export")
     region_map = some_map(seed, count)
     ids = [(3, 8)[number % 2] for number in range(count)]
-    exported = export_image(folder, "deep/a.jpg", work_of(count), region_map, ids, {3})
+    exported = export_image(folder, "deep/a.jpg", work_of(count), region_map, ids, {3}, 1)
     Exports(folder).collect(CATEGORIES, folder)
     check_by_panopticapis_rules(folder)
     np.testing.assert_array_equal(np.asarray(Image.open(folder / "labels" / "deep/a.jpg.png")), region_map + 1)
@@ -92,7 +92,7 @@ def test_the_export_is_what_the_person_saw(tmp_path_factory: pytest.TempPathFact
 
 def test_our_own_reader_takes_it(tmp_path: Path) -> None:
     for number, name in enumerate(("a.png", "b.png")):
-        export_image(tmp_path, name, work_of(3), some_map(number, 3), [8, 3, 3], {3})
+        export_image(tmp_path, name, work_of(3), some_map(number, 3), [8, 3, 3], {3}, 1)
         (tmp_path / "images").mkdir(exist_ok=True)
         Image.new("RGB", SIZE[::-1]).save(tmp_path / "images" / name)
     Exports(tmp_path).collect(CATEGORIES, tmp_path / "images")
@@ -106,13 +106,13 @@ def test_our_own_reader_takes_it(tmp_path: Path) -> None:
 
 def test_more_than_255_regions_have_a_label_each(tmp_path: Path) -> None:
     region_map = np.arange(300).reshape(15, 20)
-    export_image(tmp_path, "a.png", work_of(300), region_map, [3] * 300, {3})
+    export_image(tmp_path, "a.png", work_of(300), region_map, [3] * 300, {3}, 1)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "labels/a.png.png")), region_map + 1)
 
 
 def test_exporting_again_replaces(tmp_path: Path) -> None:
     for seed in (0, 1):
-        export_image(tmp_path, "a.png", work_of(3), some_map(seed, 3), [3, 3, 3], {3})
+        export_image(tmp_path, "a.png", work_of(3), some_map(seed, 3), [3, 3, 3], {3}, 1)
         Exports(tmp_path).collect(CATEGORIES, tmp_path)
     check_by_panopticapis_rules(tmp_path)
     content: dict[str, Any] = json.loads((tmp_path / "panoptic.json").read_text())
@@ -126,7 +126,7 @@ LONG = "長" * 83 + ".jpg"  # 253 bytes: a file name may have 255
 def test_what_was_exported_stays_when_its_image_has_gone_and_any_name_can_be_exported(tmp_path: Path) -> None:
     names = ["a.png", "deep/" + LONG, "z.png"]  # no such images are there any more
     for number, name in enumerate(names):
-        export_image(tmp_path, name, work_of(3), some_map(number, 3), [3, 3, 3], {3})
+        export_image(tmp_path, name, work_of(3), some_map(number, 3), [3, 3, 3], {3}, 1)
 
     Exports(tmp_path).collect(CATEGORIES, tmp_path)
 
@@ -140,7 +140,7 @@ def test_what_was_exported_stays_when_its_image_has_gone_and_any_name_can_be_exp
 
 def test_a_broken_part_is_named_and_blocks_no_other(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
-        export_image(tmp_path, name, work_of(3), some_map(0, 3), [3, 3, 3], {3})
+        export_image(tmp_path, name, work_of(3), some_map(0, 3), [3, 3, 3], {3}, 1)
     (tmp_path / "parts" / "a.png.json").write_text("{")
     exports = Exports(tmp_path)
     exports.collect(CATEGORIES, tmp_path)
@@ -154,11 +154,11 @@ def test_parts_are_read_again_only_if_they_have_changed(tmp_path: Path, monkeypa
     original = json.loads
     monkeypatch.setattr(export.json, "loads", lambda text: read.append(text) or original(text))
     for number, expected in ((0, 1), (1, 1), (2, 1)):
-        export_image(tmp_path, f"{number}.png", work_of(3), some_map(0, 3), [3, 3, 3], {3})
+        export_image(tmp_path, f"{number}.png", work_of(3), some_map(0, 3), [3, 3, 3], {3}, 1)
         read.clear()
         exports.collect(CATEGORIES, tmp_path)
         assert len(read) == expected
-    export_image(tmp_path, "1.png", work_of(3), some_map(5, 3), [3, 3, 3], {3})
+    export_image(tmp_path, "1.png", work_of(3), some_map(5, 3), [3, 3, 3], {3}, 1)
     read.clear()
     exports.collect(CATEGORIES, tmp_path)
     assert len(read) == 1

@@ -60,3 +60,24 @@ def test_a_scribble_is_misplaced_with_the_stated_probability_in_another_region()
     assert (np.abs(np.delete(share, 2) - 0.075) < 0.03).all()
     alone = disturb_scribble(Scribble(0, PATH), 1, SIZE, noise._replace(scribble_misplaced=1), np.random.default_rng(0))
     assert alone.region == 0
+
+
+def test_scribbles_end_at_lengths_with_a_median_and_a_spread() -> None:
+    noise = NO_NOISE._replace(scribble_length=20, scribble_spread=0.5)
+    long = np.stack([np.arange(200.0), np.full(200, 5.0)], axis=1).astype(np.float32)
+    ends = [
+        len(disturb_scribble(Scribble(0, long), 1, SIZE, noise, np.random.default_rng(seed)).points) - 1
+        for seed in range(2000)
+    ]
+    assert np.median(ends) == 20 or abs(np.median(ends) - 20) <= 1
+    assert abs(np.std(np.log(np.array(ends) + 0.5)) - 0.5) < 0.05
+    fixed = disturb_scribble(Scribble(0, long), 1, SIZE, NO_NOISE._replace(scribble_length=7), np.random.default_rng(0))
+    assert np.array_equal(fixed.points, long[:8])
+
+
+def test_some_scribbles_are_dots_on_their_first_point() -> None:
+    noise = NO_NOISE._replace(scribble_dot=0.3)
+    drawn = [disturb_scribble(Scribble(0, PATH), 3, SIZE, noise, np.random.default_rng(seed)) for seed in range(1000)]
+    dots = [one for one in drawn if len(one.points) == 1]
+    assert abs(len(dots) - 300) < 50
+    assert all(np.array_equal(one.points, PATH[:1]) for one in dots)
