@@ -91,6 +91,22 @@ class ModelConfig:
 
 
 @dataclass
+class MixConfig:
+    """A second data set whose samples are mixed in training, so that a model that goes on learning forgets nothing."""
+
+    part: float = option(0.0, least=0, most=0.99)
+    """Part of the training samples that are of the second data set. 0: there is none."""
+    format: str = option("coco_panoptic", choices=("scenes", "bsds500", "coco_panoptic"))
+    """Its format, as ``data.format``."""
+    root: str | None = None
+    """Its folder, as ``data.root``. Its categories must have the names of the first one's."""
+    split: str = "train"
+    """Its split."""
+    annotators: str = "all"
+    """Which people's partitions of an image are samples, as ``data.train_annotators``."""
+
+
+@dataclass
 class DataConfig:
     """The images, their partitions into regions, and how both are transformed."""
 
@@ -147,6 +163,7 @@ class DataConfig:
     """Leave out samples that are found to be bad at the start. By default they are an error that names them."""
     max_bad: int = option(20, least=0)
     """Samples that may turn out to be unreadable during training. They are skipped. One more stops the run."""
+    mix: MixConfig = field(default_factory=MixConfig)
 
 
 @dataclass
@@ -296,6 +313,9 @@ class TrainerConfig:
     one with published weights."""
     validate_every: int = option(1, least=1)
     """Epochs between evaluations; at most ``trainer.epochs``, so that there is at least one evaluation."""
+    patience: int = option(0, least=0)
+    """End after so many evaluations in a row without a better score. It is the score that chooses the best checkpoint.
+    0: never."""
     ema: float = option(0.0, least=0, most=0.99999)
     """Evaluations, the study and checkpoints use a moving average of the weights. This is the part of the average that
     each step keeps, for example 0.999. It is less in the first steps: (1 + n) / (10 + n) after n of them. 0: no

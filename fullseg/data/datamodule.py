@@ -19,7 +19,7 @@ from fullseg.data.loaders import make_loader, make_training_set
 from fullseg.data.prepare import prepare
 from fullseg.data.scribbling import ScribbledLoader, Scribbler
 from fullseg.data.sessions import SessionLoader
-from fullseg.data.splits import open_split
+from fullseg.data.splits import open_split, open_training, second_data
 from fullseg.data.steps import batches_of_epoch, batches_of_run, share_of_batch
 from fullseg.errors import DataError
 from fullseg.model.predictor import Predictor
@@ -80,6 +80,8 @@ class InteractiveDataModule(L.LightningDataModule):
     def prepare_data(self) -> None:
         """Generate or import the data, once per machine."""
         prepare(self.config)
+        if self.config.mix.part:
+            prepare(second_data(self.config))
 
     def setup(self, stage: str | None = None) -> None:
         """Open both splits, or only the evaluation split if the stage is not ``fit``.
@@ -89,7 +91,7 @@ class InteractiveDataModule(L.LightningDataModule):
         """
         config, folder = self.config, prepare(self.config)
         if stage in ("fit", None) and not hasattr(self, "train_partitions"):
-            self.train_partitions = open_split(config, folder, "train")
+            self.train_partitions = open_training(config, folder)
         if not hasattr(self, "val_partitions"):
             self.val_partitions = open_split(config, folder, "val")
         known = getattr(self, "train_partitions", self.val_partitions)

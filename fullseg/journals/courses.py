@@ -142,13 +142,26 @@ def _course(one: Finished, entries: tuple[Entry, ...], size: tuple[int, int]) ->
     history = _history(list(entries), size)
     if any(isinstance(action, Import) for action in _actions_that_count(entries)):
         return f"{one.name}: its regions were imported, not marked"
-    ids = read_ids(one.png)
-    rows, columns = Sizes((ids.shape[0], ids.shape[1]), size).sampled()
-    truth = ids[rows[:, None], columns].astype(np.int64) - 1
+    truth = labels_of(one, size)
     work = history.work
     if truth.max(initial=-1) >= len(work.regions):
         return f"{one.name}: {one.png} has regions that the journal does not know; export it again in the annotator"
     return Course(one.name, one.path, work, truth, entries, _stroke_seconds(entries, work))
+
+
+def labels_of(one: Finished, size: tuple[int, int]) -> NDArray[np.int64]:
+    """Return the finished labels (h, w) of an image as the network sees it: region in [0, N), or VOID.
+
+    Args:
+        one: the image.
+        size: (h, w), as the network sees it.
+
+    Raises:
+        DataError: if the exported png is missing or damaged.
+    """
+    ids = read_ids(one.png)
+    rows, columns = Sizes((ids.shape[0], ids.shape[1]), size).sampled()
+    return ids[rows[:, None], columns].astype(np.int64) - 1
 
 
 def _actions_that_count(entries: tuple[Entry, ...]) -> list[Any]:

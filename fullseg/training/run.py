@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
@@ -146,10 +146,11 @@ def _callbacks(config: Config, folder: Path, counterpart: Segmenter | None, stop
     checkpoints = folder / "checkpoints"
     strategies = [name for name in config.study.strategies if STRATEGIES[name].model == INTERACTIVE]
     studied = config.study.every > 0 and len(strategies) > 0
+    score = f"val/{strategies[-1]}_auc" if studied else "val/iou"
     best = ModelCheckpoint(
         dirpath=checkpoints,
         filename="best",
-        monitor=f"val/{strategies[-1]}_auc" if studied else "val/iou",
+        monitor=score,
         mode="max",
         every_n_epochs=epochs_between_evaluations(config.trainer) * max(1, config.study.every),
         enable_version_counter=False,
@@ -165,6 +166,8 @@ def _callbacks(config: Config, folder: Path, counterpart: Segmenter | None, stop
     if studied:
         round_0 = None if config.scribbles.rounds else counterpart
         callbacks.append(training_study(config, folder, strategies, round_0))
+    if config.trainer.patience:
+        callbacks.append(EarlyStopping(score, mode="max", patience=config.trainer.patience))
     if config.trainer.ema:
         callbacks.append(AveragedWeights(config.trainer.ema))  # after all that use the model in an evaluation
     every, minutes = config.trainer.checkpoint_every, config.trainer.checkpoint_minutes

@@ -5,7 +5,7 @@ import json
 import warnings
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,7 +145,13 @@ class IndexedPartitions(ABC):
         return keys
 
 
-def check_disjoint(train: IndexedPartitions, val: IndexedPartitions, train_split: str, val_split: str) -> None:
+class WithKeys(Protocol):
+    """Samples with a key of each image."""
+
+    def image_keys(self) -> NDArray[np.uint64]: ...  # noqa: D102
+
+
+def check_disjoint(train: WithKeys, val: IndexedPartitions, train_split: str, val_split: str) -> None:
     """Check that no image is in both splits, by the content of the files.
 
     Raises:
