@@ -99,8 +99,6 @@ def _check_data(data: DataConfig) -> None:
             raise ConfigError(f"{key}={value!r}: choose all, median or the number of an annotator from 0")
     parse_fraction("data.train_fraction", data.train_fraction)
     parse_fraction("data.val_fraction", data.val_fraction)
-    if data.mix.part and data.mix.format != "scenes" and data.mix.root is None:
-        raise ConfigError(f"data.mix.part={data.mix.part:g}: name the second data set, data.mix.root=FOLDER")
     if data.mix.part and data.format == "coco_instances":
         raise ConfigError(
             f"data.mix.part={data.mix.part:g}: single objects (data.format=coco_instances) cannot be mixed"

@@ -11,6 +11,7 @@ from fullseg.data.coco_panoptic import CocoPanoptic
 from fullseg.data.index.partitions import IndexedPartitions
 from fullseg.data.mixture import Mixture
 from fullseg.data.prepare import prepare
+from fullseg.errors import ConfigError
 
 
 def open_split(config: DataConfig, folder: Path, which: str) -> IndexedPartitions:
@@ -45,8 +46,10 @@ def open_training(config: DataConfig, folder: Path) -> IndexedPartitions | Mixtu
 
 
 def second_data(config: DataConfig) -> DataConfig:
-    """Return the options of the second data set (``data.mix``)."""
+    """Return the options of the second data set (``data.mix``); raise ConfigError if its folder is not named."""
     second, mix = copy.copy(config), config.mix
+    if mix.format != "scenes" and mix.root is None:
+        raise ConfigError(f"data.mix.part={mix.part:g}: name the second data set, data.mix.root=FOLDER")
     second.format, second.root, second.train_fraction = mix.format, mix.root, "1/1"
     second.train_split = second.val_split = mix.split
     second.train_annotators = mix.annotators

@@ -73,6 +73,6 @@ def test_other_categories_are_named(few: Path, tmp_path: Path) -> None:
 
 def test_the_options_must_fit() -> None:
     with pytest.raises(ConfigError, match=r"data.mix.part=0.5: name the second data set, data.mix.root=FOLDER"):
-        load_config(None, ["data.mix.part=0.5"])
+        InteractiveDataModule.from_config(load_config(None, ["data.mix.part=0.5"])).prepare_data()
     with pytest.raises(ConfigError, match="single objects"):
         load_config(None, ["data.mix.part=0.5", "data.mix.root=x", "data.format=coco_instances"])
