@@ -37,17 +37,17 @@ class Labeller:
     """Asks the model for labels. Only one thread at a time may do so.
 
     Args:
-        load: returns the model; it may wait until the model is loaded.
+        load: returns the model in use; it may wait until the model is loaded. It may return another one any time.
         categories: of the annotator.
     """
 
     def __init__(self, load: Callable[[], "Predictor"], categories: Categories) -> None:
         self._load, self.categories = load, categories
-        self._seen: str | None = None  # key of the image whose features the predictor holds
+        self._seen: tuple[str, Predictor] | None = None  # key of the image whose features the predictor holds, and it
         self._twin: Predictor | None = None  # of the same image, for labels without the decisions to keep pixels
         self._layers = Layers()
         self._learnt: tuple[str, Edits, list[Shown]] | None = None  # key, decisions, what the network learns from them
-        self._labels: tuple[str, int, Segmentation] | None = None  # key, revision
+        self._labels: tuple[tuple[str, int, Predictor], Segmentation] | None = None  # of key, revision and model
 
     @property
     def predictor(self) -> "Predictor":
@@ -56,9 +56,10 @@ class Labeller:
 
     def labels(self, opened: Open) -> Segmentation:
         """Return the model's answer for an image's current state. It is computed once."""
-        if self._labels is None or self._labels[:2] != (opened.key, opened.revision):
-            self._labels = (opened.key, opened.revision, self.labels_of(opened, opened.work))
-        return self._labels[2]
+        state = opened.key, opened.revision, self.predictor
+        if self._labels is None or self._labels[0] != state:
+            self._labels = state, self.labels_of(opened, opened.work)
+        return self._labels[1]
 
     def forget(self) -> None:
         """Forget the last labels: classes may have changed."""
@@ -95,7 +96,7 @@ class Labeller:
 
     def _look_at(self, opened: Open) -> None:
         """Show the model an image, if it has not seen it last."""
-        if self._seen != opened.key:
+        if self._seen != (opened.key, self.predictor):
             self._seen = self._twin = None
             self.predictor.set_image(opened.pixels)
-            self._seen = opened.key
+            self._seen = opened.key, self.predictor

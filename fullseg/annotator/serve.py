@@ -9,6 +9,7 @@ from typing import Any
 
 import uvicorn
 
+from fullseg.annotator.learning import Learning
 from fullseg.annotator.security import LOOPBACK, Guard
 from fullseg.annotator.server import make_app
 from fullseg.annotator.workspace import Workspace
@@ -17,7 +18,15 @@ from fullseg.errors import ConfigError
 SECONDS_TO_END = 5  # seconds that running requests may still take after Ctrl-C
 
 
-def serve(workspace: Workspace, model: Future[Any], *, host: str, port: int, announce: Callable[[str], object]) -> None:
+def serve(
+    workspace: Workspace,
+    model: Future[Any],
+    *,
+    host: str,
+    port: int,
+    announce: Callable[[str], object],
+    learning: Learning | None = None,
+) -> None:
     """Serve until Ctrl-C, or until the model turns out to be unusable.
 
     By default only this machine can connect. If ``host`` is an address that other machines reach, every browser needs
@@ -29,6 +38,7 @@ def serve(workspace: Workspace, model: Future[Any], *, host: str, port: int, ann
         host: address to listen at.
         port: port to listen at; 0: any free port.
         announce: called with the page's address once the server answers.
+        learning: what learns from finished images; None: nothing does.
 
     Raises:
         ConfigError: if the server cannot listen at this address. The message names the remedy.
@@ -37,7 +47,7 @@ def serve(workspace: Workspace, model: Future[Any], *, host: str, port: int, ann
     local = host in ("127.0.0.1", "localhost", "::1")
     token = None if local else secrets.token_urlsafe(24)
     listening = _listen(host, port)
-    app = Guard(make_app(workspace), hosts=LOOPBACK if local else (), token=token)
+    app = Guard(make_app(workspace, learning), hosts=LOOPBACK if local else (), token=token)
     options = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=SECONDS_TO_END)
     announce(_address(host, listening.getsockname()[1], token))
     server = uvicorn.Server(options)
@@ -51,6 +61,8 @@ def serve(workspace: Workspace, model: Future[Any], *, host: str, port: int, ann
     except KeyboardInterrupt:
         sys.stderr.write("\n")
     finally:
+        if learning is not None:
+            learning.stop()
         workspace.journal.close()
     if server.should_exit and model.done():
         model.result()

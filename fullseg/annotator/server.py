@@ -20,6 +20,8 @@ from fullseg.annotator import class_changes
 from fullseg.annotator.actions import ActionError
 from fullseg.annotator.images import for_browser, read_thumbnail
 from fullseg.annotator.importing import ImportedError
+from fullseg.annotator.learning import Learning
+from fullseg.annotator.learning_requests import learning_routes
 from fullseg.annotator.plain import categories_as_plain, state_as_plain
 from fullseg.annotator.request_values import RequestError, content_of, duration, whole
 from fullseg.annotator.store import ConflictError, JournalError
@@ -40,8 +42,8 @@ STATUS: dict[type[Exception], int] = {
 }
 
 
-def make_app(workspace: Workspace) -> Starlette:
-    """Make the server as an ASGI application, without its guard."""
+def make_app(workspace: Workspace, learning: Learning | None = None) -> Starlette:
+    """Make the server as an ASGI application, without its guard; without ``learning`` its model never changes."""
     api = _Api(workspace)
     routes = [
         Route("/", _page),
@@ -60,6 +62,7 @@ def make_app(workspace: Workspace) -> Starlette:
         Route("/api/images/{number}/import", api.replace, methods=["POST"]),
         Route("/api/images/{number}/export", api.export, methods=["POST"]),
     ]
+    routes += learning_routes(workspace, learning) if learning is not None else []
     handlers: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = dict.fromkeys(STATUS, _refuse)
     handlers[RequestError] = _refuse
     return Starlette(routes=routes, exception_handlers=handlers)

@@ -170,6 +170,15 @@ class Journal:
         with self._lock:
             return self._connection.execute(query).fetchall()
 
+    def efforts(self) -> list[tuple[str, int, float]]:
+        """Return of each image the number of strokes and the seconds of all its actions, in the order of their ends."""
+        strokes = (
+            "CASE json_extract(content, '$.kind') WHEN 'scribbles' THEN json_array_length(content, '$.strokes') END"
+        )
+        query = f"SELECT image, coalesce(sum({strokes}), 0), sum(seconds) FROM action GROUP BY image ORDER BY max(at)"
+        with self._lock:
+            return self._connection.execute(query).fetchall()
+
     def categories(self) -> list[Category]:
         """Return all categories that were ever typed in, oldest first."""
         with self._lock:

@@ -1,6 +1,7 @@
 """``fullseg annotate``: segment images by hand, in the browser."""
 
 import argparse
+import functools
 import shutil
 import sys
 from pathlib import Path
@@ -38,6 +39,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     annotate.add_argument("--port", type=int, default=8765, help="port; 0: any free port (default: 8765)")
     annotate.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+    annotate.add_argument(
+        "--learn",
+        action="append",
+        default=[],
+        metavar="key=value",
+        help="option of the training when the model learns from finished images, as for fullseg learn; it may come "
+        "several times",
+    )
     add_spreading(annotate)
     annotate.set_defaults(run=run)
 
@@ -47,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
     from concurrent.futures import ThreadPoolExecutor
 
     from fullseg.annotator.categories import read_categories
+    from fullseg.annotator.learning import Learning, Started, learning_options
     from fullseg.annotator.serve import serve
     from fullseg.annotator.workspace import Workspace
     from fullseg.errors import DataError
@@ -56,13 +66,15 @@ def run(options: argparse.Namespace) -> int:
     checkpoint = find_checkpoint("--checkpoint", options.checkpoint, "runs")
     images = options.images or _photographs(PHOTOGRAPHS_FOLDER)
     out = (options.out or images / "fullseg").resolve()
+    started = Started(images.resolve(), out, options.checkpoint, learning_options(options.learn))
+    spreading = {"kriging": options.kriging, "diffusion": options.diffusion}
+    load = functools.partial(load_predictor, device=options.device, **spreading)
     with ThreadPoolExecutor(1) as background:
-        model = background.submit(
-            load_predictor, checkpoint, options.device, kriging=options.kriging, diffusion=options.diffusion
-        )
+        model = background.submit(load, checkpoint)
         model.add_done_callback(lambda loaded: _say_loaded(options.checkpoint, loaded))
         try:
-            workspace = Workspace(images.resolve(), out, model.result, given)
+            learning = Learning(started, model, load)
+            workspace = Workspace(images.resolve(), out, learning.predictor, given)
         except PermissionError as error:
             raise DataError(f"{error}: name a folder that can be written, --out DIR") from error
 
@@ -70,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
             sys.stderr.write(f"{len(workspace.names)} images of {images}; the work goes to {out}\n")
             sys.stderr.write(f"Open {address} in a browser. Ctrl-C here ends the server; nothing is lost.\n")
 
-        serve(workspace, model, host=options.host, port=options.port, announce=announce)
+        serve(workspace, model, host=options.host, port=options.port, announce=announce, learning=learning)
     return 0
 
 

@@ -5,7 +5,7 @@ import { findProblems } from "./checks.js";
 const $ = (id) => document.getElementById(id);
 
 export class Finishing {
-  // `page` has session, files, fields, tools, keyboard, select(id) and say(text, isError).
+  // `page` has session, files, fields, learning, tools, keyboard, select(id) and say(text, isError).
   constructor(page) {
     this.page = page;
     $("anyway").addEventListener("click", () => this.close(true));
@@ -74,8 +74,11 @@ export class Finishing {
   }
 
   async mark() {
-    const { files, session } = this.page;
-    if (await session.do({ kind: "finish", done: true })) files.export();
+    const { files, learning, session } = this.page;
+    const { name } = session.state;
+    if (!(await session.do({ kind: "finish", done: true }))) return;
+    await files.export();
+    await learning.sayEffort(name);
   }
 
   // Wait until everything is on disk, and say so.

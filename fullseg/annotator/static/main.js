@@ -12,6 +12,7 @@ import { Footer } from "./footer.js";
 import { Images } from "./images.js";
 import { Keyboard } from "./keyboard.js";
 import { PAINTING, Painting } from "./painting.js";
+import { Learning } from "./learning.js";
 import { listRegions } from "./panels.js";
 import { Regions } from "./regions.js";
 import { Session } from "./session.js";
@@ -41,6 +42,7 @@ class Page {
     this.images = new Images(this);
     this.address = new Address(this);
     this.connection = new Connection(this);
+    this.learning = new Learning(this);
     this.regions = new Regions(this);
     this.finishing = new Finishing(this);
     this.painting = new Painting(this);

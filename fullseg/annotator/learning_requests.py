@@ -1,0 +1,52 @@
+"""The requests about learning: what has been done, what is offered, and which model is in use."""
+
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from fullseg.annotator.learning import Learning
+from fullseg.annotator.request_values import RequestError, content_of
+from fullseg.annotator.workspace import Workspace
+
+
+def learning_routes(workspace: Workspace, learning: Learning) -> list[Route]:
+    """Return the routes of these requests."""
+    requests = _Requests(workspace, learning)
+    return [
+        Route("/api/learning", requests.status),
+        Route("/api/learning", requests.act, methods=["POST"]),
+        Route("/api/efforts", requests.efforts),
+    ]
+
+
+class _Requests:
+    def __init__(self, workspace: Workspace, learning: Learning) -> None:
+        self.workspace, self.learning = workspace, learning
+
+    async def status(self, _: Request) -> Response:
+        """Return whether a model learns, what is in use and what is offered."""
+        return JSONResponse(await run_in_threadpool(self.learning.status))
+
+    async def act(self, request: Request) -> Response:
+        """Start or stop to learn, use a learnt model, or go back to the one before; return the status."""
+        content = await content_of(request)
+        actions: dict[Any, Any] = {
+            "start": self.learning.start,
+            "stop": self.learning.stop,
+            "use": lambda: self.learning.use(str(content.get("name"))),
+            "back": self.learning.back,
+        }
+        if content.get("action") not in actions:
+            raise RequestError(f"action: one of {', '.join(actions)}")
+        await run_in_threadpool(actions[content["action"]])
+        return await self.status(request)
+
+    async def efforts(self, _: Request) -> Response:
+        """Return strokes and seconds of each image that is done, in the order in which they were done."""
+        done = {name for name, _, done in await run_in_threadpool(self.workspace.progress) if done}
+        rows = await run_in_threadpool(self.workspace.journal.efforts)
+        keys = ("image", "strokes", "seconds")
+        return JSONResponse([dict(zip(keys, row, strict=True)) for row in rows if row[0] in done])
