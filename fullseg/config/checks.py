@@ -35,6 +35,8 @@ def _check_model(model: ModelConfig) -> None:
         raise ConfigError(f"model.stride={model.stride}: model.features={model.features} needs {remedy}")
     if model.head == "two_stage" and model.features != "c4":
         raise ConfigError("model.head=two_stage needs model.features=c4: its last stage continues from stage 4")
+    if model.second_look and (model.head != "light" or model.name != "region"):
+        raise ConfigError("model.second_look=true needs model.name=region and model.head=light")
     _check_spreading(model)
     if model.name == "dextr":
         _check_dextr(model)

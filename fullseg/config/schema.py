@@ -72,6 +72,9 @@ class ModelConfig:
     class; training uses the map of the true class, evaluation that of the predicted class (paper, Sec. 3.4).
     ``mixed``: the mean of these maps, weighted by the predicted class probabilities, in training as in evaluation.
     ``one``: one map for all classes, and no class prediction."""
+    second_look: bool = False
+    """A region with a scribble in its box, of any region, also sees its own answer to the extreme points alone, so
+    that it can keep what was right in it (not in the paper). It needs ``model.head=light``."""
     sharp_channels: int = option(0, least=0)
     """Channels of a second feature map at stride 2, which the RoIs get together with the colour. 0: they get neither
     (paper). It needs ``model.features=fpn``."""

@@ -13,6 +13,7 @@ from fullseg.model.backbone import Backbone
 from fullseg.model.base import Features, Regions, Strokes
 from fullseg.model.boxes import geometry_maps, region_boxes
 from fullseg.model.class_maps import ClassMaps
+from fullseg.model.first_look import boxes_with_scribbles, compete, crop
 from fullseg.model.roi_align import roi_align
 from fullseg.model.second_stage import SecondStage
 from fullseg.model.segmenter import Segmenter
@@ -44,6 +45,7 @@ class RegionSegmenter(Segmenter):
             the RoIs get neither (paper).
         kriging: ``none`` (paper), ``fixed`` or ``learned``, see ``Kriging``.
         diffusion: ``none`` (paper), ``fixed`` or ``learned``, see ``Diffusion``.
+        second_look: a region with a scribble in its box also sees its own answer to the extreme points alone.
         diffusion_dilations: of the learned diffusion's steps, in pixels.
         least_part: in square pixels; smaller parts of a region that hold none of its annotations go to the regions
             around them. 0: they stay (paper).
@@ -73,6 +75,7 @@ class RegionSegmenter(Segmenter):
         diffusion: str = "none",
         diffusion_dilations: Sequence[int] = (),
         least_part: int = 0,
+        second_look: bool = False,
     ) -> None:
         super().__init__(share=share, annotation_encoding=annotation_encoding, background=background)
         two_stage = head == "two_stage"
@@ -86,14 +89,18 @@ class RegionSegmenter(Segmenter):
             sharp_channels=sharp_channels,
         )
         self.roi_size, self.mask_size = roi_size, mask_size
-        self.box_maps, self.least_part = box_maps, least_part
+        self.box_maps, self.least_part, self.second_look = box_maps, least_part, second_look
         self.second_stage = SecondStage(backbone, pretrained, 2 + 4 * box_maps) if two_stage else None
         self.seen_channels = feature_channels + (sharp_channels + 3 if sharp_channels else 0)  # of ``seen_maps``
-        first = self.second_stage.channels if self.second_stage else self.seen_channels + 2 + 4 * box_maps
+        drawn = 2 + 4 * box_maps + second_look  # channels of the maps that follow the features
+        first = self.second_stage.channels if self.second_stage else self.seen_channels + drawn
         widths = [first] + len(head_dilations) * [head_channels]
         self.resized_layer = 0 if two_stage else len(head_dilations) - 1  # gets its input at the size of the logits
         pairs = zip(pairwise(widths), head_dilations, strict=True)
-        self.convolutions = nn.ModuleList(_convolution(*width, dilation) for width, dilation in pairs)
+        layers = [_convolution(*width, dilation) for width, dilation in pairs]
+        if second_look:  # so that a network that was trained without it can go on with it
+            nn.init.zeros_(layers[0].weight[:, -1])
+        self.convolutions = nn.ModuleList(layers)
         self.maps = ClassMaps(head_channels, num_classes, mix=mix_classes)
         self.knows_classes = num_classes > 1
         self.make_spreading = partial(
@@ -117,6 +124,7 @@ class RegionSegmenter(Segmenter):
     ) -> tuple[Tensor, Tensor]:
         """Align the features and F_i with every region's box: (N, C', roi_size, roi_size), and boxes (N, 4)."""
         boxes = region_boxes(extreme_points, strokes.points, strokes.region_of_points(), size)
+        looks = self.first_looks(features, extreme_points, strokes, boxes, size) if self.second_look else None
         with torch.autocast(features.coarse.device.type, enabled=False):
             points = draw_points(extreme_points, size, self.annotation_encoding)  # (N, H, W)
             own = points  # S_i
@@ -127,7 +135,25 @@ class RegionSegmenter(Segmenter):
             aligned = self.aligned(features, boxes)
             if self.box_maps:
                 maps = torch.cat([maps, geometry_maps(boxes, self.roi_size)], dim=1)
+            if looks is not None:
+                maps = torch.cat([maps, looks[:, None]], dim=1)
         return torch.cat([aligned, maps.to(aligned.dtype)], dim=1), boxes
+
+    @torch.no_grad()
+    def first_looks(
+        self, features: Features, extreme_points: Tensor, strokes: Strokes, boxes: Tensor, size: tuple[int, int]
+    ) -> Tensor:
+        """Return what each region sees of its answer to the extreme points alone; arguments as of ``region_inputs``.
+
+        Returns:
+            (N, roi_size, roi_size) float32 in [0, 1]; 0 for a region in whose box (N, 4) there is no scribble.
+        """
+        reached = boxes_with_scribbles(boxes, strokes, size)
+        if not reached.any():
+            return boxes.new_zeros((len(boxes), self.roi_size, self.roi_size))
+        rois, tight = self.region_inputs(features, extreme_points, Strokes.pack([]).to(boxes.device), size)
+        logits = self.head(rois, tight, None).logits
+        return crop(compete(logits, tight, size), boxes, size, self.roi_size) * reached[:, None, None]
 
     def aligned(self, features: Features, boxes: Tensor) -> Tensor:
         """Align all maps of one image with boxes (N, 4) in pixels: (N, seen_channels, roi_size, roi_size)."""

@@ -144,7 +144,7 @@ def test_an_update_that_breaks_off_leaves_nothing_half_done(
     fresh = predictor.probabilities()
     predictor.predict(Annotations(POINTS[1:], []))
     with monkeypatch.context() as broken:
-        broken.setattr(predictor._state.cache, "update", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        broken.setattr(predictor._state.states.cache, "update", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             predictor.predict(Annotations(POINTS, []))
     predictor.predict(Annotations(POINTS, []))

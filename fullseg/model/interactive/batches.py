@@ -100,7 +100,7 @@ def _store(regions: Sequence[Region], parts: Tensor) -> None:
 def _annotation_maps(
     regions: Sequence[Region], boxes: Tensor, total: NDArray[np.float32], segmenter: RegionSegmenter
 ) -> Tensor:
-    """Return F_i (Eq. 2) of N regions in their boxes.
+    """Return F_i (Eq. 2) of N regions in their boxes, and the first look if the network has it.
 
     Args:
         regions: N.
@@ -109,7 +109,7 @@ def _annotation_maps(
         segmenter: says what is shared, and how large a RoI is.
 
     Returns:
-        (N, 2, roi_size, roi_size) float32.
+        (N, 2 or 3, roi_size, roi_size) float32.
     """
     height, width = total.shape
     rows, columns = align_matrices(boxes, segmenter.roi_size, (height, width), 1)  # (N, s, H), (N, s, W)
@@ -117,7 +117,14 @@ def _annotation_maps(
     shared = own if segmenter.share == "all" else _align([r.drawing.shared for r in regions], rows, columns)
     with torch.autocast(boxes.device.type, enabled=False):  # as in RegionSegmenter.region_inputs
         of_all = rows @ torch.from_numpy(total).to(boxes.device) @ columns.mT
-    return torch.stack([own, of_all - shared], dim=1)
+    maps = torch.stack([own, of_all - shared], dim=1)
+    return torch.cat([maps, _looks(regions, maps)], dim=1) if segmenter.second_look else maps
+
+
+def _looks(regions: Sequence[Region], maps: Tensor) -> Tensor:
+    """Return what N regions see of their first answers, (N, 1, roi_size, roi_size); 0 where they see nothing."""
+    nothing = maps.new_zeros(maps.shape[2:])
+    return torch.stack([nothing if region.look is None else region.look for region in regions])[:, None]
 
 
 def _align(drawings: Sequence[Drawing], rows: Tensor, columns: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from fullseg.model.base import Features
 from fullseg.model.dextr.dextr import Dextr
 from fullseg.model.interactive.batches import BatchCache, TwoStageCache
 from fullseg.model.interactive.crops import CropCache
+from fullseg.model.interactive.first_looks import FirstLooks
 from fullseg.model.interactive.region_cache import RegionCache
 from fullseg.model.interactive.windows import WindowCache
 from fullseg.model.region_segmenter import RegionSegmenter
@@ -34,3 +35,9 @@ def make_region_cache(
     if segmenter.second_stage is not None:
         return TwoStageCache(segmenter, features, size)
     return (BatchCache if batched else WindowCache)(segmenter, features, size)
+
+
+def first_looks(segmenter: Segmenter, features: Features, size: tuple[int, int]) -> FirstLooks | None:
+    """Make what keeps the regions' first answers; None if the network does not see them again."""
+    sees = isinstance(segmenter, RegionSegmenter) and segmenter.second_look
+    return FirstLooks(segmenter, features, size) if sees else None  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ class FirstLayer:
     """The first convolution as a sum of two, which it is because a convolution is linear.
 
     One part depends on the features and the box; it stays as long as the box does. The other depends on the two
-    annotation maps F_i (Eq. 2), which change with every scribble.
+    annotation maps F_i (Eq. 2), which change with every scribble, and on the first look if the network has it.
 
     Args:
         segmenter: with the light head.
@@ -23,9 +23,12 @@ class FirstLayer:
     def __init__(self, segmenter: RegionSegmenter) -> None:
         self.segmenter, channels = segmenter, segmenter.seen_channels
         convolution = cast("nn.Conv2d", segmenter.convolutions[0])
-        weight = convolution.weight.detach()  # (C', C + 2 or C + 6, 3, 3): features, F_i, geometry maps
-        self.box_weight = torch.cat([weight[:, :channels], weight[:, channels + 2 :]], dim=1)
-        self.map_weight = weight[:, channels : channels + 2].contiguous(memory_format=torch.channels_last)
+        weight = convolution.weight.detach()  # (C', C + 2 to C + 7, 3, 3): features, F_i, geometry maps, first look
+        looks = weight.shape[1] - segmenter.second_look  # where the first look begins
+        self.box_weight = torch.cat([weight[:, :channels], weight[:, channels + 2 : looks]], dim=1)
+        maps = torch.cat([weight[:, channels : channels + 2], weight[:, looks:]], dim=1)
+        self.map_weight = maps.contiguous(memory_format=torch.channels_last)
+        self.maps = maps.shape[1]
         self.bias, self.dilation = convolution.bias, convolution.dilation[0]
 
     def of_boxes(self, rois: Tensor, boxes: Tensor) -> Tensor:
@@ -44,6 +47,6 @@ class FirstLayer:
         return F.conv2d(rois, self.box_weight, self.bias, padding=self.dilation, dilation=self.dilation)
 
     def of_maps(self, maps: Tensor) -> Tensor:
-        """Return the part that depends on F_i (N, 2, s, s), in the shape of ``of_boxes``."""
+        """Return the part that depends on F_i and the first look (N, 2 or 3, s, s), in the shape of ``of_boxes``."""
         maps = maps.to(self.map_weight.dtype)
         return F.conv2d(maps, self.map_weight, padding=self.dilation, dilation=self.dilation)

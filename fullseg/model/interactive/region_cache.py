@@ -28,7 +28,8 @@ class Region:
     drawing: RegionDrawing = BLANK
     box: Box = (0, 0, 0, 0)
     hidden: list[Tensor] = field(default_factory=list)  # (1, C, s, s) per layer that the cache keeps; [] if dropped
-    maps: Tensor | None = None  # (1, 2, roi_size, roi_size) float32, F_i (Eq. 2)
+    maps: Tensor | None = None  # (1, 2 or 3, roi_size, roi_size) float32, F_i (Eq. 2) and the look
+    look: Tensor | None = None  # (roi_size, roi_size), what the region sees of its first answer; None: nothing
     logits: Tensor | None = None  # (mask_size, mask_size) float32
     given_class: int = PREDICTED  # the class that a person gave to the region; its map is then used
     shares: Tensor | None = None  # (1, num_classes), the share of each class's map; None if one map serves all classes
@@ -64,6 +65,11 @@ class RegionCache(ABC, Generic[Network]):
         self.device = features.coarse.device
         self.total = np.zeros(size, np.float32)  # sum over all regions of what the others see of them
         self._recent: dict[int, Region] = {}  # regions with hidden layers, by id(); the one used last comes last
+
+    @property
+    def roi_size(self) -> int:
+        """Cells on each side of a RoI; 1 if the network has no RoIs of cells."""
+        return int(getattr(self.segmenter, "roi_size", 1))
 
     @abstractmethod
     def touched_cells(self, box: Box, pixels: Box) -> Window | None:

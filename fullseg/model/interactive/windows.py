@@ -49,13 +49,15 @@ class WindowCache(RegionCache[RegionSegmenter]):
         if not region.hidden:
             cells = (0, side, 0, side)
             region.hidden = [self._features_part(region.box)]
-            region.maps = self.features.coarse.new_zeros((1, 2, side, side), dtype=torch.float32)
+            region.maps = self.features.coarse.new_zeros((1, self.first_layer.maps, side, side), dtype=torch.float32)
             region.logits, region.shares = region.maps.new_zeros(2 * (self.segmenter.mask_size,)), None
         self._keep(region, len(self.layers) + self.segmenter.knows_classes)
         assert region.maps is not None
         top, bottom, left, right = cells
         drawn = align_window(region.drawing, self.total, region.box, side, cells)
-        region.maps[0, :, top:bottom, left:right] = drawn
+        region.maps[0, :2, top:bottom, left:right] = drawn
+        if self.segmenter.second_look:
+            region.maps[0, 2] = 0 if region.look is None else region.look
         return self._to_pixels(region.box, self._update_logits(region, *self._convolve(region, cells)))
 
     def _features_part(self, box: Box) -> Tensor:

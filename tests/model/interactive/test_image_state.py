@@ -44,6 +44,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "heatmaps are shared": {"annotation_encoding": "gaussian"},
     "points are shared": {"share": "points", "head_dilations": [1]},
+    "two looks": {"second_look": True},
+    "two looks, one class": {"second_look": True, "num_classes": 1, "share": "points", "box_maps": False},
+    "two looks, heatmaps": {"second_look": True, "annotation_encoding": "gaussian", "background": True},
     "one layer, larger masks": {"roi_size": 9, "mask_size": 15, "head_dilations": [1]},
 }
 
@@ -62,7 +65,9 @@ DEXTR: dict[str, Any] = {
 
 
 def tell_classes_apart(segmenter: RegionSegmenter) -> None:
-    """Give each class a map of its own; before training all have the shared one."""
+    """Give each class a map of its own, and let the first look count; before training neither is so."""
+    if segmenter.second_look:
+        torch.nn.init.normal_(segmenter.convolutions[0].weight[:, -1], std=0.5)  # type: ignore[index]
     if segmenter.maps.own is not None:
         torch.nn.init.normal_(segmenter.maps.own.weight)
         torch.nn.init.normal_(segmenter.maps.own.bias)
@@ -163,8 +168,8 @@ def held(
 
 def assert_same(state: ImageState, regions: Regions, canvas: torch.Tensor) -> None:
     if state.regions:
-        torch.testing.assert_close(torch.stack(state.logits()), regions.logits, rtol=1e-4, atol=1e-4)
-        np.testing.assert_array_equal(state.boxes(), regions.boxes.numpy())
+        torch.testing.assert_close(torch.stack(state.states.logits()), regions.logits, rtol=1e-4, atol=1e-4)
+        np.testing.assert_array_equal(state.states.boxes(), regions.boxes.numpy())
     expected = region_map_of(canvas)
     probabilities = torch.where(canvas > OUTSIDE_LOGIT, canvas.softmax(dim=0), 0)
     if state.segmenter.background:
@@ -286,7 +291,7 @@ def test_another_class_changes_all_of_the_logits(tiny_model: dict[str, Any]) -> 
         state.update(Annotations(FAR_APART, [STROKE]), {}, {})
         anew = straightforward(segmenter, features, Annotations(FAR_APART, [STROKE]))
     assert state.classes().tolist() == [1, 0, 0]
-    torch.testing.assert_close(state.logits()[0], anew.logits[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(state.states.logits()[0], anew.logits[0], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("batched", [False, True])
@@ -301,7 +306,7 @@ def test_a_given_class_picks_the_map_until_it_is_taken_back(tiny_model: dict[str
             state.update(annotations, {}, given)
             assert state.classes().tolist() == [0, given.get(1, 0), 0]
             anew = straightforward(segmenter, features, annotations, given)
-            torch.testing.assert_close(torch.stack(state.logits()), anew.logits, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(torch.stack(state.states.logits()), anew.logits, rtol=1e-4, atol=1e-4)
             expected = region_map_of(project_to_canvas(anew.logits, anew.boxes, SIZE))
             np.testing.assert_array_equal(state.canvas.region_map, expected)
 
@@ -340,8 +345,8 @@ def test_regions_beyond_the_memory_are_computed_anew(state: ImageState, monkeypa
         state.update(Annotations(FAR_APART, [STROKE]), {}, {})
         assert min(cells) == 21 * 21
         assert [bool(region.hidden) for region in state.regions] == [True, False, True]
-        regions = straightforward(state.segmenter, state.cache.features, Annotations(FAR_APART, [STROKE]))
-        torch.testing.assert_close(torch.stack(state.logits()), regions.logits, rtol=1e-4, atol=1e-4)
+        regions = straightforward(state.segmenter, state.states.cache.features, Annotations(FAR_APART, [STROKE]))
+        torch.testing.assert_close(torch.stack(state.states.logits()), regions.logits, rtol=1e-4, atol=1e-4)
 
 
 def test_a_batch_is_of_the_touched_regions_and_may_be_larger_than_the_memory(
@@ -351,14 +356,14 @@ def test_a_batch_is_of_the_touched_regions_and_may_be_larger_than_the_memory(
     counts: list[int] = []
     last = state.segmenter.convolutions[-1]
     last.register_forward_hook(lambda _, inputs, __: counts.append(len(inputs[0])))
-    batched = ImageState(state.segmenter, state.cache.features, SIZE, hold_scribbles=True, batched=True)
+    batched = ImageState(state.segmenter, state.states.cache.features, SIZE, hold_scribbles=True, batched=True)
     with torch.inference_mode():
         for annotations in (Annotations(FAR_APART, []), Annotations(FAR_APART, [STROKE]), Annotations(FAR_APART, [])):
             batched.update(annotations, {}, {})
         assert [bool(region.hidden) for region in batched.regions] == [True, False, False]
         assert counts == [3, 1, 1]
-        regions = straightforward(state.segmenter, state.cache.features, Annotations(FAR_APART, []))
-        torch.testing.assert_close(torch.stack(batched.logits()), regions.logits, rtol=1e-4, atol=1e-4)
+        regions = straightforward(state.segmenter, state.states.cache.features, Annotations(FAR_APART, []))
+        torch.testing.assert_close(torch.stack(batched.states.logits()), regions.logits, rtol=1e-4, atol=1e-4)
 
 
 def test_the_network_may_overrule_scribbles_that_are_not_held(state: ImageState) -> None:
@@ -367,9 +372,9 @@ def test_the_network_may_overrule_scribbles_that_are_not_held(state: ImageState)
     with torch.inference_mode():
         state.update(Annotations(wide, everywhere), {}, {})
         assert state.canvas.region_map[30, 20] == state.canvas.region_map[120, 50] == 0
-        free = ImageState(state.segmenter, state.cache.features, SIZE, hold_scribbles=False, batched=False)
+        free = ImageState(state.segmenter, state.states.cache.features, SIZE, hold_scribbles=False, batched=False)
         free.update(Annotations(wide, everywhere), {}, {})
-        regions = straightforward(state.segmenter, state.cache.features, Annotations(wide, everywhere))
+        regions = straightforward(state.segmenter, state.states.cache.features, Annotations(wide, everywhere))
         plain = region_map_of(project_to_canvas(regions.logits, regions.boxes, SIZE))
     np.testing.assert_array_equal(free.canvas.region_map, plain)
 
@@ -378,17 +383,17 @@ def test_half_precision_is_the_networks_alone(state: ImageState) -> None:
     annotations = Annotations(FAR_APART, [STROKE])
     with torch.inference_mode():
         state.update(annotations, {}, {})
-        exact = torch.stack(state.logits())
+        exact = torch.stack(state.states.logits())
         maps = state.regions[0].maps
         assert maps is not None
         with torch.autocast("cpu", torch.bfloat16):
-            half = ImageState(state.segmenter, state.cache.features, SIZE, hold_scribbles=True, batched=False)
+            half = ImageState(state.segmenter, state.states.cache.features, SIZE, hold_scribbles=True, batched=False)
             half.update(Annotations(FAR_APART, []), {}, {})
             half.update(annotations, {}, {})
-    logits = torch.stack(half.logits())
+    logits = torch.stack(half.states.logits())
     assert 0 < (logits - exact).abs().max() < 0.05 * exact.abs().max()
     torch.testing.assert_close(half.regions[0].maps, maps)
-    canvas = project_to_canvas(logits, torch.from_numpy(half.boxes()).float(), SIZE)
+    canvas = project_to_canvas(logits, torch.from_numpy(half.states.boxes()).float(), SIZE)
     np.testing.assert_array_equal(half.canvas.region_map, region_map_of(held(canvas, annotations, {})))
 
 

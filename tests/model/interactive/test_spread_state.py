@@ -130,11 +130,11 @@ def test_only_tiles_in_reach_are_computed(tiny_model: dict[str, Any], monkeypatc
         state.update(Annotations(wide, []), {}, {})
         tiles = record_tiles(state, monkeypatch)
         state.canvas.mark_pixels(np.array([60 * SIZE[1] + 60]))
-        state.canvas.update(state.logits(), state.boxes(), state.decided)
+        state.canvas.update(state.states.logits(), state.states.boxes(), state.decided)
         state.canvas.mark_pixels(np.array([60 * SIZE[1] + 122]))
-        state.canvas.update(state.logits(), state.boxes(), state.decided)
+        state.canvas.update(state.states.logits(), state.states.boxes(), state.decided)
         state.canvas.mark([(20, 20, 30, 120), (200, 20, 248, 122)])
-        state.canvas.update(state.logits(), state.boxes(), state.decided)
+        state.canvas.update(state.states.logits(), state.states.boxes(), state.decided)
     assert tiles == [[[0, 0]], [[0, 0], [0, 1]], [[0, 0], [0, 1], [1, 1]]]
 
 
@@ -261,10 +261,12 @@ def test_in_half_precision_kriging_and_diffusion_stay_exact(tiny_model: dict[str
         assert state.spread.cells is not None
         assert state.spread.cells.dtype == torch.float32
         strokes = Strokes.pack(annotated().scribbles)
-        edges, quads = torch.from_numpy(state.boxes()).float(), torch.from_numpy(annotated().extreme_points)
+        edges, quads = torch.from_numpy(state.states.boxes()).float(), torch.from_numpy(annotated().extreme_points)
     with torch.inference_mode():
         spreading, rows = segmenter.spreading, state.spread.rows
         assert spreading is not None
         assert rows is not None
-        residuals, samples = spreading.residuals(torch.stack(state.logits()), edges, quads, strokes, background=False)
+        residuals, samples = spreading.residuals(
+            torch.stack(state.states.logits()), edges, quads, strokes, background=False
+        )
         torch.testing.assert_close(state.spread.cells, rows.spread(residuals, samples), rtol=1e-4, atol=1e-4)
