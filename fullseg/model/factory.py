@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from fullseg.errors import CheckpointError
 from fullseg.model.dextr.dextr import Dextr
@@ -104,3 +106,16 @@ def change_spreading(segmenter: Segmenter, *, kriging: str | None, diffusion: st
     for name, part in parts.items():
         if wanted[name] == forms[name]:
             setattr(segmenter.spreading, name, part)
+
+
+def weights_for(segmenter: Segmenter, trained: Segmenter) -> dict[str, Tensor]:
+    """Return the weights of a trained network as those of another one.
+
+    If the other one sees its first answers and the trained one does not, the weights of this input are 0.
+    """
+    state: dict[str, Tensor] = trained.state_dict()
+    looks = [isinstance(one, RegionSegmenter) and one.second_look for one in (segmenter, trained)]
+    if looks == [True, False]:
+        key = "convolutions.0.weight"
+        state = {**state, key: F.pad(state[key], (0, 0, 0, 0, 0, 1))}  # one more input channel
+    return state

@@ -5,7 +5,7 @@ from pathlib import Path
 from fullseg.config.schema import Config, trains_with_scribbles
 from fullseg.data.annotated import check_counterpart
 from fullseg.errors import CheckpointError, ConfigError
-from fullseg.model.factory import change_spreading
+from fullseg.model.factory import change_spreading, weights_for
 from fullseg.model.predictor import Predictor
 from fullseg.model.segmenter import Segmenter
 from fullseg.runs.checkpoints import load_checkpoint
@@ -84,13 +84,13 @@ def load_counterpart(config: Config) -> Segmenter | None:
 
 
 def start_from(module: SegmenterModule, counterpart: Segmenter, path: str) -> None:
-    """Load the counterpart's weights into the model.
+    """Load the counterpart's weights into the model. If only the model has ``second_look``, it ignores it at first.
 
     Raises:
         ConfigError: if the weights do not fit.
     """
     try:
-        module.segmenter.load_state_dict(counterpart.state_dict())
+        module.segmenter.load_state_dict(weights_for(module.segmenter, counterpart))
     except RuntimeError as error:
         raise ConfigError(
             f"counterpart={path}: its weights do not fit this model; train it with the same model options, or set "
