@@ -72,12 +72,20 @@ export async function pixels(image) {
   return createImageBitmap(await (await request(at(image, "/pixels"))).blob());
 }
 
-// Return the labels of one revision: `map` (per pixel the region's index + 1, or 0), `uncertainty` (per pixel 0 to 255), and the
-// fields of the JSON.
-export async function labels(image, state, signal) {
-  const answer = await request(`${at(image, "/labels")}&revision=${state.revision}`, { signal });
+// Return the labels of one revision: `map` (per pixel the region's index + 1, or 0), `areas` (pixels of each of these), `uncertainty`
+// (per pixel 0 to 255; null unless `heat`), and the fields of the JSON.
+export async function labels(image, state, heat, signal) {
+  const answer = await request(`${at(image, "/labels")}&revision=${state.revision}&heat=${Number(heat)}`, { signal });
   const buffer = await answer.arrayBuffer();
   const count = state.width * state.height;
-  const about = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 3 * count)));
-  return { ...about, map: new Uint16Array(buffer, 0, count), uncertainty: new Uint8Array(buffer, 2 * count, count) };
+  const map = new Uint16Array(buffer, 0, count);
+  const uncertainty = heat ? new Uint8Array(buffer, 2 * count, count) : null;
+  const about = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, (heat ? 3 : 2) * count)));
+  return { ...about, map, areas: areasOf(map, about.regions.length + 1), uncertainty };
+}
+
+function areasOf(map, places) {
+  const areas = Array(places).fill(0);
+  for (let at = 0; at < map.length; at++) areas[map[at]]++;
+  return areas;
 }

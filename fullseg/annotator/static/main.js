@@ -161,6 +161,7 @@ class Page {
     if (name === "collect" && !this.on.collect) this.tools.update();
     const { bare, heat, outline, tint } = this.on;
     this.view.colours.byClass = tint;
+    this.session.setHeat(heat);
     this.view.set({ bare, heat, outline });
     this.redraw();
   }

@@ -18,7 +18,7 @@ export class Session {
     this.waiting = null;
     this.sent = []; // actions that are not acknowledged yet
     this.failed = null; // state whose labels could not be had
-    this.empty = 0; // pixels that have no region
+    this.heat = false; // whether labels come with their uncertainty
     this.guesses = false; // whether there are several classes that the model can choose from
     this.since = performance.now();
   }
@@ -48,6 +48,17 @@ export class Session {
   // Wait until the labels of the newest state are there, or cannot be had.
   async labelled() {
     while (this.busy) await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+
+  // Return the number of pixels that have no region.
+  get empty() {
+    return this.labels?.areas[0] ?? 0;
+  }
+
+  // Have the labels with their uncertainty from now on, or without.
+  setHeat(heat) {
+    this.heat = heat;
+    if (heat && this.labels && !this.labels.uncertainty && !this.busy) this.refresh();
   }
 
   region(id) {
@@ -92,8 +103,8 @@ export class Session {
       else this.say(error.message, true);
       return false;
     }
+    this.refresh(start); // first: the model begins while the page draws
     this.changed("state");
-    this.refresh(start);
     return true;
   }
 
@@ -117,10 +128,9 @@ export class Session {
     const waiting = (this.waiting = new AbortController());
     const { image, state } = this;
     try {
-      const labels = await api.labels(image, state, waiting.signal);
+      const labels = await api.labels(image, state, this.heat, waiting.signal);
       if (image !== this.image || state !== this.state) return;
       this.labels = labels;
-      this.empty = labels.map.reduce((count, place) => count + (place === 0), 0);
       this.took = performance.now() - start;
       this.changed("labels");
     } catch (error) {

@@ -20,7 +20,6 @@ export class View extends Viewport {
     this.labels = null;
     this.borders = null; // between the regions of the labels, traced when they are needed
     this.traced = null; // place whose borders these are; null: all
-    this.areas = []; // pixels of each place of the labels; the first is of no region
     this.drawing = { points: [], strokes: [], sent: [], painting: null };
     this.drawn = () => {}; // called after every drawing
   }
@@ -44,11 +43,7 @@ export class View extends Viewport {
   setLabels(labels) {
     this.labels = labels;
     this.borders = null;
-    if (labels) {
-      this.colours.update(labels, this.state.width);
-      this.areas = Array(labels.regions.length + 1).fill(0);
-      for (const place of labels.map) this.areas[place]++;
-    }
+    if (labels) this.colours.update(labels, this.state.width);
     this.paint();
   }
 
@@ -68,9 +63,9 @@ export class View extends Viewport {
     const pixels = new Uint32Array(data.data.buffer); // bytes from high to low: alpha, blue, green, red
     const colours = [0, ...regions.map((id) => packed(...this.colours.rgb(id), 255))];
     for (let at = 0; at < map.length; at++) {
-      const unsure = uncertainty[at];
-      if (heat) pixels[at] = packed(255, 190 - ((unsure * 190) >> 8), 0, Math.min(255, 2 * unsure));
-      else if (!outline) pixels[at] = colours[map[at]];
+      if (!heat && !outline) pixels[at] = colours[map[at]];
+      const unsure = heat && uncertainty ? uncertainty[at] : 0;
+      if (unsure) pixels[at] = packed(255, 190 - ((unsure * 190) >> 8), 0, Math.min(255, 2 * unsure));
     }
     this.overlay.width = width;
     this.overlay.height = height;
@@ -124,7 +119,8 @@ export class View extends Viewport {
 
   // Return the colour of a border: that of the smaller region, so that all of a small region's outline is in its colour.
   sideColour({ a, b }) {
-    const place = a === 0 || this.areas[b] < this.areas[a] ? b : a;
+    const { areas } = this.labels;
+    const place = a === 0 || areas[b] < areas[a] ? b : a;
     return this.colours.css(this.labels.regions[place - 1]);
   }
 
