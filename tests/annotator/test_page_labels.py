@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
 from playwright.sync_api import expect  # noqa: E402
@@ -58,3 +59,22 @@ def test_the_heat_map_shows_where_the_model_is_unsure(person: Person) -> None:
     with person.page.expect_request("**/labels?*heat=1*"):
         person.mark([[20, 120], [40, 110], [60, 130], [40, 150]])
     expect(person.page.locator("#heat")).to_have_attribute("aria-pressed", "true")
+
+
+@pytest.mark.parametrize(("number", "grey"), [(1, 0), (2, 128), (3, 255)])
+def test_pixels_without_a_region_are_hatched_on_every_picture(person: Person, number: int, grey: int) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (240, 180), (grey, grey, grey)).save(file, "PNG")
+    person.page.route("**/pixels?*", lambda route: route.fulfill(body=file.getvalue(), content_type="image/png"))
+    person.open(number)
+    assert (at_pixels(person, colours(person)) == grey).all()  # there is no region yet, so that hatching would say nothing
+    person.mark(WIDE)
+    person.key("Escape")
+    change = np.abs(at_pixels(person, colours(person)) - grey).sum(axis=2)
+    void = ndimage.binary_erosion(person.labels() == -1, iterations=3)
+    region = ndimage.binary_erosion(person.labels() == 0, iterations=3)
+    assert 0.1 < np.mean(change[void] > 100) < 0.5
+    assert np.mean(change[void] == 0) > 0.4
+    assert np.ptp(change[region]) == 0  # no line there
+    person.key("h")
+    assert (at_pixels(person, colours(person))[void] == grey).all()

@@ -27,7 +27,7 @@ export function makeKeys(page) {
     ["u", "show or hide the heat map of uncertainty", () => page.toggle("heat")],
     ["o", "show outlines or filled regions", () => page.toggle("outline")],
     ["t", "colour regions by their class, or each by its own colour", () => page.toggle("tint")],
-    ["h", "hide or show points and strokes", () => page.toggle("bare")],
+    ["h", "hide or show points, strokes and hatching", () => page.toggle("bare")],
     ["w", "hold to see the image alone", () => view.set({ raw: true }), { release: () => view.set({ raw: false }) }],
     ["Shift+[", "less opacity", () => page.opacity(-10)],
     ["Shift+]", "more opacity", () => page.opacity(10)],

@@ -1,6 +1,7 @@
 // The canvas: image, labels, points and strokes.
 
 import { Colours } from "./colours.js";
+import { Hatching } from "./hatching.js";
 import { traceBorders } from "./outlines.js";
 import { Viewport } from "./viewport.js";
 
@@ -16,6 +17,7 @@ export class View extends Viewport {
     this.overlay = document.createElement("canvas");
     this.options = { opacity: 0.5, outline: false, heat: false, bare: false, raw: false, selected: null };
     this.colours = new Colours();
+    this.hatching = new Hatching();
     this.bitmap = null;
     this.labels = null;
     this.borders = null; // between the regions of the labels, traced when they are needed
@@ -88,6 +90,7 @@ export class View extends Viewport {
       context.imageSmoothingEnabled = false;
       context.globalAlpha = this.options.opacity;
       context.drawImage(this.overlay, 0, 0);
+      if (!this.options.heat && !this.options.bare) this.hatching.draw(this);
       context.globalAlpha = 1;
       this.drawBorders();
     }
