@@ -6,7 +6,7 @@ const NEAR = 6; // screen pixels
 const round = (value) => Math.round(value * 100) / 100;
 
 export class Extremes {
-  // `page` has view, session, regions, remarking, fields, snap(point), say(text, isError) and redraw().
+  // `page` has view, session, regions, remarking, fields, say(text, isError) and redraw().
   constructor(page) {
     this.page = page;
     this.clicks = [];
@@ -17,7 +17,7 @@ export class Extremes {
     const { page } = this;
     if (this.clicks.length === 4) return;
     if (this.isDouble(at, time)) return page.say("A double click counts once: click four points one by one");
-    this.clicks.push(clamp(page.snap(at.map(round)), page.session.state));
+    this.clicks.push(clamp(at.map(round), page.session.state));
     if (this.clicks.length < 4) return page.redraw();
     const [width, height] = this.extent();
     if (width > 1 && height > 1) return this.send();

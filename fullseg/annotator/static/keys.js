@@ -17,7 +17,6 @@ export function makeKeys(page) {
     ["Shift+j", "clean all islands and holes below the size that the page shows", () => cleaning.clean()],
     ["Enter", "update with the collected strokes; close the polygon", () => tools.update()],
     ["k", "collect several strokes before an update", () => page.toggle("collect")],
-    ["s", "snap clicks to the strongest edge nearby", () => page.toggle("snap")],
     ["Backspace", "take back the last click, corner or collected stroke", () => tools.back()],
     ["Escape", "drop the clicks and strokes that are not sent yet; else choose no region", () => page.escape()],
     ["Ctrl+z", "undo", () => page.undo()],

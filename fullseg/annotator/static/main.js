@@ -15,7 +15,6 @@ import { PAINTING, Painting } from "./painting.js";
 import { listRegions } from "./panels.js";
 import { Regions } from "./regions.js";
 import { Session } from "./session.js";
-import { snapTo } from "./snap.js";
 import { Tools } from "./tools.js";
 import { View } from "./view.js";
 
@@ -27,7 +26,7 @@ class Page {
     this.selected = null;
     this.pinned = false; // whether the person chose the selected region. If so, strokes are its own wherever they begin
     this.collected = [];
-    this.on = { collect: false, snap: false, heat: false, outline: false, bare: false, tint: false };
+    this.on = { collect: false, heat: false, outline: false, bare: false, tint: false };
     this.loaded = false; // whether the model is
     this.merging = false;
     this.remarking = null; // id of the region whose extreme points are marked anew
@@ -150,10 +149,6 @@ class Page {
     this.select(id);
     this.pinned = false;
     this.redraw();
-  }
-
-  snap(point) {
-    return this.on.snap ? snapTo(this.session.bitmap, this.session.state, this.view.scale, point) : point;
   }
 
   toggle(name) {
