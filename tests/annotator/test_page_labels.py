@@ -67,7 +67,7 @@ def test_pixels_without_a_region_are_hatched_on_every_picture(person: Person, nu
     Image.new("RGB", (240, 180), (grey, grey, grey)).save(file, "PNG")
     person.page.route("**/pixels?*", lambda route: route.fulfill(body=file.getvalue(), content_type="image/png"))
     person.open(number)
-    assert (at_pixels(person, colours(person)) == grey).all()  # there is no region yet, so that hatching would say nothing
+    assert (at_pixels(person, colours(person)) == grey).all()  # hatching would say nothing yet
     person.mark(WIDE)
     person.key("Escape")
     change = np.abs(at_pixels(person, colours(person)) - grey).sum(axis=2)

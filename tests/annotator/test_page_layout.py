@@ -12,14 +12,18 @@ pytestmark = [
 ]
 
 LINES = """() => {
-  const boxes = [...document.querySelectorAll("header button, header input, header a")].map((one) => one.getBoundingClientRect());
+  const parts = [...document.querySelectorAll("header button, header input, header a")];
+  const boxes = parts.map((one) => one.getBoundingClientRect());
   return new Set(boxes.filter(({ width }) => width).map(({ top }) => Math.round(top))).size;
 }"""
 OVERFLOWS = """() => [document.documentElement, ...document.querySelectorAll("header, main, main > *, footer, #looks")]
   .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.id || one.tagName)"""
 
 
-@pytest.mark.parametrize(("width", "height", "lines"), [(1280, 800, 1), (1920, 1080, 1), (2560, 1440, 1), (820, 1180, 2)])
+SIZES = [(1280, 800, 1), (1920, 1080, 1), (2560, 1440, 1), (820, 1180, 2)]
+
+
+@pytest.mark.parametrize(("width", "height", "lines"), SIZES)
 def test_the_header_is_one_line_or_two_on_a_tablet(person: Person, width: int, height: int, lines: int) -> None:
     person.page.set_viewport_size({"width": width, "height": height})
     person.open(0)

@@ -1,5 +1,7 @@
 // The requests to the server. Each returns a whole answer, or throws an ApiError with the reason.
 
+const LOST = "The server does not answer. Start it again: everything that was shown as done is on disk.";
+
 export class ApiError extends Error {
   constructor(status, message) {
     super(message);
@@ -7,14 +9,26 @@ export class ApiError extends Error {
   }
 }
 
-// Tells "lost" when the server does not answer, and "back" when it answers again.
+// Tells "lost" when the server does not answer, "back" when it answers again, and "refused" when it wants another token.
 class Server extends EventTarget {
   isLost = false;
+  waiting = []; // functions that say to requests whether there is a new token
 
   note(isLost) {
     if (isLost === this.isLost) return;
     this.isLost = isLost;
     this.dispatchEvent(new Event(isLost ? "lost" : "back"));
+  }
+
+  // Return whether there is a new token, when that is known.
+  token() {
+    const given = new Promise((resolve) => this.waiting.push(resolve));
+    this.dispatchEvent(new Event("refused"));
+    return given;
+  }
+
+  answer(isGiven) {
+    for (const tell of this.waiting.splice(0)) tell(isGiven);
   }
 }
 
@@ -27,10 +41,11 @@ async function request(path, options = {}) {
   } catch (error) {
     if (error.name === "AbortError") throw error;
     server.note(true);
-    throw new ApiError(0, "The server does not answer. Start it again: everything that was shown as done is on disk.");
+    throw new ApiError(0, LOST);
   }
   server.note(false);
   if (answer.ok) return answer;
+  if (answer.status === 401 && (await server.token())) return request(path, options); // it was refused before anything was done
   const text = await answer.text();
   let message = text;
   try {
@@ -54,6 +69,15 @@ export async function workspace() {
   const images = await (await request("/api/workspace")).json();
   images.forEach(({ key }, image) => keys.set(image, key));
   return images;
+}
+
+// Give the server a token; from then on the browser sends it as a cookie. Return whether it was the right one.
+export async function admit(token) {
+  try {
+    return (await fetch(`/?token=${token}`)).ok;
+  } catch {
+    throw new ApiError(0, LOST);
+  }
 }
 
 export const categories = async () => (await request("/api/categories")).json(); // waits for the model

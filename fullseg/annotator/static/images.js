@@ -43,6 +43,12 @@ export class Images {
     listImages($("images"), this.shown, this.page.session.image, (number) => this.open(number));
   }
 
+  // List the images with new pictures.
+  relist() {
+    delete $("images").dataset.shown;
+    this.list();
+  }
+
   // Enter opens the first image that is found. Escape shows all images again. Both give the keys back to the canvas.
   filter(event) {
     const [first] = this.shown;

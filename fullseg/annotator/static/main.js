@@ -15,6 +15,7 @@ import { PAINTING, Painting } from "./painting.js";
 import { listRegions } from "./panels.js";
 import { Regions } from "./regions.js";
 import { Session } from "./session.js";
+import { Token } from "./token.js";
 import { Tools } from "./tools.js";
 import { View } from "./view.js";
 
@@ -40,6 +41,7 @@ class Page {
     this.images = new Images(this);
     this.address = new Address(this);
     this.connection = new Connection(this);
+    this.token = new Token(this);
     this.regions = new Regions(this);
     this.finishing = new Finishing(this);
     this.painting = new Painting(this);
