@@ -15,6 +15,7 @@ import { PAINTING, Painting } from "./painting.js";
 import { listRegions } from "./panels.js";
 import { Regions } from "./regions.js";
 import { Session } from "./session.js";
+import { Splitters } from "./splitters.js";
 import { Token } from "./token.js";
 import { Tools } from "./tools.js";
 import { View } from "./view.js";
@@ -42,6 +43,7 @@ class Page {
     this.address = new Address(this);
     this.connection = new Connection(this);
     this.token = new Token(this);
+    this.splitters = new Splitters();
     this.regions = new Regions(this);
     this.finishing = new Finishing(this);
     this.painting = new Painting(this);
