@@ -16,6 +16,7 @@ export class Footer {
   say(text, isError = false, more = text) {
     clearTimeout(this.timer);
     this.since = performance.now();
+    $("message").setAttribute("role", isError ? "alert" : "status");
     $("message").textContent = text;
     $("message").title = more;
     $("message").className = isError ? "error" : "";

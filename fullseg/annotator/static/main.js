@@ -14,7 +14,9 @@ import { Keyboard } from "./keyboard.js";
 import { PAINTING, Painting } from "./painting.js";
 import { listRegions } from "./panels.js";
 import { Regions } from "./regions.js";
+import { rove, stopAt } from "./roving.js";
 import { Session } from "./session.js";
+import { Settings } from "./settings.js";
 import { Splitters } from "./splitters.js";
 import { Token } from "./token.js";
 import { Tools } from "./tools.js";
@@ -44,6 +46,7 @@ class Page {
     this.connection = new Connection(this);
     this.token = new Token(this);
     this.splitters = new Splitters();
+    this.settings = new Settings();
     this.regions = new Regions(this);
     this.finishing = new Finishing(this);
     this.painting = new Painting(this);
@@ -116,6 +119,7 @@ class Page {
     this.sketch();
     this.fields.show();
     for (const tool of BUTTONS) $(tool).setAttribute("aria-checked", String(tools.tool === tool));
+    stopAt(BUTTONS.map($), ({ id }) => id === tools.tool);
     for (const [name, on] of Object.entries(this.on)) $(name).setAttribute("aria-pressed", String(on));
     $("fill").setAttribute("aria-pressed", String(Boolean(state?.filled)));
     $("done").setAttribute("aria-pressed", String(Boolean(state?.done)));
@@ -199,6 +203,7 @@ class Page {
     };
     for (const [id, what] of Object.entries(clicks)) $(id).addEventListener("click", what);
     for (const tool of BUTTONS) $(tool).addEventListener("click", () => this.tools.use(tool));
+    rove($("tools"), () => BUTTONS.map($), ({ id }) => this.tools.use(id));
     for (const name of Object.keys(this.on)) $(name).addEventListener("click", () => this.toggle(name));
     $("opacity").addEventListener("input", () => this.opacity(0));
     window.addEventListener("beforeunload", (event) => this.collected.length && event.preventDefault());
