@@ -1,6 +1,6 @@
 // The requests to the server. Each returns a whole answer, or throws an ApiError with the reason.
 
-const LOST = "The server does not answer. Start it again: everything that was shown as done is on disk.";
+import { t } from "./texts.js";
 
 export class ApiError extends Error {
   constructor(status, message) {
@@ -41,7 +41,7 @@ async function request(path, options = {}) {
   } catch (error) {
     if (error.name === "AbortError") throw error;
     server.note(true);
-    throw new ApiError(0, LOST);
+    throw new ApiError(0, t.said.lost);
   }
   server.note(false);
   if (answer.ok) return answer;
@@ -76,7 +76,7 @@ export async function admit(token) {
   try {
     return (await fetch(`/?token=${token}`)).ok;
   } catch {
-    throw new ApiError(0, LOST);
+    throw new ApiError(0, t.said.lost);
   }
 }
 

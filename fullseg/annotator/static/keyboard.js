@@ -43,7 +43,7 @@ export class Keyboard {
   press(event) {
     const { target } = event;
     if (document.querySelector("dialog[open]")) return;
-    const [, , run, { always, typing, release } = {}] = this.find(event) ?? [];
+    const [, run, { always, typing, release } = {}] = this.find(event) ?? [];
     if (isText(target, event) && !typing) return;
     if (event.key === "Enter" && target.closest("button, li")) return; // it presses the button
     if (event.key === " ") event.preventDefault(); // it never presses a button

@@ -19,6 +19,7 @@ import { Session } from "./session.js";
 import { Settings } from "./settings.js";
 import { Splitters } from "./splitters.js";
 import { Token } from "./token.js";
+import { translate } from "./texts.js";
 import { Tools } from "./tools.js";
 import { View } from "./view.js";
 
@@ -103,7 +104,7 @@ class Page {
   sketch() {
     const { collected, session, tools, view } = this;
     const strokes = [...collected, ...(tools.stroke ? [tools.stroke] : [])];
-    view.drawing = { points: tools.clicks, strokes, sent: session.sent, painting: this.painting };
+    view.drawing = { points: tools.clicks, strokes, sent: session.sent, painting: this.painting, extremes: tools.extremes };
     this.footer.figures(); // called here, too, because a page in the background draws no frames
     view.redraw();
   }
@@ -177,7 +178,7 @@ class Page {
   // Drop what is not sent yet; if there is nothing, choose no region.
   escape() {
     const { tools } = this;
-    if (tools.pending || tools.stroke || this.merging || this.remarking !== null) tools.escape();
+    if (tools.pending || tools.stroke || tools.extremes.dragging || this.merging || this.remarking !== null) tools.escape();
     else this.select(null);
   }
 
@@ -210,5 +211,6 @@ class Page {
   }
 }
 
+translate();
 const page = new Page();
 page.start().catch((error) => page.say(error.message, true));

@@ -2,6 +2,7 @@
 
 import { thumbnail } from "./api.js";
 import { rove, stopAt } from "./roving.js";
+import { t } from "./texts.js";
 
 const make = (tag, attributes = {}, ...children) => {
   const element = Object.assign(document.createElement(tag), attributes);
@@ -27,12 +28,11 @@ export function listImages(list, images, current, pick) {
   images.forEach(({ number, regions, done }, place) => {
     const item = list.children[place];
     const isCurrent = String(number === current);
-    const counted = regions === 1 ? "1 region" : `${regions} regions`;
     if (isCurrent === "true" && item.getAttribute("aria-current") !== isCurrent) item.scrollIntoView({ block: "nearest" });
     item.setAttribute("aria-current", isCurrent);
     item.setAttribute("aria-selected", isCurrent);
     item.className = done ? "done" : "";
-    item.lastChild.textContent = done ? `done, ${counted}` : regions ? counted : "untouched";
+    item.lastChild.textContent = t.lists.image(regions, done);
   });
   stopAt([...list.children], (item) => item.getAttribute("aria-selected") === "true");
 }
@@ -73,24 +73,24 @@ function regionItem({ labels }, region, category, guess, on) {
   const place = labels ? labels.regions.indexOf(region.id) : -1;
   const swatch = make("span", { className: `swatch ${category && !category.isthing ? "stuff" : ""}` });
   swatch.style.background = on.colour(region.id);
-  const called = category ? `${category.name}${guess ? "?" : ""}` : "region";
+  const called = category ? `${category.name}${guess ? "?" : ""}` : t.lists.region;
   const label = region.name ? `${region.name}${category ? ` (${called})` : ""}` : called;
   const sure = place < 0 || region.locked ? "" : `${Math.round(100 * labels.expected_iou[place])} %`;
-  const why = `A locked region's pixels stay as they are (${on.key("l")})`;
-  const lock = button(region.locked ? "unlock" : "lock", why, () => on.lock(region), "lock");
+  const why = t.lists.lockWhy(on.key("l"));
+  const lock = button(region.locked ? t.lists.unlock : t.lists.lock, why, () => on.lock(region), "lock");
   const pick = make(
     "span",
     { className: "pick", role: "button" },
     swatch,
     make("span", { className: "name", textContent: `${region.id}  ${label}` }),
-    make("span", { className: "sure", textContent: sure, title: "The IoU that the model expects of this region" }),
+    make("span", { className: "sure", textContent: sure, title: t.lists.sure }),
   );
   const item = make(
     "li",
     { className: guess ? "guess" : "", title: titleOf(region, guess, label) },
     pick,
     lock,
-    guess ? button("\u2713", `Confirm the class ${guess.name} (${on.key("a")})`, () => on.confirm(region), "confirm") : make("span"),
+    guess ? button("\u2713", t.lists.confirm(guess.name, on.key("a")), () => on.confirm(region), "confirm") : make("span"),
   );
   item.dataset.region = region.id;
   item.addEventListener("click", (event) => on.select(region.id, event.shiftKey));
@@ -99,7 +99,7 @@ function regionItem({ labels }, region, category, guess, on) {
 }
 
 const titleOf = (region, guess, label) =>
-  `${region.id} ${label}${guess ? " The model guesses this class: confirm it, or give another one" : ""}`;
+  `${region.id} ${label}${guess ? ` ${t.lists.guessed}` : ""}`;
 
 function button(textContent, title, what, className = "") {
   const made = make("button", { textContent, title, className });

@@ -1,6 +1,7 @@
 // The open image. Its actions go to the server one after another. Only the newest labels are waited for.
 
 import * as api from "./api.js";
+import { t } from "./texts.js";
 
 const IDLE = 120; // seconds: the longest time that counts as work between two actions
 
@@ -98,7 +99,7 @@ export class Session {
       if (image !== this.image) return true;
       this.state = state;
     } catch (error) {
-      const why = `${error.message}. The page shows the newest state: please repeat your action`;
+      const why = t.said.repeat(error.message);
       if (error.status === 409) await this.reload(why);
       else this.say(error.message, true);
       return false;
@@ -144,7 +145,7 @@ export class Session {
 
   // There is a newer state than the page's. If an action of this page is under way, it is that action's.
   catchUp() {
-    if (!this.sent.length) this.reload("Another tab has changed this image. The page shows the newest state");
+    if (!this.sent.length) this.reload(t.said.otherTab);
   }
 
   // Return whether the model is at work on the newest labels.

@@ -1,4 +1,6 @@
-// What the page looks like: light or dark. The browser remembers it.
+// What the page looks like, light or dark, and its language. The browser remembers both.
+
+import { LANGUAGES, language, speak } from "./texts.js";
 
 const THEME = "fullseg.theme";
 const $ = (id) => document.getElementById(id);
@@ -9,6 +11,8 @@ export class Settings {
     $("setting").addEventListener("close", () => $("canvas").focus());
     $("theme").value = localStorage.getItem(THEME) ?? "system";
     $("theme").addEventListener("change", () => this.look());
+    $("language").value = language;
+    $("language").addEventListener("change", () => $("language").value in LANGUAGES && speak($("language").value));
     this.look();
   }
 

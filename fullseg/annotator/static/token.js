@@ -1,6 +1,7 @@
 // Asks for the server's token when the page's own is not valid any more, because a team's server was started again.
 
 import * as api from "./api.js";
+import { t } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -27,7 +28,7 @@ export class Token {
     const token = /[?&]token=([^&#\s]+)/.exec(text)?.[1] ?? encodeURIComponent(text);
     try {
       if (!(await api.admit(token))) {
-        $("token-said").textContent = "The server does not take this token. It printed the right one when it was started.";
+        $("token-said").textContent = t.said.wrongToken;
         return;
       }
     } catch (error) {

@@ -22,7 +22,7 @@ export class View extends Viewport {
     this.labels = null;
     this.borders = null; // between the regions of the labels, traced when they are needed
     this.traced = null; // place whose borders these are; null: all
-    this.drawing = { points: [], strokes: [], sent: [], painting: null };
+    this.drawing = { points: [], strokes: [], sent: [], painting: null, extremes: null };
     this.drawn = () => {}; // called after every drawing
   }
 
@@ -137,26 +137,39 @@ export class View extends Viewport {
 
   // Draw points and strokes. Those that are not acknowledged yet are dimmed.
   drawAnnotations() {
-    const { points, strokes, sent } = this.drawing;
+    const { extremes, points, strokes, sent } = this.drawing;
     if (!this.options.bare) {
       for (const region of this.state.regions) this.drawRegion(region);
       for (const stroke of this.state.strokes) this.drawStroke(stroke, 2);
     }
     this.context.globalAlpha = DIMMED;
-    for (const { kind, points: sentPoints, strokes: sentStrokes } of sent) {
+    for (const { corners, kind, points: sentPoints, strokes: sentStrokes } of sent) {
+      if (kind === "box") this.drawBox(corners);
       if (kind === "scribbles") for (const stroke of sentStrokes) this.drawStroke(stroke, 3);
       if (kind === "add" || kind === "move") for (const point of sentPoints) this.drawPoint(point, "white", 5);
     }
     this.context.globalAlpha = 1;
     for (const stroke of strokes) this.drawStroke(stroke, 3);
     for (const point of points) this.drawPoint(point, "white", 5);
+    if (extremes?.box) this.drawBox(extremes.box);
     this.drawing.painting?.draw(this);
   }
 
   drawRegion(region) {
     const chosen = region.id === this.options.selected;
     if (!chosen && region.locked) return;
-    for (const point of region.points) this.drawPoint(point, this.colours.css(region.id), chosen ? 5 : 3);
+    const moved = this.drawing.extremes?.moved;
+    const points = moved?.region === region.id ? moved.points : region.points;
+    for (const point of points) this.drawPoint(point, this.colours.css(region.id), chosen ? 5 : 3);
+  }
+
+  drawBox([[x0, y0], [x1, y1]]) {
+    const { context, scale } = this;
+    for (const [width, colour] of [[4, "#000c"], [1.5, "white"]]) {
+      context.lineWidth = width / scale;
+      context.strokeStyle = colour;
+      context.strokeRect(Math.min(x0, x1), Math.min(y0, y1), Math.abs(x1 - x0), Math.abs(y1 - y0));
+    }
   }
 
   drawPoint([x, y], colour, radius) {
