@@ -67,6 +67,15 @@ class Add(_Keeping):
     category: CategoryId | None = None
 
 
+class Box(_Action):
+    """Mark a new region by a box around it. The server makes an ``Add`` of it before it is in the journal."""
+
+    kind: Literal["box"] = "box"
+    corners: tuple[Point, Point]  # any two that are opposite
+    name: Name = ""
+    category: CategoryId | None = None
+
+
 class Move(_Keeping):
     """Give a region other extreme points."""
 
@@ -207,7 +216,7 @@ class Import(_Action):
     void: Mask | None = None  # pixels of the image file without a region; None (version 0.1.0): unlocking keeps nothing
 
 
-_Drawn = Add | Move | Scribbles | Brush | Polygon | Hole | Clean
+_Drawn = Add | Box | Move | Scribbles | Brush | Polygon | Hole | Clean
 _Listed = Delete | Merge | Describe | Reorder | Lock | Unlock | Fill | Finish | Undo | Redo | Import
 Action = Annotated[_Drawn | _Listed, Field(discriminator="kind")]
 _ACTION: TypeAdapter[Any] = TypeAdapter(Action)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.annotator.actions import LONGEST_NAME, Action, ActionError, Add, Describe, Import, is_text
+from fullseg.annotator.actions import LONGEST_NAME, Action, ActionError, Add, Box, Describe, Import, is_text
 from fullseg.annotator.store import Journal
 from fullseg.annotator.work import Work
 from fullseg.errors import DataError
@@ -138,7 +138,7 @@ def _resolved(action: Action, replaced: Mapping[int, int | None]) -> Action:
     if isinstance(action, Import):
         regions = tuple(one.model_copy(update={"category": _newest(one.category, replaced)}) for one in action.regions)
         return action.model_copy(update={"regions": regions})
-    if isinstance(action, Add | Describe):
+    if isinstance(action, Add | Box | Describe):
         return action.model_copy(update={"category": _newest(action.category, replaced)})
     return action
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import label
 
-from fullseg.annotator.actions import Action, Add, Clean, Hole, Lock, Merge, Move, Patch, Scribbles, Stroke
+from fullseg.annotator.actions import Action, Add, Box, Clean, Hole, Lock, Merge, Move, Patch, Scribbles, Stroke
+from fullseg.annotator.boxes import extremes_within, middles
 from fullseg.annotator.edits import keep_anything
 from fullseg.annotator.labelling import Labeller, Open
 from fullseg.annotator.layer import UNDECIDED
@@ -33,7 +34,7 @@ def needs_labels(action: Action, work: Work) -> bool:
     """Return whether the labels decide what an action does to this state."""
     if isinstance(action, Add | Move | Scribbles):
         return keep_anything(work.edits)
-    return isinstance(action, Lock | Merge | Hole | Clean)
+    return isinstance(action, Box | Lock | Merge | Hole | Clean)
 
 
 def complete(action: Action, opened: Open, labeller: Labeller) -> Action:
@@ -49,6 +50,9 @@ def complete(action: Action, opened: Open, labeller: Labeller) -> Action:
     """
     if isinstance(action, Lock):
         return _lock(action, opened, labeller)
+    if isinstance(action, Box):
+        add = _boxed(action, opened, labeller)
+        return complete(add, opened, labeller) if needs_labels(add, opened.work) else add
     if isinstance(action, Hole | Clean):
         full = labeller.full(opened, opened.work, labeller.labels(opened))
         layer = labeller.layer(opened, opened.work)
@@ -70,6 +74,13 @@ def _lock(action: Lock, opened: Open, labeller: Labeller) -> Lock:
     if opened.full_size != work.size and labeller.layer(opened, work) is not None:
         full_mask = encode_mask(labeller.full(opened, work, found) == place)
     return Lock(region=action.region, mask=mask, full_mask=full_mask)
+
+
+def _boxed(action: Box, opened: Open, labeller: Labeller) -> Add:
+    add = Add(points=middles(action.corners), name=action.name, category=action.category)
+    after = opened.history.after(add).work  # raises if it cannot be done
+    mask = labeller.labels_of(opened, after).region_map == len(after.regions) - 1
+    return add.model_copy(update={"points": extremes_within(mask, action.corners)})
 
 
 def _lost(action: Merge, opened: Open, after: Work, labeller: Labeller) -> Iterator[Patch]:

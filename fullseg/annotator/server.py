@@ -11,6 +11,8 @@ import numpy as np
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -56,7 +58,7 @@ def make_app(workspace: Workspace, learning: Learning | None = None) -> Starlett
         Route("/api/images/{number}", api.state),
         Route("/api/images/{number}/pixels", api.pixels),
         Route("/api/images/{number}/thumbnail", api.thumbnail),
-        Route("/api/images/{number}/labels", api.labels),
+        Route("/api/images/{number}/labels", api.labels, middleware=[Middleware(GZipMiddleware, compresslevel=1)]),
         Route("/api/images/{number}/loose", api.loose),
         Route("/api/images/{number}/actions", api.act, methods=["POST"]),
         Route("/api/images/{number}/import", api.replace, methods=["POST"]),
@@ -145,10 +147,11 @@ class _Api:
     async def labels(self, request: Request) -> Response:
         """Return the labels of one revision.
 
-        The body has three parts: labels (H, W) uint16 little-endian, the region's index + 1, or 0 for VOID; uncertainty
-        (H, W) uint8; UTF-8 JSON with everything else that the page shows.
+        The body has up to three parts: labels (H, W) uint16 little-endian, the region's index + 1, or 0 for VOID; with
+        ``heat=1``, uncertainty (H, W) uint8; UTF-8 JSON with everything else that the page shows.
         """
         name, revision = self._name(request), whole(request.query_params.get("revision"), "revision")
+        heat = whole(request.query_params.get("heat", "0"), "heat")
         opened, found = await run_in_threadpool(self.workspace.labels, name, revision)
         places = np.argsort(found.expected_iou, kind="stable")
         regions = opened.history.work.regions
@@ -161,7 +164,7 @@ class _Api:
             "categories": self.workspace.categories.ids(opened.history.work, found.classes),
         }
         labels = (found.region_map + 1).astype("<u2").tobytes()
-        uncertainty = np.round(255 * found.uncertainty).astype("u1").tobytes()
+        uncertainty = np.round(255 * found.uncertainty).astype("u1").tobytes() if heat else b""
         body = labels + uncertainty + json.dumps(about).encode()  # not as a header: proxies cut headers at a few kB
         return Response(body, media_type="application/octet-stream")
 

@@ -7,7 +7,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fullseg.annotator.actions import Action, ActionError, Add, Describe, Import, read_action
+from fullseg.annotator.actions import Action, ActionError, Add, Box, Describe, Import, read_action
 from fullseg.annotator.categories import Categories
 from fullseg.annotator.consequences import bare, complete, needs_labels
 from fullseg.annotator.export import Exported, Exports, export_image, write_times
@@ -135,7 +135,7 @@ class Workspace:
             ConflictError: if the image has a newer revision.
         """
         (action,) = self.categories.resolve([bare(read_action(content))])
-        if isinstance(action, Add | Describe) and action.category is not None:
+        if isinstance(action, Add | Box | Describe) and action.category is not None:
             self.categories.check(action.category)
         if isinstance(action, Import):
             raise ActionError("import: send the files instead")

@@ -34,7 +34,7 @@ def add_all(client: TestClient) -> int:
 
 
 def labels(client: TestClient, revision: int) -> tuple[NDArray[np.int64], NDArray[np.uint8], dict[str, Any]]:
-    answer = client.get("/api/images/0/labels", params={"revision": revision})
+    answer = client.get("/api/images/0/labels", params={"revision": revision, "heat": 1})
     assert answer.status_code == 200, answer.text
     count = HEIGHT * WIDTH
     map_, uncertainty, about = (
@@ -61,6 +61,21 @@ def test_an_answer_about_ten_thousand_regions_has_short_headers(
     answer = client.get("/api/images/0/labels", params={"revision": 3})
     assert sum(len(key) + len(value) for key, value in answer.headers.items()) < 1000
     assert labels(client, 3)[2]["regions"] == list(range(1, count + 1))
+
+
+def test_labels_come_without_uncertainty_and_compressed_if_asked_for_so(client: TestClient) -> None:
+    revision = add_all(client)
+    expected, _, about = labels(client, revision)
+    answers = {
+        encoding: client.get("/api/images/0/labels?revision=3", headers={"Accept-Encoding": encoding})
+        for encoding in ("identity", "gzip")
+    }
+    assert [answer.headers.get("Content-Encoding") for answer in answers.values()] == [None, "gzip"]
+    assert answers["gzip"].content == answers["identity"].content  # as decoded by the client
+    assert int(answers["gzip"].headers["Content-Length"]) < 0.5 * len(answers["identity"].content)
+    map_, described = answers["gzip"].content[: 2 * expected.size], answers["gzip"].content[2 * expected.size :]
+    np.testing.assert_array_equal(np.frombuffer(map_, "<u2").reshape(expected.shape).astype(np.int64) - 1, expected)
+    assert json.loads(described) == about
 
 
 def test_an_image_from_first_click_to_export(client: TestClient, workspace: Workspace, tmp_path: Path) -> None:

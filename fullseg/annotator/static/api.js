@@ -1,5 +1,7 @@
 // The requests to the server. Each returns a whole answer, or throws an ApiError with the reason.
 
+import { t } from "./texts.js";
+
 export class ApiError extends Error {
   constructor(status, message) {
     super(message);
@@ -7,14 +9,26 @@ export class ApiError extends Error {
   }
 }
 
-// Tells "lost" when the server does not answer, and "back" when it answers again.
+// Tells "lost" when the server does not answer, "back" when it answers again, and "refused" when it wants another token.
 class Server extends EventTarget {
   isLost = false;
+  waiting = []; // functions that say to requests whether there is a new token
 
   note(isLost) {
     if (isLost === this.isLost) return;
     this.isLost = isLost;
     this.dispatchEvent(new Event(isLost ? "lost" : "back"));
+  }
+
+  // Return whether there is a new token, when that is known.
+  token() {
+    const given = new Promise((resolve) => this.waiting.push(resolve));
+    this.dispatchEvent(new Event("refused"));
+    return given;
+  }
+
+  answer(isGiven) {
+    for (const tell of this.waiting.splice(0)) tell(isGiven);
   }
 }
 
@@ -27,10 +41,11 @@ async function request(path, options = {}) {
   } catch (error) {
     if (error.name === "AbortError") throw error;
     server.note(true);
-    throw new ApiError(0, "The server does not answer. Start it again: everything that was shown as done is on disk.");
+    throw new ApiError(0, t.said.lost);
   }
   server.note(false);
   if (answer.ok) return answer;
+  if (answer.status === 401 && (await server.token())) return request(path, options); // it was refused before anything was done
   const text = await answer.text();
   let message = text;
   try {
@@ -56,6 +71,15 @@ export async function workspace() {
   return images;
 }
 
+// Give the server a token; from then on the browser sends it as a cookie. Return whether it was the right one.
+export async function admit(token) {
+  try {
+    return (await fetch(`/?token=${token}`)).ok;
+  } catch {
+    throw new ApiError(0, t.said.lost);
+  }
+}
+
 export const categories = async () => (await request("/api/categories")).json(); // waits for the model
 export const learning = async () => (await request("/api/learning")).json();
 export const learn = (content) => post("/api/learning", content);
@@ -75,12 +99,20 @@ export async function pixels(image) {
   return createImageBitmap(await (await request(at(image, "/pixels"))).blob());
 }
 
-// Return the labels of one revision: `map` (per pixel the region's index + 1, or 0), `uncertainty` (per pixel 0 to 255), and the
-// fields of the JSON.
-export async function labels(image, state, signal) {
-  const answer = await request(`${at(image, "/labels")}&revision=${state.revision}`, { signal });
+// Return the labels of one revision: `map` (per pixel the region's index + 1, or 0), `areas` (pixels of each of these), `uncertainty`
+// (per pixel 0 to 255; null unless `heat`), and the fields of the JSON.
+export async function labels(image, state, heat, signal) {
+  const answer = await request(`${at(image, "/labels")}&revision=${state.revision}&heat=${Number(heat)}`, { signal });
   const buffer = await answer.arrayBuffer();
   const count = state.width * state.height;
-  const about = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 3 * count)));
-  return { ...about, map: new Uint16Array(buffer, 0, count), uncertainty: new Uint8Array(buffer, 2 * count, count) };
+  const map = new Uint16Array(buffer, 0, count);
+  const uncertainty = heat ? new Uint8Array(buffer, 2 * count, count) : null;
+  const about = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, (heat ? 3 : 2) * count)));
+  return { ...about, map, areas: areasOf(map, about.regions.length + 1), uncertainty };
+}
+
+function areasOf(map, places) {
+  const areas = Array(places).fill(0);
+  for (let at = 0; at < map.length; at++) areas[map[at]]++;
+  return areas;
 }

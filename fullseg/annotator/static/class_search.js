@@ -1,5 +1,7 @@
 // The field that finds a class: a list of hits opens below it, and Enter takes the one that is marked.
 
+import { t } from "./texts.js";
+
 const MOST = 60; // hits that are listed
 const MOST_RECENT = 5; // classes that were taken last and stand first
 
@@ -44,8 +46,8 @@ export class ClassSearch {
       .filter(({ fit }) => fit !== null)
       .sort((a, b) => a.fit - b.fit || age(a.category) - age(b.category))
       .slice(0, MOST)
-      .map(({ category }) => ({ category, label: category.name, kind: category.isthing ? "thing" : "stuff" }));
-    if (text && !this.find(text)) found.push({ category: null, label: `New class "${text}" ...`, kind: "" });
+      .map(({ category }) => ({ category, label: category.name, kind: t.classes.kinds[Number(category.isthing)] }));
+    if (text && !this.find(text)) found.push({ category: null, label: t.classes.create(text), kind: "" });
     return found;
   }
 

@@ -1,6 +1,7 @@
 // Islands and holes: how many there are, and a button that cleans them.
 
 import * as api from "./api.js";
+import { t } from "./texts.js";
 
 const PAUSE = 400; // ms: they are counted when no new labels have come for so long
 const $ = (id) => document.getElementById(id);
@@ -50,16 +51,15 @@ export class Cleaning {
 
   show() {
     const { number } = this;
-    const what = number === 1 ? "1 island or hole" : number ? `${number.toLocaleString()} islands and holes` : "islands and holes";
-    $("clean").textContent = number === 0 ? "No islands and holes" : `Clean ${what}`;
+    $("clean").textContent = t.lists.clean(number);
     $("clean").disabled = !number;
   }
 
   async clean() {
     const { number, page } = this;
-    if (number === null) return page.say("Islands and holes are not counted yet", true);
-    if (number === 0) return page.say(`There are no islands and holes below ${this.below} px`);
+    if (number === null) return page.say(t.said.notCounted, true);
+    if (number === 0) return page.say(t.said.noneLoose(this.below));
     const done = await page.session.do({ kind: "clean", below: this.below });
-    if (done) page.say(`${number.toLocaleString()} cleaned. Undo brings ${number === 1 ? "it" : "them"} back`);
+    if (done) page.say(t.said.cleaned(number));
   }
 }

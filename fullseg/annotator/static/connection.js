@@ -1,6 +1,7 @@
 // Whether the server answers. While it does not, the page asks again and again, and says when it answers again.
 
 import * as api from "./api.js";
+import { t } from "./texts.js";
 
 const PAUSE = 2000; // ms between two tries
 
@@ -23,6 +24,6 @@ export class Connection {
     const { images, session, tools } = this.page;
     if (!images.all.length) return location.reload(); // the page has not started yet
     if (session.state && !session.sent.length) await session.reload("");
-    this.page.say(`The server answers again${tools.pending ? ": Enter sends what is not sent yet" : ""}`);
+    this.page.say(t.said.back(tools.pending));
   }
 }

@@ -1,29 +1,77 @@
-// The four extreme points of a region, click by click.
+// The four extreme points of a region: click by click, from a box, or dragged one by one.
+
+import { t } from "./texts.js";
 
 const TWICE = 400; // ms: a second click within this time and nearby is the other half of a double click
 const NEAR = 6; // screen pixels
+const GRIP = 10; // screen pixels: how near to a point it can be dragged
 
 const round = (value) => Math.round(value * 100) / 100;
 
 export class Extremes {
-  // `page` has view, session, regions, remarking, fields, snap(point), say(text, isError) and redraw().
+  // `page` has view, session, regions, remarking, fields, say(text, isError) and redraw().
   constructor(page) {
     this.page = page;
     this.clicks = [];
+    this.pressed = null; // where the pointer went down
+    this.box = null; // two corners of the box that is being drawn
+    this.moved = null; // { region, points, side } of the point that is being dragged
     this.last = { time: -Infinity, at: [0, 0] };
   }
 
   click(at, time) {
     const { page } = this;
     if (this.clicks.length === 4) return;
-    if (this.isDouble(at, time)) return page.say("A double click counts once: click four points one by one");
-    this.clicks.push(clamp(page.snap(at.map(round)), page.session.state));
+    if (this.isDouble(at, time)) return page.say(t.said.double);
+    this.clicks.push(clamp(at.map(round), page.session.state));
     if (this.clicks.length < 4) return page.redraw();
     const [width, height] = this.extent();
     if (width > 1 && height > 1) return this.send();
     this.clicks = [];
-    page.say(`These points span ${width} x ${height} px: click the leftmost, topmost, rightmost and lowest point`, true);
+    page.say(t.said.tooSmall(width, height), true);
     page.redraw();
+  }
+
+  press(at) {
+    this.pressed = at;
+  }
+
+  // The pointer has moved too far for a click: drag the chosen region's point there, or draw a box.
+  stretch(at) {
+    const { page, pressed } = this;
+    if (!pressed) return;
+    const to = clamp(at.map(round), page.session.state);
+    if (!this.box && !this.moved) this.moved = this.pointAt(pressed);
+    if (this.moved) this.moved.points[this.moved.side] = to;
+    else if (!this.clicks.length && page.remarking === null) this.box = [clamp(pressed.map(round), page.session.state), to];
+  }
+
+  // Return the chosen region's point at a place, to be dragged, or null.
+  pointAt(at) {
+    const { session, selected, view } = this.page;
+    const region = session.region(selected);
+    if (!region || region.locked || this.clicks.length || this.page.on.bare) return null;
+    const side = region.points.findIndex(([x, y]) => Math.hypot(x - at[0], y - at[1]) * view.scale < GRIP);
+    return side < 0 ? null : { region: region.id, points: [...region.points], side };
+  }
+
+  // Send the box or the dragged point.
+  release() {
+    const { box, moved, page } = this;
+    this.letGo();
+    page.redraw();
+    if (moved) return page.session.do({ kind: "move", region: moved.region, points: moved.points });
+    const [width, height] = [0, 1].map((axis) => Math.abs(box[0][axis] - box[1][axis]));
+    if (width < 1 || height < 1) return page.say(t.said.tooSmall(Math.round(width + 1), Math.round(height + 1)), true);
+    return page.regions.box(box);
+  }
+
+  get dragging() {
+    return this.box !== null || this.moved !== null;
+  }
+
+  letGo() {
+    this.pressed = this.box = this.moved = null;
   }
 
   isDouble(at, time) {
@@ -56,14 +104,11 @@ export class Extremes {
 
   hint() {
     const { clicks, page } = this;
-    if (clicks.length === 4) return "Enter marks the region, Backspace takes a point back";
-    if (clicks.length) return `${4 - clicks.length} more extreme points, Backspace takes one back`;
-    if (page.remarking !== null) {
-      return `Click the four extreme points of region ${page.remarking} anew, Escape leaves it as it is`;
-    }
+    if (clicks.length === 4) return t.hints.marked;
+    if (clicks.length) return t.hints.markMore(4 - clicks.length);
+    if (page.remarking !== null) return t.hints.remark(page.remarking);
     const next = page.fields.find(page.fields.next);
-    const what = next ? `Click the four extreme points of the next ${next.name}` : "Click a region's four extreme points";
-    return `${what}: leftmost, topmost, rightmost, bottommost, in any order`;
+    return next ? t.hints.markNext(next.name) : t.hints.mark;
   }
 }
 

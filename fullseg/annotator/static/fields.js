@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { ClassSearch } from "./class_search.js";
+import { t } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -57,7 +58,9 @@ export class Fields {
     $("name").disabled = !region;
     if (document.activeElement !== $("name")) $("name").value = region?.name ?? "";
     if (document.activeElement !== $("category")) $("category").value = this.shown;
-    $("category").placeholder = guess ? `${guess.name}? ${this.page.keyboard.shown("a")} confirms it` : region ? "search" : "class of new regions";
+    $("category").placeholder = guess
+      ? t.classes.guess(guess.name, this.page.keyboard.shown("a"))
+      : t.classes[region ? "search" : "ofNew"];
   }
 
   async take(category) {
@@ -121,7 +124,7 @@ export class Fields {
   confirm(regions = this.region ? [this.region] : []) {
     const { session } = this.page;
     const guessed = regions.filter((region) => this.find(session.guess(region)));
-    if (!guessed.length) return this.page.say("There is no guessed class to confirm", true);
+    if (!guessed.length) return this.page.say(t.said.noGuess, true);
     for (const region of guessed) this.describe(region, { category: session.guess(region) });
   }
 }

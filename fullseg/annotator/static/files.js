@@ -1,6 +1,7 @@
 // Exports, and imports of partitions that were made elsewhere.
 
 import * as api from "./api.js";
+import { t } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -15,9 +16,8 @@ export class Files {
     const { image, state } = this.page.session; // read before the request: another image may be opened meanwhile
     try {
       const { segments, unassigned, files, unreadable } = await api.exportImage(image, state.revision);
-      const count = `${segments} segment${segments === 1 ? "" : "s"}`;
-      const lost = unreadable.length ? `. Left out, because it cannot be read: ${unreadable.join(", ")}` : "";
-      const text = `Exported ${count}, ${unassigned.toLocaleString()} px VOID, to ${shortened(files[0])}${lost}`;
+      const lost = unreadable.length ? t.said.unreadable(unreadable.join(", ")) : "";
+      const text = `${t.said.exported(segments, unassigned, shortened(files[0]))}${lost}`;
       this.page.footer.say(text, false, `${files.join("\n")}${lost}`);
     } catch (error) {
       this.page.say(error.message, true);
@@ -34,7 +34,7 @@ export class Files {
     const files = [...$("files").files];
     const png = files.find(({ name }) => name.endsWith(".png"));
     const json = files.find(({ name }) => name.endsWith(".json"));
-    if (!png || !json) return this.page.say("Choose two files: the panoptic png of this image, and its json", true);
+    if (!png || !json) return this.page.say(t.said.twoFiles, true);
     try {
       const bytes = new Uint8Array(await png.arrayBuffer());
       const base64 = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
@@ -43,7 +43,7 @@ export class Files {
       const { image, state } = session;
       const { left_out } = await api.replace(image, { revision: state.revision, png: base64, json: described });
       if (image === session.image) await session.reload("");
-      this.page.say(left_out.length ? `Imported. Left out: ${left_out.join(", ")}` : "Imported. All regions are locked: unlock a region to correct it");
+      this.page.say(left_out.length ? t.said.leftOut(left_out.join(", ")) : t.said.imported);
     } catch (error) {
       this.page.say(error.message, true);
     }

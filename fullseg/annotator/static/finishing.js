@@ -1,6 +1,7 @@
 // What ends the work on an image: fill the rest, mark it as done, export it.
 
 import { findProblems } from "./checks.js";
+import { t } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -24,26 +25,23 @@ export class Finishing {
     const { labels, state } = page.session;
     const filled = !state.filled;
     if (filled && state.regions.every(({ locked }) => locked)) {
-      return page.say("All regions are locked, so none can grow: unlock one first", true);
+      return page.say(t.said.noneCanGrow, true);
     }
     page.session.do({ kind: "fill", filled });
-    const count = labels?.unassigned.toLocaleString() ?? "?";
-    if (filled) page.say(`${count} px without a region go to the nearest unlocked region`);
+    if (filled) page.say(t.said.filled(labels?.unassigned ?? null));
   }
 
   // Mark the image as done, which exports it at once; or as not done. Ask first if something may have been overlooked.
   async finish() {
     const { fields, session, tools } = this.page;
     if (session.state.done) return session.do({ kind: "finish", done: false });
-    if (tools.pending) {
-      return this.page.say("Clicks or strokes are not sent yet: Enter sends strokes, Escape drops all", true);
-    }
+    if (tools.pending) return this.page.say(t.said.notSent, true);
     const { image } = session;
     await session.settled();
     await session.labelled();
     if (image !== session.image) return;
     const { failed, labels, state } = session;
-    if (!labels || failed === state) return this.page.say("Without labels the image cannot be checked", true);
+    if (!labels || failed === state) return this.page.say(t.said.noLabels, true);
     const problems = findProblems(session, (id) => fields.find(id));
     if (problems.length) this.ask(problems);
     else await this.mark();
@@ -58,7 +56,7 @@ export class Finishing {
   line({ text, region }) {
     const line = Object.assign(document.createElement("li"), { textContent: `${text} ` });
     if (region === null) return line;
-    const show = Object.assign(document.createElement("button"), { textContent: "Show" });
+    const show = Object.assign(document.createElement("button"), { textContent: t.checks.show });
     show.addEventListener("click", () => {
       this.close(false);
       this.page.regions.goTo(region);
@@ -86,10 +84,9 @@ export class Finishing {
     const { fields, session, tools } = this.page;
     fields.rename(); // a name that is being typed
     await session.settled();
-    if (!session.state) return this.page.say("Everything is saved");
-    if (tools.pending) return this.page.say("Saved, but for the clicks and strokes that are not sent yet", true);
-    const { revision } = session.state;
-    this.page.say(`Everything is saved: ${revision} action${revision === 1 ? "" : "s"} on this image`);
+    if (!session.state) return this.page.say(t.said.saved);
+    if (tools.pending) return this.page.say(t.said.savedBut, true);
+    this.page.say(t.said.savedActions(session.state.revision));
   }
 
   async export() {

@@ -1,5 +1,7 @@
 // The line below the image: a message, and figures about the image.
 
+import { t } from "./texts.js";
+
 const $ = (id) => document.getElementById(id);
 const SHOWN = 8000; // ms: how long a message stays if nothing else happens
 const LEAST = 3000; // ms: how long an error stays at least
@@ -16,6 +18,7 @@ export class Footer {
   say(text, isError = false, more = text) {
     clearTimeout(this.timer);
     this.since = performance.now();
+    $("message").setAttribute("role", isError ? "alert" : "status");
     $("message").textContent = text;
     $("message").title = more;
     $("message").className = isError ? "error" : "";
@@ -39,37 +42,17 @@ export class Footer {
     const { empty, labels, state, took } = this.page.session;
     const filled = labels && state?.filled ? labels.unassigned - empty : 0;
     const parts = [
-      this.underWay() ?? (took ? `${Math.round(took)} ms` : ""),
-      labels ? `${empty.toLocaleString()} px without a region` : "",
-      filled ? `${filled.toLocaleString()} px filled` : "",
-      state ? `${state.full_width} x ${state.full_height} px, zoom ${Math.round(100 * this.page.view.scale)} %` : "",
+      this.underWay() ?? (took ? t.footer.took(Math.round(took)) : ""),
+      labels ? t.footer.empty(empty) : "",
+      filled ? t.footer.filled(filled) : "",
+      state ? t.footer.size(state.full_width, state.full_height, Math.round(100 * this.page.view.scale)) : "",
     ];
     $("figures").textContent = parts.filter(Boolean).join("   ·   ");
   }
 
   underWay() {
     const { busy, sent } = this.page.session;
-    if (sent.length) return `${nameOf(sent[0])}${sent.length > 1 ? ` and ${sent.length - 1} more` : ""} ...`;
-    return busy ? `the model is ${this.page.loaded ? "at work" : "loading"} ...` : null;
+    if (sent.length) return t.footer.underWay(t.footer[sent[0].kind]?.(sent[0]) ?? t.footer.saving, sent.length - 1);
+    return busy ? t.footer.model(this.page.loaded) : null;
   }
 }
-
-const NAMES = {
-  add: () => "marking a region",
-  move: ({ region }) => `marking region ${region} anew`,
-  scribbles: ({ strokes }) => (strokes.length === 1 ? "sending a stroke" : `sending ${strokes.length} strokes`),
-  brush: ({ erase }) => (erase ? "erasing" : "painting"),
-  polygon: () => "filling a polygon",
-  hole: () => "filling a hole",
-  clean: () => "cleaning islands and holes",
-  delete: ({ region }) => `deleting region ${region}`,
-  merge: ({ region, other }) => `merging regions ${region} and ${other}`,
-  describe: ({ region }) => `naming region ${region}`,
-  lock: ({ region }) => `locking region ${region}`,
-  unlock: ({ region }) => `unlocking region ${region}`,
-  fill: ({ filled }) => (filled ? "filling the rest" : "emptying the rest"),
-  undo: () => "undoing",
-  redo: () => "redoing",
-};
-
-const nameOf = (action) => NAMES[action.kind]?.(action) ?? "saving";

@@ -2,9 +2,9 @@
 
 import * as api from "./api.js";
 import { listImages } from "./panels.js";
+import { t } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
-const OPENING = "Opening ...";
 
 export class Images {
   // `page` has session, tools, fields, view, address, select(id) and say(text, isError).
@@ -39,8 +39,14 @@ export class Images {
   }
 
   list() {
-    $("progress").textContent = `${this.all.filter(({ done }) => done).length} of ${this.all.length} done`;
+    $("progress").textContent = t.lists.progress(this.all.filter(({ done }) => done).length, this.all.length);
     listImages($("images"), this.shown, this.page.session.image, (number) => this.open(number));
+  }
+
+  // List the images with new pictures.
+  relist() {
+    delete $("images").dataset.shown;
+    this.list();
   }
 
   // Enter opens the first image that is found. Escape shows all images again. Both give the keys back to the canvas.
@@ -71,11 +77,11 @@ export class Images {
     }
     page.address.write(); // where the last image was looked at
     page.select(null);
-    page.say(OPENING);
+    page.say(t.said.opening);
     this.place = place;
     try {
       await page.session.open(number);
-      if ($("message").textContent === OPENING) page.say(""); // else the message is about the last image's export
+      if ($("message").textContent === t.said.opening) page.say(""); // else the message is about the last image's export
     } catch (error) {
       page.say(error.message, true);
     }

@@ -1,6 +1,7 @@
 // The list of all keys. Each can be changed there.
 
 import { namesOf } from "./key_names.js";
+import { t } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
 const MODIFIERS = ["Shift", "Control", "Alt", "AltGraph", "Meta", "CapsLock", "Dead", "Process"];
@@ -14,7 +15,7 @@ export class KeyHelp {
     $("keys").addEventListener("close", () => (this.changing = null));
     $("keys-reset").addEventListener("click", () => {
       keyboard.reset();
-      this.show("All keys are as they were at first.");
+      this.show(t.keyHelp.reset);
     });
   }
 
@@ -23,7 +24,7 @@ export class KeyHelp {
     $("keys").showModal();
   }
 
-  show(said = "Click a key to change it. This browser remembers your keys.") {
+  show(said = t.keyHelp.all) {
     $("keys-said").textContent = said;
     $("keylist").replaceChildren(...this.keyboard.keys.map((entry) => this.line(entry)));
   }
@@ -35,10 +36,10 @@ export class KeyHelp {
     button.textContent = entry === this.changing ? "..." : this.keyboard.keyOf(entry);
     button.addEventListener("click", () => {
       this.changing = entry;
-      this.show(`Press the new key for: ${entry[1]}. Escape leaves it as it is.`);
+      this.show(t.keyHelp.press(t.keys[entry[0]]));
     });
     key.append(button);
-    line.append(key, Object.assign(document.createElement("dd"), { textContent: entry[1] }));
+    line.append(key, Object.assign(document.createElement("dd"), { textContent: t.keys[entry[0]] }));
     return line;
   }
 
@@ -55,6 +56,6 @@ export class KeyHelp {
   // Give an entry a key. Return what is said about it.
   choose(entry, key) {
     const other = this.keyboard.choose(entry, key);
-    return other ? `${key}: ${entry[1]}. ${this.keyboard.keyOf(other)}: ${other[1]}.` : `${key}: ${entry[1]}.`;
+    return other ? `${key}: ${t.keys[entry[0]]}. ${this.keyboard.keyOf(other)}: ${t.keys[other[0]]}.` : `${key}: ${t.keys[entry[0]]}.`;
   }
 }

@@ -43,7 +43,7 @@ export class Keyboard {
   press(event) {
     const { target } = event;
     if (document.querySelector("dialog[open]")) return;
-    const [, , run, { always, typing, release } = {}] = this.find(event) ?? [];
+    const [, run, { always, typing, release } = {}] = this.find(event) ?? [];
     if (isText(target, event) && !typing) return;
     if (event.key === "Enter" && target.closest("button, li")) return; // it presses the button
     if (event.key === " ") event.preventDefault(); // it never presses a button
@@ -67,7 +67,7 @@ export class Keyboard {
 
   // A button that was clicked gives the keys back. One that was reached by Tab keeps them.
   giveBack({ detail, target }) {
-    if (detail > 0 && target.closest("header button, nav li, aside li")) $("canvas").focus();
+    if (detail > 0 && target.closest("header button, #looks button, nav li, aside li")) $("canvas").focus();
   }
 
   // Give an entry another key; the entry that had this key gets the old one. Return that entry, if there is one.

@@ -15,8 +15,12 @@ import { PAINTING, Painting } from "./painting.js";
 import { Learning } from "./learning.js";
 import { listRegions } from "./panels.js";
 import { Regions } from "./regions.js";
+import { rove, stopAt } from "./roving.js";
 import { Session } from "./session.js";
-import { snapTo } from "./snap.js";
+import { Settings } from "./settings.js";
+import { Splitters } from "./splitters.js";
+import { Token } from "./token.js";
+import { translate } from "./texts.js";
 import { Tools } from "./tools.js";
 import { View } from "./view.js";
 
@@ -28,7 +32,7 @@ class Page {
     this.selected = null;
     this.pinned = false; // whether the person chose the selected region. If so, strokes are its own wherever they begin
     this.collected = [];
-    this.on = { collect: false, snap: false, heat: false, outline: false, bare: false, tint: false };
+    this.on = { collect: false, heat: false, outline: false, bare: false, tint: false };
     this.loaded = false; // whether the model is
     this.merging = false;
     this.remarking = null; // id of the region whose extreme points are marked anew
@@ -43,6 +47,9 @@ class Page {
     this.address = new Address(this);
     this.connection = new Connection(this);
     this.learning = new Learning(this);
+    this.token = new Token(this);
+    this.splitters = new Splitters();
+    this.settings = new Settings();
     this.regions = new Regions(this);
     this.finishing = new Finishing(this);
     this.painting = new Painting(this);
@@ -99,7 +106,7 @@ class Page {
   sketch() {
     const { collected, session, tools, view } = this;
     const strokes = [...collected, ...(tools.stroke ? [tools.stroke] : [])];
-    view.drawing = { points: tools.clicks, strokes, sent: session.sent, painting: this.painting };
+    view.drawing = { points: tools.clicks, strokes, sent: session.sent, painting: this.painting, extremes: tools.extremes };
     this.footer.figures(); // called here, too, because a page in the background draws no frames
     view.redraw();
   }
@@ -115,6 +122,7 @@ class Page {
     this.sketch();
     this.fields.show();
     for (const tool of BUTTONS) $(tool).setAttribute("aria-checked", String(tools.tool === tool));
+    stopAt(BUTTONS.map($), ({ id }) => id === tools.tool);
     for (const [name, on] of Object.entries(this.on)) $(name).setAttribute("aria-pressed", String(on));
     $("fill").setAttribute("aria-pressed", String(Boolean(state?.filled)));
     $("done").setAttribute("aria-pressed", String(Boolean(state?.done)));
@@ -154,15 +162,12 @@ class Page {
     this.redraw();
   }
 
-  snap(point) {
-    return this.on.snap ? snapTo(this.session.bitmap, this.session.state, this.view.scale, point) : point;
-  }
-
   toggle(name) {
     this.on[name] = !this.on[name];
     if (name === "collect" && !this.on.collect) this.tools.update();
     const { bare, heat, outline, tint } = this.on;
     this.view.colours.byClass = tint;
+    this.session.setHeat(heat);
     this.view.set({ bare, heat, outline });
     this.redraw();
   }
@@ -175,7 +180,7 @@ class Page {
   // Drop what is not sent yet; if there is nothing, choose no region.
   escape() {
     const { tools } = this;
-    if (tools.pending || tools.stroke || this.merging || this.remarking !== null) tools.escape();
+    if (tools.pending || tools.stroke || tools.extremes.dragging || this.merging || this.remarking !== null) tools.escape();
     else this.select(null);
   }
 
@@ -201,11 +206,13 @@ class Page {
     };
     for (const [id, what] of Object.entries(clicks)) $(id).addEventListener("click", what);
     for (const tool of BUTTONS) $(tool).addEventListener("click", () => this.tools.use(tool));
+    rove($("tools"), () => BUTTONS.map($), ({ id }) => this.tools.use(id));
     for (const name of Object.keys(this.on)) $(name).addEventListener("click", () => this.toggle(name));
     $("opacity").addEventListener("input", () => this.opacity(0));
     window.addEventListener("beforeunload", (event) => this.collected.length && event.preventDefault());
   }
 }
 
+translate();
 const page = new Page();
 page.start().catch((error) => page.say(error.message, true));

@@ -1,6 +1,7 @@
 // The tools that decide pixels by hand: brush, eraser, polygon, and filling a hole. Their pixels are exact: see the server's layer.
 
 import { drawPainting } from "./brushes.js";
+import { t } from "./texts.js";
 
 export const PAINTING = ["brush", "erase", "polygon", "hole"];
 const WIDEST = 2000; // pixels of the file
@@ -50,12 +51,10 @@ export class Painting {
 
   hint() {
     const { pinned, selected, tools } = this.page;
-    if (tools.tool === "hole") return "Click into a hole or an island: it becomes part of the region around it";
-    const whose = pinned ? `region ${selected}` : "the region where you press";
-    if (tools.tool === "brush") return `Paint pixels of ${whose}, ${this.width} px wide: [ and ] change this`;
-    if (tools.tool === "erase") return `Take pixels from ${whose}, ${this.width} px wide: [ and ] change this`;
-    if (!this.corners.length) return `Click the corners of a polygon, which becomes part of ${whose}`;
-    return "Enter or a double click closes the polygon, Backspace takes a corner back, Escape drops it";
+    const region = pinned ? selected : null;
+    if (tools.tool === "hole") return t.hints.hole;
+    if (tools.tool === "polygon") return this.corners.length ? t.hints.close : t.hints.polygon(region);
+    return t.hints[tools.tool](region, this.width);
   }
 
   // Make the brush this wide, in pixels of the file.
@@ -79,8 +78,8 @@ export class Painting {
     const { page } = this;
     const id = page.pinned ? page.selected : (page.view.regionAt(at) ?? page.selected);
     const region = page.session.region(id);
-    if (!region) page.say("There is no region here: mark one first, or choose one in the list", true);
-    else if (region.locked) page.say("This region is locked: L unlocks it", true);
+    if (!region) page.say(t.said.noRegion, true);
+    else if (region.locked) page.say(t.said.locked, true);
     else if (!page.pinned) page.touch(id);
     return region && !region.locked ? id : null;
   }
@@ -143,7 +142,7 @@ export class Painting {
   async close() {
     const { page } = this;
     if (this.corners.length < 3) {
-      page.say("A polygon needs three corners: click another one, or Escape drops them", true);
+      page.say(t.said.threeCorners, true);
       return false;
     }
     const region = this.regionAt(this.corners[0]);

@@ -1,6 +1,8 @@
 // The two lists beside the canvas: images with their progress, and regions with the IoU that the model expects of them.
 
 import { thumbnail } from "./api.js";
+import { rove, stopAt } from "./roving.js";
+import { t } from "./texts.js";
 
 const make = (tag, attributes = {}, ...children) => {
   const element = Object.assign(document.createElement(tag), attributes);
@@ -20,21 +22,24 @@ export function listImages(list, images, current, pick) {
   if (list.dataset.shown !== shown) {
     list.dataset.shown = shown;
     list.replaceChildren(...images.map((image) => imageItem(image, pick)));
+    if (!list.dataset.roves) rove(list, () => [...list.children]);
+    list.dataset.roves = "true";
   }
   images.forEach(({ number, regions, done }, place) => {
     const item = list.children[place];
     const isCurrent = String(number === current);
-    const counted = regions === 1 ? "1 region" : `${regions} regions`;
     if (isCurrent === "true" && item.getAttribute("aria-current") !== isCurrent) item.scrollIntoView({ block: "nearest" });
     item.setAttribute("aria-current", isCurrent);
+    item.setAttribute("aria-selected", isCurrent);
     item.className = done ? "done" : "";
-    item.lastChild.textContent = done ? `done, ${counted}` : regions ? counted : "untouched";
+    item.lastChild.textContent = t.lists.image(regions, done);
   });
+  stopAt([...list.children], (item) => item.getAttribute("aria-selected") === "true");
 }
 
 function imageItem({ name, number }, pick) {
   const picture = make("img", { src: thumbnail(number), alt: "", loading: "lazy" });
-  const item = make("li", { tabIndex: 0, title: name }, picture, make("span", { textContent: name }), make("small"));
+  const item = make("li", { role: "option", title: name }, picture, make("span", { textContent: name }), make("small"));
   item.addEventListener("click", () => pick(number));
   item.addEventListener("keydown", (event) => onEnter(event, () => pick(number)));
   return item;
@@ -44,15 +49,21 @@ function imageItem({ name, number }, pick) {
 export function listRegions(list, session, categories, selected, on) {
   const known = new Map(categories.map((category) => [category.id, category]));
   const focused = document.activeElement?.closest("[data-region]")?.dataset.region;
+  const focusedOn = document.activeElement?.classList[0];
   list.replaceChildren(
     ...(session.state?.regions ?? []).map((region) => {
       const guess = known.get(session.guess(region));
       const item = regionItem(session, region, known.get(region.category) ?? guess, guess, on);
       item.setAttribute("aria-current", String(region.id === selected));
+      item.firstChild.setAttribute("aria-pressed", String(region.id === selected));
       return item;
     }),
   );
-  if (focused) list.querySelector(`[data-region="${focused}"]`)?.focus();
+  const picks = [...list.querySelectorAll(".pick")];
+  if (!list.dataset.roves) rove(list, () => [...list.querySelectorAll(".pick")]);
+  list.dataset.roves = "true";
+  stopAt(picks, (pick) => pick.getAttribute("aria-pressed") === "true");
+  if (focused) list.querySelector(`[data-region="${focused}"] .${focusedOn}`)?.focus();
   const current = list.querySelector('[aria-current="true"]');
   if (list.dataset.selected !== String(selected)) current?.scrollIntoView({ block: "nearest" });
   list.dataset.selected = selected;
@@ -62,28 +73,33 @@ function regionItem({ labels }, region, category, guess, on) {
   const place = labels ? labels.regions.indexOf(region.id) : -1;
   const swatch = make("span", { className: `swatch ${category && !category.isthing ? "stuff" : ""}` });
   swatch.style.background = on.colour(region.id);
-  const called = category ? `${category.name}${guess ? "?" : ""}` : "region";
+  const called = category ? `${category.name}${guess ? "?" : ""}` : t.lists.region;
   const label = region.name ? `${region.name}${category ? ` (${called})` : ""}` : called;
   const sure = place < 0 || region.locked ? "" : `${Math.round(100 * labels.expected_iou[place])} %`;
-  const why = `A locked region's pixels stay as they are (${on.key("l")})`;
-  const lock = button(region.locked ? "unlock" : "lock", why, () => on.lock(region));
-  const item = make(
-    "li",
-    { tabIndex: 0, className: guess ? "guess" : "", title: titleOf(region, guess, label) },
+  const why = t.lists.lockWhy(on.key("l"));
+  const lock = button(region.locked ? t.lists.unlock : t.lists.lock, why, () => on.lock(region), "lock");
+  const pick = make(
+    "span",
+    { className: "pick", role: "button" },
     swatch,
     make("span", { className: "name", textContent: `${region.id}  ${label}` }),
-    make("span", { className: "sure", textContent: sure, title: "The IoU that the model expects of this region" }),
+    make("span", { className: "sure", textContent: sure, title: t.lists.sure }),
+  );
+  const item = make(
+    "li",
+    { className: guess ? "guess" : "", title: titleOf(region, guess, label) },
+    pick,
     lock,
-    guess ? button("\u2713", `Confirm the class ${guess.name} (${on.key("a")})`, () => on.confirm(region), "confirm") : make("span"),
+    guess ? button("\u2713", t.lists.confirm(guess.name, on.key("a")), () => on.confirm(region), "confirm") : make("span"),
   );
   item.dataset.region = region.id;
   item.addEventListener("click", (event) => on.select(region.id, event.shiftKey));
-  item.addEventListener("keydown", (event) => onEnter(event, () => on.select(region.id, event.shiftKey)));
+  pick.addEventListener("keydown", (event) => onEnter(event, () => on.select(region.id, event.shiftKey)));
   return item;
 }
 
 const titleOf = (region, guess, label) =>
-  `${region.id} ${label}${guess ? " The model guesses this class: confirm it, or give another one" : ""}`;
+  `${region.id} ${label}${guess ? ` ${t.lists.guessed}` : ""}`;
 
 function button(textContent, title, what, className = "") {
   const made = make("button", { textContent, title, className });

@@ -1,5 +1,7 @@
 // What a person does with the chosen region: lock, delete, merge, mark anew, move in the list.
 
+import { t } from "./texts.js";
+
 const $ = (id) => document.getElementById(id);
 
 export class Regions {
@@ -15,7 +17,7 @@ export class Regions {
 
   chosen() {
     const region = this.session.region(this.page.selected);
-    if (!region) this.page.say("Choose a region first: click it in the list, or with V in the image", true);
+    if (!region) this.page.say(t.said.chooseFirst, true);
     return region;
   }
 
@@ -24,20 +26,25 @@ export class Regions {
     const { remarking } = this.page;
     this.page.remarking = null;
     if (remarking !== null) return this.session.do({ kind: "move", region: remarking, points });
-    return (this.adding = this.add(points));
+    return (this.adding = this.add({ kind: "add", points }));
+  }
+
+  // Mark a new region by the corners of a box. The model finds its extreme points.
+  box(corners) {
+    return (this.adding = this.add({ kind: "box", corners }));
   }
 
   // Add a region and select it. Until it is there, no region is selected: a class that is typed meanwhile is the new one's.
-  async add(points) {
+  async add(action) {
     const { page, session } = this;
     const { image } = session;
     const category = page.fields.next;
     page.select(null);
-    const done = await session.do({ kind: "add", points, ...(category === null ? {} : { category }) });
+    const done = await session.do({ ...action, ...(category === null ? {} : { category }) });
     if (!done || image !== session.image) return done;
     const { id } = session.state.regions.at(-1);
     page.touch(id);
-    page.say(`Region ${id} added`);
+    page.say(t.said.added(id));
     return true;
   }
 
@@ -91,7 +98,7 @@ export class Regions {
   leastSure() {
     const { page, session } = this;
     const order = session.labels?.least_sure ?? [];
-    if (!order.length) return page.say("There is no region that is not locked", true);
+    if (!order.length) return page.say(t.said.allLocked, true);
     page.merging = false;
     this.goTo(order[(order.indexOf(page.pinned ? page.selected : null) + 1) % order.length]);
   }

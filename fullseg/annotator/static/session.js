@@ -1,6 +1,7 @@
 // The open image. Its actions go to the server one after another. Only the newest labels are waited for.
 
 import * as api from "./api.js";
+import { t } from "./texts.js";
 
 const IDLE = 120; // seconds: the longest time that counts as work between two actions
 
@@ -18,7 +19,7 @@ export class Session {
     this.waiting = null;
     this.sent = []; // actions that are not acknowledged yet
     this.failed = null; // state whose labels could not be had
-    this.empty = 0; // pixels that have no region
+    this.heat = false; // whether labels come with their uncertainty
     this.guesses = false; // whether there are several classes that the model can choose from
     this.since = performance.now();
   }
@@ -48,6 +49,17 @@ export class Session {
   // Wait until the labels of the newest state are there, or cannot be had.
   async labelled() {
     while (this.busy) await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+
+  // Return the number of pixels that have no region.
+  get empty() {
+    return this.labels?.areas[0] ?? 0;
+  }
+
+  // Have the labels with their uncertainty from now on, or without.
+  setHeat(heat) {
+    this.heat = heat;
+    if (heat && this.labels && !this.labels.uncertainty && !this.busy) this.refresh();
   }
 
   region(id) {
@@ -87,13 +99,13 @@ export class Session {
       if (image !== this.image) return true;
       this.state = state;
     } catch (error) {
-      const why = `${error.message}. The page shows the newest state: please repeat your action`;
+      const why = t.said.repeat(error.message);
       if (error.status === 409) await this.reload(why);
       else this.say(error.message, true);
       return false;
     }
+    this.refresh(start); // first: the model begins while the page draws
     this.changed("state");
-    this.refresh(start);
     return true;
   }
 
@@ -117,10 +129,9 @@ export class Session {
     const waiting = (this.waiting = new AbortController());
     const { image, state } = this;
     try {
-      const labels = await api.labels(image, state, waiting.signal);
+      const labels = await api.labels(image, state, this.heat, waiting.signal);
       if (image !== this.image || state !== this.state) return;
       this.labels = labels;
-      this.empty = labels.map.reduce((count, place) => count + (place === 0), 0);
       this.took = performance.now() - start;
       this.changed("labels");
     } catch (error) {
@@ -134,7 +145,7 @@ export class Session {
 
   // There is a newer state than the page's. If an action of this page is under way, it is that action's.
   catchUp() {
-    if (!this.sent.length) this.reload("Another tab has changed this image. The page shows the newest state");
+    if (!this.sent.length) this.reload(t.said.otherTab);
   }
 
   // Return whether the model is at work on the newest labels.

@@ -1,6 +1,7 @@
 // What pointers do on the canvas: mark, correct and choose regions; zoom and move the image by wheel, drag or two fingers.
 
 import { Extremes, clamp } from "./extremes.js";
+import { t } from "./texts.js";
 
 const SLIP = { mouse: 8, pen: 8, touch: 16 }; // screen pixels: how far the pointer may move in a click
 
@@ -41,6 +42,7 @@ export class Tools {
   // Drop clicks, strokes and choices that are not finished.
   drop() {
     this.extremes.clicks = [];
+    this.extremes.letGo();
     this.stroke = this.draft = null;
     this.page.painting.drop();
     this.page.remarking = null;
@@ -58,16 +60,13 @@ export class Tools {
   // Return the text that says what to do next.
   hint() {
     const { collected, collecting, merging, painting, pinned, selected } = this.page;
-    if (this.space) return "Drag to move the image";
-    if (merging) return `Click the region that becomes part of region ${selected}, Escape leaves both as they are`;
+    if (this.space) return t.hints.hold;
+    if (merging) return t.hints.merge(selected);
     if (painting.active) return painting.hint();
-    if (this.tool === "choose") return "Click a region to choose it; drag to move the image";
+    if (this.tool === "choose") return t.hints.choose;
     if (this.tool === "mark") return this.extremes.hint();
-    const count = collected.length === 1 ? "1 stroke" : `${collected.length} strokes`;
-    if (collected.length) return `${count} collected: Enter updates`;
-    const after = collecting ? "; Enter sends the strokes" : "";
-    if (pinned) return `Draw into what region ${selected} lacks, from any place${after}; Escape: any region`;
-    return `Press inside a region and draw into what it lacks${after}; a click chooses a region`;
+    if (collected.length) return t.hints.collected(collected.length);
+    return pinned ? t.hints.correctOne(selected, collecting) : t.hints.correct(collecting);
   }
 
   position(event) {
@@ -85,6 +84,7 @@ export class Tools {
     this.pointers.set(event.pointerId, this.position(event));
     if (this.pointers.size > 1) {
       this.stroke = this.draft = this.page.painting.stroke = null; // a second finger means zoom, not a stroke or a click
+      this.extremes.letGo();
       this.pinched = true;
       return;
     }
@@ -96,6 +96,7 @@ export class Tools {
     if (this.panning || event.button !== 0 || !view.inside(at)) return;
     if (this.page.painting.brushing) this.page.painting.begin(at);
     else if (this.tool === "correct" && !this.page.merging) this.draft = [at.map(round)];
+    else if (this.tool === "mark" && !this.page.merging) this.extremes.press(at);
   }
 
   // Begin a stroke with the way so far: of the chosen region, else of the one where the pointer went down.
@@ -104,8 +105,8 @@ export class Tools {
     const points = this.draft;
     this.draft = null;
     const region = page.pinned ? page.selected : (page.view.regionAt(points[0]) ?? page.selected);
-    if (region === null) return page.say("There is no region here: mark one first, or choose one in the list", true);
-    if (page.session.region(region)?.locked) return page.say("This region is locked: L unlocks it", true);
+    if (region === null) return page.say(t.said.noRegion, true);
+    if (page.session.region(region)?.locked) return page.say(t.said.locked, true);
     if (!page.pinned) page.touch(region);
     this.stroke = { region, points };
     page.redraw();
@@ -140,6 +141,7 @@ export class Tools {
       if (Math.hypot(at[0] - last[0], at[1] - last[1]) >= 0.5) way.push(clamp(at, this.page.session.state));
     }
     if (this.draft && this.moved) this.begin();
+    if (this.moved) this.extremes.stretch(view.toImage(...this.position(event)));
     this.page.sketch();
   }
 
@@ -167,6 +169,7 @@ export class Tools {
     const isClick = event.button === 0 && !this.dragging && !this.pinched && !this.moved;
     this.draft = null;
     if (this.stroke) this.end();
+    else if (this.extremes.dragging) this.extremes.release();
     else if (this.page.painting.stroke) this.page.painting.end();
     else if (isClick) this.click(view.toImage(...this.from), event);
     this.rest();
@@ -176,7 +179,7 @@ export class Tools {
   click(at, { shiftKey, timeStamp }) {
     const { page } = this;
     const region = page.view.regionAt(at);
-    if (page.merging && region === null) return page.say("There is no region here to merge", true);
+    if (page.merging && region === null) return page.say(t.said.noRegionToMerge, true);
     if (page.painting.active) return page.painting.click(at, timeStamp);
     if (this.tool === "mark" && !page.merging) return page.view.nearly(at) && this.extremes.click(at, timeStamp);
     page.select(region, shiftKey);
@@ -185,11 +188,13 @@ export class Tools {
   cancel(event) {
     this.pointers.delete(event.pointerId);
     this.stroke = this.draft = this.page.painting.stroke = null;
+    this.extremes.letGo();
     this.rest();
     this.page.redraw();
   }
 
   rest() {
+    if (!this.extremes.dragging) this.extremes.letGo();
     if (this.pointers.size === 0) this.panning = this.dragging = this.pinched = this.pen = false;
   }
 

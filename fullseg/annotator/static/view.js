@@ -1,6 +1,7 @@
 // The canvas: image, labels, points and strokes.
 
 import { Colours } from "./colours.js";
+import { Hatching } from "./hatching.js";
 import { traceBorders } from "./outlines.js";
 import { Viewport } from "./viewport.js";
 
@@ -16,12 +17,12 @@ export class View extends Viewport {
     this.overlay = document.createElement("canvas");
     this.options = { opacity: 0.5, outline: false, heat: false, bare: false, raw: false, selected: null };
     this.colours = new Colours();
+    this.hatching = new Hatching();
     this.bitmap = null;
     this.labels = null;
     this.borders = null; // between the regions of the labels, traced when they are needed
     this.traced = null; // place whose borders these are; null: all
-    this.areas = []; // pixels of each place of the labels; the first is of no region
-    this.drawing = { points: [], strokes: [], sent: [], painting: null };
+    this.drawing = { points: [], strokes: [], sent: [], painting: null, extremes: null };
     this.drawn = () => {}; // called after every drawing
   }
 
@@ -44,11 +45,7 @@ export class View extends Viewport {
   setLabels(labels) {
     this.labels = labels;
     this.borders = null;
-    if (labels) {
-      this.colours.update(labels, this.state.width);
-      this.areas = Array(labels.regions.length + 1).fill(0);
-      for (const place of labels.map) this.areas[place]++;
-    }
+    if (labels) this.colours.update(labels, this.state.width);
     this.paint();
   }
 
@@ -68,9 +65,9 @@ export class View extends Viewport {
     const pixels = new Uint32Array(data.data.buffer); // bytes from high to low: alpha, blue, green, red
     const colours = [0, ...regions.map((id) => packed(...this.colours.rgb(id), 255))];
     for (let at = 0; at < map.length; at++) {
-      const unsure = uncertainty[at];
-      if (heat) pixels[at] = packed(255, 190 - ((unsure * 190) >> 8), 0, Math.min(255, 2 * unsure));
-      else if (!outline) pixels[at] = colours[map[at]];
+      if (!heat && !outline) pixels[at] = colours[map[at]];
+      const unsure = heat && uncertainty ? uncertainty[at] : 0;
+      if (unsure) pixels[at] = packed(255, 190 - ((unsure * 190) >> 8), 0, Math.min(255, 2 * unsure));
     }
     this.overlay.width = width;
     this.overlay.height = height;
@@ -93,6 +90,7 @@ export class View extends Viewport {
       context.imageSmoothingEnabled = false;
       context.globalAlpha = this.options.opacity;
       context.drawImage(this.overlay, 0, 0);
+      if (!this.options.heat && !this.options.bare) this.hatching.draw(this);
       context.globalAlpha = 1;
       this.drawBorders();
     }
@@ -124,7 +122,8 @@ export class View extends Viewport {
 
   // Return the colour of a border: that of the smaller region, so that all of a small region's outline is in its colour.
   sideColour({ a, b }) {
-    const place = a === 0 || this.areas[b] < this.areas[a] ? b : a;
+    const { areas } = this.labels;
+    const place = a === 0 || areas[b] < areas[a] ? b : a;
     return this.colours.css(this.labels.regions[place - 1]);
   }
 
@@ -138,26 +137,39 @@ export class View extends Viewport {
 
   // Draw points and strokes. Those that are not acknowledged yet are dimmed.
   drawAnnotations() {
-    const { points, strokes, sent } = this.drawing;
+    const { extremes, points, strokes, sent } = this.drawing;
     if (!this.options.bare) {
       for (const region of this.state.regions) this.drawRegion(region);
       for (const stroke of this.state.strokes) this.drawStroke(stroke, 2);
     }
     this.context.globalAlpha = DIMMED;
-    for (const { kind, points: sentPoints, strokes: sentStrokes } of sent) {
+    for (const { corners, kind, points: sentPoints, strokes: sentStrokes } of sent) {
+      if (kind === "box") this.drawBox(corners);
       if (kind === "scribbles") for (const stroke of sentStrokes) this.drawStroke(stroke, 3);
       if (kind === "add" || kind === "move") for (const point of sentPoints) this.drawPoint(point, "white", 5);
     }
     this.context.globalAlpha = 1;
     for (const stroke of strokes) this.drawStroke(stroke, 3);
     for (const point of points) this.drawPoint(point, "white", 5);
+    if (extremes?.box) this.drawBox(extremes.box);
     this.drawing.painting?.draw(this);
   }
 
   drawRegion(region) {
     const chosen = region.id === this.options.selected;
     if (!chosen && region.locked) return;
-    for (const point of region.points) this.drawPoint(point, this.colours.css(region.id), chosen ? 5 : 3);
+    const moved = this.drawing.extremes?.moved;
+    const points = moved?.region === region.id ? moved.points : region.points;
+    for (const point of points) this.drawPoint(point, this.colours.css(region.id), chosen ? 5 : 3);
+  }
+
+  drawBox([[x0, y0], [x1, y1]]) {
+    const { context, scale } = this;
+    for (const [width, colour] of [[4, "#000c"], [1.5, "white"]]) {
+      context.lineWidth = width / scale;
+      context.strokeStyle = colour;
+      context.strokeRect(Math.min(x0, x1), Math.min(y0, y1), Math.abs(x1 - x0), Math.abs(y1 - y0));
+    }
   }
 
   drawPoint([x, y], colour, radius) {

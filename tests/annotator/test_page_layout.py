@@ -1,0 +1,134 @@
+"""How the page fills windows of several sizes, in a real Chromium."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
+from playwright.sync_api import Browser, Locator, expect  # noqa: E402
+
+from tests.annotator.browser import Person, Server, chromium  # noqa: E402
+from tests.annotator.conftest import SMALL, WIDE  # noqa: E402
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package, or set FULLSEG_CHROMIUM"),
+]
+
+LINES = """() => {
+  const parts = [...document.querySelectorAll("header button, header input, header a")];
+  const boxes = parts.map((one) => one.getBoundingClientRect());
+  return new Set(boxes.filter(({ width }) => width).map(({ top }) => Math.round(top))).size;
+}"""
+OVERFLOWS = """() => [document.documentElement, ...document.querySelectorAll("header, main, main > *, footer, #looks")]
+  .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.id || one.tagName)"""
+
+
+SIZES = [(1280, 800, 1), (1920, 1080, 1), (2560, 1440, 1), (820, 1180, 2)]
+
+
+@pytest.mark.parametrize(("width", "height", "lines"), SIZES)
+def test_the_header_is_one_line_or_two_on_a_tablet(person: Person, width: int, height: int, lines: int) -> None:
+    person.page.set_viewport_size({"width": width, "height": height})
+    person.open(0)
+    assert person.page.evaluate(LINES) == lines
+    assert person.page.evaluate(OVERFLOWS) == []
+    picture = person.page.locator("#canvas").bounding_box()
+    assert picture is not None
+    assert picture["width"] * picture["height"] > 0.5 * width * height
+
+
+def drag(person: Person, splitter: Locator, dx: float, dy: float) -> None:
+    box = splitter.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 4
+    person.page.mouse.move(x, y)
+    person.page.mouse.down()
+    person.page.mouse.move(x + dx, y + dy, steps=4)
+    person.page.mouse.up()
+
+
+def side(person: Person, name: str, what: str = "width") -> float:
+    box = person.page.locator(f"#{name}").bounding_box()
+    return box[what] if box else 0
+
+
+def test_lists_are_sized_and_hidden_and_the_browser_remembers(person: Person) -> None:
+    person.open(1)
+    before = side(person, "canvas")
+    drag(person, person.page.locator("#split-aside"), 50, 0)
+    assert (side(person, "aside"), side(person, "canvas")) == (250, before + 50)
+    person.page.locator("#split-aside").focus()
+    person.key("ArrowLeft")
+    assert side(person, "aside") == 266
+    person.page.locator("#split-nav").click()
+    expect(person.page.locator("#nav")).to_be_hidden()
+    assert side(person, "canvas") == before + 34 + 190
+    person.page.reload()
+    person.settle()
+    expect(person.page.locator("#nav")).to_be_hidden()
+    assert side(person, "aside") == 266
+    drag(person, person.page.locator("#split-nav"), 150, 0)  # out of the edge again
+    assert side(person, "nav") == 150
+    drag(person, person.page.locator("#split-aside"), 200, 0)
+    expect(person.page.locator("#aside")).to_be_hidden()
+    person.page.locator("#split-aside").focus()
+    person.key("Enter")
+    expect(person.page.locator("#aside")).to_be_visible()
+    person.mark(WIDE)  # the image still knows where the pointer is
+    np.testing.assert_allclose(person.state()["regions"][0]["points"], WIDE, atol=0.51)
+
+
+@pytest.fixture
+def tablet(browser: Browser, server: Server) -> Iterator[Person]:
+    context = browser.new_context(viewport={"width": 820, "height": 1180}, has_touch=True)
+    person = Person(context.new_page(), server.address, touch=True)
+    yield person
+    assert person.wrong == []
+    context.close()
+
+
+def test_an_upright_tablet_hides_the_lists_below_the_image(tablet: Person) -> None:
+    tablet.open(2)
+    height = side(tablet, "canvas", "height")
+    drag(tablet, tablet.page.locator("#split-below"), 0, -40)
+    assert side(tablet, "canvas", "height") == height - 40
+    tablet.page.locator("#split-below").tap()
+    expect(tablet.page.locator("#aside")).to_be_hidden()
+    expect(tablet.page.locator("#nav")).to_be_hidden()
+    assert side(tablet, "canvas", "height") == height + 320
+
+
+@pytest.mark.parametrize("pointer", ["finger", "pen"])
+def test_fingers_and_pens_draw_strokes(tablet: Person, pointer: str) -> None:
+    number = {"finger": 3, "pen": 4}[pointer]
+    tablet.act(number, kind="add", points=WIDE)
+    tablet.act(number, kind="add", points=SMALL)
+    tablet.open(number)
+    tablet.page.locator("#correct").tap()
+    labels = tablet.labels()
+    y, x = (int(value) for value in np.argwhere(labels == 0).mean(axis=0))
+    way = [tablet.screen((x + 6 * step, y)) for step in range(6)]
+    devtools = tablet.page.context.new_cdp_session(tablet.page)
+    for step, (left, top) in enumerate(way):
+        if pointer == "finger":
+            content = {"type": "touchMove" if step else "touchStart", "touchPoints": [{"x": left, "y": top}]}
+            devtools.send("Input.dispatchTouchEvent", content)
+        else:
+            kind = "mouseMoved" if step else "mousePressed"
+            content = {"type": kind, "x": left, "y": top, "button": "left", "buttons": 1, "clickCount": 1}
+            devtools.send("Input.dispatchMouseEvent", {**content, "pointerType": "pen"})
+    if pointer == "finger":
+        devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    else:
+        content = {"type": "mouseReleased", "x": way[-1][0], "y": way[-1][1], "button": "left", "clickCount": 1}
+        devtools.send("Input.dispatchMouseEvent", {**content, "pointerType": "pen"})
+    expect(tablet.page.locator("#undo")).to_be_enabled()
+    tablet.page.wait_for_function(
+        "async (url) => (await (await fetch(url)).json()).strokes.length === 1", arg=f"/api/images/{number}"
+    )
+    tablet.settle()
+    (stroke,) = tablet.state()["strokes"]
+    assert stroke["region"] == 1
+    np.testing.assert_allclose([stroke["points"][0], stroke["points"][-1]], [(x, y), (x + 30, y)], atol=1)
