@@ -17,7 +17,7 @@ from fullseg.data.dataset import EvaluationSet
 from fullseg.data.prepare import prepare
 from fullseg.data.progress import with_progress
 from fullseg.data.splits import open_split
-from fullseg.errors import DataError
+from fullseg.errors import CheckpointError, DataError
 from fullseg.formats.atomic import write_text
 from fullseg.formats.locks import locked
 from fullseg.journals.comparison import Comparison, Model, compare, mean_needed
@@ -156,9 +156,11 @@ def _second_data(data: dict[str, Any], overrides: Sequence[str]) -> dict[str, An
 
 
 def source_of(name: str, checkpoint: Path) -> Source:
-    """Read the options of a model's training."""
+    """Read the options of a model's training; raise CheckpointError if the file does not have them."""
     hyper = load_checkpoint(checkpoint)["hyper_parameters"]
-    config = {**plain(Config()), **hyper.get("config", {})}
+    if "config" not in hyper:
+        raise CheckpointError(f"{checkpoint} does not say how it was trained: name a model of fullseg train or release")
+    config = {**plain(Config()), **hyper["config"]}
     config["model"] = {**config["model"], "least_part": hyper["model"].get("least_part", 0)}
     return Source(name, checkpoint, config)
 
