@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from scene import wavy_regions
 
+from fullseg.config.parts import Parts
 from fullseg.data.coco_panoptic import CocoPanoptic
 from fullseg.data.dataset import TrainingSet
 from fullseg.data.index.files import find_files
@@ -67,7 +68,9 @@ def per_second(work: Callable[[int], object], images: int) -> float:
 
 def measure(root: Path, split: str, cache: Path) -> dict[str, float]:
     """Return the images/s of every part and of the whole."""
-    data = CocoPanoptic(root, split, cache=cache, annotators="all", fraction=(1, 1), max_regions=10_000, skip_bad=True)
+    data = CocoPanoptic(
+        root, split, cache=cache, annotators="all", fraction=Parts(1, 1, 1), max_regions=10_000, skip_bad=True
+    )
     images, files = min(len(data), IMAGES), find_files(root, split)
     names = [data.name(index) for index in range(images)]
     pngs = [(files.panoptic / name).with_suffix(".png") for name in names]

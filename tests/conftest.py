@@ -92,6 +92,7 @@ def tiny_options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         "data.format=coco_panoptic",
         f"data.cache={tmp_path_factory.mktemp('cache')}",
         "data.train_fraction=1/1",
+        "data.val_fraction=1/1",
         "data.crop_size=64",
         "data.batch_size=2",
         "data.workers=0",

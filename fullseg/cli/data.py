@@ -70,7 +70,7 @@ def _add_ids(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     ids = kinds.add_parser("ids", help="print the ids and file names of a part of a COCO panoptic data set")
     ids.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder of the data set, data.root")
     ids.add_argument("--split", default="train", help="split (default: train, which is COCO's train2017)")
-    ids.add_argument("--fraction", default="1/8", metavar="K/N", help="the K-th of N parts (default: 1/8)")
+    ids.add_argument("--fraction", default="1/8", metavar="K/N", help="the K-th of N parts, or J-K/N (default: 1/8)")
     ids.set_defaults(run=_ids)
 
 

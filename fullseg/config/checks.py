@@ -4,6 +4,7 @@ import math
 import re
 
 from fullseg.config.allowed import check_allowed
+from fullseg.config.parts import Parts
 from fullseg.config.schema import Config, DataConfig, ModelConfig, ScribblesConfig
 from fullseg.errors import ConfigError
 
@@ -129,17 +130,20 @@ def _check_schedule(config: Config) -> None:
         )
 
 
-def parse_fraction(key: str, value: str) -> tuple[int, int]:
-    """Return (k, n) from the text ``k/n``, which means the k-th of n parts.
+def parse_fraction(key: str, value: str) -> Parts:
+    """Return the parts that a text means: ``k/n``, the k-th of n, or ``j-k/n``, the j-th to the k-th of n.
 
     Args:
         key: name of the option, for the message.
         value: its text.
 
     Raises:
-        ConfigError: if it is not such a text, or not 1 <= k <= n.
+        ConfigError: if it is not such a text, or not 1 <= j <= k <= n.
     """
-    part, _, parts = value.partition("/")
-    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
-        raise ConfigError(f"{key}={value!r}: write k/n, the k-th of n parts, for example 1/8")
-    return int(part), int(parts)
+    found = re.fullmatch(r"(\d+)(?:-(\d+))?/(\d+)", value, re.ASCII)
+    parts = Parts(*(int(number) for number in (found[1], found[2] or found[1], found[3]))) if found else Parts(0, 0, 0)
+    if not 1 <= parts.first <= parts.last <= parts.total:
+        raise ConfigError(
+            f"{key}={value!r}: write k/n, the k-th of n parts, for example 1/8, or j-k/n, several of them"
+        )
+    return parts

@@ -132,10 +132,11 @@ class DataConfig:
     """Which people's partitions of an image are evaluation samples, if it has several: ``all``, ``median``, or one
     person's number, counted from 0."""
     train_fraction: str = "1/1"
-    """Part of the training images: ``k/n`` is the k-th of n parts. A hash of the file name decides on an image's part;
-    ``fullseg data ids`` prints the rule. Paper, Sec. 5.2: ``1/8``."""
+    """Part of the training images: ``k/n`` is the k-th of n parts, ``1-9/10`` are the first nine of ten. A hash of the
+    file name decides on an image's part; ``fullseg data ids`` prints the rule. Paper, Sec. 5.2: ``1/8``. With
+    ``data.val_fraction=10/10`` one folder has both splits."""
     val_fraction: str = "1/1"
-    """Part of the evaluation images: ``k/n`` is the k-th of n parts, by the same hash."""
+    """Part of the evaluation images, likewise."""
     common_images: bool = False
     """An image may be in both splits, for example to see whether a model can learn a few images by heart."""
     min_region_area: int = option(1, least=1)

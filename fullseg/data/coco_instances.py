@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as run_lengths
 
+from fullseg.config.parts import Parts
 from fullseg.data.index.index_file import Sources, open_index
 from fullseg.data.index.instances import build_index, find_instances
 from fullseg.data.index.partitions import IndexedPartitions, Selection
@@ -24,7 +25,7 @@ class CocoInstances(IndexedPartitions):
         root: folder of the data set.
         split: ``train2014``, ``val2017``, ...
         cache: folder that keeps the index.
-        fraction: (k, n) keeps the k-th of n parts of the images, 1 <= k <= n, by a hash of the file name.
+        fraction: parts of the images that are kept, by a hash of the file name.
         max_regions: a sample with more regions is bad.
         skip_bad: leave bad samples out with a warning, instead of raising an error.
 
@@ -38,7 +39,7 @@ class CocoInstances(IndexedPartitions):
     """
 
     def __init__(
-        self, root: Path, split: str, *, cache: Path, fraction: tuple[int, int], max_regions: int, skip_bad: bool
+        self, root: Path, split: str, *, cache: Path, fraction: Parts, max_regions: int, skip_bad: bool
     ) -> None:
         files = find_instances(root, split)
         selection = Selection(

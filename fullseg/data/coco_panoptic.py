@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fullseg.config.parts import Parts
 from fullseg.data.index.files import find_files
 from fullseg.data.index.index_file import Sources, open_index
 from fullseg.data.index.panoptic import build_index
@@ -28,7 +29,7 @@ class CocoPanoptic(IndexedPartitions):
         cache: folder that keeps the index.
         annotators: partitions of an image that are samples, if it has several: ``all``, ``median``, or an annotator's
             number. An image without the fields ``annotator`` and ``median`` in the JSON is always a sample.
-        fraction: (k, n) keeps the k-th of n parts of the images, 1 <= k <= n. An image is in part k if the first 8
+        fraction: parts of the images that are kept. Of n parts an image is in part k if the first 8
             bytes of the SHA-256 of its file name (UTF-8), read as a big-endian number, leave the remainder k - 1 when
             divided by n.
         max_regions: an image with more regions is bad.
@@ -50,7 +51,7 @@ class CocoPanoptic(IndexedPartitions):
         *,
         cache: Path,
         annotators: str,
-        fraction: tuple[int, int],
+        fraction: Parts,
         max_regions: int,
         skip_bad: bool,
     ) -> None:

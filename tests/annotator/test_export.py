@@ -17,6 +17,7 @@ from fullseg.annotator import export
 from fullseg.annotator.actions import read_action
 from fullseg.annotator.export import Exports, export_image
 from fullseg.annotator.work import History, Work
+from fullseg.config.parts import Parts
 from fullseg.data.coco_panoptic import CocoPanoptic
 from fullseg.formats.panoptic_png import read_ids
 from tests.annotator.conftest import CATEGORIES
@@ -97,7 +98,7 @@ def test_our_own_reader_takes_it(tmp_path: Path) -> None:
         Image.new("RGB", SIZE[::-1]).save(tmp_path / "images" / name)
     Exports(tmp_path).collect(CATEGORIES, tmp_path / "images")
     data = CocoPanoptic(
-        tmp_path, "val", cache=tmp_path, annotators="all", fraction=(1, 1), max_regions=10, skip_bad=False
+        tmp_path, "val", cache=tmp_path, annotators="all", fraction=Parts(1, 1, 1), max_regions=10, skip_bad=False
     )
     for number in range(2):
         np.testing.assert_array_equal(data[number].region_map, some_map(number, 3))

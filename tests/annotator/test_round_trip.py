@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from fullseg import Predictor
 from fullseg.annotator.workspace import Workspace
+from fullseg.config.parts import Parts
 from fullseg.data.coco_panoptic import CocoPanoptic
 from fullseg.data.panoptic_quality import evaluate
 from fullseg.formats.panoptic_png import read_ids, write_panoptic_png
@@ -72,7 +73,13 @@ def test_the_export_of_any_image_is_training_data_and_can_be_evaluated_and_impor
         workspace.export(name, opened.revision)
 
     data = CocoPanoptic(
-        out / "export", "train", cache=tmp_path, annotators="all", fraction=(1, 1), max_regions=9, skip_bad=False
+        out / "export",
+        "train",
+        cache=tmp_path,
+        annotators="all",
+        fraction=Parts(1, 1, 1),
+        max_regions=9,
+        skip_bad=False,
     )
     assert [data.name(index) for index in range(len(data))] == names
     for index in range(len(data)):

@@ -75,14 +75,20 @@ def test_bad_scale_shows_a_good_one(scale: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["data.train_fraction", "data.val_fraction"])
-@pytest.mark.parametrize("value", ["1", "0/8", "9/8", "1/0", "-1/8", "a/b", "1/8/2", "0.5", "1.0/8"])
+@pytest.mark.parametrize(
+    "value", ["1", "0/8", "9/8", "1/0", "-1/8", "a/b", "1/8/2", "0.5", "1.0/8", "3-2/8", "0-2/8", "1-9/8", "1-/8"]
+)
 def test_bad_fraction_shows_a_good_one(key: str, value: str) -> None:
-    assert message_of(None, f"{key}={value}") == f"{key}={value!r}: write k/n, the k-th of n parts, for example 1/8"
+    assert (
+        message_of(None, f"{key}={value}")
+        == f"{key}={value!r}: write k/n, the k-th of n parts, for example 1/8, or j-k/n, several of them"
+    )
 
 
 def test_fraction_is_read_as_part_and_parts() -> None:
-    assert parse_fraction("data.train_fraction", "3/8") == (3, 8)
-    assert parse_fraction("data.train_fraction", "8/8") == (8, 8)
+    assert parse_fraction("data.train_fraction", "3/8") == (3, 3, 8)
+    assert parse_fraction("data.train_fraction", "8/8") == (8, 8, 8)
+    assert parse_fraction("data.train_fraction", "1-9/10") == (1, 9, 10)
 
 
 @pytest.mark.parametrize("key", WITH_LEAST)

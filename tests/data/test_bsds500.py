@@ -18,6 +18,7 @@ from PIL import Image
 from scipy import ndimage
 from scipy.io import loadmat, savemat
 
+from fullseg.config.parts import Parts
 from fullseg.data.bsds500 import connected_regions, import_bsds500
 from fullseg.data.coco_panoptic import CocoPanoptic
 from fullseg.errors import DataError
@@ -26,7 +27,7 @@ from fullseg.types import VOID, Category
 
 def read(root: Path, split: str = "val", annotators: str = "all") -> CocoPanoptic:
     return CocoPanoptic(
-        root, split, cache=root, annotators=annotators, fraction=(1, 1), max_regions=1000, skip_bad=False
+        root, split, cache=root, annotators=annotators, fraction=Parts(1, 1, 1), max_regions=1000, skip_bad=False
     )
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from pycocotools import mask as run_lengths
 from pycocotools.coco import COCO
 
+from fullseg.config.parts import Parts
 from fullseg.config.schema import DataConfig, ExtremePointsConfig
 from fullseg.data.coco_instances import CocoInstances
 from fullseg.data.datamodule import InteractiveDataModule
@@ -63,7 +64,7 @@ def write(root: Path, found: list[dict[str, Any]], split: str = "val2017", **cha
 
 def read(root: Path, split: str = "val2017", **options: Any) -> CocoInstances:
     return CocoInstances(
-        root, split, cache=root, **({"fraction": (1, 1), "max_regions": 99, "skip_bad": False} | options)
+        root, split, cache=root, **({"fraction": Parts(1, 1, 1), "max_regions": 99, "skip_bad": False} | options)
     )
 
 
@@ -245,10 +246,13 @@ def test_parts_are_those_of_the_file_names_and_layers_stay_together(tmp_path: Pa
     root = write(tmp_path, annotations)
     names: list[str] = []
     for part in (1, 2):
-        data = read(root, fraction=(part, 2))  # a and c are in one part, b in the other
+        data = read(root, fraction=Parts(part, part, 2))  # a and c are in one part, b in the other
         names += [data.name(index) for index in range(len(data))]
     assert sorted(names) == [f"{image}.jpg#{layer}" for image in "abc" for layer in (0, 1)]
-    assert len({read(root, fraction=(part, 2)).fingerprint() for part in (1, 2)} | {read(root).fingerprint()}) == 3
+    assert (
+        len({read(root, fraction=Parts(part, part, 2)).fingerprint() for part in (1, 2)} | {read(root).fingerprint()})
+        == 3
+    )
 
 
 def test_fingerprint_changes_with_a_pixel_of_an_object(tmp_path: Path) -> None:

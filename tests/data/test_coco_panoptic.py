@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
+from fullseg.config.parts import Parts
 from fullseg.data.coco_panoptic import CocoPanoptic
 from fullseg.data.index.partitions import Partition
 from fullseg.errors import DataError
@@ -24,7 +25,7 @@ CATEGORIES = (Category(7, "person", True), Category(200, "sky", False))
 
 def read(root: Path, split: str = "val", **options: Any) -> CocoPanoptic:
     """Read a split; its index stays in a folder of this file's tests."""
-    defaults = {"annotators": "all", "fraction": (1, 1), "max_regions": 400, "skip_bad": False}
+    defaults = {"annotators": "all", "fraction": Parts(1, 1, 1), "max_regions": 400, "skip_bad": False}
     return CocoPanoptic(root, split, cache=Path(CACHE.name), **(defaults | options))
 
 
@@ -190,15 +191,17 @@ def test_fractions_are_disjoint_complete_and_keep_annotators_together(tmp_path: 
     write_coco_panoptic(tmp_path / "val", CATEGORIES, samples)
     parts = []
     for part in (1, 2, 3):
-        data = read(tmp_path, fraction=(part, 3))
+        data = read(tmp_path, fraction=Parts(part, part, 3))
         parts.append([data.name(index) for index in range(len(data))])
 
     assert sorted(name for part in parts for name in part) == sorted(f"{s.file_name}#{s.annotator}" for s in samples)
     images = [{name.partition("#")[0] for name in part} for part in parts]
     assert all(len(part) == 2 * len(names) for part, names in zip(parts, images, strict=True))
     assert all(8 <= len(part) <= 40 for part in parts)  # 26.7 each on average
-    with pytest.raises(ValueError, match="fraction 4/3"):
-        read(tmp_path, fraction=(4, 3))
+    together = read(tmp_path, fraction=Parts(2, 3, 3))  # several parts at once
+    assert sorted(together.name(index) for index in range(len(together))) == sorted(parts[1] + parts[2])
+    with pytest.raises(ValueError, match="parts 4 to 4 of 3"):
+        read(tmp_path, fraction=Parts(4, 4, 3))
 
 
 def test_fingerprint_depends_on_the_samples_and_not_on_the_folder(root: Path, tmp_path: Path) -> None:
@@ -362,12 +365,12 @@ def test_no_sample_left_is_an_error_even_when_bad_ones_are_skipped(root: Path) -
         read(root, max_regions=1, skip_bad=True)
     empty = next(part for part in range(1, 1000) if not {"good.png", "other.png"} & set(names_of(root, part)))
     with pytest.raises(DataError, match="no sample is left of 0; widen the fraction"):
-        read(root, fraction=(empty, 999))
+        read(root, fraction=Parts(empty, empty, 999))
 
 
 def names_of(root: Path, part: int) -> list[str]:
     try:
-        data = read(root, fraction=(part, 999))
+        data = read(root, fraction=Parts(part, part, 999))
     except DataError:
         return []
     return [data.name(index) for index in range(len(data))]

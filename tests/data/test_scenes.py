@@ -12,6 +12,7 @@ from PIL import Image
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
+from fullseg.config.parts import Parts
 from fullseg.data.coco_panoptic import CocoPanoptic
 from fullseg.data.scenes import SCENE_CATEGORIES, SHAPES, Scene, _drop_small_parts, generate_scene, write_scenes
 from fullseg.types import VOID
@@ -216,7 +217,7 @@ def test_files_are_coco_panoptic_with_ids_and_areas_of_the_png(written: Path, sp
 
 def test_what_is_read_back_is_the_generated_scene(written: Path, tmp_path: Path) -> None:
     data = CocoPanoptic(
-        written, "val", cache=tmp_path, annotators="median", fraction=(1, 1), max_regions=30, skip_bad=False
+        written, "val", cache=tmp_path, annotators="median", fraction=Parts(1, 1, 1), max_regions=30, skip_bad=False
     )
 
     assert data.categories == SCENE_CATEGORIES

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fullseg.config.parts import Parts
 from fullseg.data.index.index_file import Index
 from fullseg.errors import DataError
 from fullseg.formats.image_file import read_image
@@ -35,7 +36,7 @@ class Selection:
         source: JSON that the index was built from, for messages.
         annotators: partitions of an image that are samples, if it has several: ``all``, ``median`` (the one with the
             median number of regions), or an annotator's number.
-        fraction: (k, n) keeps the k-th of n parts of the images, 1 <= k <= n (see ``RULE`` in ``parts.py``).
+        fraction: the parts of the images that are kept (see ``RULE`` in ``parts.py``).
         max_regions: a sample with more regions is bad.
         skip_bad: leave bad samples out with a warning, instead of raising an error.
 
@@ -54,12 +55,12 @@ class Selection:
         source: Path,
         *,
         annotators: str,
-        fraction: tuple[int, int],
+        fraction: Parts,
         max_regions: int,
         skip_bad: bool,
     ) -> None:
         self.index = index
-        chosen = np.flatnonzero(_in_part(index, fraction) & _of_annotators(index, annotators, source))
+        chosen = np.flatnonzero(fraction.hold(index.column("name_hash")) & _of_annotators(index, annotators, source))
         bad = ((index.lengths("problem") > 0) | (index.column("num_regions") > max_regions))[chosen]
         self.rows: NDArray[np.int64] = chosen[~bad]
         self._report(chosen[bad], source, max_regions, skip_bad=skip_bad)
@@ -165,14 +166,6 @@ def check_disjoint(train: WithKeys, val: IndexedPartitions, train_split: str, va
             f"{val.name(int(common[0]))}: validation on training images says nothing. Name two different splits, or "
             "two parts of one (data.train_fraction=1/2 data.val_fraction=2/2); or allow it (data.common_images=true)"
         )
-
-
-def _in_part(index: Index, fraction: tuple[int, int]) -> NDArray[np.bool_]:
-    part, parts = fraction
-    if not 1 <= part <= parts:
-        raise ValueError(f"fraction {part}/{parts}: write (k, n), the k-th of n parts, 1 <= k <= n")
-    inside: NDArray[np.bool_] = index.column("name_hash") % np.uint64(parts) == part - 1
-    return inside
 
 
 def _of_annotators(index: Index, annotators: str, source: Path) -> NDArray[np.bool_]:

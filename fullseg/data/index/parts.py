@@ -3,6 +3,9 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
+
+from fullseg.config.parts import Parts
 from fullseg.data.index.files import find_files
 from fullseg.formats.coco_schema import NAMES, read_json
 
@@ -20,21 +23,21 @@ def name_hash(file_name: str) -> int:
     return int.from_bytes(hashlib.sha256(file_name.encode()).digest()[:8], "big")
 
 
-def images_of_part(root: Path, split: str, fraction: tuple[int, int]) -> tuple[list[tuple[int, str]], int]:
-    """List the images in part k of n of a COCO panoptic split.
+def images_of_part(root: Path, split: str, fraction: Parts) -> tuple[list[tuple[int, str]], int]:
+    """List the images in some parts of a COCO panoptic split.
 
     Args:
         root: folder of the data set.
         split: ``train``, ``val``, ...
-        fraction: (k, n), 1 <= k <= n.
+        fraction: the parts.
 
     Returns:
-        Id and file name of each image in the part, and the number of images in the whole split.
+        Id and file name of each image in these parts, and the number of images in the whole split.
 
     Raises:
         DataError: if the split or its JSON is missing or broken.
     """
-    part, parts = fraction
     images = read_json(find_files(root, split).json, NAMES)["images"]
-    kept = [entry for entry in images if name_hash(entry["file_name"]) % parts == part - 1]
+    inside = fraction.hold(np.array([name_hash(entry["file_name"]) for entry in images], np.uint64))
+    kept = [entry for entry, kept in zip(images, inside.tolist(), strict=True) if kept]
     return [(entry["id"], entry["file_name"]) for entry in kept], len(images)

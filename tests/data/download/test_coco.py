@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from fullseg.__main__ import main
+from fullseg.config.parts import Parts
 from fullseg.data.coco_panoptic import CocoPanoptic
 from fullseg.data.download import coco as coco_download
 from fullseg.data.download import http as downloads
@@ -162,7 +163,12 @@ def test_what_is_downloaded_is_what_the_reader_takes(
     lines = download_coco(tmp_path, coco.archives, mirror=coco.url + "/")
 
     for split, count in COUNTS.items():
-        options: dict[str, Any] = {"annotators": "all", "fraction": (1, 1), "max_regions": 99, "skip_bad": False}
+        options: dict[str, Any] = {
+            "annotators": "all",
+            "fraction": Parts(1, 1, 1),
+            "max_regions": 99,
+            "skip_bad": False,
+        }
         partitions = CocoPanoptic(tmp_path, split, cache=tmp_path_factory.mktemp("cache"), **options)
         assert len(partitions) == count
         assert all(np.unique(partition.region_map).size > 1 for partition in partitions)  # type: ignore[attr-defined]

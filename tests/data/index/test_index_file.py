@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fullseg.config.parts import Parts
 from fullseg.data import coco_panoptic
 from fullseg.data.coco_panoptic import CocoPanoptic
 from fullseg.data.index import partitions
@@ -29,7 +30,7 @@ HEIGHT, WIDTH = 12, 16  # px
 
 
 def read(root: Path, cache: Path, **options: Any) -> CocoPanoptic:
-    defaults = {"annotators": "all", "fraction": (1, 1), "max_regions": 400, "skip_bad": False}
+    defaults = {"annotators": "all", "fraction": Parts(1, 1, 1), "max_regions": 400, "skip_bad": False}
     return CocoPanoptic(root, "train", cache=cache, **(defaults | options))
 
 
@@ -120,12 +121,12 @@ def test_eighths_are_disjoint_complete_equally_large_and_by_a_rule_that_anybody_
 ) -> None:
     parts = []
     for part in range(1, 9):
-        data = read(many, cache[0], fraction=(part, 8))
+        data = read(many, cache[0], fraction=Parts(part, part, 8))
         names = [data.name(index) for index in range(len(data))]
         hashes = [int(hashlib.sha256(name.encode()).hexdigest()[:16], 16) for name in names]
         assert {number % 8 for number in hashes} == {part - 1}
         assert abs(len(names) - COUNT / 8) < 0.1 * COUNT / 8  # 2.7 standard deviations
-        listed, total = images_of_part(many, "train", (part, 8))
+        listed, total = images_of_part(many, "train", Parts(part, part, 8))
         assert [name for _, name in listed] == names
         assert [number for number, _ in listed] == [3 * int(name[:12]) for name in names]
         assert total == COUNT
@@ -204,7 +205,7 @@ def test_it_is_built_once_and_again_only_when_the_data_changes(few: Path, built:
     cache = few / "cache"
     for _ in range(2):
         assert len(read(few, cache)) == 3
-        assert len(read(few, cache, max_regions=1, fraction=(1, 1), annotators="median")) == 3
+        assert len(read(few, cache, max_regions=1, fraction=Parts(1, 1, 1), annotators="median")) == 3
     assert len(built) == 1
     [first] = (cache / "index").glob("*.arrow")
 
