@@ -36,6 +36,11 @@ def _check_model(model: ModelConfig) -> None:
     if model.head == "two_stage" and model.features != "c4":
         raise ConfigError("model.head=two_stage needs model.features=c4: its last stage continues from stage 4")
     _check_spreading(model)
+    if model.weights is not None and not model.pretrained:
+        raise ConfigError(
+            f"model.weights={model.weights} are pretrained weights, but model.pretrained=false starts from random "
+            "ones; leave one of the two out"
+        )
     if model.name == "dextr":
         _check_dextr(model)
 
