@@ -1,8 +1,8 @@
 """Time and memory of networks as backbones: ``python benchmarks/backbones.py [NAME ...]``, all of FAMILIES by default.
 
 Each network has random weights and a process of its own. It prints a row of the table of docs/backbones.md: parameters;
-the work, the least time and the most memory of the process for the features of an image of 640 x 480 px; the least time
-and the most memory of a training step of ``experiments/bsds500/full_image.yaml``, with a frozen and with a trained
+the least time, the work and the most memory of the process for the features of an image of 640 x 480 px; the work and
+the most memory of a training step of ``experiments/bsds500/full_image.yaml``, with a frozen and with a trained
 backbone; and the licence of the weights as timm has it. Linux only.
 """
 
@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import timm
@@ -40,21 +40,32 @@ FAMILIES = (
     "vit_small_patch16_dinov3.lvd1689m",
     "vit_base_patch16_dinov3.lvd1689m",
 )
-IMAGES, STEPS = 10, 4  # of which the fastest counts
+REPEATS = 8  # of which the fastest counts
 
 
-def best(call: Callable[[], Any], repeats: int) -> tuple[float, float]:
-    """Return the least seconds of several calls, and the most memory of the process meanwhile in GB."""
-    call()
+class Cost(NamedTuple):
+    """What a call costs."""
+
+    gflop: float
+    gigabytes: float  # the most memory of the process meanwhile
+
+
+def cost(call: Callable[[], Any]) -> Cost:
+    """Count the work of a call, and measure its memory."""
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak
+    work = count_work(call).flops / 1e9
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return Cost(work, next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e9)
+
+
+def milliseconds(call: Callable[[], Any]) -> float:
+    """Return the least time of several calls."""
     seconds = []
-    for _ in range(repeats):
+    for _ in range(REPEATS):
         start = time.perf_counter()
         call()
         seconds.append(time.perf_counter() - start)
-    lines = Path("/proc/self/status").read_text().splitlines()
-    peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
-    return min(seconds), peak * 1024 / 1e9
+    return 1000 * min(seconds)
 
 
 def training_step(segmenter: Segmenter, config: Config) -> Callable[[], None]:
@@ -87,13 +98,13 @@ def row(name: str) -> str:
     millions = sum(weight.numel() for weight in segmenter.backbone.body.parameters()) / 1e6  # type: ignore[union-attr]
     image = torch.randint(0, 256, (1, 3, 480, 640), dtype=torch.uint8)
     with torch.inference_mode(), autocast(config):
-        work = count_work(lambda: segmenter.features(image)).flops / 1e9
-        seconds, peak = best(lambda: segmenter.features(image), IMAGES)
+        features = cost(lambda: segmenter.features(image))
+        time_of_image = milliseconds(lambda: segmenter.features(image))
     segmenter.freeze_backbone()
-    frozen = best(training_step(segmenter.train(), config), STEPS)
-    whole = best(training_step(untrained(config).train(), config), STEPS)
-    cells = [f"{work:.0f}", f"{1000 * seconds:.0f}", f"{peak:.1f}"]
-    cells += [f"{frozen[part]:.1f}, {whole[part]:.1f}" for part in (0, 1)]
+    frozen = cost(training_step(segmenter.train(), config))
+    whole = cost(training_step(untrained(config).train(), config))
+    cells = [f"{time_of_image:.0f}", f"{features.gflop:.0f}", f"{features.gigabytes:.1f}"]
+    cells += [f"{frozen.gflop:.0f}, {whole.gflop:.0f}", f"{frozen.gigabytes:.1f}, {whole.gigabytes:.1f}"]
     return f"| `{name}` | {millions:.1f} | {' | '.join(cells)} | {licence} |"
 
 

@@ -223,6 +223,8 @@ def test_weights_of_a_file_are_the_start_and_never_needed_again(run: Any, tmp_pa
     path.unlink()
     Predictor.from_checkpoint(first.folder)
     resumed = run(*options, "trainer.epochs=2", "resume=latest", runs=tmp_path / "runs")
+    others = [option for option in options if not option.startswith(("model.weights", "model.pretrained"))]
+    assert run(*others, "trainer.epochs=3", "resume=latest", runs=tmp_path / "runs").folder == first.folder
     assert resumed.folder == first.folder
     with pytest.raises(WeightsError, match=rf"model.weights={path}: no such file.*model.backbone=test_vit"):
         run(*options, runs=tmp_path / "runs")
