@@ -1,8 +1,8 @@
 """Time and memory of networks as backbones: ``python benchmarks/backbones.py [NAME ...]``, all of FAMILIES by default.
 
 Each network has random weights and a process of its own. It prints a row of the table of docs/backbones.md: parameters;
-the least time, the work and the most memory of the process for the features of an image of 640 x 480 px; the work and
-the most memory of a training step of ``experiments/bsds500/full_image.yaml``, with a frozen and with a trained
+the least time, the work and the most memory of the process for the features of an image of 640 x 480 px; the most memory
+of a training step of ``experiments/bsds500/full_image.yaml``, with a frozen and with a trained
 backbone; and the licence of the weights as timm has it. Linux only.
 """
 
@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import timm
@@ -36,26 +36,17 @@ FAMILIES = (
     "sam2_hiera_tiny.fb_r896_2pt1",
     "vit_small_patch16_224.augreg_in21k",
     "vit_small_patch14_reg4_dinov2.lvd142m",
-    "vit_base_patch14_reg4_dinov2.lvd142m",
     "vit_small_patch16_dinov3.lvd1689m",
-    "vit_base_patch16_dinov3.lvd1689m",
 )
 REPEATS = 8  # of which the fastest counts
 
 
-class Cost(NamedTuple):
-    """What a call costs."""
-
-    gflop: float
-    gigabytes: float  # the most memory of the process meanwhile
-
-
-def cost(call: Callable[[], Any]) -> Cost:
-    """Count the work of a call, and measure its memory."""
+def gigabytes(call: Callable[[], Any]) -> float:
+    """Return the most memory of the process while it runs a call."""
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak
-    work = count_work(call).flops / 1e9
+    call()
     lines = Path("/proc/self/status").read_text().splitlines()
-    return Cost(work, next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e9)
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e9
 
 
 def milliseconds(call: Callable[[], Any]) -> float:
@@ -98,13 +89,13 @@ def row(name: str) -> str:
     millions = sum(weight.numel() for weight in segmenter.backbone.body.parameters()) / 1e6  # type: ignore[union-attr]
     image = torch.randint(0, 256, (1, 3, 480, 640), dtype=torch.uint8)
     with torch.inference_mode(), autocast(config):
-        features = cost(lambda: segmenter.features(image))
+        work = count_work(lambda: segmenter.features(image)).flops / 1e9
+        of_image = gigabytes(lambda: segmenter.features(image))
         time_of_image = milliseconds(lambda: segmenter.features(image))
     segmenter.freeze_backbone()
-    frozen = cost(training_step(segmenter.train(), config))
-    whole = cost(training_step(untrained(config).train(), config))
-    cells = [f"{time_of_image:.0f}", f"{features.gflop:.0f}", f"{features.gigabytes:.1f}"]
-    cells += [f"{frozen.gflop:.0f}, {whole.gflop:.0f}", f"{frozen.gigabytes:.1f}, {whole.gigabytes:.1f}"]
+    frozen = gigabytes(training_step(segmenter.train(), config))
+    whole = gigabytes(training_step(untrained(config).train(), config))
+    cells = [f"{time_of_image:.0f}", f"{work:.0f}", f"{of_image:.1f}", f"{frozen:.1f}, {whole:.1f}"]
     return f"| `{name}` | {millions:.1f} | {' | '.join(cells)} | {licence} |"
 
 
