@@ -1,9 +1,9 @@
 """Time and memory of networks as backbones: ``python benchmarks/backbones.py [NAME ...]``, all of FAMILIES by default.
 
 Each network has random weights and a process of its own. It prints a row of the table of docs/backbones.md: parameters;
-the least time, the work and the most memory of the process for the features of an image of 640 x 480 px; the most memory
-of a training step of ``experiments/bsds500/full_image.yaml``, with a frozen and with a trained
-backbone; and the licence of the weights as timm has it. Linux only.
+the least time, the work and the most memory of the process for the features of an image of 640 x 480 px; the most
+memory of a training step of ``experiments/bsds500/full_image.yaml``, with a frozen and with a trained backbone; and the
+licence of the weights as timm has it. Linux only.
 """
 
 import subprocess
