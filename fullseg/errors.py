@@ -21,7 +21,7 @@ class ImageError(DataError):
 
 
 class WeightsError(UserError, RuntimeError):
-    """ImageNet weights that cannot be had."""
+    """Pretrained weights that cannot be had."""
 
 
 class CheckpointError(UserError, ValueError):

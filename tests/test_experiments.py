@@ -13,7 +13,12 @@ from fullseg.sweeps.file import read_sweep
 from fullseg.training.run import train
 
 FOLDER = Path(__file__).parent.parent / "experiments"
-FOLDERS = ("table1", "table2", "fig5", "bsds500", "beyond")
+FOLDERS = ("table1", "table2", "fig5", "bsds500", "beyond", "backbones")
+SIBLINGS = {
+    "resnet": "resnet10t",
+    "convnext": "test_convnext",
+    "vit_small_patch16": "vit_tiny_patch16_dinov3_qkvb",
+}  # smaller
 PUBLISHED = [path for name in FOLDERS for path in sorted((FOLDER / name).glob("*.yaml"))]
 SWEEPS = sorted((FOLDER.parent / "sweeps").glob("*.yaml"))
 EXPERIMENTS = sorted(FOLDER.rglob("*.yaml"))
@@ -25,8 +30,8 @@ def test_every_experiment_trains(path: Path, tiny_data: Path, tiny_options: list
     options = [*tiny_options, "trainer.epochs=1", "trainer.validate_every=1", "scribbles.workers=0"]
     options += [f"data.root={tiny_data}", f"runs={tmp_path}", "data.train_split=train", "data.val_split=val"]
     options += ["model.dextr.input_size=32", "tracking.wandb=disabled"]
-    if load_config(path).model.backbone.startswith("resnet"):  # the same stages, with a layer each
-        options.append("model.backbone=resnet10t")
+    backbone = load_config(path).model.backbone
+    options += [f"model.backbone={small}" for family, small in SIBLINGS.items() if backbone.startswith(family)]
     config = load_config(path, options)
     if config.counterpart is not None:
         train(load_config(FOLDER / f"{config.counterpart}.yaml", options))

@@ -22,7 +22,9 @@ ROOMS = [  # a room imports rooms of the lines above its own: neither those belo
 ]
 FILES_OF = {  # a file of these rooms imports files of the same room from the lines above its own
     "model": [
-        {"base", "boxes", "roi_align", "backbone", "annotation_checks", "released"},
+        {"base", "boxes", "roi_align", "timm_body", "vit_pyramid", "annotation_checks", "released"},
+        {"backbone_weights"},
+        {"backbone"},
         {"annotation_maps", "canvas", "class_maps", "second_stage", "dextr.deeplab", "diffusion"},
         {"kriging"},
         {"spreading", "islands"},
@@ -127,7 +129,7 @@ def test_the_annotator_needs_no_training_code_and_no_data_set() -> None:
         ("uvicorn", ("annotator/",)),
         ("sqlite3", ("annotator/store.py",)),
         ("omegaconf", ("config/", "runs/folder.py", "runs/provenance.py", "sweeps/")),
-        ("timm", ("model/backbone.py", "model/second_stage.py", "model/dextr/deeplab.py")),
+        ("timm", ("model/timm_body.py", "model/backbone_weights.py", "model/backbone.py", "model/vit_pyramid.py")),
         ("rich", ("cli/", "reproduce/tables.py", "paper/", "sweeps/", "data/", "study/", "training/", "runs/")),
     ],
 )

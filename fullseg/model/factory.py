@@ -19,7 +19,7 @@ from fullseg.types import Category
 
 SEGMENTERS: dict[str, type[Segmenter]] = {"region": RegionSegmenter, "dextr": Dextr}
 
-INITIAL_WEIGHTS_OFF = {"pretrained": False, "weights": None}
+INITIAL_WEIGHTS_OFF = {"pretrained": False, "weights": None, "backbone_weights": None}
 """The arguments that load initial weights, switched off: for a network that a checkpoint then fills."""
 
 

@@ -25,7 +25,7 @@ class RegionSegmenter(Segmenter):
 
     Args:
         backbone: timm model.
-        pretrained: start the backbone from ImageNet weights.
+        pretrained: start the backbone from pretrained weights.
         features: ``c4`` or ``fpn``.
         stride: pixels per feature cell.
         feature_channels: channels of the feature map; with the ``two_stage`` head those of the backbone's stage 4.
@@ -49,6 +49,7 @@ class RegionSegmenter(Segmenter):
         diffusion_dilations: of the learned diffusion's steps, in pixels.
         least_part: in square pixels; smaller parts of a region that hold none of its annotations go to the regions
             around them. 0: they stay (paper).
+        backbone_weights: file with the backbone's pretrained weights; None: those that timm names.
     """
 
     def __init__(  # noqa: PLR0913  one argument a choice of the paper
@@ -76,6 +77,7 @@ class RegionSegmenter(Segmenter):
         diffusion_dilations: Sequence[int] = (),
         least_part: int = 0,
         second_look: bool = False,
+        backbone_weights: str | None = None,
     ) -> None:
         super().__init__(share=share, annotation_encoding=annotation_encoding, background=background)
         two_stage = head == "two_stage"
@@ -87,10 +89,11 @@ class RegionSegmenter(Segmenter):
             stride=stride,
             channels=channels,
             sharp_channels=sharp_channels,
+            weights=backbone_weights,
         )
         self.roi_size, self.mask_size = roi_size, mask_size
         self.box_maps, self.least_part, self.second_look = box_maps, least_part, second_look
-        self.second_stage = SecondStage(backbone, pretrained, 2 + 4 * box_maps) if two_stage else None
+        self.second_stage = SecondStage(backbone, pretrained, 2 + 4 * box_maps, backbone_weights) if two_stage else None
         self.seen_channels = feature_channels + (sharp_channels + 3 if sharp_channels else 0)  # of ``seen_maps``
         drawn = 2 + 4 * box_maps + second_look  # channels of the maps that follow the features
         first = self.second_stage.channels if self.second_stage else self.seen_channels + drawn

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 
-from fullseg.model.backbone import FrozenNorms, load_imagenet_weights
+from fullseg.model.backbone import FrozenNorms
+from fullseg.model.backbone_weights import load_pretrained_weights
+from fullseg.model.timm_body import make_body
 
 
 class SecondStage(nn.Module):
@@ -14,16 +15,18 @@ class SecondStage(nn.Module):
 
     Args:
         backbone: timm model.
-        pretrained: start from its ImageNet weights.
+        pretrained: start from its pretrained weights.
         maps: number of annotation and geometry maps.
+        weights: file with them; None: those that timm names.
 
     Raises:
+        ValueError: if the network has no last stage that can be run by itself.
         WeightsError: if the weights cannot be loaded.
     """
 
-    def __init__(self, backbone: str, pretrained: bool, maps: int) -> None:
+    def __init__(self, backbone: str, pretrained: bool, maps: int, weights: str | None = None) -> None:
         super().__init__()
-        self.stage = LastStage(name=backbone, pretrained=pretrained)
+        self.stage = LastStage(name=backbone, pretrained=pretrained, weights=weights)
         self.channels = self.stage.channels
         self.maps = nn.Conv2d(maps, self.stage.in_channels, 1)
 
@@ -39,22 +42,24 @@ class LastStage(FrozenNorms):
 
     Args:
         name: timm model.
-        pretrained: load ImageNet weights.
+        pretrained: load pretrained weights.
+        weights: file with them; None: those that timm names.
 
     Raises:
+        ValueError: if timm does not know the name, or the network cannot be dilated.
         WeightsError: if the weights cannot be loaded.
     """
 
-    def __init__(self, *, name: str, pretrained: bool) -> None:
+    def __init__(self, *, name: str, pretrained: bool, weights: str | None = None) -> None:
         super().__init__()
-        body: Any = timm.create_model(name, features_only=True, out_indices=(3, 4), output_stride=16)
+        body: Any = make_body(name, (16, 32), dilated_to=16)
         if pretrained:
-            load_imagenet_weights(body, name)
+            load_pretrained_weights(body, name, weights)
         before, last = body.feature_info.get_dicts()
         if "stage" in last:  # an EfficientNet
             self.blocks = nn.Sequential(*body.blocks[before["stage"] : last["stage"]])
         else:
-            self.blocks = nn.Sequential(body[last["module"]])
+            self.blocks = nn.Sequential(body[last["module"].replace(".", "_")])
         self.in_channels, self.channels = before["num_chs"], last["num_chs"]
         self.freeze(self.blocks)
 

@@ -37,13 +37,14 @@ class Segmenter(nn.Module, ABC):
             regions are not annotated; in others, one of the regions whose boxes cover the pixel has it.
     """
 
-    backbone: nn.Module  # its ``body`` is the part that starts from ImageNet weights
+    backbone: nn.Module  # its ``body`` is the part that starts from pretrained weights
     least_part = 0  # square pixels: smaller parts of a region may go to others, see ``without_islands``
     knows_classes: bool  # each class has a map of its own (Sec. 3.4); if false, one map serves all classes
 
     def __init__(self, *, share: str, annotation_encoding: str, background: bool) -> None:
         super().__init__()
         self.share, self.annotation_encoding, self.background = share, annotation_encoding, background
+        self.frozen = False  # the backbone, see ``freeze_backbone``
         self.spreading: Spreading | None = None  # of annotations on the canvas; None: they do not (paper)
 
     def forward(self, batch: Batch, classes: Tensor | None) -> Regions:
@@ -150,4 +151,18 @@ class Segmenter(nn.Module, ABC):
 
     @abstractmethod
     def backbone_parts(self) -> list[nn.Module]:
-        """Return the parts that start from ImageNet weights; they have a learning rate of their own."""
+        """Return the parts that start from pretrained weights; they have a learning rate of their own."""
+
+    def freeze_backbone(self) -> None:
+        """Let training leave the parts of ``backbone_parts`` as they are: they keep no activations for gradients."""
+        self.frozen = True
+        for part in self.backbone_parts():
+            part.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "Segmenter":
+        """Switch to training mode, except for a frozen backbone: some leave out blocks at random in this mode."""
+        super().train(mode)
+        for part in self.backbone_parts() if self.frozen else []:
+            part.eval()
+        return self

@@ -5,7 +5,8 @@ from typing import Any
 from fullseg.config.load import plain
 from fullseg.config.schema import Config
 
-OF_DEXTR = ("name", "backbone", "pretrained", "annotation_encoding")  # options of ``model`` that DEXTR has, too
+# options of ``model`` that DEXTR has, too
+OF_DEXTR = ("name", "backbone", "pretrained", "backbone_weights", "annotation_encoding")
 
 
 def model_arguments(config: Config, num_classes: int, *, background: bool) -> dict[str, Any]:
@@ -17,7 +18,7 @@ def model_arguments(config: Config, num_classes: int, *, background: bool) -> di
         background: whether pixels of the data may belong to no region.
     """
     model = {**plain(config)["model"], "background": background}
-    dextr = model.pop("dextr")
+    dextr, model["backbone_weights"] = model.pop("dextr"), model.pop("weights")
     if model["name"] == "dextr":
         shared = {key: model[key] for key in (*OF_DEXTR, "background")}
         return {**shared, **dextr, "published": dextr["weights"] is not None}

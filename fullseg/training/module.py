@@ -18,7 +18,13 @@ from fullseg.model.base import Regions, images_of
 from fullseg.model.canvas import fill_boxes, region_map_of
 from fullseg.model.factory import make_segmenter, without_initial_weights
 from fullseg.model.losses import LOSSES, PixelwiseLoss, class_loss
-from fullseg.training.schedule import growth_with_batch, images_per_step, steps_of_warmup, warmup_then_cosine
+from fullseg.training.schedule import (
+    growth_with_batch,
+    images_per_step,
+    parameter_groups,
+    steps_of_warmup,
+    warmup_then_cosine,
+)
 from fullseg.types import VOID, Batch
 
 
@@ -46,6 +52,8 @@ class SegmenterModule(L.LightningModule):
         self.mix_classes = model.get("mix_classes", False)
         self.loss = LOSSES[config["loss"]]()
         self.options = config["optimizer"]
+        if self.options["backbone_learning_rate"] == 0:
+            self.segmenter.freeze_backbone()
         # The loss looks at the canvas on which annotations have spread, if they do.
         self.on_canvas = isinstance(self.loss, PixelwiseLoss) and self.segmenter.spreading is not None
         self.region_iou = RegionIoU()
@@ -192,16 +200,9 @@ class SegmenterModule(L.LightningModule):
 
         The schedule spans all steps of the Trainer, whatever limits them. A resumed run gets the same one.
         """
-        parts = self.segmenter.backbone_parts()
-        pretrained = [weight for part in parts for weight in part.parameters() if weight.requires_grad]
-        ids = {id(parameter) for parameter in pretrained}
-        others = [p for p in self.segmenter.parameters() if p.requires_grad and id(p) not in ids]
         self.trainer.fit_loop.setup_data()  # makes the loaders, whose sizes the next lines need
         growth = growth_with_batch(images_per_step(self.trainer), self.options["base_batch"])
-        groups = [
-            {"name": "head", "params": others, "lr": growth * self.options["learning_rate"]},
-            {"name": "backbone", "params": pretrained, "lr": growth * self.options["backbone_learning_rate"]},
-        ]
+        groups = parameter_groups(self.segmenter, self.options, growth)
         fused = self.device.type in ("cpu", "cuda")  # these devices have a fused AdamW
         optimizer = torch.optim.AdamW(groups, weight_decay=self.options["weight_decay"], fused=fused)
         rate = partial(

@@ -53,7 +53,7 @@ def train(config: Config) -> Result:
         ConfigError: if an option is wrong, or there is no good checkpoint to resume from.
         CheckpointError: if a checkpoint cannot be written. The earlier one is still there.
         DataError: for bad data.
-        WeightsError: if ImageNet weights cannot be had.
+        WeightsError: if pretrained weights cannot be had.
         Interrupted: after Ctrl-C or SIGTERM, when a checkpoint has been written.
     """
     prepare_process(config)
@@ -62,7 +62,7 @@ def train(config: Config) -> Result:
     data = InteractiveDataModule.from_config(config, counterpart)
     data.prepare_data()
     data.setup()
-    module = _module(config, data, counterpart)
+    module = _module(config, data, counterpart, resumes=checkpoint is not None)
     if checkpoint:
         check_model(checkpoint, module.hparams["model"])
     folder = open_folder(config, checkpoint)
@@ -128,13 +128,16 @@ def _train_in(
     return result
 
 
-def _module(config: Config, data: InteractiveDataModule, counterpart: Segmenter | None) -> SegmenterModule:
+def _module(
+    config: Config, data: InteractiveDataModule, counterpart: Segmenter | None, *, resumes: bool
+) -> SegmenterModule:
     start = counterpart if config.scribbles.start_from_counterpart else None
     model = model_arguments(config, len(data.categories), background=data.has_background)
     if start is not None:
         model = without_initial_weights(model)
     try:
-        module = SegmenterModule(model, plain(config), [category._asdict() for category in data.categories])
+        categories = [category._asdict() for category in data.categories]
+        module = SegmenterModule(model, plain(config), categories, initial_weights=not resumes)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     if start is not None:

@@ -1,10 +1,14 @@
-"""The factors of the learning rates: linear warm-up and cosine decay over a run, and growth with the batch size."""
+"""The learning rates: per layer, growth with the batch size, and over a run linear warm-up and cosine decay."""
 
 import math
 from collections.abc import Mapping
 from typing import Any
 
 import lightning as L
+from torch import nn
+
+from fullseg.model.segmenter import Segmenter
+from fullseg.model.timm_body import layers_of
 
 
 def warmup_then_cosine(step: int, *, warmup: int, total: float) -> float:
@@ -32,6 +36,42 @@ def growth_with_batch(images: int | None, base: int) -> float:
         base: images per step for which the learning rate is given; 0: the factor is always 1.
     """
     return math.sqrt(images / base) if images and base else 1.0
+
+
+def parameter_groups(segmenter: Segmenter, options: Mapping[str, Any], growth: float) -> list[dict[str, Any]]:
+    """Return the optimiser's groups of the weights that are trained: ``head``, ``backbone``, and its earlier layers.
+
+    Args:
+        segmenter: the network.
+        options: the options ``optimizer``. Those of older versions have no ``layer_decay``.
+        growth: factor of all learning rates.
+    """
+    rate, decay = growth * options["backbone_learning_rate"], options.get("layer_decay", 1.0)
+    by_distance: dict[int, list[nn.Parameter]] = {0: []}
+    for part in segmenter.backbone_parts():
+        distances = distances_to_end(part) if decay < 1 else {}
+        for name, weight in part.named_parameters():
+            if weight.requires_grad:
+                by_distance.setdefault(distances.get(name, 0), []).append(weight)
+    ids = {id(weight) for weights in by_distance.values() for weight in weights}
+    others = [weight for weight in segmenter.parameters() if weight.requires_grad and id(weight) not in ids]
+    groups = [{"name": "head", "params": others, "lr": growth * options["learning_rate"]}]
+    for distance, weights in sorted(by_distance.items()):
+        name = f"backbone-{distance}" if distance else "backbone"
+        groups.append({"name": name, "params": weights, "lr": rate * decay**distance})
+    return groups
+
+
+def distances_to_end(part: nn.Module) -> dict[str, int]:
+    """Return of every parameter of a part of a backbone how many layers lie between its layer and the last one.
+
+    A part that timm did not make as it is, the last stage of the two-stage head, counts as one layer: {}.
+    """
+    if not hasattr(part, "feature_info"):
+        return {}
+    layers = layers_of(part)
+    order = sorted(set(layers.values()))
+    return {name: len(order) - 1 - order.index(layer) for name, layer in layers.items()}
 
 
 def images_per_step(trainer: L.Trainer) -> int | None:

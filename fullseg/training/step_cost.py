@@ -56,4 +56,5 @@ def checkpoint_activations(segmenter: Segmenter) -> None:
 
 
 def _stages(body: Any) -> list[nn.Module]:  # noqa: ANN401  timm's feature extractors have no common type
-    return [part for part in getattr(body, "blocks", body).children() if isinstance(part, nn.Sequential)]
+    network = getattr(body, "model", body)  # of a ViT the blocks; of others all parts that have parts
+    return [part for part in getattr(network, "blocks", network).children() if any(True for _ in part.children())]

@@ -134,3 +134,9 @@ def test_a_study_that_would_never_take_place_is_an_error() -> None:
     load_config(None, ["trainer.epochs=8", "trainer.validate_every=2", "study.every=4"])
     with pytest.raises(ConfigError, match=r"study.every=5: training has 4 evaluations"):
         load_config(None, ["trainer.epochs=8", "trainer.validate_every=2", "study.every=5"])
+
+
+def test_weights_of_a_file_and_random_weights_exclude_each_other() -> None:
+    words = r"model.weights=w.pth are pretrained weights, but model.pretrained=false.*leave one of the two out"
+    with pytest.raises(ConfigError, match=words):
+        load_config(None, ["model.weights=w.pth", "model.pretrained=false"])

@@ -37,7 +37,7 @@ def test_described_are_all_options_with_their_defaults_and_docstrings() -> None:
     documented = {option.name: option for option in documented_options(Config)}
 
     assert {name: option.default for name, option in documented.items()} == flat(plain(Config()))
-    assert documented["model.pretrained"].text == "Start from ImageNet weights."
+    assert documented["model.pretrained"].text.startswith("Start from the backbone's pretrained weights.")
     assert documented["seed"].text.startswith("Everything random is a function")
     assert str(documented["model.share"].allowed) == "none, points, all"
     assert str(documented["seed"].allowed) == "from 0 to 4294967295"

@@ -102,6 +102,19 @@ def test_adamw_is_fused_and_steps_as_the_plain_one(module: SegmenterModule) -> N
         torch.testing.assert_close(weight.detach(), expected[name], rtol=1e-6, atol=1e-7, msg=name)
 
 
+def test_a_rate_of_0_freezes_the_backbone(tiny_options: list[str]) -> None:
+    config = load_config(None, [*tiny_options, "optimizer.backbone_learning_rate=0"])
+    module = SegmenterModule(model_arguments(config, 1, background=False), plain(config), [])
+    trained = [name for name, weight in module.segmenter.named_parameters() if weight.requires_grad]
+    assert trained
+    assert not any("backbone.body" in name for name in trained)
+    module.training_step(make_batch([(POINTS, [])])._replace(region_maps=torch.zeros(1, *SIZE).long()), 0)[
+        "loss"
+    ].backward()
+    optimizers: Any = on_trainer(module, 4).configure_optimizers()
+    optimizers["optimizer"].step()
+
+
 @pytest.mark.parametrize(
     ("base", "images", "ranks", "accumulated", "growth"),
     [

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from fullseg import Predictor
 from fullseg.config.load import load_config
-from fullseg.errors import ConfigError
+from fullseg.errors import ConfigError, WeightsError
 from fullseg.formats.annotation_file import read_annotations
 from fullseg.runs.folder import Result
 from fullseg.runs.stopping import Interrupted
@@ -205,6 +207,27 @@ def test_a_finished_run_resumes_to_the_same_result(run: Any, tmp_path: Path) -> 
     again = run("resume=latest", runs=tmp_path)
     assert again.after["iou"] == first.after["iou"]
     assert weights(again.folder) == weights(first.folder)
+
+
+def test_weights_of_a_file_are_the_start_and_never_needed_again(run: Any, tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    network, path = timm.create_model("test_vit"), tmp_path / "test_vit.safetensors"
+    save_file(network.state_dict(), path)
+    options = ("model.backbone=test_vit", "model.pretrained=true", f"model.weights={path}", "trainer.epochs=1")
+    options += ("optimizer.backbone_learning_rate=0",)
+    first = run(*options, runs=tmp_path / "runs")
+    state = torch.load(first.folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    prefix = "segmenter.backbone.body.model."
+    assert torch.equal(state[f"{prefix}blocks.5.mlp.fc1.weight"], network.state_dict()["blocks.5.mlp.fc1.weight"])
+
+    path.unlink()
+    Predictor.from_checkpoint(first.folder)
+    resumed = run(*options, "trainer.epochs=2", "resume=latest", runs=tmp_path / "runs")
+    others = [option for option in options if not option.startswith(("model.weights", "model.pretrained"))]
+    assert run(*others, "trainer.epochs=3", "resume=latest", runs=tmp_path / "runs").folder == first.folder
+    assert resumed.folder == first.folder
+    with pytest.raises(WeightsError, match=rf"model.weights={path}: no such file.*model.backbone=test_vit"):
+        run(*options, runs=tmp_path / "runs")
 
 
 def test_nothing_to_resume_is_named(run: Any, tmp_path: Path) -> None:

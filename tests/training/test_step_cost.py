@@ -49,6 +49,7 @@ def gradients_and_saved_bytes(segmenter: RegionSegmenter, batch: Batch) -> tuple
         return tensor
 
     segmenter.zero_grad()
+    torch.manual_seed(0)  # a Swin leaves blocks out at random
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = segmenter(batch, batch.classes).logits.square().mean()
     saved = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
@@ -57,7 +58,12 @@ def gradients_and_saved_bytes(segmenter: RegionSegmenter, batch: Batch) -> tuple
     return {name: weight.grad for name, weight in segmenter.named_parameters() if weight.grad is not None}, saved
 
 
-@pytest.mark.parametrize("changes", [{}, RESNET], ids=["efficientnet fpn", "resnet c4"])
+OTHERS = [
+    {"backbone": name} for name in ("test_convnext", "test_vit", "swin_tiny_patch4_window7_224", "sam2_hiera_tiny")
+]
+
+
+@pytest.mark.parametrize("changes", [{}, RESNET, *OTHERS], ids=lambda changes: changes.get("backbone", "lite0"))
 def test_checkpointing_keeps_less_and_gives_the_same_gradients(tiny_model: dict[str, Any], changes: Any) -> None:
     segmenter, batch = RegionSegmenter(**{**tiny_model, **changes}).train(), batch_of(images=2, regions=3, side=96)
     names = list(segmenter.state_dict())
@@ -130,3 +136,34 @@ def test_no_compiler_is_named_before_training(tiny_model: dict[str, Any], monkey
     monkeypatch.setattr(step_cost.shutil, "which", lambda _: None)
     with pytest.raises(ConfigError, match=r"trainer.compile=true: no C\+\+ compiler is on PATH .*leave the option out"):
         compile_backbone(RegionSegmenter(**tiny_model), backend="inductor")
+
+
+@pytest.mark.parametrize("backbone", ["tf_efficientnet_lite0", "test_convnext", "test_vit", "resnet10t"])
+def test_a_frozen_backbone_keeps_no_activations(tiny_model: dict[str, Any], backbone: str) -> None:
+    segmenter = RegionSegmenter(**tiny_model | {"backbone": backbone}).train()
+    batch = batch_of(images=2, regions=3, side=96)
+    before, kept = gradients_and_saved_bytes(segmenter, batch)
+    body = {key: value.clone() for key, value in segmenter.backbone.body.state_dict().items()}
+
+    segmenter.freeze_backbone()
+    after, kept_frozen = gradients_and_saved_bytes(segmenter, batch)
+
+    assert kept_frozen < kept / 2
+    assert {name for name in before if name not in after} == {n for n in before if n.startswith("backbone.body.")}
+    for name, gradient in after.items():
+        torch.testing.assert_close(gradient, before[name], rtol=1e-5, atol=1e-7, msg=name)
+    assert all(torch.equal(value, body[key]) for key, value in segmenter.backbone.body.state_dict().items())
+
+
+def test_a_frozen_backbone_leaves_nothing_out_at_random(tiny_model: dict[str, Any]) -> None:
+    segmenter = RegionSegmenter(**tiny_model | {"backbone": "swin_tiny_patch4_window7_224"}).train()
+    images = batch_of(images=2, regions=1, side=64).images
+    with torch.no_grad():
+        expected = segmenter.eval().features(images).coarse
+        segmenter.train()
+        assert not torch.allclose(segmenter.features(images).coarse, expected)
+        segmenter.freeze_backbone()
+        for _ in range(2):
+            torch.testing.assert_close(segmenter.features(images).coarse, expected)
+            segmenter.train()  # as at the start of an epoch
+    assert segmenter.convolutions.training

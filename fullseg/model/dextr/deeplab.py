@@ -7,13 +7,14 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fullseg.errors import WeightsError
-from fullseg.model.backbone import FrozenNorms, check_name, load_imagenet_weights
+from fullseg.model.backbone import FrozenNorms
+from fullseg.model.backbone_weights import load_pretrained_weights
+from fullseg.model.timm_body import make_body
 
 STRIDE = 8
 BINS = (1, 2, 3, 6)  # sides of the levels of the pyramid, in cells
@@ -58,24 +59,24 @@ class PyramidNet(FrozenNorms):
 
     Args:
         name: timm model.
-        pretrained: load ImageNet weights; the weights of the fourth channel start at 0.
+        pretrained: load pretrained weights; the weights of the fourth channel start at 0.
+        weights: file with them; None: those that timm names.
         caffe: lay the ResNet out as Caffe's, from which DeepLab-v2 started: strides in the first convolution of a block
             instead of the second, pooling that rounds up, images from 0 to 255 that are not normalised. ResNets only.
 
     Raises:
-        ValueError: if timm does not know the name.
+        ValueError: if timm does not know the name, or the network cannot be dilated.
         WeightsError: if the weights cannot be loaded.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, *, name: str, pretrained: bool, caffe: bool) -> None:
+    def __init__(self, *, name: str, pretrained: bool, caffe: bool, weights: str | None = None) -> None:
         super().__init__()
-        check_name(name)
-        body: Any = timm.create_model(name, features_only=True, out_indices=(4,), output_stride=STRIDE)
+        body: Any = make_body(name, (32,), dilated_to=STRIDE)
         if pretrained:
-            load_imagenet_weights(body, name)
+            load_pretrained_weights(body, name, weights)
         first = next(module for module in body.modules() if isinstance(module, nn.Conv2d))
         first.weight = nn.Parameter(torch.cat([first.weight, torch.zeros_like(first.weight[:, :1])], dim=1))
         first.in_channels = 4

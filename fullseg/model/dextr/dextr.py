@@ -26,20 +26,21 @@ class Dextr(Segmenter):
 
     Args:
         backbone: timm model; the published one is ``resnet101``.
-        pretrained: start it from ImageNet weights.
+        pretrained: start it from pretrained weights.
         input_size: side of the crop in pixels, a multiple of 32.
         relax: pixels of the image by which the crop reaches beyond the box on every side.
         weights: file of published weights (``dextr_coco.pth`` or another one of a ResNet-101), or None.
         published: lay the network out as the published one. Its weights come from ``weights`` or a checkpoint.
         annotation_encoding: ``gaussian`` for heatmaps, as DEXTR; or ``binary`` for discs.
         background: a pixel may be of no region.
+        backbone_weights: file with the backbone's pretrained weights; None: those that timm names.
 
     Raises:
-        ValueError: if timm does not know the backbone.
+        ValueError: if timm does not know the backbone, or it cannot be dilated.
         WeightsError: if the weights cannot be loaded or do not fit.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  one argument a choice of the model
         self,
         *,
         backbone: str,
@@ -50,9 +51,12 @@ class Dextr(Segmenter):
         published: bool,
         annotation_encoding: str,
         background: bool,
+        backbone_weights: str | None = None,
     ) -> None:
         super().__init__(share="none", annotation_encoding=annotation_encoding, background=background)
-        self.backbone: PyramidNet = PyramidNet(name=backbone, pretrained=pretrained and not weights, caffe=published)
+        self.backbone: PyramidNet = PyramidNet(
+            name=backbone, pretrained=pretrained and not weights, caffe=published, weights=backbone_weights
+        )
         self.knows_classes = False
         self.input_size, self.relax = input_size, relax
         self.mask_size = input_size // PIXELS_PER_CELL
