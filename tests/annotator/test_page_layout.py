@@ -132,3 +132,20 @@ def test_fingers_and_pens_draw_strokes(tablet: Person, pointer: str) -> None:
     (stroke,) = tablet.state()["strokes"]
     assert stroke["region"] == 1
     np.testing.assert_allclose([stroke["points"][0], stroke["points"][-1]], [(x, y), (x + 30, y)], atol=1)
+
+
+def test_buttons_zoom(person: Person) -> None:
+    person.open(5)
+    figures, canvas = person.page.locator("#figures"), person.page.locator("#canvas")
+    whole = figures.inner_text().split("zoom ")[1]
+    person.page.locator("#zoom-full").click()
+    expect(figures).to_contain_text("240 x 180 px, zoom 100 %")
+    expect(canvas).to_be_focused()
+    person.page.locator("#zoom-in").click()
+    expect(figures).to_contain_text("zoom 125 %")
+    person.page.locator("#zoom-fit").click()
+    expect(figures).to_contain_text(f"zoom {whole}")
+    person.page.locator("#zoom-out").click()
+    expect(figures).to_contain_text(f"zoom {0.8 * int(whole.split()[0]):.0f} %")
+    person.key("Shift+z")
+    expect(figures).to_contain_text("zoom 100 %")

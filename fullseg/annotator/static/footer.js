@@ -45,9 +45,15 @@ export class Footer {
       this.underWay() ?? (took ? t.footer.took(Math.round(took)) : ""),
       labels ? t.footer.empty(empty) : "",
       filled ? t.footer.filled(filled) : "",
-      state ? t.footer.size(state.full_width, state.full_height, Math.round(100 * this.page.view.scale)) : "",
+      state ? t.footer.size(state.full_width, state.full_height, this.zoom) : "",
     ];
     $("figures").textContent = parts.filter(Boolean).join("   ·   ");
+  }
+
+  // Return the pixels of the screen per 100 pixels of the file.
+  get zoom() {
+    const { session, view } = this.page;
+    return Math.round((100 * view.scale * session.state.width) / session.state.full_width);
   }
 
   underWay() {

@@ -55,6 +55,7 @@ export function makeKeys(page) {
     ["+", () => view.zoom(1.25)],
     ["-", () => view.zoom(0.8)],
     ["0", () => view.fit()],
+    ["Shift+z", () => view.full()],
     ["ArrowLeft", shift(40, 0)],
     ["ArrowRight", shift(-40, 0)],
     ["ArrowUp", shift(0, 40)],

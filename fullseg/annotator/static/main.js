@@ -202,6 +202,10 @@ class Page {
       done: () => this.finishing.finish(),
       export: () => this.finishing.export(),
       import: () => this.files.choose(),
+      "zoom-out": () => this.view.zoom(0.8),
+      "zoom-in": () => this.view.zoom(1.25),
+      "zoom-fit": () => this.view.fit(),
+      "zoom-full": () => this.view.full(),
       help: () => this.keyboard.help.open(),
     };
     for (const [id, what] of Object.entries(clicks)) $(id).addEventListener("click", what);

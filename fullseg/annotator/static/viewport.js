@@ -8,7 +8,7 @@ export class Viewport {
   // A subclass has draw().
   constructor(canvas) {
     this.canvas = canvas;
-    this.state = null; // of the image; it has width and height
+    this.state = null; // of the image; it has width and height, and full_width of the file
     this.zoomed = false; // whether it is other than the whole image
     this.frame = 0;
     new ResizeObserver(() => this.resize()).observe(canvas);
@@ -57,6 +57,12 @@ export class Viewport {
     this.scale = scale;
     this.zoomed = true;
     this.redraw();
+  }
+
+  // Show a pixel of the file as a pixel of the screen, around the same place.
+  full() {
+    const middle = this.toImage(this.canvas.clientWidth / 2, this.canvas.clientHeight / 2);
+    if (this.state) this.centre(middle, this.state.full_width / this.state.width);
   }
 
   pan(dx, dy) {
