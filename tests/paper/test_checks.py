@@ -8,7 +8,7 @@ import pytest
 
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.errors import ConfigError, WeightsError
-from fullseg.model import backbone
+from fullseg.model import backbone_weights
 from fullseg.paper import checks
 from fullseg.paper.checks import check_options, check_stages, missing_data, write_options
 from fullseg.paper.provenance import evaluation_hashes
@@ -57,7 +57,7 @@ def test_weights_that_cannot_be_had_are_one_line_per_backbone(
         asked.append(name)
         raise WeightsError(f"no weights of {name}")
 
-    monkeypatch.setattr(backbone, "_check_hub", refuse)
+    monkeypatch.setattr(backbone_weights, "_check_hub", refuse)
     kept = [option for option in options if not option.startswith(("model.backbone", "model.pretrained"))]
     with pytest.raises(ConfigError) as error:
         check_stages(make_stages(plan_of(coco, tmp_path, kept, seeds=(0, 1))), {})

@@ -41,8 +41,8 @@ def test_masks_neither_compete_nor_lose_pixels_to_a_neighbours_line(predictor: P
     region_map = predictor.predict(Annotations(everything, []))
     masks = predictor.masks()
     state = predictor._last("a test")
-    logits = torch.stack(state.logits())
-    canvas = project_to_canvas(logits, torch.tensor(state.boxes(), dtype=torch.float32), one.region_map.shape)  # type: ignore[arg-type]
+    logits = torch.stack(state.states.logits())
+    canvas = project_to_canvas(logits, torch.tensor(state.states.boxes(), dtype=torch.float32), one.region_map.shape)  # type: ignore[arg-type]
 
     np.testing.assert_array_equal(masks, canvas.numpy() > 0)
     assert masks.dtype == bool
