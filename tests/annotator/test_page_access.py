@@ -133,6 +133,9 @@ def test_all_that_can_be_used_has_a_name(person: Person) -> None:
     person.act(2, kind="add", points=WIDE)
     person.open(2)
     assert person.page.evaluate(NAMELESS, NAMED) == []
+    texts = person.page.locator("button:visible").all_inner_texts()
+    assert len(texts) > 20
+    assert all(texts)  # also who sees it knows what it is
 
 
 def test_tab_stops_once_per_group_and_goes_through_the_page_in_order(person: Person) -> None:

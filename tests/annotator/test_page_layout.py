@@ -21,7 +21,7 @@ LINES = """() => {
   const boxes = parts.map((one) => one.getBoundingClientRect());
   return new Set(boxes.filter(({ width }) => width).map(({ top }) => Math.round(top))).size;
 }"""
-OVERFLOWS = """() => [document.documentElement, ...document.querySelectorAll("header, main, main > *, footer, #looks")]
+OVERFLOWS = """() => [...document.querySelectorAll("html, header, main, main > *, footer, #hint, #looks")]
   .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.id || one.tagName)"""
 
 
