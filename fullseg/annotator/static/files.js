@@ -12,13 +12,16 @@ export class Files {
     $("files").addEventListener("change", () => this.import());
   }
 
+  // Return what was said, or undefined after an error.
   async export() {
     const { image, state } = this.page.session; // read before the request: another image may be opened meanwhile
     try {
       const { segments, unassigned, files, unreadable } = await api.exportImage(image, state.revision);
       const lost = unreadable.length ? t.said.unreadable(unreadable.join(", ")) : "";
       const text = `${t.said.exported(segments, unassigned, shortened(files[0]))}${lost}`;
-      this.page.footer.say(text, false, `${files.join("\n")}${lost}`);
+      const paths = `${files.join("\n")}${lost}`;
+      this.page.footer.say(text, false, paths);
+      return { text, paths };
     } catch (error) {
       this.page.say(error.message, true);
     }

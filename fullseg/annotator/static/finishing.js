@@ -75,8 +75,8 @@ export class Finishing {
     const { files, learning, session } = this.page;
     const { name } = session.state;
     if (!(await session.do({ kind: "finish", done: true }))) return;
-    await files.export();
-    await learning.sayEffort(name);
+    const exported = await files.export();
+    if (exported) await learning.sayEffort(name, exported);
   }
 
   // Wait until everything is on disk, and say so.

@@ -87,10 +87,14 @@ export class Learning {
     return t.learning.trend(LATEST, meanOf(efforts.slice(0, LATEST)), meanOf(efforts.slice(-LATEST)));
   }
 
-  // Say what an image has taken that was marked as done just now.
-  async sayEffort(image) {
-    const efforts = await api.efforts();
-    const one = efforts.find((effort) => effort.image === image);
-    if (one) this.page.say(`${t.learning.done(one)} ${this.trend(efforts)}`);
+  // Say what an image has taken that was marked as done just now, after what was said of its export.
+  async sayEffort(image, { text, paths }) {
+    try {
+      const efforts = await api.efforts();
+      const one = efforts.find((effort) => effort.image === image);
+      if (one) this.page.footer.say(`${text}. ${t.learning.done(one)} ${this.trend(efforts)}`, false, paths);
+    } catch (error) {
+      this.page.say(error.message, true);
+    }
   }
 }
