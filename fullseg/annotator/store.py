@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fullseg.annotator.actions import Action, read_action
+from fullseg.errors import DataError
 from fullseg.types import Category
 
+JOURNAL = "journal.sqlite"  # in the annotator's output
 FORMAT = 1  # version of the journal's format, kept as SQLite's user_version
 TABLES = """
 CREATE TABLE image (name TEXT PRIMARY KEY, height INTEGER NOT NULL, width INTEGER NOT NULL) WITHOUT ROWID;
@@ -35,7 +37,7 @@ class ConflictError(ValueError):
     """The image has changed meanwhile, for example in another tab."""
 
 
-class JournalError(ValueError):
+class JournalError(DataError):
     """The journal cannot be read or written."""
 
 

@@ -50,6 +50,14 @@ def test_replay_names_what_is_wrong(
         assert message in capsys.readouterr().err
 
 
+def test_a_file_that_is_no_journal_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "fullseg").mkdir()
+    (tmp_path / "fullseg" / "journal.sqlite").write_text("this is no journal")
+    for command in ("learn", "replay", "calibrate"):
+        assert main([command, str(tmp_path)]) == 2
+        assert "cannot be the annotator's journal: file is not a database; move it away" in capsys.readouterr().err
+
+
 def test_calibrate_writes_options_that_a_study_takes(
     people: Annotated, tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
