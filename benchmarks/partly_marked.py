@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from evaluation import evaluation_images
 from numpy.typing import NDArray
 from rich.progress import track
 
 from fullseg.config.load import load_config
-from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.data.transforms import keep_some_regions
 from fullseg.metrics.region_iou import region_iou
 from fullseg.model.predictor import Predictor
@@ -51,12 +51,9 @@ def main() -> None:
     parser.add_argument("options", nargs="*")
     arguments = parser.parse_args()
     config = load_config(f"experiments/{arguments.experiment}.yaml", arguments.options)
-    data = InteractiveDataModule.from_config(config)
-    data.prepare_data()
-    data.setup("validate")
     predictor = Predictor.from_checkpoint(arguments.checkpoint)
     found: dict[tuple[str, bool], list[NDArray[np.float64]]] = {}
-    images = data.evaluation_set()
+    images = evaluation_images(config)
     for index in track(range(len(images)), description="images"):
         sample = images[index].sample
         predictor.set_image(sample.image)

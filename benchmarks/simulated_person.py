@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from evaluation import evaluation_images
 from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
 
 from fullseg.annotator.actions import Action, Add, Fill, Finish, Scribbles, Stroke
-from fullseg.annotator.export import Exports, export_image
-from fullseg.annotator.store import Journal
+from fullseg.annotator.export import EXPORT, Exports, export_image
+from fullseg.annotator.store import JOURNAL, Journal
 from fullseg.annotator.work import History, Work
 from fullseg.config.load import load_config
-from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.model.predictor import Predictor
 from fullseg.simulation.noise import Noise
 from fullseg.simulation.randomness import EVALUATION, seeded
@@ -56,7 +56,7 @@ def annotate(folder: Path, samples: Iterable[Sample], model: Model, person: Pers
     """
     folder.mkdir(parents=True, exist_ok=True)
     out = folder / "fullseg"
-    journal = Journal(out / "journal.sqlite")
+    journal = Journal(out / JOURNAL)
     for sample in samples:
         name = f"{Path(sample.name.split('#')[0]).stem}.png"
         Image.fromarray(sample.image).save(folder / name)
@@ -70,9 +70,9 @@ def annotate(folder: Path, samples: Iterable[Sample], model: Model, person: Pers
         journal.append(name, len(actions) - 1, Finish(done=True), 0.5)
         labels = np.where(sample.region_map >= 0, sample.region_map, -1) if person.exact else last
         count = len(history.work.regions)
-        export_image(out / "export", name, history.work, labels, [category.id] * count, {category.id}, len(actions))
+        export_image(out / EXPORT, name, history.work, labels, [category.id] * count, {category.id}, len(actions))
     journal.close()
-    Exports(out / "export").collect([category], folder)
+    Exports(out / EXPORT).collect([category], folder)
 
 
 def _actions(sample: Sample, model: Model, person: Person) -> Iterator[tuple[Action, float] | NDArray[np.int64]]:
@@ -111,14 +111,11 @@ def main() -> None:
     parser.add_argument("options", nargs="*")
     arguments = parser.parse_intermixed_args()
     config = load_config(f"experiments/{arguments.experiment}.yaml", arguments.options)
-    data = InteractiveDataModule.from_config(config)
-    data.prepare_data()
-    data.setup("validate")
     predictor = Predictor.from_checkpoint(arguments.checkpoint)
     model = network_model(predictor.segmenter, None, "cpu", nullcontext, hold_scribbles=True)
     noise, seconds = Noise(**vars(config.study.noise)), Seconds(**vars(config.study.seconds))
     person = Person(Plan(config.study.rounds, noise, config.seed, seconds), arguments.allocation, exact=arguments.exact)
-    images = data.evaluation_set()
+    images = evaluation_images(config)
     chosen = range(arguments.first, min(len(images), arguments.first + arguments.images))
     samples = (images[index].sample for index in track(chosen, description="images"))
     annotate(arguments.folder, samples, model, person, Category(1, "region", isthing=False))

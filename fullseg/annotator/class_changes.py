@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fullseg.annotator.actions import ActionError
+from fullseg.annotator.export import EXPORT, PARTS
 from fullseg.annotator.workspace import Workspace
 from fullseg.formats.atomic import write_json
 
@@ -49,7 +50,7 @@ def remove(workspace: Workspace, category: int) -> None:
 
 def _parts(out: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield the exported part of each image with its path. Parts that cannot be read are left as they are."""
-    for path in sorted((out / "export" / "parts").rglob("*.json")):
+    for path in sorted((out / EXPORT / PARTS).rglob("*.json")):
         try:
             part = json.loads(path.read_text(encoding="utf-8"))
             json.dumps([one["category_id"] for one in (*part["segments_info"], *part["instances"])])

@@ -17,7 +17,9 @@ from fullseg.formats.atomic import replacing, write_json, write_text
 from fullseg.formats.panoptic_png import categories_as_json, segments_info, write_panoptic_png
 from fullseg.types import Category
 
-_PARTS = (("panoptic", "png"), ("labels", "png"), ("parts", "json"))
+EXPORT = "export"  # folder of all exports, in the annotator's output
+PARTS = "parts"  # in it: one json file per image
+_FILES = (("panoptic", "png"), ("labels", "png"), (PARTS, "json"))
 LONGEST_NAME = 200  # bytes of an exported file's name without its suffix; file systems allow 255 with all
 MOST_LABELS = 255  # most regions that a label png of 8 bits can hold; 0 is VOID
 
@@ -57,7 +59,7 @@ def export_image(
         segment.update(name=region.name, confirmed=region.category is not None)
     instances = [_instance(full, segment) for segment in segments if segment["category_id"] in things]
     short = _file_name(name)
-    png, label, described = (folder / kind / f"{short}.{end}" for kind, end in _PARTS)
+    png, label, described = (folder / kind / f"{short}.{end}" for kind, end in _FILES)
     part = {
         "file_name": name,
         "png": f"{short}.png",
@@ -132,7 +134,7 @@ class Exports:
     def _read(self) -> list[_Part]:
         """Return all parts by the names of their images, read again where they have changed."""
         self.unreadable, before, self._parts = [], self._parts, {}
-        walked = os.walk(self.folder / "parts")
+        walked = os.walk(self.folder / PARTS)
         paths = sorted(f"{parent}/{name}" for parent, _, files in walked for name in files if name.endswith(".json"))
         for path in paths:
             stat = Path(path).stat()

@@ -67,14 +67,13 @@ class Learning:
         if self.running:
             raise DataError("learning goes on already: wait until it is done, or stop it")
         images, out, checkpoint, options = self.started
-        current = read_models(out).current
-        model = current.checkpoint if current is not None else checkpoint
+        model = self._current or checkpoint
         (out / FOLDER).mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "fullseg", "learn", str(images), "--out", str(out), "--checkpoint", model]
         threads = max(1, len(os.sched_getaffinity(0)) // 2)
         with (out / FOLDER / LOG).open("wb") as log:
             self._process = subprocess.Popen(
-                [*command, *options, f"trainer.threads={threads}", "data.workers=1", "scribbles.workers=1"],
+                [*command, f"trainer.threads={threads}", "data.workers=1", "scribbles.workers=1", *options],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

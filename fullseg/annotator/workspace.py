@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from fullseg.annotator.actions import Action, ActionError, Add, Box, Describe, Import, read_action
 from fullseg.annotator.categories import Categories
 from fullseg.annotator.consequences import bare, complete, needs_labels
-from fullseg.annotator.export import Exported, Exports, export_image, write_times
+from fullseg.annotator.export import EXPORT, PARTS, Exported, Exports, export_image, write_times
 from fullseg.annotator.images import file_key, list_images
 from fullseg.annotator.importing import read_panoptic
 from fullseg.annotator.labelling import Labeller, Open
 from fullseg.annotator.loose import cleaned
 from fullseg.annotator.segmentation import Segmentation
-from fullseg.annotator.store import ConflictError, Journal
+from fullseg.annotator.store import JOURNAL, ConflictError, Journal
 from fullseg.annotator.work import History, Work
 from fullseg.errors import DataError
 from fullseg.formats.image_file import read_image, shrink
@@ -55,17 +55,17 @@ class Workspace:
     ) -> None:
         self.folder = folder
         self.out = out
-        exports = out / "export" if folder.is_relative_to(out) else out
+        exports = out / EXPORT if folder.is_relative_to(out) else out
         self.names = [name for name in list_images(folder) if not (folder / name).is_relative_to(exports)]
         if not self.names:
             raise DataError(f"{folder} holds no image but those in {exports}")
         self._known = frozenset(self.names)
-        self.journal = Journal(out / "journal.sqlite")
+        self.journal = Journal(out / JOURNAL)
         self.categories = Categories(categories, lambda: predictor().categories, self.journal)
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._progress: dict[str, tuple[int, int, bool]] = {}  # by image: revision, number of regions, done
         self._work = threading.RLock()  # guards the histories
-        self._exported = Exports(out / "export")
+        self._exported = Exports(out / EXPORT)
         self._exports = threading.Lock()  # guards the exported files. Histories may change while files are written
         self._model = threading.Lock()  # guards the labeller, whose model holds one image at a time
         self._labeller = Labeller(predictor, self.categories)
@@ -156,7 +156,7 @@ class Workspace:
             self._open, self._progress = OrderedDict(), {}
             self._labeller.forget()
         with self._exports:
-            if (self.out / "export" / "parts").is_dir():
+            if (self.out / EXPORT / PARTS).is_dir():
                 self._exported.collect(self.categories.exported(), self.folder)
 
     def _do(self, name: str, revision: int, action: Action, seconds: float) -> Open:
@@ -234,7 +234,7 @@ class Workspace:
         ids = self.categories.ids(opened.history.work, found.classes)
         categories = self.categories.exported()
         things = {category.id for category in categories if category.isthing}
-        folder = self.out / "export"
+        folder = self.out / EXPORT
         work = opened.history.work
         with self._model:
             full = self._labeller.full(opened, work, found)

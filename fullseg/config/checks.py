@@ -147,7 +147,7 @@ def parse_fraction(key: str, value: str) -> Parts:
     """
     found = re.fullmatch(r"(\d+)(?:-(\d+))?/(\d+)", value, re.ASCII)
     parts = Parts(*(int(number) for number in (found[1], found[2] or found[1], found[3]))) if found else Parts(0, 0, 0)
-    if not 1 <= parts.first <= parts.last <= parts.total:
+    if not parts.exist:
         raise ConfigError(
             f"{key}={value!r}: write k/n, the k-th of n parts, for example 1/8, or j-k/n, several of them"
         )

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,15 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fullseg.annotator.actions import Import, Redo, Scribbles, Undo
+from fullseg.annotator.export import EXPORT, PARTS
 from fullseg.annotator.layer import Sizes
-from fullseg.annotator.store import Entry, Journal
+from fullseg.annotator.store import JOURNAL, Entry, Journal
 from fullseg.annotator.work import History, Work
 from fullseg.errors import DataError
 from fullseg.formats.panoptic_png import read_ids
-
-JOURNAL = "journal.sqlite"
-EXPORT = "export"  # folders of the annotator's output
-PARTS = "parts"
 
 
 class Course(NamedTuple):
@@ -46,6 +45,8 @@ class Finished(NamedTuple):
     path: Path  # of the image
     part: dict[str, Any]  # content of the export's part of this image
     png: Path  # the exported panoptic png
+    entries: tuple[Entry, ...]  # all actions, oldest first
+    work: Work  # what they have led to
 
 
 def read_courses(images: Path, out: Path) -> tuple[list[Course], list[str]]:
@@ -62,30 +63,22 @@ def read_courses(images: Path, out: Path) -> tuple[list[Course], list[str]]:
         DataError: if there is no journal, or no finished image in it.
         JournalError: if the journal cannot be read.
     """
+    finished, left_out = finished_images(images, out)
     courses: list[Course] = []
-    journal = _open(out)
-    try:
-        finished, left_out = _finished(journal, images, out)
-        sizes = journal.sizes()
-        for one in finished:
-            course = _course(one, tuple(journal.open_image(one.name, sizes[one.name])), sizes[one.name])
-            if isinstance(course, str):
-                left_out.append(course)
-            else:
-                courses.append(course)
-    finally:
-        journal.close()
+    for one in finished:
+        course = _course(one)
+        if isinstance(course, str):
+            left_out.append(course)
+        else:
+            courses.append(course)
     _check_any(courses, out, left_out)
     return courses, left_out
 
 
 def finished_images(images: Path, out: Path) -> tuple[list[Finished], list[str]]:
     """Return the finished images of a folder by name, and one message for each that is left out; arguments as above."""
-    journal = _open(out)
-    try:
+    with closing(_open(out)) as journal:
         finished, left_out = _finished(journal, images, out)
-    finally:
-        journal.close()
     _check_any(finished, out, left_out)
     return finished, left_out
 
@@ -107,8 +100,9 @@ def _finished(journal: Journal, images: Path, out: Path) -> tuple[list[Finished]
     parts = dict(_parts(out / EXPORT / PARTS))
     found, left_out = [], []
     for name, size in sorted(journal.sizes().items()):
-        entries = journal.open_image(name, size)
-        if not _history(entries, size).work.done:
+        entries = tuple(journal.open_image(name, size))
+        work = reduce(History.after, (entry.action for entry in entries), History((Work(size),))).work
+        if not work.done:
             continue
         part = parts.get(name)
         if part is None or part.get("revision", len(entries)) != len(entries):
@@ -117,7 +111,7 @@ def _finished(journal: Journal, images: Path, out: Path) -> tuple[list[Finished]
             left_out.append(f"{name}: the image is not in {images} any more")
         else:
             png = out / EXPORT / "panoptic" / part.get("png", f"{name}.png")  # exports of version 0.1.0 do not say it
-            found.append(Finished(name, images / name, part, png))
+            found.append(Finished(name, images / name, part, png, entries, work))
     return found, left_out
 
 
@@ -130,23 +124,14 @@ def _parts(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             raise DataError(f"{path} cannot be read ({error!r}): export its image again in the annotator") from error
 
 
-def _history(entries: list[Entry], size: tuple[int, int]) -> History:
-    history = History((Work(size),))
-    for entry in entries:
-        history = history.after(entry.action)
-    return history
-
-
-def _course(one: Finished, entries: tuple[Entry, ...], size: tuple[int, int]) -> Course | str:
+def _course(one: Finished) -> Course | str:
     """Return the course of an image, or why there is none."""
-    history = _history(list(entries), size)
-    if any(isinstance(action, Import) for action in _actions_that_count(entries)):
+    if any(isinstance(action, Import) for action in _actions_that_count(one.entries)):
         return f"{one.name}: its regions were imported, not marked"
-    truth = labels_of(one, size)
-    work = history.work
-    if truth.max(initial=-1) >= len(work.regions):
+    truth = labels_of(one, one.work.size)
+    if truth.max(initial=-1) >= len(one.work.regions):
         return f"{one.name}: {one.png} has regions that the journal does not know; export it again in the annotator"
-    return Course(one.name, one.path, work, truth, entries, _stroke_seconds(entries, work))
+    return Course(one.name, one.path, one.work, truth, one.entries, _stroke_seconds(one.entries, one.work))
 
 
 def labels_of(one: Finished, size: tuple[int, int]) -> NDArray[np.int64]:

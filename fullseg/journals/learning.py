@@ -25,6 +25,8 @@ from fullseg.journals.courses import finished_images, read_courses
 from fullseg.journals.snapshot import Snapshot, write_snapshot
 from fullseg.model.predictor import Predictor
 from fullseg.runs.checkpoints import load_checkpoint
+from fullseg.runs.folder import Result
+from fullseg.runs.stopping import Interrupted
 from fullseg.simulation.noise import NO_NOISE
 from fullseg.study.models import network_model
 from fullseg.study.plan import Plan
@@ -34,6 +36,7 @@ from fullseg.training.run import train
 EXPERIMENT = "learnt"
 EVALUATIONS, STEPS = 6, 20  # at most so many evaluations, each after so many steps
 REMEMBERED = 20  # images of the data that the model was made from, on which it is scored before and after
+PARTS = 8  # of the strokes in a replay
 ROUNDS = 2  # of scribbles, in these scores and in those that choose the best step
 
 
@@ -70,7 +73,7 @@ def learn(images: Path, out: Path, start: Source, overrides: Sequence[str], *, d
         knows = before.segmenter.knows_classes and len(before.categories) > 1
         snapshot = write_snapshot(folder / "data", out, finished, before.categories, with_classes=knows)
         config = configuration(folder, snapshot, start, overrides)
-        result = train(config)
+        result = _train(config)
         checkpoint = result.folder / "checkpoints" / "best.ckpt"
         found = _compare(images, out, snapshot, start, checkpoint, result.folder / "replay", device)
         learnt = Learnt(
@@ -85,6 +88,13 @@ def learn(images: Path, out: Path, start: Source, overrides: Sequence[str], *, d
         )
         write_models(out, read_models(out).adding(learnt))
     return learnt
+
+
+def _train(config: Config) -> Result:
+    try:
+        return train(config)
+    except Interrupted as stop:  # its message names the run, which nobody has to name here
+        raise Interrupted("Stopped. The same command goes on from there", stop.status) from stop
 
 
 def _both(values: Sequence[float]) -> tuple[float, float]:
@@ -105,7 +115,7 @@ def configuration(folder: Path, snapshot: Snapshot, start: Source, overrides: Se
     write_text(file, yaml.safe_dump(start.config, sort_keys=False))
     batch = min(start.config["data"]["batch_size"], len(snapshot.train))
     mix = _second_data(start.config["data"], overrides)
-    steps = 10**6 if mix else len(snapshot.train) // batch  # of an epoch
+    steps = STEPS if mix else min(STEPS, len(snapshot.train) // batch)  # of an epoch; a mixture has enough
     between = math.ceil(STEPS / steps)  # epochs between evaluations
     options: dict[str, Any] = {
         "experiment": EXPERIMENT,
@@ -127,7 +137,7 @@ def configuration(folder: Path, snapshot: Snapshot, start: Source, overrides: Se
         "scribbles.rounds": start.config["scribbles"]["rounds"] or 4,
         "scribbles.start_from_counterpart": "true",
         "trainer.epochs": EVALUATIONS * between,
-        "trainer.limit_train_batches": min(STEPS, steps),
+        "trainer.limit_train_batches": steps,
         "trainer.validate_every": between,
         "trainer.patience": 2,
         "trainer.checkpoint_minutes": 1,
@@ -176,7 +186,7 @@ def _compare(
             "compared: finish more images"
         )
     models = [Model("before", start.checkpoint), Model("after", checkpoint)]
-    return compare(courses, models, folder, rounds=8, device=device)
+    return compare(courses, models, folder, rounds=PARTS, device=device)
 
 
 def _remembered(config: Config, before: Path, after: Path) -> tuple[float, float] | None:

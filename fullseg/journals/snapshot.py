@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fullseg.annotator.export import EXPORT
 from fullseg.data.index.parts import name_hash
 from fullseg.errors import DataError
 from fullseg.formats.coco_writer import NewSample, import_coco_panoptic
 from fullseg.formats.image_file import read_image, shrink
-from fullseg.journals.courses import EXPORT, Finished, labels_of
+from fullseg.journals.courses import Finished, labels_of
 from fullseg.types import Category
 
 FEWEST = 4  # finished images from which a model can learn

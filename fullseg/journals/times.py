@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from fullseg.annotator.actions import Add, Delete, Describe, Finish, Merge, Move, Scribbles
 from fullseg.journals.courses import Course
 
@@ -48,7 +46,7 @@ def times(courses: Sequence[Course]) -> Times:
     sums = {name: sum(course.seconds_of(*kinds) for course in courses) for name, kinds in parts.items()}
     entries = [entry for course in courses for entry in course.entries]
     strokes = [len(entry.action.strokes) for entry in entries if isinstance(entry.action, Scribbles)]
-    whole = float(np.sum([entry.seconds for entry in entries]))
+    whole = sum(course.seconds() for course in courses)
     return Times(
         images=len(courses),
         regions=sum(len(course.work.regions) for course in courses),

@@ -1,5 +1,6 @@
 """A real server process, and a person in front of a real browser."""
 
+import io
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 Points = list[tuple[float, float]]
@@ -110,6 +112,12 @@ class Person:
         left = box["x"] + box["width"] / 2 - scale * width / 2
         top = box["y"] + box["height"] / 2 - scale * height / 2
         return left + (point[0] + 0.5) * scale, top + (point[1] + 0.5) * scale
+
+    def colours(self) -> NDArray[np.int64]:
+        """Return what the canvas shows, (H, W, 3)."""
+        self.page.wait_for_timeout(100)  # the next frame
+        file = io.BytesIO(self.page.locator("#canvas").screenshot())
+        return np.asarray(Image.open(file).convert("RGB"), np.int64)
 
     def click(self, point: tuple[float, float]) -> None:
         (self.page.touchscreen.tap if self.touch else self.page.mouse.click)(*self.screen(point))

@@ -20,13 +20,6 @@ pytestmark = [
 ]
 
 
-def colours(person: Person) -> NDArray[np.int64]:
-    """Return what the canvas shows, (H, W, 3)."""
-    person.page.wait_for_timeout(100)  # the next frame
-    file = io.BytesIO(person.page.locator("#canvas").screenshot())
-    return np.asarray(Image.open(file).convert("RGB"), np.int64)
-
-
 def at_pixels(person: Person, shown: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the colour at the centre of each pixel of the image, (H, W, 3)."""
     box = person.page.locator("#canvas").bounding_box()
@@ -48,7 +41,7 @@ def test_the_heat_map_shows_where_the_model_is_unsure(person: Person) -> None:
         person.key("u")
     person.settle()
     person.key("Shift+BracketRight")
-    shown = at_pixels(person, colours(person))
+    shown = at_pixels(person, person.colours())
     url = f"{person.address}api/images/0/labels?revision=2&heat=1"
     body = np.frombuffer(person.page.request.get(url).body(), np.uint8)
     uncertainty = body[2 * 240 * 180 : 3 * 240 * 180].reshape(180, 240).astype(int)
@@ -67,14 +60,14 @@ def test_pixels_without_a_region_are_hatched_on_every_picture(person: Person, nu
     Image.new("RGB", (240, 180), (grey, grey, grey)).save(file, "PNG")
     person.page.route("**/pixels?*", lambda route: route.fulfill(body=file.getvalue(), content_type="image/png"))
     person.open(number)
-    assert (at_pixels(person, colours(person)) == grey).all()  # hatching would say nothing yet
+    assert (at_pixels(person, person.colours()) == grey).all()  # hatching would say nothing yet
     person.mark(WIDE)
     person.key("Escape")
-    change = np.abs(at_pixels(person, colours(person)) - grey).sum(axis=2)
+    change = np.abs(at_pixels(person, person.colours()) - grey).sum(axis=2)
     void = ndimage.binary_erosion(person.labels() == -1, iterations=3)
     region = ndimage.binary_erosion(person.labels() == 0, iterations=3)
     assert 0.1 < np.mean(change[void] > 100) < 0.5
     assert np.mean(change[void] == 0) > 0.4
     assert np.ptp(change[region]) == 0  # no line there
     person.key("h")
-    assert (at_pixels(person, colours(person))[void] == grey).all()
+    assert (at_pixels(person, person.colours())[void] == grey).all()

@@ -1,12 +1,9 @@
 """What the page shows, in a real Chromium: strokes, outlines, colours, messages and the address."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
 from scipy import ndimage
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
@@ -21,28 +18,21 @@ pytestmark = [
 ]
 
 
-def colours(person: Person) -> NDArray[np.int64]:
-    """Return what the canvas shows, (H, W, 3)."""
-    person.page.wait_for_timeout(100)  # the next frame
-    file = io.BytesIO(person.page.locator("#canvas").screenshot())
-    return np.asarray(Image.open(file).convert("RGB"), np.int64)
-
-
 def test_a_stroke_stays_dimmed_while_it_is_sent(person: Person) -> None:
     person.act(0, kind="add", points=WIDE)
     person.open(0)
     held = person.hold("**/actions?*")
     person.key("c")
-    before = colours(person)
+    before = person.colours()
     y, x = (int(value) for value in np.argwhere(person.labels() == 0).mean(axis=0))
     person.drag([(x, y), (x + 40, y)])
     expect(person.page.locator("#figures")).to_contain_text("sending a stroke ...")
     held.first()
-    dimmed = colours(person)
+    dimmed = person.colours()
     held.release()
     person.settle()
     assert person.state()["strokes"] != []
-    after = colours(person)
+    after = person.colours()
     box = person.page.locator("#canvas").bounding_box()
     assert box is not None
     (left, top) = person.screen((x + 20, y))
@@ -55,21 +45,21 @@ def test_points_and_strokes_are_hidden_and_a_held_key_shows_the_image_alone(pers
     person.open(1)
     person.page.locator("#canvas").focus()
     person.key("m")  # the canvas has a frame while it has the keys
-    plain = colours(person)
+    plain = person.colours()
     person.mark(WIDE)
     person.key("Escape")
-    assert not np.array_equal(colours(person), plain)
+    assert not np.array_equal(person.colours(), plain)
     person.page.keyboard.down("w")
-    np.testing.assert_array_equal(colours(person), plain)
+    np.testing.assert_array_equal(person.colours(), plain)
     person.page.keyboard.up("w")
     person.page.evaluate("document.getElementById('opacity').value = 0")
     person.key("Shift+BracketLeft")  # nothing but the points is left to be seen
-    points = colours(person)
+    points = person.colours()
     assert not np.array_equal(points, plain)
     person.key("h")
-    np.testing.assert_array_equal(colours(person), plain)
+    np.testing.assert_array_equal(person.colours(), plain)
     person.key("h")
-    np.testing.assert_array_equal(colours(person), points)
+    np.testing.assert_array_equal(person.colours(), points)
 
 
 def test_an_outline_has_one_colour_and_is_two_screen_pixels_wide(person: Person) -> None:
@@ -81,9 +71,9 @@ def test_an_outline_has_one_colour_and_is_two_screen_pixels_wide(person: Person)
     colour = np.array([int(value) for value in swatch[4:-1].split(",")])
     person.page.evaluate("document.getElementById('opacity').value = 100")
     person.key("Shift+BracketRight")
-    shown = colours(person)
+    shown = person.colours()
     person.page.keyboard.down("w")
-    changed = np.abs(shown - colours(person)).sum(axis=2) > 0
+    changed = np.abs(shown - person.colours()).sum(axis=2) > 0
     person.page.keyboard.up("w")
     solid = (np.abs(shown - colour) <= 3).all(axis=2)
     assert np.count_nonzero(solid) > 0.3 * np.count_nonzero(changed)  # the rest are mixed with the image at the rims

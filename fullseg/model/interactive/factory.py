@@ -39,5 +39,6 @@ def make_region_cache(
 
 def first_looks(segmenter: Segmenter, features: Features, size: tuple[int, int]) -> FirstLooks | None:
     """Make what keeps the regions' first answers; None if the network does not see them again."""
-    sees = isinstance(segmenter, RegionSegmenter) and segmenter.second_look
-    return FirstLooks(segmenter, features, size) if sees else None  # type: ignore[arg-type]
+    if isinstance(segmenter, RegionSegmenter) and segmenter.second_look:
+        return FirstLooks(segmenter, features, size)
+    return None

@@ -66,11 +66,6 @@ class RegionCache(ABC, Generic[Network]):
         self.total = np.zeros(size, np.float32)  # sum over all regions of what the others see of them
         self._recent: dict[int, Region] = {}  # regions with hidden layers, by id(); the one used last comes last
 
-    @property
-    def roi_size(self) -> int:
-        """Cells on each side of a RoI; 1 if the network has no RoIs of cells."""
-        return int(getattr(self.segmenter, "roi_size", 1))
-
     @abstractmethod
     def touched_cells(self, box: Box, pixels: Box) -> Window | None:
         """Return which part of a region's RoI sees a change of the annotation maps.

@@ -99,11 +99,10 @@ class RegionStates:
             Boxes of the pixels that changed logits reach on the canvas.
         """
         touched = []
-        side = self.cache.roi_size
         for number, region in enumerate(self.regions):
             seen = [change.own if change.region is region else change.shared for change in changes]
+            seen += [region.box] if number in looked else []
             windows = [window for pixels in seen if pixels and (window := self.cache.touched_cells(region.box, pixels))]
-            windows += [(0, side, 0, side)] if number in looked else []
             if windows or region.logits is None or number in reclassified:
                 touched.append((region, bounding_window(windows)))
         return self.cache.update(touched)
