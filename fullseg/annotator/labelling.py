@@ -1,6 +1,8 @@
-"""The labels of open images: holds the model, which has one image at a time, and the layers of decided pixels."""
+"""The labels of open images: keeps what the model has seen of the last ones, and the layers of decided pixels."""
 
+from collections import OrderedDict
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from fullseg.model.predictor import Predictor
 
 
+MOST_SEEN = 2  # a person also goes back to the image before
+
+
 class Open(NamedTuple):
     """One image in memory."""
 
@@ -33,43 +38,73 @@ class Open(NamedTuple):
         return self.history.work
 
 
+class Seen:
+    """What is kept of an image that a model has seen.
+
+    Args:
+        model: that the labels are asked of.
+        pixels: (h, w, 3) uint8 RGB.
+    """
+
+    def __init__(self, model: "Predictor", pixels: NDArray[np.uint8]) -> None:
+        self.model = model
+        self.predictor = model.twin()  # it holds the image's features and the last prediction
+        self.predictor.set_image(pixels)
+        self.labels: tuple[int, Segmentation] | None = None  # the last ones, of this revision
+        self.learnt: tuple[Edits, list[Shown]] | None = None  # decisions, and what the network learns from them
+
+    @cached_property
+    def twin(self) -> "Predictor":
+        """For labels of this image without the decisions to keep pixels."""
+        return self.predictor.twin()
+
+
 class Labeller:
     """Asks the model for labels. Only one thread at a time may do so.
 
     Args:
         load: returns the model in use; it may wait until the model is loaded. It may return another one any time.
         categories: of the annotator.
+        most_seen: number of images whose features and last prediction stay in memory, at least 1.
     """
 
-    def __init__(self, load: Callable[[], "Predictor"], categories: Categories) -> None:
-        self._load, self.categories = load, categories
-        self._seen: tuple[str, Predictor] | None = None  # key of the image whose features the predictor holds, and it
-        self._twin: Predictor | None = None  # of the same image, for labels without the decisions to keep pixels
-        self._layers = Layers()
-        self._learnt: tuple[str, Edits, list[Shown]] | None = None  # key, decisions, what the network learns from them
-        self._labels: tuple[tuple[str, int, Predictor], Segmentation] | None = None  # of key, revision and model
-
-    @property
-    def predictor(self) -> "Predictor":
-        """The model."""
-        return self._load()
+    def __init__(self, load: Callable[[], "Predictor"], categories: Categories, most_seen: int = MOST_SEEN) -> None:
+        self._load, self.categories, self.most_seen = load, categories, most_seen
+        self._seen: OrderedDict[str, Seen] = OrderedDict()  # by the image's key; the last used comes last
+        self._layers = Layers(most_seen)
 
     def labels(self, opened: Open) -> Segmentation:
         """Return the model's answer for an image's current state. It is computed once."""
-        state = opened.key, opened.revision, self.predictor
-        if self._labels is None or self._labels[0] != state:
-            self._labels = state, self.labels_of(opened, opened.work)
-        return self._labels[1]
+        seen = self.seen(opened)
+        if seen.labels is None or seen.labels[0] != opened.revision:
+            seen.labels = opened.revision, self.labels_of(opened, opened.work)
+        return seen.labels[1]
+
+    def seen(self, opened: Open) -> Seen:
+        """Return what is kept of an image; if the model has not seen it, show it the image."""
+        model = self._load()
+        self._seen = OrderedDict((key, one) for key, one in self._seen.items() if one.model is model)
+        seen = self._seen.pop(opened.key, None)
+        if seen is None:
+            while len(self._seen) >= self.most_seen:  # before the next one needs memory
+                self._seen.popitem(last=False)
+            seen = Seen(model, opened.pixels)
+        self._seen[opened.key] = seen
+        return seen
 
     def forget(self) -> None:
-        """Forget the last labels: classes may have changed."""
-        self._labels = None
+        """Forget all labels: classes may have changed."""
+        for seen in self._seen.values():
+            seen.labels = None
 
     def labels_of(self, opened: Open, work: Work) -> Segmentation:
         """Return the model's answer for any state of an image."""
-        self._look_at(opened)
-        given = work, self.categories.classes(work), self.layer(opened, work), self._shown(opened, work)
-        return segment(self.predictor, *given)
+        return self._asked(self.seen(opened).predictor, opened, work)
+
+    def by_model(self, opened: Open, work: Work) -> NDArray[np.int64]:
+        """Return the labels (h, w) that a state would have if no pixel were kept."""
+        twin = self.seen(opened).twin
+        return self._asked(twin, opened, work._replace(filled=False), kept=False).region_map
 
     def layer(self, opened: Open, work: Work) -> Layer | None:
         """Return the decided pixels of any state of an image; None if there are none."""
@@ -79,24 +114,14 @@ class Labeller:
         """Return the labels (H, W) of any state of an image at the size of its file."""
         return full_map(found.region_map, work, self.layer(opened, work), opened.full_size)
 
-    def by_model(self, opened: Open, work: Work) -> NDArray[np.int64]:
-        """Return the labels (h, w) that a state would have if no pixel were kept."""
-        self._look_at(opened)
-        self._twin = self._twin or self.predictor.twin()
-        work = work._replace(filled=False)
+    def _asked(self, predictor: "Predictor", opened: Open, work: Work, *, kept: bool = True) -> Segmentation:
         given = work, self.categories.classes(work), self.layer(opened, work), self._shown(opened, work)
-        return segment(self._twin, *given, kept=False).region_map
+        return segment(predictor, *given, kept=kept)
 
     def _shown(self, opened: Open, work: Work) -> list[Shown]:
         """Return what the network learns from decisions: from those before the last stroke or marking."""
-        if self._learnt is None or self._learnt[:2] != (opened.key, work.learnt):
+        seen = self.seen(opened)
+        if seen.learnt is None or seen.learnt[0] != work.learnt:
             layer = self._layers.of(opened.key, work.learnt, Sizes(opened.full_size, work.size))
-            self._learnt = (opened.key, work.learnt, evidence(work.learnt, layer) if layer is not None else [])
-        return self._learnt[2]
-
-    def _look_at(self, opened: Open) -> None:
-        """Show the model an image, if it has not seen it last."""
-        if self._seen != (opened.key, self.predictor):
-            self._seen = self._twin = None
-            self.predictor.set_image(opened.pixels)
-            self._seen = opened.key, self.predictor
+            seen.learnt = work.learnt, evidence(work.learnt, layer) if layer is not None else []
+        return seen.learnt[1]

@@ -14,7 +14,7 @@ from fullseg.formats.image_file import enlarge
 from fullseg.types import BACKGROUND, VOID, Decisions
 
 UNDECIDED, NOBODY = 0, -1  # in the maps of a layer, where regions have their ids from 1 on
-MOST_LAYERS = 3  # that are kept: the newest one, and some to which undo and redo lead
+MOST_LAYERS = 3  # that are kept per image: the newest one, and some to which undo and redo lead
 
 
 class Sizes(NamedTuple):
@@ -148,9 +148,14 @@ def _flat(pixels: Pixels, size: tuple[int, int]) -> NDArray[np.int64]:
 
 
 class Layers:
-    """Makes layers, and keeps the last ones, so that one more decision costs only its own pixels."""
+    """Makes layers, and keeps the last ones, so that one more decision costs only its own pixels.
 
-    def __init__(self) -> None:
+    Args:
+        images: number of images that are worked on at the same time.
+    """
+
+    def __init__(self, images: int) -> None:
+        self.most = MOST_LAYERS * images
         self._known: list[tuple[str, Edits, Layer]] = []  # key of the image, decisions, layer; the last used comes last
 
     def of(self, key: str, edits: Edits, sizes: Sizes) -> Layer | None:
@@ -161,5 +166,5 @@ class Layers:
         _, done, layer = max(fits, key=lambda one: len(one[1]), default=(key, (), None))
         found = after(layer, edits[len(done) :], sizes)
         self._known = [one for one in self._known if one[:2] != (key, edits)]
-        self._known = [*self._known, (key, edits, found)][-MOST_LAYERS:]
+        self._known = [*self._known, (key, edits, found)][-self.most :]
         return found

@@ -13,7 +13,7 @@ from fullseg.annotator.consequences import bare, complete, needs_labels
 from fullseg.annotator.export import EXPORT, PARTS, Exported, Exports, export_image, write_times
 from fullseg.annotator.images import file_key, list_images
 from fullseg.annotator.importing import read_panoptic
-from fullseg.annotator.labelling import Labeller, Open
+from fullseg.annotator.labelling import MOST_SEEN, Labeller, Open
 from fullseg.annotator.loose import cleaned
 from fullseg.annotator.segmentation import Segmentation
 from fullseg.annotator.store import JOURNAL, ConflictError, Journal
@@ -25,7 +25,7 @@ from fullseg.types import Category
 if TYPE_CHECKING:
     from fullseg.model.predictor import Predictor
 
-MOST_OPEN = 8  # images that are kept in memory; the journal has the work on all images
+MOST_OPEN = 8  # images whose pixels and histories are in memory; the journal has the work on all images
 
 
 class StaleError(ValueError):
@@ -40,6 +40,7 @@ class Workspace:
         out: folder of the journal and the exports.
         predictor: returns the model; it may wait until the model is loaded.
         categories: the categories that a person may choose; None: the model's.
+        most_seen: number of images whose features and last prediction stay in memory.
 
     Raises:
         DataError: if the folder holds no image.
@@ -52,6 +53,7 @@ class Workspace:
         out: Path,
         predictor: Callable[[], "Predictor"],
         categories: Sequence[Category] | None,
+        most_seen: int = MOST_SEEN,
     ) -> None:
         self.folder = folder
         self.out = out
@@ -67,8 +69,9 @@ class Workspace:
         self._work = threading.RLock()  # guards the histories
         self._exported = Exports(out / EXPORT)
         self._exports = threading.Lock()  # guards the exported files. Histories may change while files are written
-        self._model = threading.Lock()  # guards the labeller, whose model holds one image at a time
-        self._labeller = Labeller(predictor, self.categories)
+        self._model = threading.Lock()  # guards the labeller
+        self._labeller = Labeller(predictor, self.categories, most_seen)
+        self._most_open = max(MOST_OPEN, most_seen)
 
     def path(self, name: str) -> Path:
         """Return the file of an image; raise KeyError if the name is not in the list."""
@@ -177,7 +180,7 @@ class Workspace:
     def _keep(self, name: str, opened: Open) -> Open:
         self._open[name] = opened
         self._open.move_to_end(name)
-        while len(self._open) > MOST_OPEN:
+        while len(self._open) > self._most_open:
             self._open.popitem(last=False)
         return opened
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fullseg.cli.predictor import add_checkpoint, load_predictor
-from fullseg.cli.spreading import add_spreading
+from fullseg.cli.spreading import add_spreading, positive
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -38,6 +38,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="address to listen at (default: 127.0.0.1); with any other address browsers need a token",
     )
     annotate.add_argument("--port", type=int, default=8765, help="port; 0: any free port (default: 8765)")
+    annotate.add_argument(
+        "--images-in-memory",
+        type=positive,
+        default=2,
+        metavar="N",
+        help="number of images whose features and labels stay in memory, 0.15 to 0.3 GB each: the person who goes back "
+        "to an image need not wait; as many as people annotate at the same time (default: 2)",
+    )
     annotate.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     annotate.add_argument(
         "--learn",
@@ -74,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
         model.add_done_callback(lambda loaded: _say_loaded(options.checkpoint, loaded))
         try:
             learning = Learning(started, model, load)
-            workspace = Workspace(images.resolve(), out, learning.predictor, given)
+            workspace = Workspace(images.resolve(), out, learning.predictor, given, options.images_in_memory)
         except PermissionError as error:
             raise DataError(f"{error}: name a folder that can be written, --out DIR") from error
 

@@ -36,8 +36,9 @@ def test_an_image_that_was_moved_stays_in_the_exported_files(
     for image in (0, 1):
         act(client, 0, POINTS, image)
         client.post(f"/api/images/{image}/export", json={"revision": 1})
+    model = workspace._labeller.seen(workspace.open("b.png")).model
     (images / "a.png").rename(tmp_path / "elsewhere.png")
-    again = Workspace(images, tmp_path / "out", lambda: workspace._labeller.predictor, CATEGORIES)
+    again = Workspace(images, tmp_path / "out", lambda: model, CATEGORIES)
     again.export("b.png", 1)
     for file in ("panoptic.json", "instances.json", "times.json"):
         content = json.loads((tmp_path / "out/export" / file).read_text())

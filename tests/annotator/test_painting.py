@@ -81,7 +81,7 @@ def test_the_brush_shows_the_network_its_path_but_takes_no_pixel_beside_it(annot
     annotator("scribbles", strokes=[{"region": 1, "points": line}])
     annotator.labels()
     assert shown(annotator, 2) == [path]
-    state = annotator.workspace._labeller.predictor._state
+    state = annotator.workspace._labeller.seen(annotator.workspace.open("a.png")).predictor._state
     assert state is not None
     assert state.decided.pixels.tolist() == [45 * WIDTH + 30]
     now = annotator.labels()
@@ -97,7 +97,7 @@ def test_the_brush_shows_the_network_its_path_but_takes_no_pixel_beside_it(annot
 def shown(annotator: Annotator, place: int) -> list[list[list[float]]]:
     """Return the scribbles of a region that the network was shown last."""
     annotator.labels()
-    state = annotator.workspace._labeller.predictor._state
+    state = annotator.workspace._labeller.seen(annotator.workspace.open("a.png")).predictor._state
     assert state is not None
     return [one.tolist() for one in state.regions[place].scribbles]
 
@@ -109,7 +109,7 @@ def test_the_eraser_gives_each_pixel_to_the_best_other_region_or_to_none(annotat
     after, here = annotator.labels(), near(path, 4.5, (HEIGHT, WIDTH))
     np.testing.assert_array_equal(after[~here], before[~here])
     assert (after[here] != 0).all()
-    probabilities = annotator.workspace._labeller.predictor.probabilities()
+    probabilities = annotator.workspace._labeller.seen(annotator.workspace.open("a.png")).predictor.probabilities()
     assert not probabilities[0][here].any()
     best = probabilities.argmax(axis=0)
     competing = here & (probabilities.max(axis=0) > 0)

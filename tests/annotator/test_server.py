@@ -81,7 +81,8 @@ def test_labels_come_without_uncertainty_and_compressed_if_asked_for_so(client: 
 def test_an_image_from_first_click_to_export(client: TestClient, workspace: Workspace, tmp_path: Path) -> None:
     revision = add_all(client)
     before, uncertainty, about = labels(client, revision)
-    expected = workspace._labeller.predictor.predict(workspace.open("a.png").history.work.annotations())
+    opened = workspace.open("a.png")
+    expected = workspace._labeller.seen(opened).predictor.predict(opened.work.annotations())
     np.testing.assert_array_equal(before, expected)
     assert about["regions"] == [1, 2, 3]
     assert sorted(about["least_sure"]) == [1, 2, 3]
