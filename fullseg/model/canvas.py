@@ -31,13 +31,13 @@ def project_to_canvas(region_logits: Tensor, boxes: Tensor, size: tuple[int, int
     height, width = region_logits.shape[1:]
     centres = (torch.arange(length, device=boxes.device, dtype=boxes.dtype) + 0.5 for length in size)
     rows, columns = (
-        _resize_matrix(boxes[:, axis], boxes[:, 2 + axis], cells, pixels).to(region_logits.dtype)
+        resize_matrix(boxes[:, axis], boxes[:, 2 + axis], cells, pixels).to(region_logits.dtype)
         for axis, cells, pixels in zip((1, 0), (height, width), centres, strict=True)
     )
-    inside_row, inside_column = inside_boxes(boxes, size)
-    inside = inside_row[:, :, None] & inside_column[:, None, :]
+    inside = [each.to(rows.dtype) for each in inside_boxes(boxes, size)]
+    outside = OUTSIDE_LOGIT * (1 - inside[0][:, :, None] * inside[1][:, None, :])
     with torch.autocast(region_logits.device.type, enabled=False):  # a close contest needs all digits
-        return torch.where(inside, rows @ region_logits @ columns.mT, OUTSIDE_LOGIT)
+        return (rows * inside[0][:, :, None]) @ region_logits @ (columns * inside[1][:, :, None]).mT + outside
 
 
 def logits_at(region_logits: Tensor, boxes: Tensor, points: Tensor) -> Tensor:
@@ -54,15 +54,15 @@ def logits_at(region_logits: Tensor, boxes: Tensor, points: Tensor) -> Tensor:
     height, width = region_logits.shape[1:]
     pixels = torch.floor(points + 0.5) + 0.5
     x, y = pixels.to(boxes.dtype).unbind(1)
-    rows = _resize_matrix(boxes[:, 1], boxes[:, 3], height, y).to(region_logits.dtype)  # (N, S, h)
-    columns = _resize_matrix(boxes[:, 0], boxes[:, 2], width, x).to(region_logits.dtype)
+    rows = resize_matrix(boxes[:, 1], boxes[:, 3], height, y).to(region_logits.dtype)  # (N, S, h)
+    columns = resize_matrix(boxes[:, 0], boxes[:, 2], width, x).to(region_logits.dtype)
     x0, y0, x1, y1 = boxes[:, :, None].unbind(1)
     inside = (x > x0) & (x < x1) & (y > y0) & (y < y1)
     with torch.autocast(region_logits.device.type, enabled=False):
         return torch.where(inside, ((rows @ region_logits) * columns).sum(dim=2), OUTSIDE_LOGIT)
 
 
-def _resize_matrix(start: Tensor, end: Tensor, cells: int, pixels: Tensor) -> Tensor:
+def resize_matrix(start: Tensor, end: Tensor, cells: int, pixels: Tensor) -> Tensor:
     """Return the weights of bilinear resizing along one axis, which are those of ``interpolate(align_corners=False)``.
 
     Args:
@@ -128,4 +128,17 @@ def probabilities_of(canvas: Tensor, *, background: bool = False) -> Tensor:
     """
     if background:
         return with_background(canvas).softmax(dim=0)[:-1]
-    return torch.where(canvas > OUTSIDE_LOGIT, canvas.softmax(dim=0), 0)
+    return canvas.softmax(dim=0) * inside_of(canvas)
+
+
+def inside_of(canvas: Tensor) -> Tensor:
+    """Return where the logits (N, H, W) of a canvas are those of a region: 1, and 0 outside its box, (N, H, W)."""
+    return (canvas.detach() - OUTSIDE_LOGIT).clamp_(0, 1)
+
+
+def first_best(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ``values.max(dim=0)`` of values (N, H, W), the first one of equals: on a CPU in a quarter of the time."""
+    best = values.amax(dim=0)
+    ranks = torch.arange(len(values), 0, -1, device=values.device, dtype=values.dtype)[:, None, None]
+    score = (values - best).sign_().mul_(len(values)).add_(ranks)  # the rank where it is the best, else not above 0
+    return best, len(values) - score.amax(dim=0).long()

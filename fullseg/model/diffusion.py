@@ -131,10 +131,12 @@ class Diffusion(nn.Module):
         Returns:
             (N, H, W) float, in [0, 1].
         """
+        places = decided.flatten().nonzero()[:, 0]
+        kept = probabilities.flatten(1)[:, places]
         current = probabilities
         for offsets, weights in zip(self.offsets, affinities, strict=True):
-            flowed = _Step.apply(current, weights, offsets)
-            current = torch.where(decided, probabilities, flowed)
+            current = _Step.apply(current, weights, offsets)
+            current.flatten(1).index_copy_(1, places, kept)
         return current
 
 
@@ -171,27 +173,46 @@ class _SquaredDistances(torch.autograd.Function):
 
 
 class _Step(torch.autograd.Function):
-    """sum_o A(x, o) P_i(x + o), (N, H, W), of probabilities (N, H, W) and affinities (T, H, W)."""
+    """sum_o A(x, o) P_i(x + o), (N, H, W), of probabilities (N, H, W) and affinities (T, H, W).
+
+    The map is walked as one long row, where x + o is a fixed number of pixels away. Beyond a side of the map this is a
+    pixel of another row, but A is 0 there.
+    """
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, weights: Tensor, offsets: tuple[Offset, ...]) -> Tensor:  # noqa: ANN401
         ctx.save_for_backward(values, weights)
         ctx.offsets = offsets
-        result = torch.zeros_like(values)
-        for weight, offset in zip(weights, offsets, strict=True):
-            here, there = _overlap(offset, values.shape[1:])
-            result[:, *here].addcmul_(values[:, *there], weight[here])
+        middle = offsets.index((0, 0))
+        result = values * weights[middle]
+        row, flat, sums = values.flatten(1), weights.flatten(1), result.flatten(1)
+        for number, (here, there) in enumerate(_shifts(offsets, values.shape[1:])):
+            if number != middle:
+                sums[:, here].addcmul_(row[:, there], flat[number, here])
         return result
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
         values, weights = ctx.saved_tensors
         of_values, of_weights = torch.zeros_like(values), torch.zeros_like(weights)
-        for weight, of_weight, offset in zip(weights, of_weights, ctx.offsets, strict=True):
-            here, there = _overlap(offset, values.shape[1:])
-            of_values[:, *there].addcmul_(gradient[:, *here], weight[here])
-            of_weight[here] = (gradient[:, *here] * values[:, *there]).sum(dim=0)
+        row, change = values.flatten(1), gradient.contiguous().flatten(1)
+        steps = zip(weights.flatten(1), of_weights.flatten(1), _shifts(ctx.offsets, values.shape[1:]), strict=True)
+        for weight, of_weight, (here, there) in steps:
+            of_values.flatten(1)[:, there].addcmul_(change[:, here], weight[here])
+            of_weight[here] = (change[:, here] * row[:, there]).sum(dim=0)
         return of_values, of_weights, None
+
+
+@functools.lru_cache(maxsize=4096)
+def _shifts(offsets: tuple[Offset, ...], size: tuple[int, int]) -> list[tuple[slice, slice]]:
+    """Return per offset the pixels of a map of ``size`` (H, W), as one long row, and those that are so far off."""
+    length = size[0] * size[1]
+    steps = [y * size[1] + x for y, x in offsets]
+    counts = [max(0, length - abs(step)) for step in steps]
+    return [
+        (slice(max(0, -step), max(0, -step) + count), slice(max(0, step), max(0, step) + count))
+        for step, count in zip(steps, counts, strict=True)
+    ]
 
 
 @functools.lru_cache(maxsize=4096)

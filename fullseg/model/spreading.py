@@ -6,12 +6,11 @@ Both work on a window of the canvas, which is the whole image in training and a 
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fullseg.model.annotation_maps import line_pixels
 from fullseg.model.base import Features, Strokes, Window
-from fullseg.model.canvas import OUTSIDE_LOGIT, logits_at, probabilities_of, with_background
+from fullseg.model.canvas import OUTSIDE_LOGIT, inside_of, logits_at, probabilities_of, resize_matrix, with_background
 from fullseg.model.diffusion import LEAST, Diffusion
 from fullseg.model.kriging import Kriging, sample_annotations
 from fullseg.types import VOID
@@ -166,13 +165,21 @@ def add_cells(canvas: Tensor, cells: Tensor, cell: int, window: Window) -> Tenso
     Returns:
         (N, H, W).
     """
-    # One more cell on each side, which bilinear resizing reaches; at the image's edge the outermost cell goes on.
-    top, bottom = max(0, window.top // cell - 1), math.ceil(window.bottom / cell) + 1
-    left, right = max(0, window.left // cell - 1), math.ceil(window.right / cell) + 1
-    near = F.interpolate(cells[None, :, top:bottom, left:right], scale_factor=cell, mode="bilinear")[0]
-    y, x = window.top - cell * top, window.left - cell * left
-    here = near[:, y : y + window.bottom - window.top, x : x + window.right - window.left]
-    return torch.where(canvas > OUTSIDE_LOGIT, canvas + here, canvas)
+    return torch.addcmul(canvas, _magnified(cells, cell, window), inside_of(canvas))
+
+
+def _magnified(cells: Tensor, cell: int, window: Window) -> Tensor:
+    """Resize values per cell of the whole image (N, h, w) bilinearly to the pixels of a window, (N, H, W)."""
+    factors = []
+    for axis, (first, last) in enumerate(((window.top, window.bottom), (window.left, window.right)), start=1):
+        # One more cell on each side, which bilinear resizing reaches; at the image's edge the outermost cell goes on.
+        start, end = max(0, first // cell - 1), min(cells.shape[axis], math.ceil(last / cell) + 1)
+        cells = cells.narrow(axis, start, end - start)
+        pixels = torch.arange(first, last, device=cells.device) + 0.5
+        edges = cells.new_tensor([cell * start]), cells.new_tensor([cell * end])
+        factors.append(resize_matrix(*edges, end - start, pixels))
+    rows, columns = factors
+    return rows @ cells @ columns.mT
 
 
 def line_owners(strokes: Strokes, size: tuple[int, int]) -> Tensor:

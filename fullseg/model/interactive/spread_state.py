@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fullseg.model.base import Features, Strokes, Window
 from fullseg.model.boxes import inside_boxes
-from fullseg.model.canvas import OUTSIDE_LOGIT
+from fullseg.model.canvas import first_best, inside_of
 from fullseg.model.diffusion import LEAST
 from fullseg.model.interactive.drawing import Box
 from fullseg.model.interactive.kernel_rows import KernelRows
@@ -114,9 +114,8 @@ class SpreadState:
             Probabilities of the regions in this part (n, h', w'), and the winners (h', w') int64 in [0, n), or VOID.
         """
         flowed = self.spreading.flowed(canvas, self._affinities_of(window), decided, background=background)[:, *part]
-        inside = canvas[:, *part] > OUTSIDE_LOGIT
-        shares = torch.where(inside, flowed[: len(canvas)], 0)
-        best, winners = shares.max(dim=0)
+        shares = flowed[: len(canvas)] * inside_of(canvas[:, *part])
+        best, winners = first_best(shares)
         if background:
             return shares / (shares.sum(dim=0) + flowed[-1]), torch.where(best > flowed[-1], winners, VOID)
         return shares / shares.sum(dim=0).clamp(min=LEAST), torch.where(best > 0, winners, VOID)

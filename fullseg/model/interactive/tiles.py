@@ -72,7 +72,8 @@ def compete(
     canvas = project_to_canvas(near, corners, (window.bottom - window.top, window.right - window.left))
     if spread:
         canvas = spread.add_kriging(canvas, regions, window)
-    canvas[np.isin(regions, locked)] = OUTSIDE_LOGIT
+    if len(locked):
+        canvas[np.isin(regions, locked)] = OUTSIDE_LOGIT
     free = canvas[:, *part].clone() if by_hand is not None else canvas
     _give(canvas, regions, decided)
     if spread and spread.flows(len(regions) + background):
