@@ -22,7 +22,7 @@ ROOMS = [  # a room imports rooms of the lines above its own: neither those belo
 ]
 FILES_OF = {  # a file of these rooms imports files of the same room from the lines above its own
     "model": [
-        {"base", "boxes", "roi_align", "timm_body", "vit_pyramid", "annotation_checks", "released"},
+        {"base", "boxes", "roi_align", "timm_body", "vit_pyramid", "annotation_checks", "device", "released"},
         {"backbone_weights"},
         {"backbone"},
         {"annotation_maps", "canvas", "class_maps", "second_stage", "dextr.deeplab", "diffusion"},
@@ -40,7 +40,7 @@ FILES_OF = {  # a file of these rooms imports files of the same room from the li
         {"interactive.first_looks"},
         {"interactive.factory"},
         {"interactive.image_state"},
-        {"interactive.own_masks"},
+        {"interactive.own_masks", "interactive.enlarged"},
         {"predictor"},
     ],
     "data": [

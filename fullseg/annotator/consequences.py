@@ -72,7 +72,7 @@ def _lock(action: Lock, opened: Open, labeller: Labeller) -> Lock:
     found = labeller.labels(opened)
     mask, full_mask = encode_mask(found.region_map == place), None
     if opened.full_size != work.size and labeller.layer(opened, work) is not None:
-        full_mask = encode_mask(labeller.full(opened, work, found) == place)
+        full_mask = encode_mask(labeller.exported(opened) == place)
     return Lock(region=action.region, mask=mask, full_mask=full_mask)
 
 

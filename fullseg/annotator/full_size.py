@@ -18,21 +18,31 @@ AROUND = 64  # px: how far around pixels without a label their new one is looked
 def full_map(
     region_map: NDArray[np.int64], work: Work, layer: Layer | None, size: tuple[int, int]
 ) -> NDArray[np.int64]:
-    """Return the labels at the size of the file.
+    """Return the labels at the size of the file, where each pixel of the page is a square.
 
     Args:
         region_map: (h, w), the labels that the page shows: region in [0, N), or VOID. Enlarging makes no new values.
-        work: the state of the image, with N regions. Locked regions that have their pixels at this size keep them.
+        work: the state of the image, with N regions.
         layer: the decided pixels; None: there are none.
         size: (H, W) of the image file.
 
     Returns:
         (H, W) int64, region in [0, N), or VOID.
     """
-    result = enlarge(region_map, size)
+    return with_exact(enlarge(region_map, size), work, layer)
+
+
+def with_exact(region_map: NDArray[np.int64], work: Work, layer: Layer | None) -> NDArray[np.int64]:
+    """Return a map (H, W), of the size of the file, in which all decided pixels have their regions.
+
+    Args:
+        region_map: (H, W), region in [0, N), or VOID.
+        work: the state of the image, with N regions. Locked regions that have their pixels at this size keep them.
+        layer: the decided pixels; None: there are none.
+    """
     if layer is not None and not layer.sizes.same:
-        result = _with_decisions(result, work, layer)
-    return _with_locked(result, work)
+        region_map = _with_decisions(region_map, work, layer)
+    return _with_locked(region_map, work)
 
 
 def _with_decisions(region_map: NDArray[np.int64], work: Work, layer: Layer) -> NDArray[np.int64]:

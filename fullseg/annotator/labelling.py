@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 from fullseg.annotator.categories import Categories
 from fullseg.annotator.edits import Edits
 from fullseg.annotator.evidence import Shown, evidence
-from fullseg.annotator.full_size import full_map
+from fullseg.annotator.full_size import full_map, with_exact
 from fullseg.annotator.layer import Layer, Layers, Sizes
 from fullseg.annotator.segmentation import Segmentation, segment
 from fullseg.annotator.work import History, Work
+from fullseg.formats.image_file import read_image
 
 if TYPE_CHECKING:
     from fullseg.model.predictor import Predictor
@@ -26,7 +28,8 @@ MOST_SEEN = 2  # a person also goes back to the image before
 class Open(NamedTuple):
     """One image in memory."""
 
-    key: str  # of the file, see ``Workspace.key``
+    path: Path  # of the file
+    key: str  # that changes when the file is replaced or modified
     pixels: NDArray[np.uint8]  # (h, w, 3), as the network sees it
     full_size: tuple[int, int]  # (H, W) of the file
     history: History
@@ -113,6 +116,14 @@ class Labeller:
     def full(self, opened: Open, work: Work, found: Segmentation) -> NDArray[np.int64]:
         """Return the labels (H, W) of any state of an image at the size of its file."""
         return full_map(found.region_map, work, self.layer(opened, work), opened.full_size)
+
+    def exported(self, opened: Open) -> NDArray[np.int64]:
+        """Return the labels (H, W) of an image's current state, along the borders that its file shows."""
+        work = opened.work
+        found = self.labels_of(opened, work).region_map  # the predictor may have been asked about another state since
+        if opened.full_size != work.size:
+            found = self.seen(opened).predictor.enlarged(read_image(opened.path), found)
+        return with_exact(found, work, self.layer(opened, work))
 
     def _asked(self, predictor: "Predictor", opened: Open, work: Work, *, kept: bool = True) -> Segmentation:
         given = work, self.categories.classes(work), self.layer(opened, work), self._shown(opened, work)

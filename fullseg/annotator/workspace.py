@@ -122,7 +122,7 @@ class Workspace:
             pixels = shrink(image)
             size = pixels.shape[0], pixels.shape[1]
             history, revision = self._history(name, size)
-            return self._keep(name, Open(key, pixels, (image.shape[0], image.shape[1]), history, revision))
+            return self._keep(name, Open(path, key, pixels, (image.shape[0], image.shape[1]), history, revision))
 
     def act(self, name: str, revision: int, content: object, seconds: float) -> Open:
         """Do one action. When this returns, the action is in the journal.
@@ -240,7 +240,7 @@ class Workspace:
         folder = self.out / EXPORT
         work = opened.history.work
         with self._model:
-            full = self._labeller.full(opened, work, found)
+            full = self._labeller.exported(opened)
         with self._exports:
             exported = export_image(folder, name, work, full, ids, things, opened.revision)
             together = self._exported.collect(categories, self.folder)

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     """Write the region map of the image as COCO panoptic, and a picture of it."""
     from fullseg.errors import DataError
     from fullseg.formats.annotation_file import read_annotations
-    from fullseg.formats.image_file import SIDE, enlarge, read_image, shrink
+    from fullseg.formats.image_file import SIDE, read_image, shrink
     from fullseg.runs.find import find_checkpoint
 
     annotations = read_annotations(options.annotations)  # first, before what takes seconds to import
@@ -67,7 +67,8 @@ def run(options: argparse.Namespace) -> int:
         region_map = predictor.predict(scaled, partly=options.partly)
     except DataError as error:
         raise DataError(f"{options.annotations} does not fit {options.image}: {error}") from error
-    region_map = enlarge(region_map, size)
+    if seen.shape != pixels.shape:
+        region_map = predictor.enlarged(pixels, region_map)
     sample = NewSample(f"{options.image.stem}.png", pixels, region_map, predictor.classes())
     write_coco_panoptic(options.out, predictor.categories, [sample])
     picture = options.out / "overlay.png"

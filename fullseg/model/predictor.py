@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fullseg.errors import CheckpointError, ConfigError
+from fullseg.errors import CheckpointError
 from fullseg.model.annotation_checks import check_annotations
 from fullseg.model.base import Features
+from fullseg.model.device import check_device
 from fullseg.model.factory import change_spreading, load_trained
+from fullseg.model.interactive.enlarged import enlarged
 from fullseg.model.interactive.image_state import ImageState
 from fullseg.model.interactive.own_masks import own_masks
 from fullseg.model.released import checkpoint_file
@@ -172,9 +174,8 @@ class Predictor:
     def masks(self) -> NDArray[np.bool_]:
         """Return the mask of every region by itself in the last prediction: no region competes with another.
 
-        A mask has the pixels of its box where the logit of the head is above 0, and with ``hold_scribbles`` those on
-        the lines of the region's own scribbles. It means something if the network was trained with a loss per mask.
-        Kriging and diffusion take no part, as they compare regions.
+        A mask has the pixels of its box where the head's logit is above 0, and with ``hold_scribbles`` those on the
+        region's scribbles. Kriging and diffusion take no part. It means something after training with a loss per mask.
 
         Returns:
             (N, H, W) bool. A pixel may be in several masks, or in none.
@@ -230,20 +231,20 @@ class Predictor:
         """
         return self._last("classes").classes()
 
+    @torch.inference_mode()
+    def enlarged(self, image: NDArray[np.uint8], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the labels (H, W) int64 at the size of the full image, along the borders that it shows.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, the image of ``set_image`` before it was shrunk.
+            labels: (h, w) int64, the last prediction. Pixels may have been changed since.
+
+        Raises:
+            RuntimeError: before ``predict``.
+        """
+        return enlarged(self._last("enlarged"), image, labels)
+
     def _last(self, wanted: str) -> ImageState:
         if self._state is None:
             raise RuntimeError(f"call predict before {wanted}")
         return self._state
-
-
-def check_device(device: str) -> None:
-    """Check that PyTorch can compute on a device.
-
-    Raises:
-        ConfigError: if it can't.
-    """
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"device {device!r} cannot be used ({reason}); choose cpu, or cuda on a GPU") from error

@@ -140,7 +140,8 @@ def test_a_file_may_have_only_some_regions_of_the_image(tmp_path: Path, tiny_che
 def test_a_large_image_is_seen_as_the_annotator_shows_it(tmp_path: Path, tiny_checkpoint: Path) -> None:
     rng = np.random.default_rng(0)
     seen = rng.integers(0, 256, (50, 60, 3), dtype=np.uint8)
-    Image.fromarray(seen.repeat(4, axis=0).repeat(4, axis=1)).save(tmp_path / "i.png")
+    full = seen.repeat(4, axis=0).repeat(4, axis=1)
+    Image.fromarray(full).save(tmp_path / "i.png")
     quads = np.array([[[1, 30], [30, 1], [58, 30], [30, 48]], [[5, 20], [20, 5], [40, 20], [20, 40]]], np.float32)
     regions = [{"extreme_points": (4 * quad + 1.5).tolist()} for quad in quads]  # centres of blocks of 4 x 4 pixels
     (tmp_path / "a.json").write_text(json.dumps({"regions": regions}))
@@ -149,9 +150,9 @@ def test_a_large_image_is_seen_as_the_annotator_shows_it(tmp_path: Path, tiny_ch
 
     predictor = Predictor.from_checkpoint(tiny_checkpoint)
     predictor.set_image(seen)
-    expected = predictor.predict(Annotations(quads, []))
+    expected = predictor.enlarged(full, predictor.predict(Annotations(quads, [])))
     found = read_ids(tmp_path / "out" / "panoptic" / "i.png").astype(np.int64) - 1
-    np.testing.assert_array_equal(found, expected.repeat(4, axis=0).repeat(4, axis=1))
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_an_image_too_large_to_be_read_is_an_error(

@@ -1,5 +1,6 @@
 """Kriging and diffusion of one image between predictions: what has changed, and what a tile of the canvas needs."""
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -40,6 +41,13 @@ class SpreadState:
         # px: how far a pixel's logits reach on the canvas
         self.reach = spreading.diffusion.reach if spreading.diffusion is not None else 0
         self._affinities: dict[Window, list[Tensor]] = {}  # of tiles; the one used last comes last
+        self._most_bytes = AFFINITY_BYTES
+
+    def apart(self) -> "SpreadState":
+        """Return the same state, but one that keeps no affinities: for windows that are asked for once."""
+        other = copy.copy(self)
+        other._affinities, other._most_bytes = {}, 0
+        return other
 
     def renumber(self, old: NDArray[np.int64]) -> None:
         """Give the regions new numbers: ``old`` (N,) is the former number of each, VOID for a new one."""
@@ -129,6 +137,6 @@ class SpreadState:
             found = self.spreading.diffusion.affinities(embedding)
         self._affinities[window] = found
         held = sum(step.nbytes for steps in self._affinities.values() for step in steps)
-        while held > AFFINITY_BYTES and len(self._affinities) > 1:
+        while held > self._most_bytes and len(self._affinities) > 1:
             held -= sum(step.nbytes for step in self._affinities.pop(next(iter(self._affinities))))
         return found

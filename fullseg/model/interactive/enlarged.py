@@ -1,0 +1,140 @@
+"""The labels of a shrunk image at its full size: they follow the colours of the full image.
+
+Enlarged labels alone would have stairs along every border. Here the probabilities are resized bilinearly, so that a
+border may lie within a pixel of the shrunk image, and then flow a few steps between pixels of like colour.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+from math import ceil
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fullseg.model.base import Window
+from fullseg.model.canvas import first_best, resize_matrix
+from fullseg.model.diffusion import Diffusion
+from fullseg.model.interactive.image_state import ImageState
+from fullseg.model.interactive.spread_state import SpreadState
+from fullseg.model.interactive.tiles import compete
+from fullseg.types import VOID
+
+STEP = 2  # a step for so many px of the full image per px of the shrunk one
+TILE = 56  # px of the shrunk image: side of the tiles; a tile with one label needs no probabilities
+
+
+def enlarged(state: ImageState, image: NDArray[np.uint8], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the labels at the size of the full image.
+
+    Args:
+        state: of the shrunk image, (h, w).
+        image: (H, W, 3) uint8 RGB, the full image, at least as large.
+        labels: (h, w), region in [0, N) or VOID: those of the state, but for pixels that were changed since.
+
+    Returns:
+        (H, W) int64, region in [0, N) or VOID. A pixel that a person has decided keeps its label in the whole square
+        that it becomes. So does a pixel that was changed, but for its edges.
+    """
+    full = image.shape[0], image.shape[1]
+    spread = state.spread.apart() if state.spread else None
+    flow = Diffusion(0, dilations=[], learned=False)
+    steps = max(1, round(full[0] / state.size[0] / STEP))
+    result = np.empty(full, np.int64)
+    for tile in _tiles(state.size):
+        target = _scaled(tile, state.size, full)
+        around = target.grown(steps * flow.reach, full)  # on which the labels of the target depend
+        source = _seen(around, state.size, full)
+        part = labels[source.top : source.bottom, source.left : source.right]
+        here = slice(target.top, target.bottom), slice(target.left, target.right)
+        names = np.unique(part)
+        if len(names) == 1:
+            result[here] = names[0]
+            continue
+        shares, decided = _shares(state, spread, source, part, names)
+        larger, held = _resized(shares, decided, source, around, state.size, full)
+        pixels = torch.from_numpy(image[around.top : around.bottom, around.left : around.right])
+        weights = flow.affinities(flow.embed(pixels.permute(2, 0, 1)[None], None)[0])
+        for _ in range(steps):
+            larger = flow(larger, weights, held)
+        best = first_best(larger)[1].numpy()
+        y, x = target.top - around.top, target.left - around.left
+        result[here] = names[best[y : y + target.bottom - target.top, x : x + target.right - target.left]]
+    return result
+
+
+def _tiles(size: tuple[int, int]) -> Iterator[Window]:
+    height, width = size
+    for top, left in product(range(0, height, TILE), range(0, width, TILE)):
+        yield Window(left, top, min(left + TILE, width), min(top + TILE, height))
+
+
+def _scaled(tile: Window, seen: tuple[int, int], full: tuple[int, int]) -> Window:
+    """Return the pixels of the full image that a tile becomes; neighbouring tiles share none."""
+    y, x = full[0] / seen[0], full[1] / seen[1]
+    return Window(round(tile.left * x), round(tile.top * y), round(tile.right * x), round(tile.bottom * y))
+
+
+def _seen(window: Window, seen: tuple[int, int], full: tuple[int, int]) -> Window:
+    """Return the pixels of the shrunk image on which a window of the full one depends."""
+    y, x = seen[0] / full[0], seen[1] / full[1]
+    touched = Window(int(window.left * x), int(window.top * y), ceil(window.right * x), ceil(window.bottom * y))
+    return touched.grown(1, seen)
+
+
+def _shares(
+    state: ImageState,
+    spread: SpreadState | None,
+    window: Window,
+    labels: NDArray[np.int64],
+    names: NDArray[np.int64],
+) -> tuple[Tensor, NDArray[np.bool_]]:
+    """Return the probabilities (n, h, w) of the labels of a window, and where a person has decided (h, w).
+
+    Where the labels are not those of the network, their probability is 1. Pixels that were painted by hand have the
+    probabilities of the network: the painted ones are exact at the full size already, and their surroundings should
+    not follow them.
+    """
+    decided = state.decided.in_tile(spread.around(window) if spread else window, state.size[1])
+    given = window, state.states.logits(), state.states.boxes(), decided, state.decided.locked
+    contest = compete(*given, background=state.canvas.background, spread=spread)
+    shares = torch.zeros(len(names), *labels.shape)
+    known = np.isin(contest.regions, names)
+    shares[np.searchsorted(names, contest.regions[known])] = contest.probabilities.cpu().float()[known]
+    if names[0] == VOID:
+        shares[0] = 1 - contest.probabilities.cpu().float().sum(dim=0)
+    by_hand = state.decided.by_hand
+    free = np.zeros(labels.shape, bool)
+    if by_hand is not None:
+        free = by_hand.owners[window.top : window.bottom, window.left : window.right] != VOID
+    changed = torch.from_numpy((contest.region_map != labels) & ~free)
+    certain = torch.from_numpy(labels == names[:, None, None])
+    return torch.where(changed, certain.float(), shares), (state.decided.in_tile(window, state.size[1]) != VOID) & ~free
+
+
+def _resized(
+    shares: Tensor,
+    decided: NDArray[np.bool_],
+    source: Window,
+    target: Window,
+    seen: tuple[int, int],
+    full: tuple[int, int],
+) -> tuple[Tensor, Tensor]:
+    """Return probabilities (n, h, w) of a window of the shrunk image at the pixels of one of the full image.
+
+    Decided pixels (h, w) become whole squares, which are returned, too (h', w').
+    """
+    factors, nearest = [], []
+    for axis, (first, last, start, end) in enumerate(
+        ((source.top, source.bottom, target.top, target.bottom), (source.left, source.right, target.left, target.right))
+    ):
+        scale = full[axis] / seen[axis]
+        pixels = torch.arange(start, end) + 0.5
+        edges = torch.tensor([first * scale]), torch.tensor([last * scale])
+        factors.append(resize_matrix(*edges, last - first, pixels)[0])
+        nearest.append((pixels / scale).long().clamp(first, last - 1) - first)
+    rows, columns = nearest
+    held = torch.from_numpy(decided)[rows][:, columns]
+    larger = factors[0] @ shares @ factors[1].mT
+    return torch.where(held, shares[:, rows][:, :, columns], larger), held
