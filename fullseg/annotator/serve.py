@@ -53,7 +53,8 @@ def serve(
     server = uvicorn.Server(options)
 
     def end_without(loaded: Future[Any]) -> None:
-        server.should_exit = loaded.exception() is not None
+        if loaded.exception() is not None:  # else it stays as it is: Ctrl-C may have come first
+            server.should_exit = True
 
     model.add_done_callback(end_without)
     try:
