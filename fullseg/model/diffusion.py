@@ -131,12 +131,12 @@ class Diffusion(nn.Module):
         Returns:
             (N, H, W) float, in [0, 1].
         """
-        places = decided.flatten().nonzero()[:, 0]
-        kept = probabilities.flatten(1)[:, places]
-        current = probabilities
+        keep, current = (
+            decided.to(probabilities.dtype),
+            probabilities,
+        )  # lerp_ with 0 or 1 is exact
         for offsets, weights in zip(self.offsets, affinities, strict=True):
-            current = _Step.apply(current, weights, offsets)
-            current.flatten(1).index_copy_(1, places, kept)
+            current = _Step.apply(current, weights, offsets).lerp_(probabilities, keep)
         return current
 
 
