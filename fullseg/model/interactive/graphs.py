@@ -5,6 +5,7 @@ the same function is called directly.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -25,6 +26,7 @@ MOST_BYTES = 2**30  # of a canvas (N, H, W) float32; a larger one is not for gra
 
 Key = tuple[torch.Size, ...]
 Kept = TypeVar("Kept")
+Result = TypeVar("Result")
 
 
 class Graph(NamedTuple):
@@ -56,6 +58,7 @@ class Rounds:
         self.segmenter, self.hold_scribbles = segmenter, hold_scribbles
         self.features: Features | None = None  # of the current image
         self.failure: str | None = None  # why rounds on a GPU are not captured; None: they are
+        self.again: Callable[[], object] | None = None  # computes the last round once more, to be timed
         self._memory: Memory | None = None  # of the current image
         self._of_size: dict[Key, Memory] = {}  # by the shapes of the image; the one used last comes last
         self._answers: tuple[bytes, Tensor] = b"", torch.zeros(0)  # the second look's, and their extreme points
@@ -102,7 +105,8 @@ class Rounds:
 
     def _run(self, memory: Memory, given: RoundInputs) -> Outcome:
         if not self.captures or self.failure is not None:
-            return self._body(memory.image, given.to(self._device))
+            self.again = partial(self._body, memory.image, given.to(self._device))
+            return self.again()
         key = _shapes(given.tensors())
         graph = memory.graphs.pop(key, None)
         if graph is None:
@@ -113,6 +117,7 @@ class Rounds:
                 return self._run(memory, given)
         _keep(memory.graphs, key, graph, MOST_GRAPHS)
         _copy(given.tensors(), graph.given.tensors())
+        self.again = graph.replay
         graph.replay()
         return graph.outcome
 
@@ -132,26 +137,43 @@ class Rounds:
     def _capture(self, image: ImageInputs, given: RoundInputs) -> Graph:
         """Capture a round that reads these inputs; raise RuntimeError if an operation cannot be captured."""
         self._pool = self._pool or torch.cuda.graph_pool_handle()
-        before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True  # pays, as all shapes stay
-        try:
-            with torch.cuda.device(self._device):
-                side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-                side.wait_stream(torch.cuda.current_stream())
-                with torch.cuda.stream(side):
-                    for _ in range(WARM_UP):
-                        self._body(image, given)
-                torch.cuda.current_stream().wait_stream(side)
-                graph = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):  # type: ignore[arg-type]
-                    outcome = self._body(image, given)
-        finally:
-            torch.backends.cudnn.benchmark = before
-        return Graph(graph.replay, given, outcome)
+        with torch.cuda.device(self._device):
+            replay, outcome = capture(partial(self._body, image, given), self._pool)
+        return Graph(replay, given, outcome)
 
     @property
     def _current(self) -> Memory:
         assert self._memory is not None
         return self._memory
+
+
+def capture(call: Callable[[], Result], pool: object) -> tuple[Callable[[], None], Result]:
+    """Capture what a call starts on the current GPU.
+
+    Args:
+        call: reads and writes the same memory every time, copies nothing to or from the CPU and reads no value there.
+        pool: of memory, see ``torch.cuda.graph_pool_handle``.
+
+    Returns:
+        What runs it again, and the result, whose memory it then writes.
+
+    Raises:
+        RuntimeError: if an operation cannot be captured.
+    """
+    before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True  # pays, as all shapes stay
+    try:
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(WARM_UP):
+                call()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):  # type: ignore[arg-type]
+            result = call()
+    finally:
+        torch.backends.cudnn.benchmark = before
+    return graph.replay, result
 
 
 def can_run(segmenter: Segmenter, count: int, size: tuple[int, int]) -> bool:
