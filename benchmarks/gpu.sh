@@ -41,11 +41,13 @@ part() {  # NAME LIMIT: runs benchmarks/gpu_NAME.py for at most LIMIT seconds, a
 }
 
 rm -f "$OUT"/*.jsonl
-if [ ${#TINY[@]} -gt 0 ]; then SCALE=1 TARGET=$OUT/GPU.md; else SCALE=0 TARGET=benchmarks/GPU.md; fi
-part rounds 80
-part training 60
-part regions 60
-part study 60
-part models $((SCALE ? 15 : 260))
+TARGET=benchmarks/GPU.md
+[ ${#TINY[@]} -eq 0 ] || TARGET=$OUT/GPU.md
+part data 40
+part rounds 75
+part training 50
+part regions 50
+part study 70
+part models 235
 "$PYTHON" benchmarks/gpu_table.py "$OUT" "$TARGET" "$COMMAND"
 echo "logs: $OUT" >&2

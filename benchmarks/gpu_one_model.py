@@ -6,7 +6,6 @@ python benchmarks/gpu_one_model.py --rows FILE --seconds SECONDS [--tiny] EXPERI
 """
 
 import argparse
-import os
 import time
 from datetime import timedelta
 from functools import partial
@@ -15,7 +14,7 @@ from typing import Any
 
 import lightning as L
 import numpy as np
-from gpu_rows import Row, data_options, device, part_parser, record, try_row
+from gpu_rows import Row, data_options, device, out_folder, part_parser, record, try_row
 from lightning.pytorch.callbacks import Callback
 
 from fullseg.config.load import load_config, plain
@@ -39,7 +38,7 @@ OPTIONS += [
     "tracking.artifacts=false",
     "trainer.progress_bar=false",
 ]
-TINY = ["data.crop_size=64", "data.batch_size=2", "data.workers=0", "scribbles.workers=0", "data.val_fraction=1/30"]
+TINY = ["data.crop_size=64", "data.batch_size=2", "data.workers=0", "scribbles.workers=0", "data.val_fraction=1/1"]
 TINY += ["model.feature_channels=8", "model.head_channels=8", "model.roi_size=9", "model.mask_size=9"]
 TINY += ["model.pretrained=false", "trainer.threads=1"]
 
@@ -98,18 +97,13 @@ def train(config: Config, seconds: float, checkpoint: Path) -> int:
 
 def run(arguments: argparse.Namespace, name: str, seconds: float, made: dict[str, Path]) -> None:
     """Train and study one experiment, and record its rows."""
-    out = Path(os.environ.get("OUT", "runs")).resolve()
-    options = [
-        *data_options(),
-        *OPTIONS,
-        f"study.rounds={2 if arguments.tiny else ROUNDS}",
-        f"data.cache={out / 'cache'}",
-    ]
-    options += [f"runs={out / 'models'}", *(TINY if arguments.tiny else [])]
+    out, rounds = out_folder() / "models", 2 if arguments.tiny else ROUNDS
+    options = [*OPTIONS, *data_options(tiny=arguments.tiny), *(TINY if arguments.tiny else [])]
+    options += [f"study.rounds={rounds}", f"runs={out}"]
     config = load_config(f"experiments/{name}.yaml", options)
     if config.counterpart in made:
         config.counterpart = str(made[config.counterpart])
-    checkpoint = out / "models" / f"{name}.ckpt"
+    checkpoint = out / f"{name}.ckpt"
     steps = train(config, seconds, checkpoint)
     made[name] = checkpoint
     images = steps * config.data.batch_size / seconds
@@ -118,11 +112,11 @@ def run(arguments: argparse.Namespace, name: str, seconds: float, made: dict[str
     config.checkpoint = str(checkpoint)
     _, content = study(config)
     curve = content["strategies"]["free"]
-    iou = np.interp(SHOWN, curve["scribbles_per_region"], curve["iou"])
-    value = ", ".join(f"{100 * each:.1f}" for each in iou)
+    x, y = curve["scribbles_per_region"], curve["iou"]
+    iou = [f"{100 * np.interp(number, x, y):.1f}" if number <= x[-1] else "not reached" for number in SHOWN]
     note = f"{content['images']} images of {config.data.format}, free allocation, seed {config.seed}"
     title = f"{name}: mean IoU at {', '.join(map(str, SHOWN))} scribbles per region"
-    record(arguments.rows, Row(title, f"{value} %", GOALS.get(name, ""), note))
+    record(arguments.rows, Row(title, f"{', '.join(iou)} %", GOALS.get(name, ""), note))
 
 
 def main() -> None:

@@ -88,7 +88,7 @@ def largest(test: Callable[[int], bool], first: int, most: int, until: float) ->
         until: time, see ``now``, after which no test begins.
     """
     good, bad, number = 0, None, first
-    while (bad is None or bad > NEAR * max(1, good)) and good < most and now() < until:
+    while (bad is None or bad > max(good + 1, NEAR * good)) and good < most and now() < until:
         if test(number):
             good = number
         else:
@@ -100,7 +100,7 @@ def largest(test: Callable[[int], bool], first: int, most: int, until: float) ->
 def measure(arguments: Namespace, name: str, call: Callable[[int], None], limits: tuple[int, int, float]) -> None:
     """Record the largest number of regions of a call."""
     found, failed = largest(partial(fits, call), *limits)
-    above = f"{failed} ran out of memory" if failed else "it was not looked further"
+    above = f"{failed} ran out of memory" if failed else "no more were tried"
     record(arguments.rows, Row(name, f"{'' if failed else 'at least '}{found} regions", note=above))
 
 
@@ -115,7 +115,7 @@ def main() -> None:
         torch.cuda.set_per_process_memory_fraction(min(1.0, MEMORY / torch.cuda.mem_get_info()[1]))
     start, of = now(), f"in {MEMORY / 1e9:.0f} GB, one image of {size[1]} x {size[0]} px"
     for number, (name, call) in enumerate({"a training step": train_one, "a prediction": predict_one}.items(), start=1):
-        limits = FIRST, most, start + number * arguments.seconds / 2
+        limits = FIRST, most, start + number * 0.4 * arguments.seconds
         title = f"{name} {of}"
         try_row(arguments.rows, title, partial(measure, arguments, title, partial(call, config, size=size), limits))  # type: ignore[arg-type]
 

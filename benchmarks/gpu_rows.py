@@ -64,9 +64,15 @@ def half() -> torch.dtype:
     return torch.float16 if device() == "cuda" else torch.bfloat16
 
 
-def data_options() -> list[str]:
-    """Return the options of the data: the folder of BSDS500 that DATA names, or else the embedded scenes."""
-    folder = os.environ.get("DATA")
-    return (
-        ["data.format=bsds500", f"data.root={folder}", "data.min_region_area=25"] if folder else ["data.format=scenes"]
-    )
+def out_folder() -> Path:
+    """Return the folder of everything that is made, which OUT names."""
+    return Path(os.environ.get("OUT", "runs/gpu")).resolve()
+
+
+def data_options(*, tiny: bool) -> list[str]:
+    """Return the options of the data: BSDS500 in the folder that DATA names, or else the embedded scenes."""
+    cache, folder = out_folder() / "cache", os.environ.get("DATA")
+    if tiny:
+        return ["data.format=coco_panoptic", f"data.root={cache / 'tiny'}", f"data.cache={cache}"]
+    named = ["data.format=bsds500", f"data.root={folder}"] if folder else ["data.format=scenes"]
+    return [*named, "data.min_region_area=25", f"data.cache={cache}"]

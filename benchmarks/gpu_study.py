@@ -1,13 +1,9 @@
 """Part (d) of benchmarks/gpu.sh: how long the simulated annotator takes for 100 images and ten rounds."""
 
-import os
-from pathlib import Path
-
-from gpu_rows import Row, data_options, part_arguments, record
+from gpu_rows import Row, data_options, out_folder, part_arguments, record
 from limits import now
 
 from fullseg.config.load import load_config
-from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.training.run_study import study
 
 ROUNDS, IMAGES, GOAL = 10, 200, 60  # the goal is so many seconds for so many images
@@ -18,12 +14,9 @@ OPTIONS += ["tracking.wandb=disabled", "tracking.artifacts=false", "trainer.prog
 def main() -> None:
     """Study the released model on the evaluation images, with free allocation."""
     arguments = part_arguments(__doc__)
-    out = Path(os.environ.get("OUT", "runs")) / "study"
     rounds = 2 if arguments.tiny else ROUNDS
-    options = [*data_options(), *OPTIONS, f"study.rounds={rounds}", f"runs={out}", f"data.cache={out.parent / 'cache'}"]
-    options += ["data.val_fraction=1/20"] if arguments.tiny else []
+    options = [*data_options(tiny=arguments.tiny), *OPTIONS, f"study.rounds={rounds}", f"runs={out_folder() / 'study'}"]
     config = load_config("experiments/bsds500/full_image.yaml", options)
-    InteractiveDataModule.from_config(config).prepare_data()
     start = now()
     _, content = study(config)
     took, images = now() - start, content["images"]

@@ -17,6 +17,7 @@ from rich.table import Table
 from fullseg.runs.provenance import commit, machine
 
 TITLES = {
+    "data": "data",
     "rounds": "(a) corrections",
     "training": "(b) training",
     "regions": "(c) regions in memory",

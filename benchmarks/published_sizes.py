@@ -116,11 +116,13 @@ class SizedSam:
 class SizedRitm:
     """RITM: a pass of a whole HRNet-18s, on a crop around the region, per region whose scribbles have changed."""
 
-    def __init__(self, device: str, precision: torch.dtype, name: str = "hrnet_w18_small_v2") -> None:
-        body = timm.create_model(name, features_only=True, pretrained=False, in_chans=6)  # RGB, clicks, earlier mask
+    def __init__(self, device: str, precision: torch.dtype, crop: int) -> None:
+        body = timm.create_model(
+            "hrnet_w18_small_v2", features_only=True, pretrained=False, in_chans=6
+        )  # RGB, clicks, earlier mask
         head = nn.Sequential(nn.Conv2d(sum(body.feature_info.channels()[1:]), 64, 1), nn.ReLU(), nn.Conv2d(64, 1, 1))
         self.body, self.head = (part.eval().to(device, precision) for part in (body, head))
-        self.crops, self.before = torch.zeros(1, 6, RITM_CROP, RITM_CROP, device=device, dtype=precision), 0
+        self.crops, self.before = torch.zeros(1, 6, crop, crop, device=device, dtype=precision), 0
 
     def set_image(self, image: NDArray[np.uint8]) -> None:  # noqa: ARG002  it looks at crops
         """Forget the regions."""
