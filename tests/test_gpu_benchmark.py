@@ -116,12 +116,11 @@ def test_a_row_that_fails_is_recorded(tmp_path: Path) -> None:
 def test_finds_the_largest_number_that_fits(limit: int) -> None:
     tried: list[int] = []
 
-    def call(count: int) -> None:
+    def test(count: int) -> bool:
         tried.append(count)
-        if count > limit:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+        return count <= limit
 
-    good, bad = largest(lambda count: fits(call, count), 64, 8192, now() + 1000)
+    good, bad = largest(test, 64, 8192, now() + 1000)
     assert good <= limit
     if limit >= 8192:
         assert (good, bad) == (8192, None)
@@ -129,6 +128,16 @@ def test_finds_the_largest_number_that_fits(limit: int) -> None:
         assert bad is not None
         assert limit < bad <= max(good + 1, NEAR * good)
     assert len(tried) < 20
+
+
+def test_running_out_of_memory_is_caught_and_nothing_else_is() -> None:
+    def fail(count: int) -> None:
+        raise (torch.OutOfMemoryError if count > 5 else RuntimeError)("CUDA out of memory")
+
+    assert fits(lambda _: None, 1)
+    assert not fits(fail, 6)
+    with pytest.raises(RuntimeError, match="CUDA"):
+        fits(fail, 5)
 
 
 def test_no_test_begins_after_the_time() -> None:
