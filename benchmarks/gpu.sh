@@ -43,11 +43,11 @@ part() {  # NAME LIMIT: runs benchmarks/gpu_NAME.py for at most LIMIT seconds, a
 rm -f "$OUT"/*.jsonl
 TARGET=benchmarks/GPU.md
 [ ${#TINY[@]} -eq 0 ] || TARGET=$OUT/GPU.md
-part data 40
+part data 60
 part rounds 75
 part training 50
 part regions 50
 part study 70
-part models 235
+part models 225
 "$PYTHON" benchmarks/gpu_table.py "$OUT" "$TARGET" "$COMMAND"
 echo "logs: $OUT" >&2
