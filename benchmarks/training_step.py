@@ -77,16 +77,21 @@ def time_step(config: Config, segmenter: Segmenter, batch: Batch, seconds: Secon
     time_part(seconds, "canvas and loss", compete, logits)
 
 
-def print_parts(config: Config) -> None:
-    """Print the table of parts."""
+def step_parts(config: Config, steps: int) -> dict[str, tuple[float, float]]:
+    """Return the median seconds of the forward and of the backward pass of each part of a step."""
     segmenter, batch = untrained(config).to(device()).train(), random_batch(config, np.random.default_rng(0))
     seconds: Seconds = {}
-    for _ in range(WARM_UP + STEPS):
+    for _ in range(WARM_UP + steps):
         time_step(config, segmenter, batch, seconds)
+    median = {name: statistics.median(times[WARM_UP:]) for name, times in seconds.items()}
+    return {name: (median[name], median[f"{name} backward"]) for name in median if not name.endswith(" backward")}
+
+
+def print_parts(config: Config) -> None:
+    """Print the table of parts."""
     title = f"{machine()}; batch {config.data.batch_size}, {config.data.crop_size} px, {REGIONS} regions per image"
     table = Table("part", "forward, ms", "backward, ms", title=f"{title}, on {device()}")
-    for name in [name for name in seconds if not name.endswith(" backward")]:
-        pair = (statistics.median(seconds[key][WARM_UP:]) for key in (name, f"{name} backward"))
+    for name, pair in step_parts(config, STEPS).items():
         table.add_row(name, *(f"{1e3 * value:.1f}" for value in pair))
     Console(width=120).print(table)
 

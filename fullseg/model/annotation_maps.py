@@ -142,18 +142,31 @@ def disc_pixels(centres: Tensor, regions: Tensor, radius: float, size: tuple[int
         (P,) int64, region * H * W + y * W + x of every pixel whose centre is within ``radius`` px of a disc's centre.
         A pixel of several discs comes several times.
     """
+    pixels, keep = disc_grid(centres, regions, radius, size)
+    return pixels.masked_select(keep)
+
+
+def disc_grid(centres: Tensor, regions: Tensor, radius: float, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return the D x D pixels around each of K centres, and which of them ``disc_pixels`` returns.
+
+    The arguments are those of ``disc_pixels``. Unlike its result, these shapes depend on no value.
+
+    Returns:
+        (D, D, K) int64, region * H * W + y * W + x, and (D, D, K) bool.
+    """
     # The pixel under a centre is less than 0.5 px to the left of it, or at most 0.5 px to the right.
     step = torch.arange(-math.floor(radius + 0.5), math.ceil(radius + 0.5), device=centres.device)
     height, width = size
     # The centres are on the last axis, which is long: inner loops over D values would take most of the time.
     pixels = torch.floor(centres.T + 0.5) + step[:, None, None]  # (D, 2, K) columns and rows around each centre
     squares = (pixels - centres.T).square()
-    beyond = (pixels < 0) | (pixels >= pixels.new_tensor([[width], [height]]))
-    dx, dy = squares.masked_fill_(beyond, torch.inf).unbind(1)  # (D, K) each
+    for axis, length in enumerate((width, height)):
+        beyond = (pixels[:, axis] < 0) | (pixels[:, axis] >= length)
+        squares[:, axis].masked_fill_(beyond, torch.inf)
+    dx, dy = squares.unbind(1)  # (D, K) each
     x, y = pixels.long().unbind(1)
     rows = regions * height + y  # (D, K) of all maps, one below another
-    keep = dx + dy[:, None] <= radius**2  # (D, D, K)
-    return ((rows * width)[:, None] + x).masked_select(keep)
+    return (rows * width)[:, None] + x, dx + dy[:, None] <= radius**2
 
 
 def _stamp_discs(maps: Tensor, centres: Tensor, regions: Tensor, radius: float) -> Tensor:

@@ -31,9 +31,9 @@ def region_boxes(
     target = scribble_regions[:, None].expand(-1, 2)
     low = low.scatter_reduce(0, target, scribble_points, "amin")
     high = high.scatter_reduce(0, target, scribble_points, "amax")
-    last = extreme_points.new_tensor([size[1] - 1, size[0] - 1])
-    low, high = (torch.minimum(torch.floor(corner + 0.5).clamp(min=0), last) for corner in (low, high))
-    return torch.cat([low, high + 1], dim=1)
+    x0, y0, x1, y1 = torch.floor(torch.cat([low, high], dim=1) + 0.5).unbind(1)
+    last_x, last_y = size[1] - 1, size[0] - 1
+    return torch.stack([x0.clamp(0, last_x), y0.clamp(0, last_y), x1.clamp(0, last_x) + 1, y1.clamp(0, last_y) + 1], 1)
 
 
 def inside_boxes(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

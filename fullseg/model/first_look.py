@@ -62,6 +62,11 @@ def boxes_with_scribbles(boxes: Tensor, strokes: Strokes, size: tuple[int, int])
     if not len(strokes.lengths):
         return torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
     pixels, _ = line_pixels(strokes.points, strokes.lengths, size)
-    x, y = pixels % size[1], pixels // size[1]
+    return boxes_with_pixels(boxes, pixels, size[1])
+
+
+def boxes_with_pixels(boxes: Tensor, pixels: Tensor, width: int) -> Tensor:
+    """Return in which boxes (N, 4) any of the pixels y * width + x, (K,), lies: (N,) bool."""
+    x, y = pixels % width, pixels // width
     x0, y0, x1, y1 = boxes[:, :, None].unbind(1)
     return ((x >= x0) & (x < x1) & (y >= y0) & (y < y1)).any(dim=1)

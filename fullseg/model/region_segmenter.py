@@ -134,13 +134,30 @@ class RegionSegmenter(Segmenter):
             if len(strokes.lengths):
                 own = draw_scribbles(points.clone() if self.share == "points" else points, *strokes)
             shared = {"none": None, "points": points, "all": own}[self.share]
-            maps = annotation_maps(own, shared, boxes, self.roi_size)  # F_i = (S_i, sum over j != i of S_j)
-            aligned = self.aligned(features, boxes)
-            if self.box_maps:
-                maps = torch.cat([maps, geometry_maps(boxes, self.roi_size)], dim=1)
-            if looks is not None:
-                maps = torch.cat([maps, looks[:, None]], dim=1)
-        return torch.cat([aligned, maps.to(aligned.dtype)], dim=1), boxes
+            return self.rois(features, boxes, own, shared, looks), boxes
+
+    def rois(
+        self, features: Features, boxes: Tensor, own: Tensor, shared: Tensor | None, looks: Tensor | None
+    ) -> Tensor:
+        """Crop all that the head sees of the regions of one image.
+
+        Args:
+            features: of the image.
+            boxes: (N, 4) in pixels.
+            own: (N, H, W) float32, S_i.
+            shared: (N, H, W) float32, the part of S_j that the other regions may see; None: nothing.
+            looks: (N, roi_size, roi_size), what each region sees of its first answer; None without ``second_look``.
+
+        Returns:
+            (N, C', roi_size, roi_size) in the dtype of the features.
+        """
+        maps = annotation_maps(own, shared, boxes, self.roi_size)  # F_i = (S_i, sum over j != i of S_j)
+        aligned = self.aligned(features, boxes)
+        if self.box_maps:
+            maps = torch.cat([maps, geometry_maps(boxes, self.roi_size)], dim=1)
+        if looks is not None:
+            maps = torch.cat([maps, looks[:, None]], dim=1)
+        return torch.cat([aligned, maps.to(aligned.dtype)], dim=1)
 
     @torch.no_grad()
     def first_looks(

@@ -176,7 +176,7 @@ def _magnified(cells: Tensor, cell: int, window: Window) -> Tensor:
         start, end = max(0, first // cell - 1), min(cells.shape[axis], math.ceil(last / cell) + 1)
         cells = cells.narrow(axis, start, end - start)
         pixels = torch.arange(first, last, device=cells.device) + 0.5
-        edges = cells.new_tensor([cell * start]), cells.new_tensor([cell * end])
+        edges = cells.new_full((1,), cell * start), cells.new_full((1,), cell * end)
         factors.append(resize_matrix(*edges, end - start, pixels))
     rows, columns = factors
     return rows @ cells @ columns.mT

@@ -121,12 +121,8 @@ class SpreadState:
         Returns:
             Probabilities of the regions in this part (n, h', w'), and the winners (h', w') int64 in [0, n), or VOID.
         """
-        flowed = self.spreading.flowed(canvas, self._affinities_of(window), decided, background=background)[:, *part]
-        shares = flowed[: len(canvas)] * inside_of(canvas[:, *part])
-        best, winners = first_best(shares)
-        if background:
-            return shares / (shares.sum(dim=0) + flowed[-1]), torch.where(best > flowed[-1], winners, VOID)
-        return shares / shares.sum(dim=0).clamp(min=LEAST), torch.where(best > 0, winners, VOID)
+        flowed = self.spreading.flowed(canvas, self._affinities_of(window), decided, background=background)
+        return outcome_of_flow(flowed[:, *part], canvas[:, *part], background=background)
 
     def _affinities_of(self, window: Window) -> list[Tensor]:
         """Return the affinities of a window, and keep them."""
@@ -140,3 +136,21 @@ class SpreadState:
         while held > self._most_bytes and len(self._affinities) > 1:
             held -= sum(step.nbytes for step in self._affinities.pop(next(iter(self._affinities))))
         return found
+
+
+def outcome_of_flow(flowed: Tensor, canvas: Tensor, *, background: bool) -> tuple[Tensor, Tensor]:
+    """Return the probabilities of n regions and the winners where labels have flowed.
+
+    Args:
+        flowed: of ``Spreading.flowed``: (n, h, w), or with a background (n + 1, h, w).
+        canvas: (n, h, w) logits that have flowed.
+        background: a pixel may be of no region.
+
+    Returns:
+        (n, h, w), and (h, w) int64 in [0, n), or VOID.
+    """
+    shares = flowed[: len(canvas)] * inside_of(canvas)
+    best, winners = first_best(shares)
+    if background:
+        return shares / (shares.sum(dim=0) + flowed[-1]), torch.where(best > flowed[-1], winners, VOID)
+    return shares / shares.sum(dim=0).clamp(min=LEAST), torch.where(best > 0, winners, VOID)
