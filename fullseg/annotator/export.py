@@ -158,6 +158,22 @@ def _read_part(path: str, state: tuple[int, int]) -> _Part:
     )
 
 
+def exported_labels(out: Path, name: str) -> tuple[int, Path] | None:
+    """Return the revision and the label png of an image's export; None: there is none.
+
+    Args:
+        out: the annotator's output.
+        name: the image's name, relative to the folder of images.
+    """
+    short = _file_name(name)
+    label, part = (out / EXPORT / kind / f"{short}.{end}" for kind, end in _FILES[1:])
+    try:
+        revision = json.loads(part.read_text(encoding="utf-8"))["revision"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return (int(revision), label) if label.is_file() else None
+
+
 def _file_name(name: str) -> str:
     """Return a name for an image's exported files: its own, or a shorter one if a file could not have it."""
     path = PurePosixPath(name)

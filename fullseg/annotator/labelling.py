@@ -61,6 +61,11 @@ class Labeller:
             self._labels = state, self.labels_of(opened, opened.work)
         return self._labels[1]
 
+    def at_hand(self, opened: Open) -> Segmentation | None:
+        """Return the labels of an image's state if they were the last ones; any thread may ask."""
+        last = self._labels
+        return last[1] if last is not None and last[0][:2] == (opened.key, opened.revision) else None
+
     def forget(self) -> None:
         """Forget the last labels: classes may have changed."""
         self._labels = None

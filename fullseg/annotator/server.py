@@ -1,14 +1,12 @@
 """The annotator's server: it answers the page's requests. It keeps no state: all state is in the workspace."""
 
 import base64
-import io
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -20,18 +18,18 @@ from starlette.staticfiles import StaticFiles
 
 from fullseg.annotator import class_changes
 from fullseg.annotator.actions import ActionError
-from fullseg.annotator.images import for_browser, read_thumbnail
+from fullseg.annotator.images import for_browser
 from fullseg.annotator.importing import ImportedError
 from fullseg.annotator.learning import Learning
 from fullseg.annotator.learning_requests import learning_routes
 from fullseg.annotator.plain import categories_as_plain, state_as_plain
 from fullseg.annotator.request_values import RequestError, content_of, duration, whole
 from fullseg.annotator.store import ConflictError, JournalError
+from fullseg.annotator.thumbnails import Thumbnails
 from fullseg.annotator.workspace import StaleError, Workspace
 from fullseg.errors import DataError, ImageError
 
 STATIC = Path(__file__).parent / "static"
-THUMBNAIL = 160  # px along the longer side
 STATUS: dict[type[Exception], int] = {
     ActionError: 400,
     ImportedError: 400,
@@ -83,14 +81,22 @@ class _Api:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
+        self.thumbnails = Thumbnails(workspace)
 
     async def overview(self, _: Request) -> Response:
         """Return all images with their progress."""
         return JSONResponse(await run_in_threadpool(self._overview))
 
     def _overview(self) -> list[dict[str, Any]]:
+        journal = self.workspace.journal
         return [
-            {"name": name, "key": self.workspace.key(name), "regions": regions, "done": done}
+            {
+                "name": name,
+                "key": self.workspace.key(name),
+                "regions": regions,
+                "done": done,
+                "revision": journal.revision(name),
+            }
             for name, regions, done in self.workspace.progress()
         ]
 
@@ -141,8 +147,11 @@ class _Api:
         return await run_in_threadpool(_pixels, self.workspace.path(self._name(request)))
 
     async def thumbnail(self, request: Request) -> Response:
-        """Return a small version of the image."""
-        return await run_in_threadpool(_thumbnail, self.workspace.path(self._name(request)))
+        """Return a small picture of the image with its regions at a revision, or at an earlier one."""
+        name, revision = self._name(request), whole(request.query_params.get("revision", "0"), "revision")
+        body, exact = await run_in_threadpool(self.thumbnails.png, name, revision)
+        keeping = "private, max-age=3600" if exact else "no-store"
+        return Response(body, media_type="image/png", headers={"Cache-Control": keeping})
 
     async def labels(self, request: Request) -> Response:
         """Return the labels of one revision.
@@ -218,9 +227,3 @@ class _Api:
 def _pixels(path: Path) -> Response:
     body, kind = for_browser(path)
     return Response(body, media_type=kind, headers={"Cache-Control": "private, max-age=60"})
-
-
-def _thumbnail(path: Path) -> Response:
-    file = io.BytesIO()
-    Image.fromarray(read_thumbnail(path, THUMBNAIL)).save(file, "PNG")
-    return Response(file.getvalue(), media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})

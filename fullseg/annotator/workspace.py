@@ -3,7 +3,6 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,9 @@ from fullseg.annotator.images import file_key, list_images
 from fullseg.annotator.importing import read_panoptic
 from fullseg.annotator.labelling import Labeller, Open
 from fullseg.annotator.loose import cleaned
+from fullseg.annotator.progress import Progress
 from fullseg.annotator.segmentation import Segmentation
 from fullseg.annotator.store import JOURNAL, ConflictError, Journal
-from fullseg.annotator.work import History, Work
 from fullseg.errors import DataError
 from fullseg.formats.image_file import read_image, shrink
 from fullseg.types import Category
@@ -63,7 +62,7 @@ class Workspace:
         self.journal = Journal(out / JOURNAL)
         self.categories = Categories(categories, lambda: predictor().categories, self.journal)
         self._open: OrderedDict[str, Open] = OrderedDict()
-        self._progress: dict[str, tuple[int, int, bool]] = {}  # by image: revision, number of regions, done
+        self._progress = Progress(self.journal, self.categories)
         self._work = threading.RLock()  # guards the histories
         self._exported = Exports(out / EXPORT)
         self._exports = threading.Lock()  # guards the exported files. Histories may change while files are written
@@ -87,19 +86,7 @@ class Workspace:
             gone: also of images that were annotated, but are not in the folder any more.
         """
         with self._work:
-            sizes = self.journal.sizes()
-            names = sorted({*self.names, *sizes}) if gone else self.names
-            for name in sizes.keys() & set(names):
-                revision = self.journal.revision(name)
-                if self._progress.get(name, (-1,))[0] != revision:
-                    work = self._history(name, sizes[name])[0].work
-                    self._progress[name] = (revision, len(work.regions), work.done)
-            return [(name, *self._progress.get(name, (0, 0, False))[1:]) for name in names]
-
-    def _history(self, name: str, size: tuple[int, int]) -> tuple[History, int]:
-        """Return the history and the number of actions in the journal."""
-        actions = self.categories.resolve(entry.action for entry in self.journal.open_image(name, size))
-        return reduce(History.after, actions, History((Work(size),))), len(actions)
+            return self._progress.of(sorted({*self.names, *self.journal.sizes()}) if gone else self.names)
 
     def open(self, name: str) -> Open:
         """Return the newest state of an image.
@@ -118,7 +105,7 @@ class Workspace:
             image = read_image(path)
             pixels = shrink(image)
             size = pixels.shape[0], pixels.shape[1]
-            history, revision = self._history(name, size)
+            history, revision = self._progress.history(name, size)
             return self._keep(name, Open(key, pixels, (image.shape[0], image.shape[1]), history, revision))
 
     def act(self, name: str, revision: int, content: object, seconds: float) -> Open:
@@ -147,13 +134,14 @@ class Workspace:
     def images_with(self, category: int) -> list[str]:
         """Return the names of all images that have a region of a category now."""
         with self._work:
-            works = {name: self._history(name, size)[0].work for name, size in self.journal.sizes().items()}
-        return [name for name, work in works.items() if category in {region.category for region in work.regions}]
+            works = list(self._progress.works())
+        return [name for name, work in works if category in {region.category for region in work.regions}]
 
     def take_categories(self) -> None:
         """Read all work again with the categories as they are now, and write the common files of exports with them."""
         with self._model, self._work:
-            self._open, self._progress = OrderedDict(), {}
+            self._open = OrderedDict()
+            self._progress.forget()
             self._labeller.forget()
         with self._exports:
             if (self.out / EXPORT / PARTS).is_dir():
@@ -190,6 +178,12 @@ class Workspace:
         with self._model:
             opened = self._newest(name, revision, StaleError)
             return opened, self._labeller.labels(opened)
+
+    def labels_at_hand(self, name: str, revision: int) -> tuple[Open, Segmentation] | None:
+        """Return one state and its labels if the model was asked for them last; it is not asked again."""
+        opened = self._open.get(name)
+        found = self._labeller.at_hand(opened) if opened is not None and opened.revision == revision else None
+        return (opened, found) if opened is not None and found is not None else None
 
     def loose(self, name: str, revision: int, below: int) -> int:
         """Return the number of islands and holes of less than some pixels; raise StaleError as ``labels``."""

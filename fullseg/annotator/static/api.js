@@ -93,7 +93,7 @@ export const replace = (image, content) => post(at(image, "/import"), content);
 export const exportImage = (image, revision) => post(at(image, "/export"), { revision });
 export const loose = async (image, revision, below) =>
   (await request(`${at(image, "/loose")}&revision=${revision}&below=${below}`)).json();
-export const thumbnail = (image) => at(image, "/thumbnail");
+export const thumbnail = (image, revision) => `${at(image, "/thumbnail")}&revision=${revision}`;
 
 export async function pixels(image) {
   return createImageBitmap(await (await request(at(image, "/pixels"))).blob());

@@ -1,7 +1,7 @@
 // The list of images: find, open, step to the next one.
 
 import * as api from "./api.js";
-import { listImages } from "./panels.js";
+import { Strip } from "./strip.js";
 import { t } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
@@ -12,6 +12,7 @@ export class Images {
     this.page = page;
     this.all = [];
     this.wanted = 0; // number of the image that was picked last
+    this.strip = new Strip($("images"), page.session, (number) => this.open(number));
     this.place = null; // where the image that is opened shall be shown
     $("filter").addEventListener("input", () => this.list());
     $("filter").addEventListener("keydown", (event) => this.filter(event));
@@ -40,12 +41,12 @@ export class Images {
 
   list() {
     $("progress").textContent = t.lists.progress(this.all.filter(({ done }) => done).length, this.all.length);
-    listImages($("images"), this.shown, this.page.session.image, (number) => this.open(number));
+    this.strip.show(this.shown, this.page.session.image);
   }
 
   // List the images with new pictures.
   relist() {
-    delete $("images").dataset.shown;
+    this.strip.forget();
     this.list();
   }
 
@@ -75,6 +76,7 @@ export class Images {
       this.wanted = page.session.image; // stay here: strokes are not sent yet, and Escape would drop them
       return false;
     }
+    this.strip.draw();
     page.address.write(); // where the last image was looked at
     page.select(null);
     page.say(t.said.opening);

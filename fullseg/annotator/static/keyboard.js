@@ -67,7 +67,7 @@ export class Keyboard {
 
   // A button that was clicked gives the keys back. One that was reached by Tab keeps them.
   giveBack({ detail, target }) {
-    if (detail > 0 && target.closest("header button, #looks button, nav li, aside li")) $("canvas").focus();
+    if (detail > 0 && target.closest("header button, #tools button, #looks button, nav li, aside li")) $("canvas").focus();
   }
 
   // Give an entry another key; the entry that had this key gets the old one. Return that entry, if there is one.

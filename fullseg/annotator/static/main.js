@@ -9,6 +9,7 @@ import { Fields } from "./fields.js";
 import { Files } from "./files.js";
 import { Finishing } from "./finishing.js";
 import { Footer } from "./footer.js";
+import { addIcons } from "./icons.js";
 import { Images } from "./images.js";
 import { Keyboard } from "./keyboard.js";
 import { PAINTING, Painting } from "./painting.js";
@@ -23,6 +24,7 @@ import { Token } from "./token.js";
 import { translate } from "./texts.js";
 import { Tools } from "./tools.js";
 import { View } from "./view.js";
+import { Where } from "./where.js";
 
 const $ = (id) => document.getElementById(id);
 const BUTTONS = ["mark", "correct", "choose", ...PAINTING];
@@ -44,6 +46,7 @@ class Page {
     this.classes = new ClassDialog(this);
     this.files = new Files(this);
     this.images = new Images(this);
+    this.where = new Where(this);
     this.address = new Address(this);
     this.connection = new Connection(this);
     this.learning = new Learning(this);
@@ -92,6 +95,7 @@ class Page {
     }
     view.state = session.state;
     if (what === "labels") view.setLabels(session.labels);
+    if (what === "labels") this.images.strip.wait();
     this.painting.settle();
     this.cleaning.count();
     if (what !== "labels" && session.state) {
@@ -107,6 +111,7 @@ class Page {
     const { collected, session, tools, view } = this;
     const strokes = [...collected, ...(tools.stroke ? [tools.stroke] : [])];
     view.drawing = { points: tools.clicks, strokes, sent: session.sent, painting: this.painting, extremes: tools.extremes };
+    this.where.save();
     this.footer.figures(); // called here, too, because a page in the background draws no frames
     view.redraw();
   }
@@ -120,6 +125,7 @@ class Page {
     const { session, tools } = this;
     const { state } = session;
     this.sketch();
+    this.where.show();
     this.fields.show();
     for (const tool of BUTTONS) $(tool).setAttribute("aria-checked", String(tools.tool === tool));
     stopAt(BUTTONS.map($), ({ id }) => id === tools.tool);
@@ -218,5 +224,6 @@ class Page {
 }
 
 translate();
+addIcons();
 const page = new Page();
 page.start().catch((error) => page.say(error.message, true));

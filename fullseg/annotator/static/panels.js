@@ -1,49 +1,8 @@
-// The two lists beside the canvas: images with their progress, and regions with the IoU that the model expects of them.
+// The list of regions beside the canvas, with the IoU that the model expects of each.
 
-import { thumbnail } from "./api.js";
+import { make, onEnter } from "./elements.js";
 import { rove, stopAt } from "./roving.js";
 import { t } from "./texts.js";
-
-const make = (tag, attributes = {}, ...children) => {
-  const element = Object.assign(document.createElement(tag), attributes);
-  element.append(...children);
-  return element;
-};
-
-// Enter on an item of a list picks it. It must not be taken for a key of the page.
-function onEnter(event, what) {
-  if (event.key !== "Enter" || event.target !== event.currentTarget) return;
-  event.stopPropagation();
-  what();
-}
-
-export function listImages(list, images, current, pick) {
-  const shown = images.map(({ number }) => number).join();
-  if (list.dataset.shown !== shown) {
-    list.dataset.shown = shown;
-    list.replaceChildren(...images.map((image) => imageItem(image, pick)));
-    if (!list.dataset.roves) rove(list, () => [...list.children]);
-    list.dataset.roves = "true";
-  }
-  images.forEach(({ number, regions, done }, place) => {
-    const item = list.children[place];
-    const isCurrent = String(number === current);
-    if (isCurrent === "true" && item.getAttribute("aria-current") !== isCurrent) item.scrollIntoView({ block: "nearest" });
-    item.setAttribute("aria-current", isCurrent);
-    item.setAttribute("aria-selected", isCurrent);
-    item.className = done ? "done" : "";
-    item.lastChild.textContent = t.lists.image(regions, done);
-  });
-  stopAt([...list.children], (item) => item.getAttribute("aria-selected") === "true");
-}
-
-function imageItem({ name, number }, pick) {
-  const picture = make("img", { src: thumbnail(number), alt: "", loading: "lazy" });
-  const item = make("li", { role: "option", title: name }, picture, make("span", { textContent: name }), make("small"));
-  item.addEventListener("click", () => pick(number));
-  item.addEventListener("keydown", (event) => onEnter(event, () => pick(number)));
-  return item;
-}
 
 // `on` has select(id, shift), lock(region), confirm(region), colour(id) and key(name).
 export function listRegions(list, session, categories, selected, on) {

@@ -1,0 +1,66 @@
+// The strip of images below the open one: a picture of each with its regions, and how far it is.
+
+import { thumbnail } from "./api.js";
+import { make, onEnter } from "./elements.js";
+import { rove, stopAt } from "./roving.js";
+import { t } from "./texts.js";
+
+const PAUSE = 1500; // ms: the open image's picture is made anew when no new labels have come for so long
+
+export class Strip {
+  // `pick(number)` opens an image.
+  constructor(list, session, pick) {
+    Object.assign(this, { list, session, pick });
+    this.shown = null; // numbers of the images in the list
+    this.drawn = new Map(); // by number: the revision whose regions the picture shows
+    this.timer = null;
+    rove(list, () => [...list.children]);
+  }
+
+  show(images, current) {
+    const shown = images.map(({ number }) => number).join();
+    if (this.shown !== shown) this.list.replaceChildren(...images.map((image) => this.item(image)));
+    this.shown = shown;
+    images.forEach((image, place) => this.update(this.list.children[place], image, image.number === current));
+    stopAt([...this.list.children], (item) => item.getAttribute("aria-selected") === "true");
+  }
+
+  update(item, { regions, done }, isCurrent) {
+    if (isCurrent && item.getAttribute("aria-current") !== "true") item.scrollIntoView({ block: "nearest", inline: "nearest" });
+    item.setAttribute("aria-current", String(isCurrent));
+    item.setAttribute("aria-selected", String(isCurrent));
+    item.className = done ? "done" : "";
+    item.querySelector("small").textContent = t.lists.image(regions, done);
+  }
+
+  item({ name, number, revision }) {
+    if (!this.drawn.has(number)) this.drawn.set(number, revision);
+    const picture = make("img", { src: thumbnail(number, this.drawn.get(number)), alt: "", loading: "lazy" });
+    const item = make("li", { role: "option", title: name }, picture, make("span", { textContent: name }), make("small"));
+    item.dataset.image = number;
+    item.addEventListener("click", () => this.pick(number));
+    item.addEventListener("keydown", (event) => onEnter(event, () => this.pick(number)));
+    return item;
+  }
+
+  // Draw all pictures anew.
+  forget() {
+    this.shown = null;
+  }
+
+  // Draw the open image's picture anew when the person pauses.
+  wait() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.draw(), PAUSE);
+  }
+
+  // Draw the open image's picture anew, unless it is drawn already. The server has its labels at hand.
+  draw() {
+    clearTimeout(this.timer);
+    const { image, labels, state } = this.session;
+    if (!labels || labels.revision !== state?.revision || this.drawn.get(image) === state.revision) return;
+    this.drawn.set(image, state.revision);
+    const picture = this.list.querySelector(`[data-image="${image}"] img`);
+    if (picture) picture.src = thumbnail(image, state.revision);
+  }
+}
