@@ -51,10 +51,9 @@ const lists = {
   image: (regions, done) => (done ? `done, ${many(regions, "region")}` : regions ? many(regions, "region") : "untouched"),
   region: "region",
   sure: "The IoU that the model expects of this region",
-  lock: "lock",
-  unlock: "unlock",
-  lockWhy: (key) => `A locked region's pixels stay as they are (${key})`,
-  confirm: (name, key) => `Confirm the class ${name} (${key})`,
+  eye: (isShown, region) => `${isShown ? "Hide" : "Show"} region ${region}, which keeps its pixels`,
+  lock: (isLocked, region) => (isLocked ? `Unlock region ${region}` : `Lock region ${region}: its pixels stay as they are`),
+  confirm: (name) => `Confirm the class ${name}`,
   guessed: "The model guesses this class: confirm it, or give another one",
   clean: (count) => (count === 0 ? "No islands and holes" : `Clean ${count === null ? "islands and holes" : loose(count)}`),
 };

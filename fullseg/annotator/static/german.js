@@ -52,10 +52,9 @@ const lists = {
   image: (count, done) => (done ? `fertig, ${regions(count)}` : count ? regions(count) : "unberührt"),
   region: "Region",
   sure: "Die IoU, die das Modell von dieser Region erwartet",
-  lock: "sperren",
-  unlock: "öffnen",
-  lockWhy: (key) => `Die Pixel einer gesperrten Region bleiben, wie sie sind (${key})`,
-  confirm: (name, key) => `Die Klasse ${name} bestätigen (${key})`,
+  eye: (isShown, region) => `Region ${region} ${isShown ? "ausblenden" : "zeigen"}; sie behält ihre Pixel`,
+  lock: (isLocked, region) => (isLocked ? `Region ${region} entsperren` : `Region ${region} sperren: ihre Pixel bleiben, wie sie sind`),
+  confirm: (name) => `Die Klasse ${name} bestätigen`,
   guessed: "Das Modell vermutet diese Klasse: bestätigen Sie sie, oder geben Sie eine andere",
   clean: (count) => (count === 0 ? "Keine Inseln und Löcher" : `${count === null ? "" : `${number(count)} `}Inseln und Löcher beseitigen`),
 };

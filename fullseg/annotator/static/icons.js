@@ -11,6 +11,7 @@ const SHAPES = {
   flag: "M6 21V4 M6 4h12l-3 4 3 4H6",
   skip: "M5 5l8 7-8 7z M18 5v14",
   comment: "M4 5h16v11H11l-5 4v-4H4z",
+  tick: "M4 13l5 5L20 6",
   eye: "M2 12c5-8 15-8 20 0-5 8-15 8-20 0z M9 12a3 3 0 1 0 6 0a3 3 0 1 0-6 0z",
   closed: "M2 10c5 7 15 7 20 0 M6 14l-2 3 M12 15v4 M18 14l2 3",
   locked: "M5 11h14v9H5z M8 11V8a4 4 0 0 1 8 0v3",

@@ -88,6 +88,7 @@ export class Keyboard {
   keep() {
     localStorage.setItem(STORED, JSON.stringify(this.own));
     this.showTitles();
+    this.page.redraw();
   }
 
   // Show in each button's title the key that does the same.

@@ -1,7 +1,9 @@
 // All keys, each with the function that it calls. A key that is held has a second one for its release. The texts say what they do.
 
+import { PLACES } from "./palette.js";
+
 export function makeKeys(page) {
-  const { cleaning, fields, finishing, images, painting, regions, tools, view } = page;
+  const { cleaning, fields, finishing, images, painting, palette, regions, tools, view, visibility } = page;
   const shift = (x, y) => () => view.pan(x, y);
   const always = { always: true }; // also while no image is open
   return [
@@ -30,6 +32,9 @@ export function makeKeys(page) {
     ["w", () => view.set({ raw: true }), { release: () => view.set({ raw: false }) }],
     ["Shift+[", () => page.opacity(-10)],
     ["Shift+]", () => page.opacity(10)],
+    ["y", () => visibility.toggle()],
+    ["s", () => visibility.solo()],
+    ["Shift+y", () => visibility.all()],
     ["l", () => regions.lock()],
     ["Delete", () => regions.remove()],
     ["g", () => regions.merge()],
@@ -40,6 +45,7 @@ export function makeKeys(page) {
     ["/", () => regions.classify()],
     ["a", () => fields.confirm()],
     ["Shift+a", () => fields.confirm(page.session.state.regions)],
+    ...Array.from({ length: PLACES }, (_, place) => [String(place + 1), () => palette.take(place)]),
     ["Alt+ArrowUp", () => regions.reorder(-1)],
     ["Alt+ArrowDown", () => regions.reorder(1)],
     ["Shift+f", () => finishing.fill()],

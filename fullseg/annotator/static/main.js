@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { Address } from "./address.js";
+import { Buttons } from "./buttons.js";
 import { Cleaning } from "./cleaning.js";
 import { ClassDialog } from "./class_dialog.js";
 import { Connection } from "./connection.js";
@@ -10,24 +11,25 @@ import { Files } from "./files.js";
 import { Finishing } from "./finishing.js";
 import { Footer } from "./footer.js";
 import { addIcons } from "./icons.js";
+import { Hover } from "./hover.js";
 import { Images } from "./images.js";
 import { Keyboard } from "./keyboard.js";
-import { PAINTING, Painting } from "./painting.js";
+import { Painting } from "./painting.js";
 import { Learning } from "./learning.js";
+import { Palette } from "./palette.js";
 import { listRegions } from "./panels.js";
 import { Regions } from "./regions.js";
-import { rove, stopAt } from "./roving.js";
 import { Session } from "./session.js";
 import { Settings } from "./settings.js";
 import { Splitters } from "./splitters.js";
 import { Token } from "./token.js";
 import { translate } from "./texts.js";
 import { Tools } from "./tools.js";
+import { Visibility } from "./visibility.js";
 import { View } from "./view.js";
 import { Where } from "./where.js";
 
 const $ = (id) => document.getElementById(id);
-const BUTTONS = ["mark", "correct", "choose", ...PAINTING];
 
 class Page {
   constructor() {
@@ -42,6 +44,7 @@ class Page {
     this.view.drawn = () => this.drawn();
     this.footer = new Footer(this);
     this.session = new Session((what) => this.changed(what), (text, isError) => this.say(text, isError));
+    this.palette = new Palette(this, $("palette"));
     this.fields = new Fields(this);
     this.classes = new ClassDialog(this);
     this.files = new Files(this);
@@ -54,12 +57,15 @@ class Page {
     this.splitters = new Splitters();
     this.settings = new Settings();
     this.regions = new Regions(this);
+    this.visibility = new Visibility(this);
     this.finishing = new Finishing(this);
     this.painting = new Painting(this);
     this.cleaning = new Cleaning(this);
     this.tools = new Tools(this);
+    this.hover = new Hover(this);
     this.keyboard = new Keyboard(this);
-    this.wire();
+    this.buttons = new Buttons(this);
+    window.addEventListener("beforeunload", (event) => this.collected.length && event.preventDefault());
   }
 
   get collecting() {
@@ -89,6 +95,7 @@ class Page {
     if (what === "sent") footer.begin();
     if (what === "sent" || what === "arrived") return this.sketch();
     if (what === "image") {
+      this.visibility.forget();
       view.show(session.bitmap, session.state);
       this.tools.escape(); // drops clicks and strokes on the previous image
       if (session.state) this.images.arrive();
@@ -97,6 +104,7 @@ class Page {
     if (what === "labels") view.setLabels(session.labels);
     if (what === "labels") this.images.strip.wait();
     this.painting.settle();
+    this.hover.settle();
     this.cleaning.count();
     if (what !== "labels" && session.state) {
       if (this.selected !== null && !session.region(this.selected)) this.select(null);
@@ -123,25 +131,21 @@ class Page {
 
   redraw() {
     const { session, tools } = this;
-    const { state } = session;
     this.sketch();
     this.where.show();
     this.fields.show();
-    for (const tool of BUTTONS) $(tool).setAttribute("aria-checked", String(tools.tool === tool));
-    stopAt(BUTTONS.map($), ({ id }) => id === tools.tool);
-    for (const [name, on] of Object.entries(this.on)) $(name).setAttribute("aria-pressed", String(on));
-    $("fill").setAttribute("aria-pressed", String(Boolean(state?.filled)));
-    $("done").setAttribute("aria-pressed", String(Boolean(state?.done)));
-    $("undo").disabled = !state?.can_undo;
-    $("redo").disabled = !state?.can_redo;
+    this.buttons.show();
     $("hint").textContent = tools.hint();
     listRegions($("regions"), session, this.fields.categories, this.selected, {
       select: (id, shift) => this.select(id, shift),
       lock: (region) => this.regions.lock(region),
+      hide: (region) => this.visibility.toggle(region),
+      shows: (id) => this.visibility.shows(id),
       key: (name) => this.keyboard.shown(name),
       colour: (id) => this.view.colours.css(id),
       confirm: (region) => this.fields.confirm([region]),
     });
+    this.hover.show();
   }
 
   say(text, isError = false) {
@@ -157,6 +161,7 @@ class Page {
     this.merging = false;
     this.selected = id;
     this.pinned = id !== null;
+    this.visibility.follow(id);
     this.view.set({ selected: id });
     this.redraw();
   }
@@ -197,29 +202,6 @@ class Page {
 
   redo() {
     if (this.session.state?.can_redo) this.session.do({ kind: "redo" });
-  }
-
-  wire() {
-    const clicks = {
-      undo: () => this.undo(),
-      redo: () => this.redo(),
-      next: () => this.regions.leastSure(),
-      fill: () => this.finishing.fill(),
-      done: () => this.finishing.finish(),
-      export: () => this.finishing.export(),
-      import: () => this.files.choose(),
-      "zoom-out": () => this.view.zoom(0.8),
-      "zoom-in": () => this.view.zoom(1.25),
-      "zoom-fit": () => this.view.fit(),
-      "zoom-full": () => this.view.full(),
-      help: () => this.keyboard.help.open(),
-    };
-    for (const [id, what] of Object.entries(clicks)) $(id).addEventListener("click", what);
-    for (const tool of BUTTONS) $(tool).addEventListener("click", () => this.tools.use(tool));
-    rove($("tools"), () => BUTTONS.map($), ({ id }) => this.tools.use(id));
-    for (const name of Object.keys(this.on)) $(name).addEventListener("click", () => this.toggle(name));
-    $("opacity").addEventListener("input", () => this.opacity(0));
-    window.addEventListener("beforeunload", (event) => this.collected.length && event.preventDefault());
   }
 }
 
