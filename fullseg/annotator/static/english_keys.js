@@ -25,6 +25,7 @@ export const keys = {
   t: "colour regions by their class, or each by its own colour",
   h: "hide or show points, strokes and hatching",
   w: "hold to see the image alone",
+  "Shift+b": "change brightness and contrast of the shown image",
   "Shift+[": "less opacity",
   "Shift+]": "more opacity",
   y: "hide the chosen region, or show it again",

@@ -25,6 +25,7 @@ export const keys = {
   t: "Regionen nach ihrer Klasse färben oder jede in eigener Farbe",
   h: "Punkte, Striche und Schraffur aus- oder einblenden",
   w: "halten: nur das Bild sehen",
+  "Shift+b": "Helligkeit und Kontrast des gezeigten Bildes ändern",
   "Shift+[": "weniger Deckkraft",
   "Shift+]": "mehr Deckkraft",
   y: "die gewählte Region ausblenden oder wieder zeigen",

@@ -3,7 +3,7 @@
 import { PLACES } from "./palette.js";
 
 export function makeKeys(page) {
-  const { cleaning, fields, finishing, images, painting, palette, regions, tools, view, visibility } = page;
+  const { cleaning, fields, finishing, images, painting, palette, regions, tone, tools, view, visibility } = page;
   const shift = (x, y) => () => view.pan(x, y);
   const always = { always: true }; // also while no image is open
   return [
@@ -30,6 +30,7 @@ export function makeKeys(page) {
     ["t", () => page.toggle("tint")],
     ["h", () => page.toggle("bare")],
     ["w", () => view.set({ raw: true }), { release: () => view.set({ raw: false }) }],
+    ["Shift+b", () => tone.toggle()],
     ["Shift+[", () => page.opacity(-10)],
     ["Shift+]", () => page.opacity(10)],
     ["y", () => visibility.toggle()],

@@ -23,6 +23,7 @@ import { Session } from "./session.js";
 import { Settings } from "./settings.js";
 import { Splitters } from "./splitters.js";
 import { Token } from "./token.js";
+import { Tone } from "./tone.js";
 import { translate } from "./texts.js";
 import { Tools } from "./tools.js";
 import { Visibility } from "./visibility.js";
@@ -57,6 +58,7 @@ class Page {
     this.splitters = new Splitters();
     this.settings = new Settings();
     this.regions = new Regions(this);
+    this.tone = new Tone(this);
     this.visibility = new Visibility(this);
     this.finishing = new Finishing(this);
     this.painting = new Painting(this);

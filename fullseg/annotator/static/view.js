@@ -19,6 +19,8 @@ export class View extends Viewport {
     this.colours = new Colours();
     this.hatching = new Hatching();
     this.bitmap = null;
+    this.filter = ""; // brightness and contrast as CSS writes them; empty: as the image is
+    this.filtered = null; // the image with this filter, made when it is drawn
     this.labels = null;
     this.borders = null; // between the regions of the labels, traced when they are needed
     this.traced = null; // place whose borders these are; null: all
@@ -31,10 +33,28 @@ export class View extends Viewport {
   // Show an image; null: show nothing.
   show(bitmap, state) {
     this.bitmap = bitmap;
+    this.filtered = null;
     this.state = state;
     this.labels = this.borders = this.pointed = null;
     this.colours.forget();
     this.fit();
+  }
+
+  setFilter(filter) {
+    this.filter = filter;
+    this.filtered = null;
+    this.redraw();
+  }
+
+  // Return the image as it is shown. The filter is applied once, so that a frame takes no longer with it.
+  get picture() {
+    if (!this.filter) return this.bitmap;
+    if (this.filtered) return this.filtered;
+    this.filtered = new OffscreenCanvas(this.bitmap.width, this.bitmap.height);
+    const context = this.filtered.getContext("2d");
+    context.filter = this.filter;
+    context.drawImage(this.bitmap, 0, 0);
+    return this.filtered;
   }
 
   // Return the id of the region at a point, or null.
@@ -86,7 +106,7 @@ export class View extends Viewport {
     const { width, height } = this.state;
     context.setTransform(ratio * scale, 0, 0, ratio * scale, ratio * this.left, ratio * this.top);
     context.imageSmoothingEnabled = scale * (width / this.bitmap.width) < 2;
-    context.drawImage(this.bitmap, 0, 0, width, height);
+    context.drawImage(this.picture, 0, 0, width, height);
     if (this.options.raw) return this.drawn();
     if (this.labels) {
       context.imageSmoothingEnabled = false;
