@@ -4,16 +4,17 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fullseg.annotator.actions import Action, ActionError, Add, Box, Describe, Import, read_action
 from fullseg.annotator.categories import Categories
 from fullseg.annotator.consequences import bare, complete, needs_labels
-from fullseg.annotator.export import EXPORT, PARTS, Exported, Exports, export_image, write_times
+from fullseg.annotator.export import EXPORT, PARTS, TIMES, Exported, Exports, export_image, write_times
 from fullseg.annotator.images import file_key, list_images
 from fullseg.annotator.importing import read_panoptic
 from fullseg.annotator.labelling import Labeller, Open
 from fullseg.annotator.loose import cleaned
+from fullseg.annotator.notes import Note, changed
 from fullseg.annotator.progress import Progress
 from fullseg.annotator.segmentation import Segmentation
 from fullseg.annotator.store import JOURNAL, ConflictError, Journal
@@ -80,11 +81,7 @@ class Workspace:
         return file_key(self.path(name))
 
     def progress(self, *, gone: bool = False) -> list[tuple[str, int, bool]]:
-        """Return the name of each image, its number of regions, and whether it is done. No image is opened.
-
-        Args:
-            gone: also of images that were annotated, but are not in the folder any more.
-        """
+        """Return of each image its name, number of regions, and whether it is done; ``gone``: also of missing files."""
         with self._work:
             return self._progress.of(sorted({*self.names, *self.journal.sizes()}) if gone else self.names)
 
@@ -225,16 +222,28 @@ class Workspace:
         """
         self.journal.check_place()
         opened, found = self.labels(name, revision)
-        ids = self.categories.ids(opened.history.work, found.classes)
+        work = opened.work
+        ids = self.categories.ids(work, found.classes)
         categories = self.categories.exported()
         things = {category.id for category in categories if category.isthing}
         folder = self.out / EXPORT
-        work = opened.history.work
         with self._model:
             full = self._labeller.full(opened, work, found)
         with self._exports:
             exported = export_image(folder, name, work, full, ids, things, opened.revision)
             together = self._exported.collect(categories, self.folder)
-            times = write_times(folder, self.progress(gone=True), self.journal.seconds())
-            files = [*exported.files, *together, times]
+            files = [*exported.files, *together, self._write_times()]
             return exported._replace(files=files, unreadable=self._exported.unreadable)
+
+    def note(self, name: str, content: dict[str, Any]) -> Note:
+        """Skip, flag or comment an image, also in exports; return the note, or raise ActionError if it is wrong."""
+        with self._exports:
+            note = changed(self.journal.notes()[name], content)
+            self.journal.add_note(name, note)
+            if (self.out / EXPORT / TIMES).is_file():
+                self._write_times()
+        return note
+
+    def _write_times(self) -> Path:
+        journal, progress = self.journal, self.progress(gone=True)
+        return write_times(self.out / EXPORT, progress, journal.seconds(), journal.notes())

@@ -28,18 +28,18 @@ COLOURS = """() => {
   const all = every.filter((one) => one.checkVisibility() && !one.disabled);
   const hasText = (one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
   const texts = all.filter(hasText).map((one) => [one.textContent, getComputedStyle(one).color, behind(one)]);
-  const fields = all.filter((one) => one.matches("input:not([type=range]), select"));
+  const fields = all.filter((one) => one.matches("input:not([type=range]), select, textarea"));
   const typed = fields.map((one) => [`in ${one.id}`, getComputedStyle(one).color, behind(one)]);
   const empty = fields.filter(({ placeholder, value }) => placeholder && !value);
   const hints = empty.map((one) => [one.placeholder, getComputedStyle(one, "::placeholder").color, behind(one)]);
   const edges = fields.map((one) => [one.id, getComputedStyle(one).borderTopColor, behind(one.parentElement)]);
   return [[...texts, ...typed, ...hints], edges];
 }"""
-NAMED = "button, input:not([hidden]), select, canvas, [role], dialog"
+NAMED = "button, input:not([hidden]), select, textarea, canvas, [role], dialog"
 NAMELESS = """(named) => [...document.querySelectorAll(named)].filter((one) => {
   const by = one.getAttribute("aria-labelledby");
   const label = one.labels?.[0]?.textContent || (by && document.getElementById(by)?.textContent);
-  const own = one.matches("input, select") ? "" : one.textContent.trim();
+  const own = one.matches("input, select, textarea") ? "" : one.textContent.trim();
   return !(one.ariaLabel || label || own) && !one.matches("[role=status], [role=alert], [hidden], [hidden] *");
 }).map((one) => one.outerHTML.slice(0, 80))"""
 SEEN = (
@@ -93,7 +93,7 @@ def test_contrast_is_that_of_wcag_aa(person: Person, theme: str) -> None:
     person.key("l")  # there is none to lock
     expect(person.page.locator("#message")).to_have_class("error")
     assert poor(person) == []
-    for button in ("#help", "#settings", "#edit-classes", "#done"):
+    for button in ("#help", "#settings", "#edit-classes", "#comment", "#done"):
         person.page.locator(button).click()
         expect(person.page.locator("dialog[open]")).to_be_visible()
         assert poor(person) == []

@@ -25,7 +25,7 @@ OVERFLOWS = """() => [...document.querySelectorAll("html, header, main, main > *
   .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.id || one.tagName)"""
 
 
-SIZES = [(1280, 800, 1), (1920, 1080, 1), (2560, 1440, 1), (820, 1180, 1)]
+SIZES = [(1280, 800, 1), (1920, 1080, 1), (2560, 1440, 1), (820, 1180, 2)]
 
 
 @pytest.mark.parametrize(("width", "height", "lines"), SIZES)

@@ -102,7 +102,7 @@ def test_the_region_below_the_pointer_is_named_and_highlighted(person: Person) -
     row.hover()  # the other way round: its outline is drawn, and nothing else
     changed = (person.colours() != before).any(axis=2)
     assert changed.any()
-    assert not changed[tuple(int(value) for value in (y - 65, x - 72))]
+    assert not changed[tuple(int(value) for value in (y - 65, x - 76))]
     person.page.mouse.move(0, 0)
     person.key("m")  # clicks of this tool are about points
     person.page.mouse.move(*person.screen(second))

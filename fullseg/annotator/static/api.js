@@ -89,6 +89,7 @@ export const addCategory = (name, isthing) => post("/api/categories", { name, is
 export const changeCategory = (id, content) => post(`/api/categories/${id}`, content);
 export const state = async (image) => (await request(at(image))).json();
 export const act = (image, content) => post(at(image, "/actions"), content);
+export const note = (image, content) => post(at(image, "/note"), content);
 export const replace = (image, content) => post(at(image, "/import"), content);
 export const exportImage = (image, revision) => post(at(image, "/export"), { revision });
 export const loose = async (image, revision, below) =>

@@ -46,9 +46,25 @@ const where = {
   saving: "saving ...",
 };
 
+const status = {
+  skipped: "skipped",
+  marks: { flag: "flagged", comment: "commented" },
+  isDone: (name) => `${name} is done`,
+  isSkipped: (name) => `${name} is skipped`,
+  isFlagged: (name, isFlagged) => (isFlagged ? `${name} is flagged` : `${name} is not flagged any more`),
+  goneOn: (what, next, key) => `${what}, and this is ${next} now: ${key} goes back`,
+  noneLeft: "There is no other image that has to be done",
+  noneDone: "No image is done yet",
+  allSeen: "All images that are done were looked at",
+  review: (place, all, comment, [next, previous, finish, flag, end]) =>
+    `Review, ${place} of ${all}${comment ? ` ("${comment}")` : ""}: ${next} next, ${previous} previous, ${finish} not done, ${flag} flags, ${end} ends`,
+};
+
 const lists = {
   progress: (done, all) => `${done} of ${all} done`,
   image: (regions, done) => (done ? `done, ${many(regions, "region")}` : regions ? many(regions, "region") : "untouched"),
+  took: (seconds) => (seconds < 60 ? `${Math.round(seconds)} s` : `${(seconds / 60).toFixed(1)} min`),
+  tookWhy: "The time that the image has taken",
   region: "region",
   sure: "The IoU that the model expects of this region",
   eye: (isShown, region) => `${isShown ? "Hide" : "Show"} region ${region}, which keeps its pixels`,
@@ -143,4 +159,4 @@ const learning = {
   done: ({ strokes, seconds }) => `Done: ${many(strokes, "stroke")}, ${minutes(seconds)}.`,
 };
 
-export default { locale: "en", page, keys, hints, said, where, lists, classes, checks, keyHelp, footer, learning };
+export default { locale: "en", page, keys, hints, said, status, where, lists, classes, checks, keyHelp, footer, learning };

@@ -47,9 +47,25 @@ const where = {
   saving: "wird gespeichert ...",
 };
 
+const status = {
+  skipped: "ausgelassen",
+  marks: { flag: "gemerkt", comment: "mit Notiz" },
+  isDone: (name) => `${name} ist fertig`,
+  isSkipped: (name) => `${name} ist ausgelassen`,
+  isFlagged: (name, isFlagged) => (isFlagged ? `${name} ist gemerkt` : `${name} ist nicht mehr gemerkt`),
+  goneOn: (what, next, key) => `${what}, und dies ist ${next}: ${key} geht zurück`,
+  noneLeft: "Es gibt kein anderes unfertiges Bild",
+  noneDone: "Noch ist kein Bild fertig",
+  allSeen: "Alle fertigen Bilder wurden angesehen",
+  review: (place, all, comment, [next, previous, finish, flag, end]) =>
+    `Durchsicht, ${place} von ${all}${comment ? ` („${comment}“)` : ""}: ${next} nächstes, ${previous} voriges, ${finish} nicht fertig, ${flag} merkt es, ${end} endet`,
+};
+
 const lists = {
   progress: (done, all) => `${done} von ${all} fertig`,
   image: (count, done) => (done ? `fertig, ${regions(count)}` : count ? regions(count) : "unberührt"),
+  took: (seconds) => (seconds < 60 ? `${Math.round(seconds)} s` : `${(seconds / 60).toFixed(1).replace(".", ",")} min`),
+  tookWhy: "Die Zeit, die das Bild gebraucht hat",
   region: "Region",
   sure: "Die IoU, die das Modell von dieser Region erwartet",
   eye: (isShown, region) => `Region ${region} ${isShown ? "ausblenden" : "zeigen"}; sie behält ihre Pixel`,
@@ -145,4 +161,4 @@ const learning = {
   done: ({ strokes, seconds }) => `Fertig: ${lines(strokes)}, ${minutes(seconds)}.`,
 };
 
-export default { locale: "de", page, keys, hints, said, where, lists, classes, checks, keyHelp, footer, learning };
+export default { locale: "de", page, keys, hints, said, status, where, lists, classes, checks, keyHelp, footer, learning };

@@ -3,7 +3,7 @@
 import { PLACES } from "./palette.js";
 
 export function makeKeys(page) {
-  const { cleaning, fields, finishing, images, painting, palette, regions, tone, tools, view, visibility } = page;
+  const { cleaning, fields, finishing, images, notes, painting, palette, regions, review, tone, tools, view, visibility } = page;
   const shift = (x, y) => () => view.pan(x, y);
   const always = { always: true }; // also while no image is open
   return [
@@ -51,12 +51,17 @@ export function makeKeys(page) {
     ["Alt+ArrowDown", () => regions.reorder(1)],
     ["Shift+f", () => finishing.fill()],
     ["Ctrl+Enter", () => finishing.finish()],
+    ["Shift+s", () => notes.skip()],
+    ["Shift+g", () => notes.flag()],
+    ["Shift+c", () => notes.open()],
+    ["Shift+r", () => review.toggle(), always],
     ["Ctrl+s", () => finishing.saved(), { always: true, typing: true }],
     ["x", () => finishing.export()],
     ["i", () => page.files.choose()],
     ["p", () => images.find(), always],
     ["f", () => images.step(1), always],
     ["d", () => images.step(-1), always],
+    ["Shift+d", () => images.back(), always],
     ["PageDown", () => images.step(1), always],
     ["PageUp", () => images.step(-1), always],
     ["+", () => view.zoom(1.25)],

@@ -16,9 +16,11 @@ import { Images } from "./images.js";
 import { Keyboard } from "./keyboard.js";
 import { Painting } from "./painting.js";
 import { Learning } from "./learning.js";
+import { Notes } from "./notes.js";
 import { Palette } from "./palette.js";
 import { listRegions } from "./panels.js";
 import { Regions } from "./regions.js";
+import { Review } from "./review.js";
 import { Session } from "./session.js";
 import { Settings } from "./settings.js";
 import { Splitters } from "./splitters.js";
@@ -50,6 +52,8 @@ class Page {
     this.classes = new ClassDialog(this);
     this.files = new Files(this);
     this.images = new Images(this);
+    this.notes = new Notes(this);
+    this.review = new Review(this);
     this.where = new Where(this);
     this.address = new Address(this);
     this.connection = new Connection(this);
@@ -137,7 +141,9 @@ class Page {
     this.where.show();
     this.fields.show();
     this.buttons.show();
-    $("hint").textContent = tools.hint();
+    this.notes.show();
+    this.review.show();
+    $("hint").textContent = this.review.hint() ?? tools.hint();
     listRegions($("regions"), session, this.fields.categories, this.selected, {
       select: (id, shift) => this.select(id, shift),
       lock: (region) => this.regions.lock(region),

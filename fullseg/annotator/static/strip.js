@@ -2,6 +2,7 @@
 
 import { thumbnail } from "./api.js";
 import { make, onEnter } from "./elements.js";
+import { icon } from "./icons.js";
 import { rove, stopAt } from "./roving.js";
 import { t } from "./texts.js";
 
@@ -25,18 +26,28 @@ export class Strip {
     stopAt([...this.list.children], (item) => item.getAttribute("aria-selected") === "true");
   }
 
-  update(item, { regions, done }, isCurrent) {
+  update(item, image, isCurrent) {
     if (isCurrent && item.getAttribute("aria-current") !== "true") item.scrollIntoView({ block: "nearest", inline: "nearest" });
     item.setAttribute("aria-current", String(isCurrent));
     item.setAttribute("aria-selected", String(isCurrent));
-    item.className = done ? "done" : "";
-    item.querySelector("small").textContent = t.lists.image(regions, done);
+    item.className = image.done ? "done" : "";
+    item.title = image.comment ? `${image.name}: ${image.comment}` : image.name;
+    const { done, flagged, regions, seconds, skipped } = image;
+    item.querySelector("small").textContent = skipped && !done ? t.status.skipped : t.lists.image(regions, done);
+    item.querySelector(".took").textContent = seconds >= 1 ? t.lists.took(seconds) : "";
+    const marks = [...(flagged ? ["flag"] : []), ...(image.comment ? ["comment"] : [])];
+    const shown = item.querySelector(".marks");
+    if (shown.dataset.shown !== marks.join()) shown.replaceChildren(...marks.map((mark) => icon(mark)));
+    shown.dataset.shown = marks.join();
+    shown.ariaLabel = marks.map((mark) => t.status.marks[mark]).join(", ");
   }
 
   item({ name, number, revision }) {
     if (!this.drawn.has(number)) this.drawn.set(number, revision);
     const picture = make("img", { src: thumbnail(number, this.drawn.get(number)), alt: "", loading: "lazy" });
-    const item = make("li", { role: "option", title: name }, picture, make("span", { textContent: name }), make("small"));
+    const marks = make("span", { className: "marks", role: "img" });
+    const below = [make("small"), make("small", { className: "took", title: t.lists.tookWhy })];
+    const item = make("li", { role: "option" }, picture, make("span", { className: "name", textContent: name }), ...below, marks);
     item.dataset.image = number;
     item.addEventListener("click", () => this.pick(number));
     item.addEventListener("keydown", (event) => onEnter(event, () => this.pick(number)));
