@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from fullseg.annotator.categories import UNNAMED, UNNAMED_ID
 from fullseg.annotator.notes import Note
 from fullseg.annotator.work import Work
 from fullseg.formats.atomic import replacing, write_json, write_text
@@ -120,6 +121,9 @@ class Exports:
             The files.
         """
         parts = self._read()
+        unnamed = any(f'"category_id": {UNNAMED_ID},' in part.partition for part in parts)  # of another model's classes
+        if unnamed and all(category.id != UNNAMED_ID for category in categories):
+            categories = [*categories, Category(UNNAMED_ID, UNNAMED, isthing=True)]
         where = Path(os.path.relpath(images_folder.resolve(), self.folder.resolve())).as_posix()
         images = (f'{{"id": {number}, {part.image}}}' for number, part in enumerate(parts, start=1))
         common = f'{{"info": {json.dumps({"images_folder": where})}, "images": [{", ".join(images)}], '

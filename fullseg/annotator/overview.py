@@ -1,13 +1,15 @@
-"""The requests about all images: their list, the times that they took, and the notes about them."""
+"""The requests about all images: their list, the times that they took, the notes about them, and all exports."""
 
 from collections import defaultdict
 from typing import Any
 
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from fullseg.annotator.download import exported_files, zip_exports
 from fullseg.annotator.request_values import content_of, name_of
 from fullseg.annotator.workspace import Workspace
 
@@ -18,6 +20,7 @@ def overview_routes(workspace: Workspace) -> list[Route]:
     return [
         Route("/api/workspace", requests.overview),
         Route("/api/times", requests.times),
+        Route("/api/download", requests.download),
         Route("/api/images/{number}/note", requests.note, methods=["POST"]),
     ]
 
@@ -57,3 +60,12 @@ class _Requests:
         """Skip, flag or comment an image, or take that back; return the note. It is in the journal then."""
         name, content = name_of(request, self.workspace), await content_of(request)
         return JSONResponse((await run_in_threadpool(self.workspace.note, name, content))._asdict())
+
+    async def download(self, request: Request) -> Response:
+        """Return all exports as one zip file; a HEAD request only says whether there are any."""
+        if request.method == "HEAD":
+            await run_in_threadpool(exported_files, self.workspace.out)
+            return Response()
+        path, remove = await run_in_threadpool(zip_exports, self.workspace.out)
+        name = f"{self.workspace.folder.name}-fullseg.zip"
+        return FileResponse(path, media_type="application/zip", filename=name, background=BackgroundTask(remove))

@@ -28,7 +28,7 @@ from fullseg.annotator.request_values import RequestError, content_of, duration,
 from fullseg.annotator.store import ConflictError, JournalError
 from fullseg.annotator.thumbnails import Thumbnails
 from fullseg.annotator.workspace import StaleError, Workspace
-from fullseg.errors import DataError, ImageError
+from fullseg.errors import CheckpointError, DataError, ImageError
 
 STATIC = Path(__file__).parent / "static"
 STATUS: dict[type[Exception], int] = {
@@ -39,6 +39,7 @@ STATUS: dict[type[Exception], int] = {
     ImageError: 415,
     JournalError: 507,
     DataError: 507,  # a file that cannot be written
+    CheckpointError: 422,  # a model that cannot be used
     OSError: 507,  # for example a full disk
 }
 

@@ -32,7 +32,7 @@ CREATE TABLE action (
 CREATE TABLE category (id INTEGER PRIMARY KEY, name TEXT NOT NULL, isthing INTEGER NOT NULL);
 """
 
-# Later versions have these, too: which category took the place of which (NULL: none), and notes, of which the newest counts.
+# Later versions' tables: which category took the place of which (NULL: none); notes, of which the newest counts.
 LATER = (
     "CREATE TABLE IF NOT EXISTS replaced_category (old INTEGER PRIMARY KEY, new INTEGER)",
     "CREATE TABLE IF NOT EXISTS note (number INTEGER PRIMARY KEY, image TEXT NOT NULL, skipped INTEGER NOT NULL, "

@@ -39,11 +39,11 @@ class Workspace:
         folder: folder of the images.
         out: folder of the journal and the exports.
         predictor: returns the model; it may wait until the model is loaded.
-        categories: the categories that a person may choose; None: the model's.
+        categories: the categories that a person may choose; None: those of ``first``.
+        first: returns the model that the annotator was started with; None: ``predictor`` always returns that one.
 
     Raises:
-        DataError: if the folder holds no image.
-        JournalError: if the journal in ``out`` cannot be used.
+        DataError: if the folder holds no image, or the journal in ``out`` cannot be used.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Workspace:
         out: Path,
         predictor: Callable[[], "Predictor"],
         categories: Sequence[Category] | None,
+        first: Callable[[], "Predictor"] | None = None,
     ) -> None:
         self.folder = folder
         self.out = out
@@ -61,7 +62,8 @@ class Workspace:
             raise DataError(f"{folder} holds no image but those in {exports}")
         self._known = frozenset(self.names)
         self.journal = Journal(out / JOURNAL)
-        self.categories = Categories(categories, lambda: predictor().categories, self.journal)
+        of_model, of_first = (lambda: predictor().categories), (lambda: (first or predictor)().categories)
+        self.categories = Categories(categories, of_model, self.journal, of_first)
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._progress = Progress(self.journal, self.categories)
         self._work = threading.RLock()  # guards the histories
@@ -137,7 +139,7 @@ class Workspace:
     def take_categories(self) -> None:
         """Read all work again with the categories as they are now, and write the common files of exports with them."""
         with self._model, self._work:
-            self._open = OrderedDict()
+            self._open.clear()
             self._progress.forget()
             self._labeller.forget()
         with self._exports:
@@ -170,7 +172,7 @@ class Workspace:
         """Return one state and the model's answer for it. Each state is computed once.
 
         Raises:
-            StaleError: if there is a newer state when the model is free. Then nobody needs the labels of this one.
+            StaleError: if there is a newer state when the model is free: nobody needs the labels of this one then.
         """
         with self._model:
             opened = self._newest(name, revision, StaleError)
@@ -226,11 +228,10 @@ class Workspace:
         ids = self.categories.ids(work, found.classes)
         categories = self.categories.exported()
         things = {category.id for category in categories if category.isthing}
-        folder = self.out / EXPORT
         with self._model:
             full = self._labeller.full(opened, work, found)
         with self._exports:
-            exported = export_image(folder, name, work, full, ids, things, opened.revision)
+            exported = export_image(self.out / EXPORT, name, work, full, ids, things, opened.revision)
             together = self._exported.collect(categories, self.folder)
             files = [*exported.files, *together, self._write_times()]
             return exported._replace(files=files, unreadable=self._exported.unreadable)

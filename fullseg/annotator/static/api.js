@@ -83,6 +83,9 @@ export async function admit(token) {
 export const categories = async () => (await request("/api/categories")).json(); // waits for the model
 export const learning = async () => (await request("/api/learning")).json();
 export const learn = (content) => post("/api/learning", content);
+export const EXPORTS = "/api/download";
+export const hasExports = () => request(EXPORTS, { method: "HEAD" });
+export const models = async () => (await request("/api/models")).json();
 export const efforts = async () => (await request("/api/efforts")).json(); // of the images that are done
 export const ping = () => request("/static/style.css", { method: "HEAD", cache: "no-store" });
 export const addCategory = (name, isthing) => post("/api/categories", { name, isthing });

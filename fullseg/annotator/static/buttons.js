@@ -19,6 +19,7 @@ export class Buttons {
       done: () => finishing.finish(),
       export: () => finishing.export(),
       import: () => files.choose(),
+      download: () => files.download(),
       "zoom-out": () => view.zoom(0.8),
       "zoom-in": () => view.zoom(1.25),
       "zoom-fit": () => view.fit(),

@@ -34,6 +34,8 @@ const said = {
   savedActions: (count) => `Everything is saved: ${many(count, "action")} on this image`,
   savedBut: "Saved, but for the clicks and strokes that are not sent yet",
   exported: (segments, empty, path) => `Exported ${many(segments, "segment")}, ${number(empty)} px VOID, to ${path}`,
+  downloads: "All exports are being downloaded",
+  noExports: "Nothing was exported yet: mark an image as done, or export it",
   unreadable: (names) => `. Left out, because it cannot be read: ${names}`,
   twoFiles: "Choose two files: the panoptic png of this image, and its json",
   imported: "Imported. All regions are locked: unlock a region to correct it",
@@ -138,6 +140,30 @@ const percent = (part) => `${(100 * part).toFixed(1)} %`;
 const minutes = (seconds) => `${(seconds / 60).toFixed(1)} minutes`;
 const each = ({ strokes, seconds }) => `${strokes.toFixed(1)} strokes and ${minutes(seconds)}`;
 
+// The steps of the card for the first visit. `key(name)` returns a key as it is printed.
+const welcome = [
+  (key) => `Mark (${key("m")}): click the leftmost, topmost, rightmost and lowest point of a region. Mark all regions, also the background.`,
+  (key) => `Correct (${key("c")}): draw into what a region lacks. All regions follow at once. Brush (${key("b")}) and eraser (${key("e")}) are exact.`,
+  (key) => `Done (${key("Ctrl+Enter")}) exports the image and opens the next one. Everything is saved at once; ${key("?")} lists all keys.`,
+];
+
+const models = {
+  inUse: (name) => `In use: ${name}.`,
+  learnt: (images) => `learnt, ${many(images, "image")}`,
+  learntNow: "In use is a model that has learnt from your images: see Learn.",
+  keeps: "All work stays when you change the model, and so do the classes. Images that are not done are segmented anew.",
+  loading: (name) => `${name} is being loaded ...`,
+  current: "In use",
+  use: "Use",
+  strokes: ({ by_strokes, eta }) => {
+    if (eta !== null) return `It follows strokes: one mends ${percent(eta)} of the error that it is drawn for.`;
+    if (by_strokes === null) return "Whether it follows strokes is not known.";
+    return by_strokes ? "It was trained to follow strokes." : "It was trained with extreme points alone, so it hardly follows strokes.";
+  },
+  scores: ({ iou, measured_on, scribbles }) =>
+    iou.length ? `IoU ${measured_on}: ${percent(iou[0])} without strokes, ${percent(iou.at(-1))} at ${scribbles.at(-1).toFixed(1)} per region` : "",
+};
+
 const learning = {
   tooFew: (count, needed) => `${many(count, "image")} ${count === 1 ? "is" : "are"} done. A model can learn from ${needed} or more.`,
   about: (count, part) =>
@@ -159,4 +185,4 @@ const learning = {
   done: ({ strokes, seconds }) => `Done: ${many(strokes, "stroke")}, ${minutes(seconds)}.`,
 };
 
-export default { locale: "en", page, keys, hints, said, status, where, lists, classes, checks, keyHelp, footer, learning };
+export default { locale: "en", page, keys, hints, said, status, where, lists, classes, checks, keyHelp, footer, welcome, models, learning };

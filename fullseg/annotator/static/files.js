@@ -27,6 +27,17 @@ export class Files {
     }
   }
 
+  // Download all exports as one zip file. Ask first whether there are any: a browser would show the answer instead.
+  async download() {
+    try {
+      await api.hasExports();
+      Object.assign(document.createElement("a"), { href: api.EXPORTS, download: "" }).click();
+      this.page.say(t.said.downloads);
+    } catch (error) {
+      this.page.say(error.status === 507 ? t.said.noExports : error.message, true);
+    }
+  }
+
   choose() {
     $("files").value = "";
     $("files").click();

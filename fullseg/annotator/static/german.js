@@ -35,6 +35,8 @@ const said = {
   savedActions: (count) => `Alles ist gespeichert: ${many(count, "Aktion", "Aktionen")} an diesem Bild`,
   savedBut: "Gespeichert, außer den Klicks und Strichen, die noch nicht gesendet sind",
   exported: (segments, empty, path) => `${many(segments, "Segment", "Segmente")}, ${number(empty)} px VOID, exportiert nach ${path}`,
+  downloads: "Alle Exporte werden heruntergeladen",
+  noExports: "Noch ist nichts exportiert: machen Sie ein Bild fertig, oder exportieren Sie es",
   unreadable: (names) => `. Ausgelassen, weil nicht lesbar: ${names}`,
   twoFiles: "Wählen Sie zwei Dateien: das panoptic-PNG dieses Bildes und sein JSON",
   imported: "Importiert. Alle Regionen sind gesperrt: entsperren Sie eine, um sie zu korrigieren",
@@ -139,6 +141,29 @@ const minutes = (seconds) => `${(seconds / 60).toFixed(1).replace(".", ",")} Min
 const each = ({ strokes, seconds }) => `${strokes.toFixed(1).replace(".", ",")} Striche und ${minutes(seconds)}`;
 const lines = (count) => (count === 1 ? "1 Strich" : `${count} Striche`);
 
+const welcome = [
+  (key) => `Markieren (${key("m")}): den linken, oberen, rechten und unteren äußersten Punkt einer Region anklicken. Alle Regionen, auch den Hintergrund.`,
+  (key) => `Korrigieren (${key("c")}): dorthin ziehen, was einer Region fehlt. Alle Regionen folgen. Pinsel (${key("b")}) und Radierer (${key("e")}) sind genau.`,
+  (key) => `Fertig (${key("Ctrl+Enter")}) exportiert das Bild und öffnet das nächste. Alles wird sofort gespeichert; ${key("?")} zeigt alle Tasten.`,
+];
+
+const models = {
+  inUse: (name) => `In Gebrauch: ${name}.`,
+  learnt: (images) => `gelernt, ${many(images, "Bild", "Bilder")}`,
+  learntNow: "In Gebrauch ist ein Modell, das aus Ihren Bildern gelernt hat: siehe Lernen.",
+  keeps: "Alle Arbeit bleibt, wenn Sie das Modell wechseln, und auch die Klassen. Bilder, die nicht fertig sind, werden neu segmentiert.",
+  loading: (name) => `${name} wird geladen ...`,
+  current: "In Gebrauch",
+  use: "Verwenden",
+  strokes: ({ by_strokes, eta }) => {
+    if (eta !== null) return `Es folgt Strichen: einer behebt ${percent(eta)} des Fehlers, für den er gezogen wird.`;
+    if (by_strokes === null) return "Ob es Strichen folgt, ist nicht bekannt.";
+    return by_strokes ? "Es hat gelernt, Strichen zu folgen." : "Es hat nur mit äußersten Punkten gelernt und folgt Strichen kaum.";
+  },
+  scores: ({ iou, measured_on, scribbles }) =>
+    iou.length ? `IoU ${measured_on}: ${percent(iou[0])} ohne Striche, ${percent(iou.at(-1))} bei ${scribbles.at(-1).toFixed(1).replace(".", ",")} pro Region` : "",
+};
+
 const learning = {
   tooFew: (count, needed) => `${count === 1 ? "1 Bild ist" : `${count} Bilder sind`} fertig. Ein Modell lernt aus mindestens ${needed}.`,
   about: (count, part) =>
@@ -161,4 +186,4 @@ const learning = {
   done: ({ strokes, seconds }) => `Fertig: ${lines(strokes)}, ${minutes(seconds)}.`,
 };
 
-export default { locale: "de", page, keys, hints, said, status, where, lists, classes, checks, keyHelp, footer, learning };
+export default { locale: "de", page, keys, hints, said, status, where, lists, classes, checks, keyHelp, footer, welcome, models, learning };

@@ -3,7 +3,7 @@
 import { PLACES } from "./palette.js";
 
 export function makeKeys(page) {
-  const { cleaning, fields, finishing, images, notes, painting, palette, regions, review, tone, tools, view, visibility } = page;
+  const { cleaning, fields, finishing, images, models, notes, painting, palette, regions, review, tone, tools, view, visibility } = page;
   const shift = (x, y) => () => view.pan(x, y);
   const always = { always: true }; // also while no image is open
   return [
@@ -55,9 +55,11 @@ export function makeKeys(page) {
     ["Shift+g", () => notes.flag()],
     ["Shift+c", () => notes.open()],
     ["Shift+r", () => review.toggle(), always],
+    ["Shift+m", () => models.open(), always],
     ["Ctrl+s", () => finishing.saved(), { always: true, typing: true }],
     ["x", () => finishing.export()],
     ["i", () => page.files.choose()],
+    ["Shift+x", () => page.files.download(), always],
     ["p", () => images.find(), always],
     ["f", () => images.step(1), always],
     ["d", () => images.step(-1), always],

@@ -16,6 +16,7 @@ import { Images } from "./images.js";
 import { Keyboard } from "./keyboard.js";
 import { Painting } from "./painting.js";
 import { Learning } from "./learning.js";
+import { Models } from "./models.js";
 import { Notes } from "./notes.js";
 import { Palette } from "./palette.js";
 import { listRegions } from "./panels.js";
@@ -30,6 +31,7 @@ import { translate } from "./texts.js";
 import { Tools } from "./tools.js";
 import { Visibility } from "./visibility.js";
 import { View } from "./view.js";
+import { Welcome } from "./welcome.js";
 import { Where } from "./where.js";
 
 const $ = (id) => document.getElementById(id);
@@ -58,6 +60,7 @@ class Page {
     this.address = new Address(this);
     this.connection = new Connection(this);
     this.learning = new Learning(this);
+    this.models = new Models(this);
     this.token = new Token(this);
     this.splitters = new Splitters();
     this.settings = new Settings();
@@ -71,6 +74,7 @@ class Page {
     this.hover = new Hover(this);
     this.keyboard = new Keyboard(this);
     this.buttons = new Buttons(this);
+    this.welcome = new Welcome(this);
     window.addEventListener("beforeunload", (event) => this.collected.length && event.preventDefault());
   }
 
@@ -94,6 +98,7 @@ class Page {
     }
     this.loaded = true;
     this.redraw();
+    this.models.look();
   }
 
   changed(what) {

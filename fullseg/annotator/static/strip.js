@@ -14,6 +14,7 @@ export class Strip {
     Object.assign(this, { list, session, pick });
     this.shown = null; // numbers of the images in the list
     this.drawn = new Map(); // by number: the revision whose regions the picture shows
+    this.again = 0; // how often the model has changed
     this.timer = null;
     rove(list, () => [...list.children]);
   }
@@ -54,9 +55,15 @@ export class Strip {
     return item;
   }
 
-  // Draw all pictures anew.
+  // Make all items anew.
   forget() {
     this.shown = null;
+  }
+
+  // There is another model: the open image's regions will be others.
+  renew() {
+    this.drawn.delete(this.session.image);
+    this.again++;
   }
 
   // Draw the open image's picture anew when the person pauses.
@@ -72,6 +79,6 @@ export class Strip {
     if (!labels || labels.revision !== state?.revision || this.drawn.get(image) === state.revision) return;
     this.drawn.set(image, state.revision);
     const picture = this.list.querySelector(`[data-image="${image}"] img`);
-    if (picture) picture.src = thumbnail(image, state.revision);
+    if (picture) picture.src = `${thumbnail(image, state.revision)}&again=${this.again}`;
   }
 }
