@@ -8,7 +8,6 @@ from typing import Any
 from fullseg.annotator.choices import Choice
 from fullseg.errors import CheckpointError, UserError
 from fullseg.model.released import released_models
-from fullseg.runs.checkpoints import load_checkpoint
 from fullseg.runs.find import find_checkpoint, trained_experiments
 
 STRATEGIES = ("free", "per_region")  # of a study, the one that is preferred first
@@ -33,8 +32,10 @@ def list_choices(started: str, runs: Path) -> list[Choice]:
 
 
 def _choice(name: str, checkpoint: Path, about: str) -> Choice:
+    import torch  # not above: the page comes before PyTorch is loaded
+
     try:
-        content = load_checkpoint(checkpoint)
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
     except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"{checkpoint} is damaged: {error}") from error
     config = content.get("hyper_parameters", {}).get("config") or {}

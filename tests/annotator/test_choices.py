@@ -2,9 +2,10 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,11 @@ from fullseg.annotator.workspace import Workspace
 from fullseg.cli.choices import list_choices
 from tests.annotator.conftest import QUADS
 from tests.annotator.test_learning import other_weights
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.annotator.browser import Server
 
 HEADERS = {"X-Fullseg": "1"}
 
@@ -118,13 +124,11 @@ def test_the_choices_are_released_models_and_the_newest_run_of_each_experiment(
     assert (measured.eta, measured.iou, measured.measured_on) == (0.25, (0.5, 0.75), "scenes val")
 
 
-@pytest.mark.slow
-def test_the_page_says_which_model_it_is_and_changes_it(
-    page: Any, images: Path, tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from playwright.sync_api import expect
-
-    from tests.annotator.browser import Person, Server
+@pytest.fixture
+def server(
+    images: Path, tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator["Server"]:
+    from tests.annotator.browser import Server
 
     monkeypatch.chdir(tmp_path)
     run = tmp_path / "runs" / "turned" / "one" / "checkpoints"
@@ -132,12 +136,22 @@ def test_the_page_says_which_model_it_is_and_changes_it(
     other_weights(tiny_checkpoint, run / "best.ckpt")
     (images / "broken.jpg").unlink()
     server = Server(images, tiny_checkpoint, tmp_path / "out")
+    yield server
+    assert server.stop() == 0
+
+
+@pytest.mark.slow
+def test_the_page_says_which_model_it_is_and_changes_it(page: "Page", server: "Server") -> None:
+    from playwright.sync_api import expect
+
+    from tests.annotator.browser import Person
+
     person = Person(page, server.address)
     for quad in QUADS[:2]:
         person.act(0, kind="add", points=quad)
     person.open(0)
     before, state = person.labels(), person.state()
-    expect(page.locator("#model-name")).to_contain_text(tiny_checkpoint.name)
+    expect(page.locator("#model-name")).to_contain_text("tiny.ckpt")
     person.key("Shift+m")
     rows = page.locator("#model-list li")
     expect(rows).to_have_count(3)
@@ -150,4 +164,3 @@ def test_the_page_says_which_model_it_is_and_changes_it(
     assert not np.array_equal(person.labels(), before)
     assert person.state() == state
     assert person.wrong == []
-    assert server.stop() == 0

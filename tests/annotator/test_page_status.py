@@ -58,6 +58,18 @@ def test_done_leads_to_the_next_image_that_is_neither_done_nor_skipped(person: P
     expect_open(person, 0)
 
 
+def test_an_export_that_fails_is_said_although_the_next_image_is_open(person: Person) -> None:
+    person.act(14, kind="add", points=WHOLE, category=1)
+    person.open(14)
+    person.page.route("**/export?*", lambda route: route.fulfill(status=507, json={"error": "the disk is full"}))
+    person.key("Control+Enter")
+    expect_open(person, 15)
+    expect(person.page.get_by_role("alert")).to_have_text(
+        "the disk is full (14.png is done, and this is 15.png now: Shift+D goes back)"
+    )
+    person.wrong.clear()  # the browser counts the refusal
+
+
 def test_done_on_the_last_open_image_stays_and_says_so(person: Person) -> None:
     for number in range(16):
         note(person, number, skipped=True)
@@ -93,9 +105,11 @@ def test_images_are_skipped_flagged_commented_and_listed_by_that(person: Person,
     for value, numbers in (("flagged", [4, 6]), ("skipped", [4]), ("commented", [4]), ("done", [])):
         status.select_option(value)
         assert listed.evaluate_all("(items) => items.map((item) => Number(item.dataset.image))") == numbers
+    status.focus()
+    person.key("Home")  # its own key
+    assert status.input_value() == "all"
     status.select_option("flagged")
-    person.page.locator("#canvas").focus()
-    person.key("f")  # within the list
+    person.key("f")  # within the list; the field leaves this key to the page
     expect_open(person, 6)
     person.key("d")
     expect_open(person, 4)

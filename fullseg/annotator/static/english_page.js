@@ -35,7 +35,7 @@ export default {
   settings: { label: "Settings", title: "Settings" },
   help: { label: "All keys", title: "All keys" },
   strip: { label: "Images" },
-  filter: { placeholder: "Find an image", label: "Find an image", title: "Find an image" },
+  filter: { placeholder: "Find", label: "Find an image", title: "Find an image" },
   status: { label: "Which images are listed", title: "Which images are listed" },
   "status-all": { text: "all" }, "status-unfinished": { text: "unfinished" }, "status-done": { text: "done" },
   "status-skipped": { text: "skipped" }, "status-flagged": { text: "flagged" }, "status-commented": { text: "commented" },

@@ -78,6 +78,7 @@ export class Finishing {
     const exporting = files.export(); // it is of this image, whichever is open when it ends
     const [exported, where] = await Promise.all([exporting, this.goOn(t.status.isDone(name))]);
     if (exported) await learning.sayEffort(name, { ...exported, text: `${where}. ${exported.text}` });
+    else this.page.say(`${files.failed} (${where})`, true); // the next image's messages have taken its place
   }
 
   // Go on to the next image that has to be done, or in a review to the next one that is done. Return what is said about it.

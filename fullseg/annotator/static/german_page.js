@@ -37,7 +37,7 @@ export default {
   settings: { label: "Einstellungen", title: "Einstellungen" },
   help: { label: "Alle Tasten", title: "Alle Tasten" },
   strip: { label: "Bilder" },
-  filter: { placeholder: "Bild suchen", label: "Bild suchen", title: "Bild suchen" },
+  filter: { placeholder: "Suchen", label: "Bild suchen", title: "Bild suchen" },
   status: { label: "Welche Bilder in der Liste sind", title: "Welche Bilder in der Liste sind" },
   "status-all": { text: "alle" }, "status-unfinished": { text: "unfertig" }, "status-done": { text: "fertig" },
   "status-skipped": { text: "ausgelassen" }, "status-flagged": { text: "gemerkt" }, "status-commented": { text: "mit Notiz" },

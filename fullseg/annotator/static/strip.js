@@ -28,6 +28,9 @@ export class Strip {
   }
 
   update(item, image, isCurrent) {
+    const state = [isCurrent, image.done, image.skipped, image.flagged, image.regions, Math.round(image.seconds), image.comment].join();
+    if (item.dataset.state === state) return; // there may be thousands
+    item.dataset.state = state;
     if (isCurrent && item.getAttribute("aria-current") !== "true") item.scrollIntoView({ block: "nearest", inline: "nearest" });
     item.setAttribute("aria-current", String(isCurrent));
     item.setAttribute("aria-selected", String(isCurrent));
