@@ -94,7 +94,7 @@ def test_a_locked_region_keeps_its_pixels_until_it_is_opened(person: Person) -> 
     person.page.locator("#regions li").nth(1).click()
     person.draw([(x, y) for x, y in ((150, 110), (60, 80))])  # across the locked region
     np.testing.assert_array_equal(person.labels() == 0, locked)
-    person.page.locator("#regions li button").first.click()
+    person.page.locator("#regions li .lock").first.click()
     expect(person.page.locator("#regions li .lock").first).to_have_attribute("aria-pressed", "false")
 
 

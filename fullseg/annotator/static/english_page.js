@@ -23,7 +23,7 @@ export default {
   import: { text: "Import", title: "Replace all regions by those of a COCO panoptic png and json" },
   download: { text: "Download", title: "Download all exports as one zip file" },
   "welcome-title": { text: "How it works" },
-  "welcome-close": { text: "Close" }, "welcome-never": { text: "Never show this again" },
+  "welcome-close": { text: "Later" }, "welcome-never": { text: "Never show this again" },
   learn: { text: "Learn", title: "Let the model learn from the images that are done; see what images have taken" },
   "learning-title": { text: "Learn from the images that are done" },
   "learn-start": { text: "Start to learn" }, "learn-stop": { text: "Stop" },

@@ -25,7 +25,7 @@ export default {
   import: { text: "Import", title: "Alle Regionen durch die einer COCO-panoptic-Datei (png und json) ersetzen" },
   download: { text: "Laden", title: "Alle Exporte als eine Zip-Datei herunterladen" },
   "welcome-title": { text: "So geht es" },
-  "welcome-close": { text: "Schließen" }, "welcome-never": { text: "Nie wieder zeigen" },
+  "welcome-close": { text: "Später" }, "welcome-never": { text: "Nie wieder zeigen" },
   learn: { text: "Lernen", title: "Das Modell lernt aus den fertigen Bildern; hier steht auch, was Bilder gebraucht haben" },
   "learning-title": { text: "Aus den fertigen Bildern lernen" },
   "learn-start": { text: "Mit dem Lernen beginnen" }, "learn-stop": { text: "Anhalten" },

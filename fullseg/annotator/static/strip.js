@@ -43,6 +43,7 @@ export class Strip {
     const shown = item.querySelector(".marks");
     if (shown.dataset.shown !== marks.join()) shown.replaceChildren(...marks.map((mark) => icon(mark)));
     shown.dataset.shown = marks.join();
+    shown.hidden = !marks.length;
     shown.ariaLabel = marks.map((mark) => t.status.marks[mark]).join(", ");
   }
 
