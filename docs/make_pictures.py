@@ -141,6 +141,7 @@ def annotate(page: Page, address: str) -> None:
     film = Film(page)
     person = Person(page, film)
     page.goto(address)
+    page.locator("#welcome-never").click()
     person.wait()
     film.take(RESULT)
     for name in REGIONS:

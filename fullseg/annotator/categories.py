@@ -25,12 +25,19 @@ class Categories:
         of_model: returns the model's categories; it may wait until the model is loaded. The model guesses a class as an
             index into them.
         journal: the folder's journal.
+        of_first: returns the categories of the model that the annotator was started with. They stay, whichever model is
+            in use; None: the model in use is always that one.
     """
 
     def __init__(
-        self, given: Sequence[Category] | None, of_model: Callable[[], Sequence[Category]], journal: Journal
+        self,
+        given: Sequence[Category] | None,
+        of_model: Callable[[], Sequence[Category]],
+        journal: Journal,
+        of_first: Callable[[], Sequence[Category]] | None = None,
     ) -> None:
         self._given, self._of_model = given, of_model
+        self._of_first = of_first or of_model
         self._guesses = given is None
         self._journal = journal
 
@@ -45,7 +52,7 @@ class Categories:
 
     def _listed(self) -> Sequence[Category]:
         """Return the categories that nobody typed in."""
-        return self._of_model() if self._given is None else self._given
+        return self._of_first() if self._given is None else self._given
 
     def check(self, category: int) -> None:
         """Raise ActionError if no category has this id."""
@@ -116,21 +123,26 @@ class Categories:
             raise ActionError(f"category {name!r}: this name is taken already")
         return name
 
+    def _of_classes(self) -> list[int]:
+        """Return for each class of the model the id of the category that has its name, else ``UNNAMED_ID``."""
+        listed = {(one.name, one.isthing): one.id for one in self._of_first()} if self._guesses else {}
+        return [listed.get((one.name, one.isthing), UNNAMED_ID) for one in self._of_model()]
+
     def ids(self, work: Work, classes: NDArray[np.int64]) -> list[int]:
         """Return a category id per region: the person's choice, else the model's guess, else ``UNNAMED_ID``."""
-        guesses = [self._of_model()[index].id if self._guesses else UNNAMED_ID for index in classes]
+        of_classes = self._of_classes()
         chosen = [region.category for region in work.regions]
-        return [guess if own is None else own for own, guess in zip(chosen, guesses, strict=True)]
+        return [of_classes[index] if own is None else own for own, index in zip(chosen, classes, strict=True)]
 
     def classes(self, work: Work) -> dict[int, int]:
         """Return the classes of the model that the person chose, by the region's index in the work."""
-        of_model = {category.id: index for index, category in enumerate(self._of_model())} if self._guesses else {}
+        of_model = {number: index for index, number in enumerate(self._of_classes()) if number != UNNAMED_ID}
         chosen = {place: region.category for place, region in enumerate(work.regions)}
         return {place: of_model[own] for place, own in chosen.items() if own is not None and own in of_model}
 
     def exported(self) -> list[Category]:
-        """Return all categories for an export. If the model guesses no classes, one is for unnamed regions."""
-        unnamed = [] if self._guesses else [Category(UNNAMED_ID, UNNAMED, isthing=True)]
+        """Return all categories for an export. If the model guesses classes that are not listed, one is for these."""
+        unnamed = [Category(UNNAMED_ID, UNNAMED, isthing=True)] if UNNAMED_ID in self._of_classes() else []
         return [*self.known(), *unnamed]
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from fullseg.annotator.categories import UNNAMED, UNNAMED_ID
+from fullseg.annotator.notes import Note
 from fullseg.annotator.work import Work
 from fullseg.formats.atomic import replacing, write_json, write_text
 from fullseg.formats.panoptic_png import categories_as_json, segments_info, write_panoptic_png
@@ -19,6 +21,7 @@ from fullseg.types import Category
 
 EXPORT = "export"  # folder of all exports, in the annotator's output
 PARTS = "parts"  # in it: one json file per image
+TIMES = "times.json"  # in it: what each image took, and the notes about it
 _FILES = (("panoptic", "png"), ("labels", "png"), (PARTS, "json"))
 LONGEST_NAME = 200  # bytes of an exported file's name without its suffix; file systems allow 255 with all
 MOST_LABELS = 255  # most regions that a label png of 8 bits can hold; 0 is VOID
@@ -118,6 +121,9 @@ class Exports:
             The files.
         """
         parts = self._read()
+        unnamed = any(f'"category_id": {UNNAMED_ID},' in part.partition for part in parts)  # of another model's classes
+        if unnamed and all(category.id != UNNAMED_ID for category in categories):
+            categories = [*categories, Category(UNNAMED_ID, UNNAMED, isthing=True)]
         where = Path(os.path.relpath(images_folder.resolve(), self.folder.resolve())).as_posix()
         images = (f'{{"id": {number}, {part.image}}}' for number, part in enumerate(parts, start=1))
         common = f'{{"info": {json.dumps({"images_folder": where})}, "images": [{", ".join(images)}], '
@@ -158,6 +164,22 @@ def _read_part(path: str, state: tuple[int, int]) -> _Part:
     )
 
 
+def exported_labels(out: Path, name: str) -> tuple[int, Path] | None:
+    """Return the revision and the label png of an image's export; None: there is none.
+
+    Args:
+        out: the annotator's output.
+        name: the image's name, relative to the folder of images.
+    """
+    short = _file_name(name)
+    label, part = (out / EXPORT / kind / f"{short}.{end}" for kind, end in _FILES[1:])
+    try:
+        revision = json.loads(part.read_text(encoding="utf-8"))["revision"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return (int(revision), label) if label.is_file() else None
+
+
 def _file_name(name: str) -> str:
     """Return a name for an image's exported files: its own, or a shorter one if a file could not have it."""
     path = PurePosixPath(name)
@@ -169,28 +191,38 @@ def _file_name(name: str) -> str:
 
 
 def write_times(
-    folder: Path, progress: Iterable[tuple[str, int, bool]], seconds: Iterable[tuple[str, str, int, float]]
+    folder: Path,
+    progress: Iterable[tuple[str, int, bool]],
+    seconds: Iterable[tuple[str, str, int, float]],
+    notes: Mapping[str, Note],
 ) -> Path:
-    """Write ``times.json``: the time that the annotation took per image, per kind of action and per region.
+    """Write ``times.json``: per image the notes and the time that it took, also per kind of action and per region.
 
     Args:
         folder: the folder of all exports.
         progress: for each image its name, its number of regions, and whether it is done.
         seconds: for each image and kind of action: name of the image, kind, number of actions, their seconds.
+        notes: the newest note about an image, by name.
     """
     actions: dict[str, dict[str, dict[str, float]]] = {}
     for name, kind, count, took in seconds:
         actions.setdefault(name, {})[kind] = {"count": count, "seconds": round(took, 1)}
     images = [
-        {"file_name": name, "done": done, **_cost(regions, actions[name]), "actions": actions[name]}
+        {
+            "file_name": name,
+            "done": done,
+            **notes.get(name, Note())._asdict(),
+            **_cost(regions, actions.get(name, {})),
+            "actions": actions.get(name, {}),
+        }
         for name, regions, done in progress
-        if name in actions
+        if name in actions or name in notes
     ]
     together = sum(image["regions"] for image in images)
     total = sum(image["seconds"] for image in images)
     content = {"images": images, "seconds_per_region": round(total / together, 2) if together else None}
-    write_json(folder / "times.json", content, indent=None)
-    return folder / "times.json"
+    write_json(folder / TIMES, content, indent=None)
+    return folder / TIMES
 
 
 def _cost(regions: int, actions: dict[str, dict[str, float]]) -> dict[str, Any]:

@@ -95,6 +95,12 @@ class Labeller:
         self._seen[opened.key] = seen
         return seen
 
+    def at_hand(self, opened: Open) -> Segmentation | None:
+        """Return the labels of an image's state if they are in memory; any thread may ask."""
+        seen = self._seen.get(opened.key)
+        labels = seen.labels if seen is not None else None
+        return labels[1] if labels is not None and labels[0] == opened.revision else None
+
     def forget(self) -> None:
         """Forget all labels: classes may have changed."""
         for seen in self._seen.values():

@@ -9,7 +9,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fullseg.annotator.learnt import FOLDER, Learnt, read_models, write_models
+from fullseg.annotator.choices import Choice
+from fullseg.annotator.learnt import FOLDER, Chosen, Learnt, read_models, write_models
 from fullseg.errors import DataError
 
 if TYPE_CHECKING:
@@ -36,22 +37,32 @@ class Learning:
         started: how the annotator was started.
         first: the model that it was started with; it may still be loading.
         load: loads the model of a checkpoint.
+        choices: returns the models that the page offers to switch to.
     """
 
-    def __init__(self, started: Started, first: "Future[Predictor]", load: Callable[[Path], "Predictor"]) -> None:
-        self.started, self._first, self._load = started, first, load
+    def __init__(
+        self,
+        started: Started,
+        first: "Future[Predictor]",
+        load: Callable[[Path], "Predictor"],
+        choices: Callable[[], list[Choice]] = list,
+    ) -> None:
+        self.started, self._first, self._load, self.choices = started, first, load, choices
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._current = self._in_use()
         self._learnt: tuple[str, Predictor] | None = None  # file and model in use, if it has learnt
 
     def _in_use(self) -> str | None:
-        """Return the file of the learnt model in use; None: the model is the one that the annotator was started with.
+        """Return the file of the model in use; None: it is the one that the annotator was started with.
 
-        It also is that one if the file is gone.
+        It also is that one if the file is gone, or if a model was chosen instead of another one.
         """
-        current = read_models(self.started.out).current
-        return current.checkpoint if current is not None and Path(current.checkpoint).is_file() else None
+        models = read_models(self.started.out)
+        one = models.current or models.chosen
+        if isinstance(one, Chosen) and one.instead_of != self.started.checkpoint:
+            return None
+        return one.checkpoint if one is not None and Path(one.checkpoint).is_file() else None
 
     def predictor(self) -> "Predictor":
         """Return the model in use; this may wait until it is loaded."""
@@ -105,6 +116,31 @@ class Learning:
         write_models(self.started.out, read_models(self.started.out).back())
         self._current = self._in_use()
 
+    def choose(self, name: str) -> None:
+        """Take a model of the choices into use, once it is loaded; raise DataError if there is none of this name."""
+        one = next((one for one in self.choices() if one.name == name), None)
+        if one is None:
+            raise DataError(f"there is no model {name!r}, or it is not on this machine any more")
+        first = self.started.checkpoint
+        chosen = Chosen(one.name, one.checkpoint, first) if one.name != first else None
+        loaded = self._load(Path(one.checkpoint)) if chosen is not None else None
+        with self._lock:
+            write_models(self.started.out, read_models(self.started.out).choosing(chosen))
+            self._current = self._in_use()
+            if loaded is not None:
+                self._learnt = one.checkpoint, loaded
+
+    def first(self) -> "Predictor":
+        """Return the model that the annotator was started with; this may wait until it is loaded."""
+        return self._first.result()
+
+    @property
+    def name(self) -> str:
+        """What the model in use is called: by the user, or the name of the run in which it has learnt."""
+        models = read_models(self.started.out)
+        one = models.current or models.chosen
+        return one.name if one is not None and self._current is not None else self.started.checkpoint
+
     def status(self) -> dict[str, Any]:
         """Return the state for the page: whether it learns, what is in use and what is offered."""
         models = read_models(self.started.out)
@@ -116,7 +152,7 @@ class Learning:
             "newest": _plain(models.learnt[-1] if models.learnt else None),
             "offered": _plain(models.offered),
             "current": _plain(models.current),
-            "first": self.started.checkpoint,
+            "first": self.started.checkpoint if models.current is not None else self.name,
         }
 
     def _said(self) -> str:

@@ -1,4 +1,4 @@
-"""The requests about learning: what has been done, what is offered, and which model is in use."""
+"""The requests about the model: which one is in use, which can be chosen, and what it can learn from."""
 
 from typing import Any
 
@@ -19,6 +19,7 @@ def learning_routes(workspace: Workspace, learning: Learning) -> list[Route]:
         Route("/api/learning", requests.status),
         Route("/api/learning", requests.act, methods=["POST"]),
         Route("/api/efforts", requests.efforts),
+        Route("/api/models", requests.models),
     ]
 
 
@@ -31,13 +32,14 @@ class _Requests:
         return JSONResponse(await run_in_threadpool(self.learning.status))
 
     async def act(self, request: Request) -> Response:
-        """Start or stop to learn, use a learnt model, or go back to the one before; return the status."""
+        """Start or stop to learn, use a learnt model, go back to the one before, or choose one; return the status."""
         content = await content_of(request)
         actions: dict[Any, Any] = {
             "start": self.learning.start,
             "stop": self.learning.stop,
             "use": lambda: self.learning.use(str(content.get("name"))),
             "back": self.learning.back,
+            "choose": lambda: self.learning.choose(str(content.get("name"))),
         }
         if content.get("action") not in actions:
             raise RequestError(f"action: one of {', '.join(actions)}")
@@ -50,3 +52,15 @@ class _Requests:
         rows = await run_in_threadpool(self.workspace.journal.efforts)
         keys = ("image", "strokes", "seconds")
         return JSONResponse([dict(zip(keys, row, strict=True)) for row in rows if row[0] in done])
+
+    async def models(self, _: Request) -> Response:
+        """Return the name of the model in use, whether it has learnt here, and all models that can be chosen."""
+        return JSONResponse(await run_in_threadpool(self._models))
+
+    def _models(self) -> dict[str, Any]:
+        learnt = self.learning.status()["current"]
+        return {
+            "name": self.learning.name,
+            "learnt": learnt,
+            "choices": [one._asdict() for one in self.learning.choices()],
+        }

@@ -29,15 +29,25 @@ class Learnt(NamedTuple):
         return self.iou[1] > self.iou[0] and self.strokes[1] < self.strokes[0]
 
 
+class Chosen(NamedTuple):
+    """A model that a person has chosen instead of the one that the annotator was started with."""
+
+    name: str  # as the user calls it
+    checkpoint: str  # its file
+    instead_of: str  # name of the model that the annotator was started with
+
+
 class Models(NamedTuple):
     """All models of a folder, oldest first."""
 
     learnt: tuple[Learnt, ...] = ()
     used: tuple[str, ...] = ()  # names of those that were taken into use, oldest first; the last one is in use
 
+    chosen: Chosen | None = None  # in use while no learnt one is; None: the one that the annotator was started with
+
     @property
     def current(self) -> Learnt | None:
-        """The model in use; None: the one that the annotator was started with."""
+        """The learnt model in use; None: none is."""
         return next((one for one in self.learnt if self.used and one.name == self.used[-1]), None)
 
     @property
@@ -55,6 +65,10 @@ class Models(NamedTuple):
         if name not in {one.name for one in self.learnt}:
             raise DataError(f"no model {name!r} has learnt from these images")
         return self._replace(used=(*(other for other in self.used if other != name), name))
+
+    def choosing(self, chosen: Chosen | None) -> "Models":
+        """Return the models with this one in use instead of all learnt ones; None: the one that was started with."""
+        return self._replace(chosen=chosen, used=())
 
     def back(self) -> "Models":
         """Return the models with the one in use that was before; raise DataError if none was taken into use."""
@@ -74,7 +88,8 @@ def read_models(out: Path) -> Models:
         return Models()
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Models(tuple(_read(entry) for entry in content["learnt"]), tuple(content["used"]))
+        chosen = Chosen(**content["chosen"]) if content.get("chosen") else None
+        return Models(tuple(_read(entry) for entry in content["learnt"]), tuple(content["used"]), chosen)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is damaged ({error}): remove it, the annotator then uses its first model") from error
 
@@ -87,5 +102,6 @@ def _read(entry: dict[str, Any]) -> Learnt:
 def write_models(out: Path, models: Models) -> None:
     """Write the list of models."""
     (out / FOLDER).mkdir(parents=True, exist_ok=True)
-    content = {"learnt": [one._asdict() for one in models.learnt], "used": models.used}
+    chosen = models.chosen._asdict() if models.chosen is not None else None
+    content = {"learnt": [one._asdict() for one in models.learnt], "used": models.used, "chosen": chosen}
     write_json(out / FOLDER / LIST, content)

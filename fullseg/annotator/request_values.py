@@ -6,6 +6,9 @@ from typing import Any
 
 from starlette.requests import Request
 
+from fullseg.annotator.store import ConflictError
+from fullseg.annotator.workspace import Workspace
+
 LONGEST = 24 * 3600.0  # most seconds that a person may have taken for one action
 
 
@@ -38,3 +41,19 @@ def duration(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf:
         return float(min(max(value, 0), LONGEST))
     raise RequestError(f"seconds={value!r}: expected a number")
+
+
+def name_of(request: Request, workspace: Workspace) -> str:
+    """Return the name of the image whose number the path of a request has.
+
+    Raises:
+        RequestError: if there is no such image.
+        ConflictError: if its file is another one than the page knows.
+    """
+    number = whole(request.path_params["number"], "image")
+    if number >= len(workspace.names):
+        raise RequestError(f"image {number}: there are {len(workspace.names)} images, counted from 0")
+    name, key = workspace.names[number], request.query_params.get("key")
+    if key is not None and key != workspace.key(name):
+        raise ConflictError(f"image {number} has become another file since the page was opened: reload the page")
+    return name

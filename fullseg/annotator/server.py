@@ -1,14 +1,12 @@
 """The annotator's server: it answers the page's requests. It keeps no state: all state is in the workspace."""
 
 import base64
-import io
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -20,18 +18,19 @@ from starlette.staticfiles import StaticFiles
 
 from fullseg.annotator import class_changes
 from fullseg.annotator.actions import ActionError
-from fullseg.annotator.images import for_browser, read_thumbnail
+from fullseg.annotator.images import for_browser
 from fullseg.annotator.importing import ImportedError
 from fullseg.annotator.learning import Learning
 from fullseg.annotator.learning_requests import learning_routes
+from fullseg.annotator.overview import overview_routes
 from fullseg.annotator.plain import categories_as_plain, state_as_plain
-from fullseg.annotator.request_values import RequestError, content_of, duration, whole
+from fullseg.annotator.request_values import RequestError, content_of, duration, name_of, whole
 from fullseg.annotator.store import ConflictError, JournalError
+from fullseg.annotator.thumbnails import Thumbnails
 from fullseg.annotator.workspace import StaleError, Workspace
-from fullseg.errors import DataError, ImageError
+from fullseg.errors import CheckpointError, DataError, ImageError
 
 STATIC = Path(__file__).parent / "static"
-THUMBNAIL = 160  # px along the longer side
 STATUS: dict[type[Exception], int] = {
     ActionError: 400,
     ImportedError: 400,
@@ -40,6 +39,7 @@ STATUS: dict[type[Exception], int] = {
     ImageError: 415,
     JournalError: 507,
     DataError: 507,  # a file that cannot be written
+    CheckpointError: 422,  # a model that cannot be used
     OSError: 507,  # for example a full disk
 }
 
@@ -50,8 +50,6 @@ def make_app(workspace: Workspace, learning: Learning | None = None) -> Starlett
     routes = [
         Route("/", _page),
         Mount("/static", StaticFiles(directory=STATIC)),
-        Route("/api/workspace", api.overview),
-        Route("/api/times", api.times),
         Route("/api/categories", api.categories),
         Route("/api/categories", api.add_category, methods=["POST"]),
         Route("/api/categories/{number}", api.change_category, methods=["POST"]),
@@ -64,6 +62,7 @@ def make_app(workspace: Workspace, learning: Learning | None = None) -> Starlett
         Route("/api/images/{number}/import", api.replace, methods=["POST"]),
         Route("/api/images/{number}/export", api.export, methods=["POST"]),
     ]
+    routes += overview_routes(workspace)
     routes += learning_routes(workspace, learning) if learning is not None else []
     handlers: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = dict.fromkeys(STATUS, _refuse)
     handlers[RequestError] = _refuse
@@ -83,16 +82,7 @@ class _Api:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-
-    async def overview(self, _: Request) -> Response:
-        """Return all images with their progress."""
-        return JSONResponse(await run_in_threadpool(self._overview))
-
-    def _overview(self) -> list[dict[str, Any]]:
-        return [
-            {"name": name, "key": self.workspace.key(name), "regions": regions, "done": done}
-            for name, regions, done in self.workspace.progress()
-        ]
+        self.thumbnails = Thumbnails(workspace)
 
     async def categories(self, _: Request) -> Response:
         """Return all categories; this waits for the model if they are the model's own."""
@@ -102,11 +92,6 @@ class _Api:
         """Return all categories, and the ids of those that can be changed."""
         categories = self.workspace.categories
         return {"categories": categories_as_plain(categories.known()), "own": [one.id for one in categories.own()]}
-
-    async def times(self, _: Request) -> Response:
-        """Return the time that the person took, per image and kind of action."""
-        rows = await run_in_threadpool(self.workspace.journal.seconds)
-        return JSONResponse([dict(zip(("image", "kind", "count", "seconds"), row, strict=True)) for row in rows])
 
     async def add_category(self, request: Request) -> Response:
         """Add a category that the person typed in; return its id and all categories."""
@@ -133,16 +118,19 @@ class _Api:
 
     async def state(self, request: Request) -> Response:
         """Return the newest state of one image."""
-        name = self._name(request)
+        name = name_of(request, self.workspace)
         return JSONResponse(state_as_plain(name, await run_in_threadpool(self.workspace.open, name)))
 
     async def pixels(self, request: Request) -> Response:
         """Return the image in its full size."""
-        return await run_in_threadpool(_pixels, self.workspace.path(self._name(request)))
+        return await run_in_threadpool(_pixels, self.workspace.path(name_of(request, self.workspace)))
 
     async def thumbnail(self, request: Request) -> Response:
-        """Return a small version of the image."""
-        return await run_in_threadpool(_thumbnail, self.workspace.path(self._name(request)))
+        """Return a small picture of the image with its regions at a revision, or at an earlier one."""
+        name, revision = name_of(request, self.workspace), whole(request.query_params.get("revision", "0"), "revision")
+        body, exact = await run_in_threadpool(self.thumbnails.png, name, revision)
+        keeping = "private, max-age=3600" if exact else "no-store"
+        return Response(body, media_type="image/png", headers={"Cache-Control": keeping})
 
     async def labels(self, request: Request) -> Response:
         """Return the labels of one revision.
@@ -150,7 +138,7 @@ class _Api:
         The body has up to three parts: labels (H, W) uint16 little-endian, the region's index + 1, or 0 for VOID; with
         ``heat=1``, uncertainty (H, W) uint8; UTF-8 JSON with everything else that the page shows.
         """
-        name, revision = self._name(request), whole(request.query_params.get("revision"), "revision")
+        name, revision = name_of(request, self.workspace), whole(request.query_params.get("revision"), "revision")
         heat = whole(request.query_params.get("heat", "0"), "heat")
         opened, found = await run_in_threadpool(self.workspace.labels, name, revision)
         places = np.argsort(found.expected_iou, kind="stable")
@@ -172,21 +160,21 @@ class _Api:
         """Return the number of islands and holes below some pixels of the file; null: the revision is an old one."""
         revision, below = (whole(request.query_params.get(what), what) for what in ("revision", "below"))
         try:
-            count = await run_in_threadpool(self.workspace.loose, self._name(request), revision, below)
+            count = await run_in_threadpool(self.workspace.loose, name_of(request, self.workspace), revision, below)
         except StaleError:  # it is asked for whenever a person pauses, so this is no error
             return JSONResponse({"count": None})
         return JSONResponse({"count": count})
 
     async def act(self, request: Request) -> Response:
         """Do one action. The answer is sent when the action is in the journal."""
-        name, content = self._name(request), await content_of(request)
+        name, content = name_of(request, self.workspace), await content_of(request)
         revision, seconds = whole(content.get("revision"), "revision"), duration(content.get("seconds", 0))
         opened = await run_in_threadpool(self.workspace.act, name, revision, content.get("action"), seconds)
         return JSONResponse(state_as_plain(name, opened))
 
     async def replace(self, request: Request) -> Response:
         """Replace an image's regions by those of a COCO panoptic png (in base64) and json."""
-        name, content = self._name(request), await content_of(request)
+        name, content = name_of(request, self.workspace), await content_of(request)
         try:
             png = base64.b64decode(content.get("png", ""), validate=True)
         except (ValueError, TypeError) as error:
@@ -197,7 +185,7 @@ class _Api:
 
     async def export(self, request: Request) -> Response:
         """Write the export of one image."""
-        name, content = self._name(request), await content_of(request)
+        name, content = name_of(request, self.workspace), await content_of(request)
         revision = whole(content.get("revision"), "revision")
         exported = await run_in_threadpool(self.workspace.export, name, revision)
         files = [str(path) for path in exported.files]
@@ -205,22 +193,7 @@ class _Api:
         counts = {"segments": exported.segments, "unassigned": exported.unassigned}
         return JSONResponse({**counts, "files": files, "unreadable": unreadable})
 
-    def _name(self, request: Request) -> str:
-        number = whole(request.path_params["number"], "image")
-        if number >= len(self.workspace.names):
-            raise RequestError(f"image {number}: there are {len(self.workspace.names)} images, counted from 0")
-        name, key = self.workspace.names[number], request.query_params.get("key")
-        if key is not None and key != self.workspace.key(name):
-            raise ConflictError(f"image {number} has become another file since the page was opened: reload the page")
-        return name
-
 
 def _pixels(path: Path) -> Response:
     body, kind = for_browser(path)
     return Response(body, media_type=kind, headers={"Cache-Control": "private, max-age=60"})
-
-
-def _thumbnail(path: Path) -> Response:
-    file = io.BytesIO()
-    Image.fromarray(read_thumbnail(path, THUMBNAIL)).save(file, "PNG")
-    return Response(file.getvalue(), media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})

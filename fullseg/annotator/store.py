@@ -4,6 +4,7 @@ import json
 import sqlite3
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os.path import samestat
@@ -11,10 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fullseg.annotator.actions import Action, read_action
+from fullseg.annotator.notes import Note
 from fullseg.errors import DataError
 from fullseg.types import Category
 
 JOURNAL = "journal.sqlite"  # in the annotator's output
+KIND = "json_extract(content, '$.kind')"  # of an action, in SQL
 FORMAT = 1  # version of the journal's format, kept as SQLite's user_version
 TABLES = """
 CREATE TABLE image (name TEXT PRIMARY KEY, height INTEGER NOT NULL, width INTEGER NOT NULL) WITHOUT ROWID;
@@ -29,8 +32,12 @@ CREATE TABLE action (
 CREATE TABLE category (id INTEGER PRIMARY KEY, name TEXT NOT NULL, isthing INTEGER NOT NULL);
 """
 
-# A later version's table, so that journals of this format may lack it: which category took the place of which.
-REPLACED = "CREATE TABLE IF NOT EXISTS replaced_category (old INTEGER PRIMARY KEY, new INTEGER)"  # NULL: none
+# Later versions' tables: which category took the place of which (NULL: none); notes, of which the newest counts.
+LATER = (
+    "CREATE TABLE IF NOT EXISTS replaced_category (old INTEGER PRIMARY KEY, new INTEGER)",
+    "CREATE TABLE IF NOT EXISTS note (number INTEGER PRIMARY KEY, image TEXT NOT NULL, skipped INTEGER NOT NULL, "
+    "flagged INTEGER NOT NULL, comment TEXT NOT NULL, at REAL NOT NULL)",
+)
 
 
 class ConflictError(ValueError):
@@ -82,7 +89,8 @@ class Journal:
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {FORMAT}")
         if version == FORMAT or empty:
-            self._connection.execute(REPLACED)
+            for statement in LATER:
+                self._connection.execute(statement)
         self._connection.execute("COMMIT")
         if version != FORMAT and not empty:
             self._connection.close()
@@ -166,7 +174,7 @@ class Journal:
     def seconds(self) -> list[tuple[str, str, int, float]]:
         """Return one row per image and kind of action: image, kind, number of actions, sum of their seconds."""
         query = (
-            "SELECT image, json_extract(content, '$.kind') AS kind, count(*), sum(seconds) FROM action "
+            f"SELECT image, {KIND} AS kind, count(*), sum(seconds) FROM action "
             "GROUP BY image, kind ORDER BY image, kind"
         )
         with self._lock:
@@ -174,9 +182,7 @@ class Journal:
 
     def efforts(self) -> list[tuple[str, int, float]]:
         """Return of each image the number of strokes and the seconds of all its actions, in the order of their ends."""
-        strokes = (
-            "CASE json_extract(content, '$.kind') WHEN 'scribbles' THEN json_array_length(content, '$.strokes') END"
-        )
+        strokes = f"CASE {KIND} WHEN 'scribbles' THEN json_array_length(content, '$.strokes') END"
         query = f"SELECT image, coalesce(sum({strokes}), 0), sum(seconds) FROM action GROUP BY image ORDER BY max(at)"
         with self._lock:
             return self._connection.execute(query).fetchall()
@@ -214,6 +220,18 @@ class Journal:
         """Return which category took the place of which; None: no category did."""
         with self._lock:
             return dict(self._connection.execute("SELECT old, new FROM replaced_category").fetchall())
+
+    def add_note(self, name: str, note: Note) -> None:
+        """Write a note about an image; raise JournalError as above."""
+        with self._writing():
+            self._connection.execute("INSERT INTO note VALUES (NULL, ?, ?, ?, ?, ?)", (name, *note, time.time()))
+
+    def notes(self) -> defaultdict[str, Note]:
+        """Return the newest note about each image, by name."""
+        query = "SELECT image, skipped, flagged, comment FROM note ORDER BY number"
+        with self._lock:
+            rows = self._connection.execute(query).fetchall()
+        return defaultdict(Note, {row[0]: Note(bool(row[1]), bool(row[2]), row[3]) for row in rows})
 
     def revision(self, name: str) -> int:
         """Return the number of actions on one image."""

@@ -3,21 +3,21 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fullseg.annotator.actions import Action, ActionError, Add, Box, Describe, Import, read_action
 from fullseg.annotator.categories import Categories
 from fullseg.annotator.consequences import bare, complete, needs_labels
-from fullseg.annotator.export import EXPORT, PARTS, Exported, Exports, export_image, write_times
+from fullseg.annotator.export import EXPORT, PARTS, TIMES, Exported, Exports, export_image, write_times
 from fullseg.annotator.images import file_key, list_images
 from fullseg.annotator.importing import read_panoptic
 from fullseg.annotator.labelling import MOST_SEEN, Labeller, Open
 from fullseg.annotator.loose import cleaned
+from fullseg.annotator.notes import Note, changed
+from fullseg.annotator.progress import Progress
 from fullseg.annotator.segmentation import Segmentation
 from fullseg.annotator.store import JOURNAL, ConflictError, Journal
-from fullseg.annotator.work import History, Work
 from fullseg.errors import DataError
 from fullseg.formats.image_file import read_image, shrink
 from fullseg.types import Category
@@ -39,12 +39,12 @@ class Workspace:
         folder: folder of the images.
         out: folder of the journal and the exports.
         predictor: returns the model; it may wait until the model is loaded.
-        categories: the categories that a person may choose; None: the model's.
+        categories: the categories that a person may choose; None: those of ``first``.
+        first: returns the model that the annotator was started with; None: ``predictor`` always returns that one.
         most_seen: number of images whose features and last prediction stay in memory.
 
     Raises:
-        DataError: if the folder holds no image.
-        JournalError: if the journal in ``out`` cannot be used.
+        DataError: if the folder holds no image, or the journal in ``out`` cannot be used.
     """
 
     def __init__(
@@ -53,25 +53,25 @@ class Workspace:
         out: Path,
         predictor: Callable[[], "Predictor"],
         categories: Sequence[Category] | None,
+        first: Callable[[], "Predictor"] | None = None,
         most_seen: int = MOST_SEEN,
     ) -> None:
-        self.folder = folder
-        self.out = out
+        self.folder, self.out = folder, out
         exports = out / EXPORT if folder.is_relative_to(out) else out
         self.names = [name for name in list_images(folder) if not (folder / name).is_relative_to(exports)]
         if not self.names:
             raise DataError(f"{folder} holds no image but those in {exports}")
         self._known = frozenset(self.names)
         self.journal = Journal(out / JOURNAL)
-        self.categories = Categories(categories, lambda: predictor().categories, self.journal)
+        of_model, of_first = (lambda: predictor().categories), (lambda: (first or predictor)().categories)
+        self.categories = Categories(categories, of_model, self.journal, of_first)
         self._open: OrderedDict[str, Open] = OrderedDict()
-        self._progress: dict[str, tuple[int, int, bool]] = {}  # by image: revision, number of regions, done
+        self._progress = Progress(self.journal, self.categories)
         self._work = threading.RLock()  # guards the histories
         self._exported = Exports(out / EXPORT)
         self._exports = threading.Lock()  # guards the exported files. Histories may change while files are written
         self._model = threading.Lock()  # guards the labeller
         self._labeller = Labeller(predictor, self.categories, most_seen)
-        self._most_open = max(MOST_OPEN, most_seen)
 
     def path(self, name: str) -> Path:
         """Return the file of an image; raise KeyError if the name is not in the list."""
@@ -84,25 +84,9 @@ class Workspace:
         return file_key(self.path(name))
 
     def progress(self, *, gone: bool = False) -> list[tuple[str, int, bool]]:
-        """Return the name of each image, its number of regions, and whether it is done. No image is opened.
-
-        Args:
-            gone: also of images that were annotated, but are not in the folder any more.
-        """
+        """Return of each image its name, number of regions, and whether it is done; ``gone``: also of missing files."""
         with self._work:
-            sizes = self.journal.sizes()
-            names = sorted({*self.names, *sizes}) if gone else self.names
-            for name in sizes.keys() & set(names):
-                revision = self.journal.revision(name)
-                if self._progress.get(name, (-1,))[0] != revision:
-                    work = self._history(name, sizes[name])[0].work
-                    self._progress[name] = (revision, len(work.regions), work.done)
-            return [(name, *self._progress.get(name, (0, 0, False))[1:]) for name in names]
-
-    def _history(self, name: str, size: tuple[int, int]) -> tuple[History, int]:
-        """Return the history and the number of actions in the journal."""
-        actions = self.categories.resolve(entry.action for entry in self.journal.open_image(name, size))
-        return reduce(History.after, actions, History((Work(size),))), len(actions)
+            return self._progress.of(sorted({*self.names, *self.journal.sizes()}) if gone else self.names)
 
     def open(self, name: str) -> Open:
         """Return the newest state of an image.
@@ -121,7 +105,7 @@ class Workspace:
             image = read_image(path)
             pixels = shrink(image)
             size = pixels.shape[0], pixels.shape[1]
-            history, revision = self._history(name, size)
+            history, revision = self._progress.history(name, size)
             return self._keep(name, Open(path, key, pixels, (image.shape[0], image.shape[1]), history, revision))
 
     def act(self, name: str, revision: int, content: object, seconds: float) -> Open:
@@ -150,13 +134,14 @@ class Workspace:
     def images_with(self, category: int) -> list[str]:
         """Return the names of all images that have a region of a category now."""
         with self._work:
-            works = {name: self._history(name, size)[0].work for name, size in self.journal.sizes().items()}
-        return [name for name, work in works.items() if category in {region.category for region in work.regions}]
+            works = list(self._progress.works())
+        return [name for name, work in works if category in {region.category for region in work.regions}]
 
     def take_categories(self) -> None:
         """Read all work again with the categories as they are now, and write the common files of exports with them."""
         with self._model, self._work:
-            self._open, self._progress = OrderedDict(), {}
+            self._open.clear()
+            self._progress.forget()
             self._labeller.forget()
         with self._exports:
             if (self.out / EXPORT / PARTS).is_dir():
@@ -180,7 +165,7 @@ class Workspace:
     def _keep(self, name: str, opened: Open) -> Open:
         self._open[name] = opened
         self._open.move_to_end(name)
-        while len(self._open) > self._most_open:
+        while len(self._open) > max(MOST_OPEN, self._labeller.most_seen):
             self._open.popitem(last=False)
         return opened
 
@@ -188,11 +173,17 @@ class Workspace:
         """Return one state and the model's answer for it. Each state is computed once.
 
         Raises:
-            StaleError: if there is a newer state when the model is free. Then nobody needs the labels of this one.
+            StaleError: if there is a newer state when the model is free: nobody needs the labels of this one then.
         """
         with self._model:
             opened = self._newest(name, revision, StaleError)
             return opened, self._labeller.labels(opened)
+
+    def labels_at_hand(self, name: str, revision: int) -> tuple[Open, Segmentation] | None:
+        """Return one state and its labels if the model was asked for them last; it is not asked again."""
+        opened = self._open.get(name)
+        found = self._labeller.at_hand(opened) if opened is not None and opened.revision == revision else None
+        return (opened, found) if opened is not None and found is not None else None
 
     def loose(self, name: str, revision: int, below: int) -> int:
         """Return the number of islands and holes of less than some pixels; raise StaleError as ``labels``."""
@@ -219,9 +210,8 @@ class Workspace:
             ConflictError: if the image has a newer revision.
         """
         opened = self.open(name)
-        action, left_out = read_panoptic(
-            png, described, name, opened.full_size, opened.history.work.size, self.categories.known()
-        )
+        sizes = opened.full_size, opened.work.size
+        action, left_out = read_panoptic(png, described, name, *sizes, self.categories.known())
         return self._do(name, revision, action, 0.0), left_out
 
     def export(self, name: str, revision: int) -> Exported:
@@ -234,16 +224,27 @@ class Workspace:
         """
         self.journal.check_place()
         opened, found = self.labels(name, revision)
-        ids = self.categories.ids(opened.history.work, found.classes)
+        work = opened.work
+        ids = self.categories.ids(work, found.classes)
         categories = self.categories.exported()
         things = {category.id for category in categories if category.isthing}
-        folder = self.out / EXPORT
-        work = opened.history.work
         with self._model:
             full = self._labeller.exported(opened)
         with self._exports:
-            exported = export_image(folder, name, work, full, ids, things, opened.revision)
+            exported = export_image(self.out / EXPORT, name, work, full, ids, things, opened.revision)
             together = self._exported.collect(categories, self.folder)
-            times = write_times(folder, self.progress(gone=True), self.journal.seconds())
-            files = [*exported.files, *together, times]
+            files = [*exported.files, *together, self._write_times()]
             return exported._replace(files=files, unreadable=self._exported.unreadable)
+
+    def note(self, name: str, content: dict[str, Any]) -> Note:
+        """Skip, flag or comment an image, also in exports; return the note, or raise ActionError if it is wrong."""
+        with self._exports:
+            note = changed(self.journal.notes()[name], content)
+            self.journal.add_note(name, note)
+            if (self.out / EXPORT / TIMES).is_file():
+                self._write_times()
+        return note
+
+    def _write_times(self) -> Path:
+        journal, progress = self.journal, self.progress(gone=True)
+        return write_times(self.out / EXPORT, progress, journal.seconds(), journal.notes())

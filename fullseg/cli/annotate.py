@@ -67,6 +67,7 @@ def run(options: argparse.Namespace) -> int:
     from fullseg.annotator.learning import Learning, Started, learning_options
     from fullseg.annotator.serve import serve
     from fullseg.annotator.workspace import Workspace
+    from fullseg.cli.choices import list_choices
     from fullseg.errors import DataError
     from fullseg.runs.find import find_checkpoint
 
@@ -81,8 +82,11 @@ def run(options: argparse.Namespace) -> int:
         model = background.submit(load, checkpoint)
         model.add_done_callback(lambda loaded: _say_loaded(options.checkpoint, loaded))
         try:
-            learning = Learning(started, model, load)
-            workspace = Workspace(images.resolve(), out, learning.predictor, given, options.images_in_memory)
+            choices = functools.partial(list_choices, options.checkpoint, Path("runs"))
+            learning = Learning(started, model, load, choices)
+            workspace = Workspace(
+                images.resolve(), out, learning.predictor, given, learning.first, options.images_in_memory
+            )
         except PermissionError as error:
             raise DataError(f"{error}: name a folder that can be written, --out DIR") from error
 

@@ -61,6 +61,12 @@ def find_run(value: str, runs: str | Path) -> Path:
     raise ConfigError(f"{value}: no such run folder, and no trained run in {Path(runs) / value}")
 
 
+def trained_experiments(runs: str | Path) -> list[str]:
+    """Return the names of all experiments below the folder of all run folders that have a run with a checkpoint."""
+    found = (path.parents[1] for path in Path(runs).rglob(str(BEST)))
+    return sorted({run.parent.relative_to(runs).as_posix() for run in found if not run.is_symlink()} - {"."})
+
+
 def _newest_run(experiment: Path, file: Path) -> Path | None:
     found = [run for run in experiment.glob("*") if not run.is_symlink() and (run / file).is_file()]
     return max(found, key=lambda run: _age(run / file), default=None)

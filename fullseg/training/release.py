@@ -125,6 +125,9 @@ def _scores(folder: Path) -> list[dict[str, Any]]:
                 name: {key: [round(value, 4) for value in found[key]] for key in ("scribbles_per_region", "iou")}
                 for name, found in study["strategies"].items()
             }
+            for name, found in study["strategies"].items():
+                if (eta := found.get("eta_of_all_rounds")) is not None:
+                    curves[name]["eta_of_all_rounds"] = round(eta, 4)
             scores.append({**about, "strategies": curves})
     return scores
 

@@ -41,7 +41,7 @@ def works_on_two(workspace: Workspace) -> dict[str, NDArray[np.int64]]:
 
 def workspace_with(images: Path, out: Path, checkpoint: Path, most_seen: int) -> Workspace:
     load = cache(lambda: Predictor.from_checkpoint(checkpoint))
-    return Workspace(images, out, load, CATEGORIES, most_seen)
+    return Workspace(images, out, load, CATEGORIES, most_seen=most_seen)
 
 
 @pytest.mark.parametrize(("most_seen", "times"), [(1, 2 * len(QUADS)), (2, 2)])

@@ -52,7 +52,7 @@ def test_points_of_the_chosen_region_are_dragged(person: Person) -> None:
     np.testing.assert_allclose(first["points"], [[left + 12, top + 5], *WIDE[1:]], atol=0.51)
     np.testing.assert_allclose(second["points"], SMALL)
     person.key("l")
-    expect(person.page.locator("#regions li .lock").first).to_have_text("unlock")
+    expect(person.page.locator("#regions li .lock").first).to_have_attribute("aria-pressed", "true")
     person.drag([(170, 70), (180, 60)])  # a locked region's points stay: this is a new region's box
     expect(person.page.locator("#regions li")).to_have_count(3)
     np.testing.assert_allclose(person.state()["regions"][0]["points"], first["points"])

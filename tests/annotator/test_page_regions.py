@@ -198,7 +198,7 @@ def test_done_asks_what_may_have_been_overlooked(person: Person) -> None:
     check.get_by_role("button", name="Show").click()
     expect(person.page.locator(CURRENT)).to_have_attribute("data-region", "1")
     person.finish()
-    expect(person.page.locator("#done")).to_have_attribute("aria-pressed", "true")
+    expect(person.page.locator("#message")).to_contain_text("is done, and this is")
     assert person.state()["done"] is True
 
 
@@ -207,7 +207,8 @@ def test_done_asks_nothing_if_nothing_is_overlooked(person: Person) -> None:
     person.open(11)
     assert not np.any(person.labels() == -1)
     person.key("Control+Enter")
-    expect(person.page.locator("#done")).to_have_attribute("aria-pressed", "true")
+    expect(person.page.locator("#message")).to_contain_text("11.png is done")
+    assert person.state()["done"] is True
 
 
 def test_parts_of_regions_are_those_that_scipy_finds(person: Person) -> None:

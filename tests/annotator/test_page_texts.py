@@ -61,7 +61,7 @@ def test_the_page_speaks_the_browsers_language_or_the_persons(german: Person) ->
     expect(page.locator("html")).to_have_attribute("lang", "de")
     expect(page.locator("#undo")).to_have_text("Zurück")
     expect(page.locator("#undo")).to_have_attribute("title", "Rückgängig machen (Ctrl+Z)")
-    expect(page.locator("#images li").nth(1).locator("small")).to_have_text("1 Region")
+    expect(page.locator("#images li").nth(1).locator("small").first).to_have_text("1 Region")
     assert page.evaluate(LINES) == 1
     assert page.evaluate(OVERFLOWS) == []
     page.locator("#settings").click()

@@ -44,6 +44,9 @@ def test_the_file_holds_half_the_bytes_and_says_where_it_comes_from(
     assert about["scores"][0]["strategies"]["free"]["iou"][-1] == pytest.approx(
         studied[1]["strategies"]["free"]["iou"][-1], abs=1e-4
     )
+    assert about["scores"][0]["strategies"]["free"]["eta_of_all_rounds"] == pytest.approx(
+        studied[1]["strategies"]["free"]["eta_of_all_rounds"], abs=1e-4
+    )
 
 
 def test_every_command_takes_it(released: Path, runs: Runs) -> None:

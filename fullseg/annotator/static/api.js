@@ -83,17 +83,21 @@ export async function admit(token) {
 export const categories = async () => (await request("/api/categories")).json(); // waits for the model
 export const learning = async () => (await request("/api/learning")).json();
 export const learn = (content) => post("/api/learning", content);
+export const EXPORTS = "/api/download";
+export const hasExports = () => request(EXPORTS, { method: "HEAD" });
+export const models = async () => (await request("/api/models")).json();
 export const efforts = async () => (await request("/api/efforts")).json(); // of the images that are done
 export const ping = () => request("/static/style.css", { method: "HEAD", cache: "no-store" });
 export const addCategory = (name, isthing) => post("/api/categories", { name, isthing });
 export const changeCategory = (id, content) => post(`/api/categories/${id}`, content);
 export const state = async (image) => (await request(at(image))).json();
 export const act = (image, content) => post(at(image, "/actions"), content);
+export const note = (image, content) => post(at(image, "/note"), content);
 export const replace = (image, content) => post(at(image, "/import"), content);
 export const exportImage = (image, revision) => post(at(image, "/export"), { revision });
 export const loose = async (image, revision, below) =>
   (await request(`${at(image, "/loose")}&revision=${revision}&below=${below}`)).json();
-export const thumbnail = (image) => at(image, "/thumbnail");
+export const thumbnail = (image, revision) => `${at(image, "/thumbnail")}&revision=${revision}`;
 
 export async function pixels(image) {
   return createImageBitmap(await (await request(at(image, "/pixels"))).blob());

@@ -1,15 +1,10 @@
 // The list of the classes that were typed in. Each can be renamed, merged into another one, or removed.
 
 import * as api from "./api.js";
+import { make } from "./elements.js";
 import { t } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
-
-const make = (tag, attributes, ...children) => {
-  const element = Object.assign(document.createElement(tag), attributes);
-  element.append(...children);
-  return element;
-};
 
 export class ClassDialog {
   // `page` has fields and session.

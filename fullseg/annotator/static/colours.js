@@ -12,12 +12,16 @@ export class Colours {
   }
 
   hue(id) {
-    if (this.byClass) return ((this.classes.get(id) ?? 0) * 137.508) % 360; // a golden angle apart
+    if (this.byClass) return hueOf(this.classes.get(id) ?? 0);
     return ((this.places.get(id) ?? first(id)) * 360) / HUES;
   }
 
   css(id, alpha = 1) {
     return `hsl(${this.hue(id).toFixed(1)} ${SATURATION}% ${this.lightness(id)}% / ${alpha})`;
+  }
+
+  ofClass(id) {
+    return `hsl(${hueOf(id).toFixed(1)} ${SATURATION}% ${LIGHTNESS[0]}%)`;
   }
 
   lightness(id) {
@@ -47,6 +51,7 @@ export class Colours {
   }
 }
 
+const hueOf = (category) => (category * 137.508) % 360; // a golden angle apart
 const first = (id) => Math.round(id * HUES * 0.618) % HUES;
 
 // Return the neighbours of each region: those that share a border with it.

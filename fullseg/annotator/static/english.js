@@ -1,145 +1,10 @@
-// All texts of the page in English. A translation has the same entries.
+// All texts of the page in English. A translation has the same entries in files of the same kinds.
+
+import { hints, keys } from "./english_keys.js";
+import page from "./english_page.js";
 
 const many = (count, what) => `${number(count)} ${what}${count === 1 ? "" : "s"}`;
 const number = (count) => count.toLocaleString("en");
-
-// By the id of an element: its text, title, label for screen readers, and placeholder.
-const page = {
-  tools: { label: "Tool" },
-  mark: { text: "Mark", title: "Mark a region by four extreme clicks, or by a box; drag the points of the chosen region" },
-  correct: { text: "Correct", title: "Press inside a region and draw into what it lacks" },
-  choose: { text: "Choose", title: "Choose a region by a click; drag to move the image" },
-  brush: { text: "Brush", title: "Paint pixels of a region" },
-  erase: { text: "Erase", title: "Take pixels from a region" },
-  width: { label: "Width of the brush in pixels", title: "Width of the brush in pixels of the image file" },
-  polygon: { text: "Polygon", title: "Click the corners of a polygon; its pixels become part of a region" },
-  hole: { text: "Fill hole", title: "Click into a hole or an island: it becomes part of the region around it" },
-  undo: { text: "Undo", title: "Undo" }, redo: { text: "Redo", title: "Redo" },
-  next: { text: "Least sure", title: "Go to the region that the model is least sure of" },
-  collect: { text: "Collect", title: "Collect several strokes; Enter sends them" },
-  fill: { text: "Fill rest", title: "Give pixels without a region to the nearest one" },
-  done: { text: "Done", title: "Mark the image as done, and export it" },
-  export: { text: "Export", title: "Write COCO panoptic, instances and label png" },
-  import: { text: "Import", title: "Replace all regions by those of a COCO panoptic png and json" },
-  learn: { text: "Learn", title: "Let the model learn from the images that are done; see what images have taken" },
-  "learning-title": { text: "Learn from the images that are done" },
-  "learn-start": { text: "Start to learn" }, "learn-stop": { text: "Stop" },
-  "learn-use": { text: "Use the new model" }, "learn-back": { text: "Back to the model before" },
-  "effort-title": { text: "What images have taken" }, "learning-close": { text: "Close" },
-  settings: { label: "Settings", title: "Settings" },
-  help: { label: "All keys", title: "All keys" },
-  nav: { label: "Images" },
-  filter: { placeholder: "Find an image", label: "Find an image" },
-  images: { label: "Images" },
-  "split-nav": { label: "Width of the list of images", title: "Drag it, or click it to hide the list or to show it again" },
-  "split-aside": { label: "Width of the list of regions", title: "Drag it, or click it to hide the list or to show it again" },
-  "split-below": { label: "Height of the lists", title: "Drag it, or click it to hide the lists or to show them again" },
-  canvas: { label: "The image and its regions" },
-  looks: { label: "View" },
-  heat: { text: "Heat", title: "Heat map of uncertainty" },
-  outline: { text: "Outlines", title: "Outlines instead of filled regions" },
-  tint: { text: "By class", title: "Colour regions by their class" },
-  bare: { text: "Hide", title: "Hide points, strokes and hatching" },
-  "opacity-label": { text: "Opacity" },
-  opacity: { title: "Opacity" },
-  "zoom-out": { label: "Zoom out", title: "Zoom out" }, "zoom-in": { label: "Zoom in", title: "Zoom in" },
-  "zoom-fit": { text: "Fit", title: "Show the whole image" }, "zoom-full": { title: "Show the pixels of the file as those of the screen" },
-  aside: { label: "Regions" },
-  "name-label": { text: "Name" },
-  "category-label": { text: "Class" },
-  "edit-classes": { text: "Edit", title: "Rename, merge or remove classes" },
-  "wanted-before": { text: "New class" },
-  thing: { text: "Thing (T)" }, stuff: { text: "Stuff (S)" }, neither: { text: "No (Esc)" },
-  regions: { label: "Regions" },
-  clean: { title: "Give small islands and holes to the regions around them" },
-  "below-label": { text: "below" },
-  "setting-title": { text: "Settings" },
-  "theme-label": { text: "Colours" },
-  "theme-system": { text: "as the system" }, "theme-light": { text: "light" }, "theme-dark": { text: "dark" },
-  "language-label": { text: "Language" },
-  "setting-close": { text: "Close" },
-  "keys-title": { text: "Keys" }, "keys-close": { text: "Close" },
-  "keys-reset": { text: "All keys as at first" },
-  "check-title": { text: "Is this image done?" },
-  "not-yet": { text: "Not yet (Esc)" },
-  anyway: { text: "Done as it is", title: "Mark the image as done, and export it" },
-  "class-title": { text: "Classes" }, "class-close": { text: "Close" },
-  "token-title": { text: "The server was started again" },
-  "token-why": { text: "It wants its new token. Paste the address that it printed, or the token alone. Nothing is lost." },
-  "token-text": { label: "Address or token" },
-  "token-give": { text: "Go on" },
-};
-
-// By the key at first: what it does.
-const keys = {
-  m: "mark regions by four extreme clicks",
-  c: "correct: draw into what a region lacks",
-  v: "choose a region by a click; drag to move the image",
-  b: "brush: paint pixels of a region",
-  e: "eraser: take pixels from a region",
-  "[": "narrower brush",
-  "]": "wider brush",
-  q: "polygon: click its corners; its pixels become part of a region",
-  j: "fill: click into a hole or an island",
-  "Shift+j": "clean all islands and holes below the size that the page shows",
-  Enter: "update with the collected strokes; close the polygon",
-  k: "collect several strokes before an update",
-  Backspace: "take back the last click, corner or collected stroke",
-  Escape: "drop the clicks and strokes that are not sent yet; else choose no region",
-  "Ctrl+z": "undo", "Ctrl+Shift+z": "redo", "Ctrl+y": "redo",
-  n: "go to the region that the model is least sure of",
-  u: "show or hide the heat map of uncertainty",
-  o: "show outlines or filled regions",
-  t: "colour regions by their class, or each by its own colour",
-  h: "hide or show points, strokes and hatching",
-  w: "hold to see the image alone",
-  "Shift+[": "less opacity",
-  "Shift+]": "more opacity",
-  l: "lock or unlock the chosen region",
-  Delete: "delete the chosen region",
-  g: "merge: then click the region that becomes part of the chosen one",
-  ".": "choose the next region in the list",
-  ",": "choose the previous region in the list",
-  r: "mark the chosen region's extreme points anew",
-  F2: "rename the chosen region",
-  "/": "search a class for the chosen region, or for the next new region",
-  a: "confirm the class that the model guesses for the chosen region",
-  "Shift+a": "confirm all guessed classes",
-  "Alt+ArrowUp": "move the chosen region up in the list",
-  "Alt+ArrowDown": "move the chosen region down in the list",
-  "Shift+f": "give pixels without a region to the nearest one, or leave them without",
-  "Ctrl+Enter": "mark the image as done and export it; or as not done",
-  "Ctrl+s": "say whether everything is saved",
-  x: "export",
-  i: "import COCO panoptic",
-  p: "find an image by its name",
-  f: "next image", d: "previous image",
-  PageDown: "next image", PageUp: "previous image",
-  "+": "zoom in", "-": "zoom out", 0: "show the whole image", "Shift+z": "show the pixels of the file as those of the screen",
-  ArrowLeft: "pan", ArrowRight: "pan", ArrowUp: "pan", ArrowDown: "pan",
-  Space: "hold to drag the image with any tool",
-  "?": "show this list",
-};
-
-const hints = {
-  hold: "Drag to move the image",
-  merge: (region) => `Click the region that becomes part of region ${region}, Escape leaves both as they are`,
-  choose: "Click a region to choose it; drag to move the image",
-  collected: (count) => `${many(count, "stroke")} collected: Enter updates`,
-  correct: (collecting) => `Press inside a region and draw into what it lacks${collecting ? "; Enter sends the strokes" : ""}; a click chooses a region`,
-  correctOne: (region, collecting) => `Draw into what region ${region} lacks, from any place${collecting ? "; Enter sends the strokes" : ""}; Escape: any region`,
-  marked: "Enter marks the region, Backspace takes a point back",
-  markMore: (count) => `${count} more extreme points, Backspace takes one back`,
-  remark: (region) => `Click the four extreme points of region ${region} anew, Escape leaves it as it is`,
-  mark: "Click a region's four extreme points (left, top, right, bottom), or drag a box around it",
-  markNext: (name) => `Click the four extreme points of the next ${name} (left, top, right, bottom), or drag a box`,
-  hole: "Click into a hole or an island: it becomes part of the region around it",
-  brush: (region, width) => `Paint pixels of ${whose(region)}, ${width} px wide: [ and ] change this`,
-  erase: (region, width) => `Take pixels from ${whose(region)}, ${width} px wide: [ and ] change this`,
-  polygon: (region) => `Click the corners of a polygon, which becomes part of ${whose(region)}`,
-  close: "Enter or a double click closes the polygon, Backspace takes a corner back, Escape drops it",
-};
-const whose = (region) => (region === null ? "the region where you press" : `region ${region}`);
 
 const said = {
   lost: "The server does not answer. Start it again: everything that was shown as done is on disk.",
@@ -169,21 +34,44 @@ const said = {
   savedActions: (count) => `Everything is saved: ${many(count, "action")} on this image`,
   savedBut: "Saved, but for the clicks and strokes that are not sent yet",
   exported: (segments, empty, path) => `Exported ${many(segments, "segment")}, ${number(empty)} px VOID, to ${path}`,
+  downloads: "All exports are being downloaded",
+  noExports: "Nothing was exported yet: mark an image as done, or export it",
   unreadable: (names) => `. Left out, because it cannot be read: ${names}`,
   twoFiles: "Choose two files: the panoptic png of this image, and its json",
   imported: "Imported. All regions are locked: unlock a region to correct it",
   leftOut: (what) => `Imported. Left out: ${what}`,
 };
 
+const where = {
+  place: (number, all) => `${number} of ${all}`,
+  saved: "saved",
+  saving: "saving ...",
+};
+
+const status = {
+  skipped: "skipped",
+  marks: { flag: "flagged", comment: "commented" },
+  isDone: (name) => `${name} is done`,
+  isSkipped: (name) => `${name} is skipped`,
+  isFlagged: (name, isFlagged) => (isFlagged ? `${name} is flagged` : `${name} is not flagged any more`),
+  goneOn: (what, next, key) => `${what}, and this is ${next} now: ${key} goes back`,
+  noneLeft: "There is no other image that has to be done",
+  noneDone: "No image is done yet",
+  allSeen: "All images that are done were looked at",
+  review: (place, all, comment, [next, previous, finish, flag, end]) =>
+    `Review, ${place} of ${all}${comment ? ` ("${comment}")` : ""}: ${next} next, ${previous} previous, ${finish} not done, ${flag} flags, ${end} ends`,
+};
+
 const lists = {
   progress: (done, all) => `${done} of ${all} done`,
   image: (regions, done) => (done ? `done, ${many(regions, "region")}` : regions ? many(regions, "region") : "untouched"),
+  took: (seconds) => (seconds < 60 ? `${Math.round(seconds)} s` : `${(seconds / 60).toFixed(1)} min`),
+  tookWhy: "The time that the image has taken",
   region: "region",
   sure: "The IoU that the model expects of this region",
-  lock: "lock",
-  unlock: "unlock",
-  lockWhy: (key) => `A locked region's pixels stay as they are (${key})`,
-  confirm: (name, key) => `Confirm the class ${name} (${key})`,
+  eye: (isShown, region) => `${isShown ? "Hide" : "Show"} region ${region}, which keeps its pixels`,
+  lock: (isLocked, region) => (isLocked ? `Unlock region ${region}` : `Lock region ${region}: its pixels stay as they are`),
+  confirm: (name) => `Confirm the class ${name}`,
   guessed: "The model guesses this class: confirm it, or give another one",
   clean: (count) => (count === 0 ? "No islands and holes" : `Clean ${count === null ? "islands and holes" : loose(count)}`),
 };
@@ -252,6 +140,30 @@ const percent = (part) => `${(100 * part).toFixed(1)} %`;
 const minutes = (seconds) => `${(seconds / 60).toFixed(1)} minutes`;
 const each = ({ strokes, seconds }) => `${strokes.toFixed(1)} strokes and ${minutes(seconds)}`;
 
+// The steps of the card for the first visit. `key(name)` returns a key as it is printed.
+const welcome = [
+  (key) => `Mark (${key("m")}): click the leftmost, topmost, rightmost and lowest point of a region. Mark all regions, also the background.`,
+  (key) => `Correct (${key("c")}): draw into what a region lacks. All regions follow at once. Brush (${key("b")}) and eraser (${key("e")}) are exact.`,
+  (key) => `Done (${key("Ctrl+Enter")}) exports the image and opens the next one. Everything is saved at once; ${key("?")} lists all keys.`,
+];
+
+const models = {
+  inUse: (name) => `In use: ${name}.`,
+  learnt: (images) => `learnt, ${many(images, "image")}`,
+  learntNow: "In use is a model that has learnt from your images: see Learn.",
+  keeps: "All work stays when you change the model, and so do the classes. Images that are not done are segmented anew.",
+  loading: (name) => `${name} is being loaded ...`,
+  current: "In use",
+  use: "Use",
+  strokes: ({ by_strokes, eta }) => {
+    if (eta !== null) return `It follows strokes: one mends ${percent(eta)} of the error that it is drawn for.`;
+    if (by_strokes === null) return "Whether it follows strokes is not known.";
+    return by_strokes ? "It was trained to follow strokes." : "It was trained with extreme points alone, so it hardly follows strokes.";
+  },
+  scores: ({ iou, measured_on, scribbles }) =>
+    iou.length ? `IoU ${measured_on}: ${percent(iou[0])} without strokes, ${percent(iou.at(-1))} at ${scribbles.at(-1).toFixed(1)} per region` : "",
+};
+
 const learning = {
   tooFew: (count, needed) => `${many(count, "image")} ${count === 1 ? "is" : "are"} done. A model can learn from ${needed} or more.`,
   about: (count, part) =>
@@ -273,4 +185,4 @@ const learning = {
   done: ({ strokes, seconds }) => `Done: ${many(strokes, "stroke")}, ${minutes(seconds)}.`,
 };
 
-export default { locale: "en", page, keys, hints, said, lists, classes, checks, keyHelp, footer, learning };
+export default { locale: "en", page, keys, hints, said, status, where, lists, classes, checks, keyHelp, footer, welcome, models, learning };

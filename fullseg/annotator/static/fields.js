@@ -15,7 +15,7 @@ export class Fields {
     this.next = null; // id of the class that new regions get
     this.wanted = ""; // name of a class that does not exist yet
     this.search = new ClassSearch($("category"), $("categories"), {
-      take: (category) => this.take(category),
+      take: (category) => this.found(category),
       create: (name) => this.ask(name),
       leave: () => $("canvas").focus(),
       shown: () => this.shown,
@@ -49,6 +49,7 @@ export class Fields {
     this.page.session.guesses = categories.length > 1;
     if (!this.find(this.next)) this.next = null;
     this.search.categories = categories;
+    this.page.palette.show();
   }
 
   // Show name and class of the chosen region. What a person is typing stays.
@@ -61,6 +62,13 @@ export class Fields {
     $("category").placeholder = guess
       ? t.classes.guess(guess.name, this.page.keyboard.shown("a"))
       : t.classes[region ? "search" : "ofNew"];
+    this.page.palette.show();
+  }
+
+  // A class was found by its name.
+  found(category) {
+    if (category) this.page.palette.note(category.id);
+    this.take(category);
   }
 
   async take(category) {
@@ -114,7 +122,7 @@ export class Fields {
     try {
       const answer = await api.addCategory(this.wanted, isthing);
       this.know(answer);
-      this.take(this.find(answer.id));
+      this.found(this.find(answer.id));
     } catch (error) {
       this.page.say(error.message, true);
     }

@@ -12,7 +12,7 @@ export class Files {
     $("files").addEventListener("change", () => this.import());
   }
 
-  // Return what was said, or undefined after an error.
+  // Return what was said, or undefined after an error, which `failed` keeps.
   async export() {
     const { image, state } = this.page.session; // read before the request: another image may be opened meanwhile
     try {
@@ -23,7 +23,19 @@ export class Files {
       this.page.footer.say(text, false, paths);
       return { text, paths };
     } catch (error) {
+      this.failed = error.message;
       this.page.say(error.message, true);
+    }
+  }
+
+  // Download all exports as one zip file. Ask first whether there are any: a browser would show the answer instead.
+  async download() {
+    try {
+      await api.hasExports();
+      Object.assign(document.createElement("a"), { href: api.EXPORTS, download: "" }).click();
+      this.page.say(t.said.downloads);
+    } catch (error) {
+      this.page.say(error.status === 507 ? t.said.noExports : error.message, true);
     }
   }
 

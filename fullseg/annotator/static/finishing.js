@@ -6,7 +6,7 @@ import { t } from "./texts.js";
 const $ = (id) => document.getElementById(id);
 
 export class Finishing {
-  // `page` has session, files, fields, learning, tools, keyboard, select(id) and say(text, isError).
+  // `page` has session, files, fields, images, learning, review, tools, keyboard, select(id) and say(text, isError).
   constructor(page) {
     this.page = page;
     $("anyway").addEventListener("click", () => this.close(true));
@@ -75,8 +75,28 @@ export class Finishing {
     const { files, learning, session } = this.page;
     const { name } = session.state;
     if (!(await session.do({ kind: "finish", done: true }))) return;
-    const exported = await files.export();
-    if (exported) await learning.sayEffort(name, exported);
+    const exporting = files.export(); // it is of this image, whichever is open when it ends
+    const [exported, where] = await Promise.all([exporting, this.goOn(t.status.isDone(name))]);
+    if (exported) await learning.sayEffort(name, { ...exported, text: `${where}. ${exported.text}` });
+    else this.page.say(`${files.failed} (${where})`, true); // the next image's messages have taken its place
+  }
+
+  // Go on to the next image that has to be done, or in a review to the next one that is done. Return what is said about it.
+  async goOn(what) {
+    const { images, keyboard, review, session } = this.page;
+    if (review.on) {
+      images.step(1);
+      return what;
+    }
+    const next = images.unfinished;
+    if (!next) {
+      this.page.say(`${what}. ${t.status.noneLeft}`);
+      return `${what}. ${t.status.noneLeft}`;
+    }
+    if (!(await images.open(next.number)) || session.image !== next.number) return what;
+    const where = t.status.goneOn(what, next.name, keyboard.shown("Shift+d"));
+    this.page.say(where);
+    return where;
   }
 
   // Wait until everything is on disk, and say so.

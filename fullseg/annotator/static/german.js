@@ -1,145 +1,11 @@
 // All texts of the page in German: see english.js.
 
+import { hints, keys } from "./german_keys.js";
+import page from "./german_page.js";
+
 const many = (count, one, more) => `${number(count)} ${count === 1 ? one : more}`;
 const regions = (count) => many(count, "Region", "Regionen");
 const number = (count) => count.toLocaleString("de");
-const ONE_LIST = "Ziehen ändert die Breite; ein Klick blendet die Liste aus oder wieder ein";
-
-const page = {
-  tools: { label: "Werkzeug" },
-  mark: { text: "Markieren", title: "Eine Region mit vier Klicks auf ihre äußersten Punkte oder mit einem Kasten markieren; Punkte der gewählten Region ziehen" },
-  correct: { text: "Korrigieren", title: "In einer Region drücken und dorthin ziehen, was ihr fehlt" },
-  choose: { text: "Wählen", title: "Eine Region anklicken; Ziehen bewegt das Bild" },
-  brush: { text: "Pinsel", title: "Pixel einer Region malen" },
-  erase: { text: "Radierer", title: "Einer Region Pixel nehmen" },
-  width: { label: "Breite des Pinsels in Pixeln", title: "Breite des Pinsels in Pixeln der Bilddatei" },
-  polygon: { text: "Polygon", title: "Die Ecken eines Polygons anklicken; seine Pixel gehören dann zu einer Region" },
-  hole: { text: "Loch", title: "In ein Loch oder eine Insel klicken: sie gehört dann zur Region ringsum" },
-  undo: { text: "Zurück", title: "Rückgängig machen" }, redo: { text: "Vor", title: "Wiederherstellen" },
-  next: { text: "Unsicher", title: "Zur Region, bei der das Modell am unsichersten ist" },
-  collect: { text: "Sammeln", title: "Mehrere Striche sammeln; Enter sendet sie" },
-  fill: { text: "Rest füllen", title: "Pixel ohne Region der nächsten geben" },
-  done: { text: "Fertig", title: "Das Bild als fertig kennzeichnen und exportieren" },
-  export: { text: "Export", title: "COCO panoptic, instances und Label-PNG schreiben" },
-  import: { text: "Import", title: "Alle Regionen durch die einer COCO-panoptic-Datei (png und json) ersetzen" },
-  learn: { text: "Lernen", title: "Das Modell lernt aus den fertigen Bildern; hier steht auch, was Bilder gebraucht haben" },
-  "learning-title": { text: "Aus den fertigen Bildern lernen" },
-  "learn-start": { text: "Mit dem Lernen beginnen" }, "learn-stop": { text: "Anhalten" },
-  "learn-use": { text: "Das neue Modell verwenden" }, "learn-back": { text: "Zurück zum Modell davor" },
-  "effort-title": { text: "Was Bilder gebraucht haben" }, "learning-close": { text: "Schließen" },
-  settings: { label: "Einstellungen", title: "Einstellungen" },
-  help: { label: "Alle Tasten", title: "Alle Tasten" },
-  nav: { label: "Bilder" },
-  filter: { placeholder: "Bild suchen", label: "Bild suchen" },
-  images: { label: "Bilder" },
-  "split-nav": { label: "Breite der Liste der Bilder", title: ONE_LIST },
-  "split-aside": { label: "Breite der Liste der Regionen", title: ONE_LIST },
-  "split-below": { label: "Höhe der Listen", title: "Ziehen ändert die Höhe; ein Klick blendet die Listen aus oder wieder ein" },
-  canvas: { label: "Das Bild und seine Regionen" },
-  looks: { label: "Ansicht" },
-  heat: { text: "Unsicherheit", title: "Karte der Unsicherheit" },
-  outline: { text: "Umrisse", title: "Umrisse statt gefüllter Regionen" },
-  tint: { text: "Nach Klasse", title: "Regionen nach ihrer Klasse färben" },
-  bare: { text: "Ausblenden", title: "Punkte, Striche und Schraffur ausblenden" },
-  "opacity-label": { text: "Deckkraft" },
-  opacity: { title: "Deckkraft" },
-  "zoom-out": { label: "Verkleinern", title: "Verkleinern" }, "zoom-in": { label: "Vergrößern", title: "Vergrößern" },
-  "zoom-fit": { text: "Ganz", title: "Das ganze Bild zeigen" }, "zoom-full": { title: "Die Pixel der Datei als Pixel des Bildschirms zeigen" },
-  aside: { label: "Regionen" },
-  "name-label": { text: "Name" },
-  "category-label": { text: "Klasse" },
-  "edit-classes": { text: "Ändern", title: "Klassen umbenennen, vereinen oder entfernen" },
-  "wanted-before": { text: "Neue Klasse" },
-  thing: { text: "Ding (T)" }, stuff: { text: "Stoff (S)" }, neither: { text: "Nein (Esc)" },
-  regions: { label: "Regionen" },
-  clean: { title: "Kleine Inseln und Löcher den Regionen ringsum geben" },
-  "below-label": { text: "unter" },
-  "setting-title": { text: "Einstellungen" },
-  "theme-label": { text: "Farben" },
-  "theme-system": { text: "wie das System" }, "theme-light": { text: "hell" }, "theme-dark": { text: "dunkel" },
-  "language-label": { text: "Sprache" },
-  "setting-close": { text: "Schließen" },
-  "keys-title": { text: "Tasten" }, "keys-close": { text: "Schließen" },
-  "keys-reset": { text: "Alle Tasten wie am Anfang" },
-  "check-title": { text: "Ist dieses Bild fertig?" },
-  "not-yet": { text: "Noch nicht (Esc)" },
-  anyway: { text: "Fertig, so wie es ist", title: "Das Bild als fertig kennzeichnen und exportieren" },
-  "class-title": { text: "Klassen" }, "class-close": { text: "Schließen" },
-  "token-title": { text: "Der Server wurde neu gestartet" },
-  "token-why": { text: "Er verlangt sein neues Token. Fügen Sie die Adresse ein, die er ausgegeben hat, oder nur das Token. Nichts geht verloren." },
-  "token-text": { label: "Adresse oder Token" },
-  "token-give": { text: "Weiter" },
-};
-
-const keys = {
-  m: "Regionen mit vier Klicks auf die äußersten Punkte markieren",
-  c: "korrigieren: dorthin ziehen, was einer Region fehlt",
-  v: "eine Region anklicken; Ziehen bewegt das Bild",
-  b: "Pinsel: Pixel einer Region malen",
-  e: "Radierer: einer Region Pixel nehmen",
-  "[": "schmalerer Pinsel",
-  "]": "breiterer Pinsel",
-  q: "Polygon: seine Ecken anklicken; seine Pixel gehören dann zu einer Region",
-  j: "füllen: in ein Loch oder eine Insel klicken",
-  "Shift+j": "alle Inseln und Löcher unter der angezeigten Größe beseitigen",
-  Enter: "die gesammelten Striche senden; das Polygon schließen",
-  k: "mehrere Striche sammeln, bevor sie gesendet werden",
-  Backspace: "den letzten Klick, die letzte Ecke oder den letzten gesammelten Strich zurücknehmen",
-  Escape: "verwerfen, was noch nicht gesendet ist; sonst keine Region wählen",
-  "Ctrl+z": "rückgängig machen", "Ctrl+Shift+z": "wiederherstellen", "Ctrl+y": "wiederherstellen",
-  n: "zur Region, bei der das Modell am unsichersten ist",
-  u: "Karte der Unsicherheit ein- oder ausblenden",
-  o: "Umrisse oder gefüllte Regionen zeigen",
-  t: "Regionen nach ihrer Klasse färben oder jede in eigener Farbe",
-  h: "Punkte, Striche und Schraffur aus- oder einblenden",
-  w: "halten: nur das Bild sehen",
-  "Shift+[": "weniger Deckkraft",
-  "Shift+]": "mehr Deckkraft",
-  l: "die gewählte Region sperren oder entsperren",
-  Delete: "die gewählte Region löschen",
-  g: "vereinen: dann die Region anklicken, die Teil der gewählten wird",
-  ".": "die nächste Region der Liste wählen",
-  ",": "die vorige Region der Liste wählen",
-  r: "die äußersten Punkte der gewählten Region neu markieren",
-  F2: "die gewählte Region umbenennen",
-  "/": "eine Klasse für die gewählte Region oder für die nächste neue suchen",
-  a: "die Klasse bestätigen, die das Modell für die gewählte Region vermutet",
-  "Shift+a": "alle vermuteten Klassen bestätigen",
-  "Alt+ArrowUp": "die gewählte Region in der Liste nach oben",
-  "Alt+ArrowDown": "die gewählte Region in der Liste nach unten",
-  "Shift+f": "Pixel ohne Region der nächsten geben oder wieder ohne lassen",
-  "Ctrl+Enter": "das Bild als fertig kennzeichnen und exportieren, oder als nicht fertig",
-  "Ctrl+s": "sagen, ob alles gespeichert ist",
-  x: "exportieren",
-  i: "COCO panoptic importieren",
-  p: "ein Bild nach seinem Namen suchen",
-  f: "nächstes Bild", d: "voriges Bild",
-  PageDown: "nächstes Bild", PageUp: "voriges Bild",
-  "+": "vergrößern", "-": "verkleinern", 0: "das ganze Bild zeigen", "Shift+z": "die Pixel der Datei als Pixel des Bildschirms zeigen",
-  ArrowLeft: "verschieben", ArrowRight: "verschieben", ArrowUp: "verschieben", ArrowDown: "verschieben",
-  Space: "halten: das Bild mit jedem Werkzeug ziehen",
-  "?": "diese Liste zeigen",
-};
-
-const hints = {
-  hold: "Ziehen bewegt das Bild",
-  merge: (region) => `Die Region anklicken, die Teil von Region ${region} wird; Escape lässt beide, wie sie sind`,
-  choose: "Eine Region anklicken; Ziehen bewegt das Bild",
-  collected: (count) => `${many(count, "Strich", "Striche")} gesammelt: Enter sendet sie`,
-  correct: (collecting) => `In einer Region drücken und dorthin ziehen, was ihr fehlt${collecting ? "; Enter sendet die Striche" : ""}; ein Klick wählt sie`,
-  correctOne: (region, collecting) => `Dorthin ziehen, was Region ${region} fehlt${collecting ? "; Enter sendet die Striche" : ""}; Escape: jede Region`,
-  marked: "Enter markiert die Region, Backspace nimmt einen Punkt zurück",
-  markMore: (count) => `Noch ${many(count, "äußerster Punkt", "äußerste Punkte")}, Backspace nimmt einen zurück`,
-  remark: (region) => `Die vier äußersten Punkte von Region ${region} neu anklicken, Escape lässt sie, wie sie ist`,
-  mark: "Die vier äußersten Punkte einer Region anklicken (links, oben, rechts, unten), oder einen Kasten ziehen",
-  markNext: (name) => `Die vier äußersten Punkte anklicken (nächste Region: ${name}), oder einen Kasten ziehen`,
-  hole: "In ein Loch oder eine Insel klicken: sie gehört dann zur Region ringsum",
-  brush: (region, width) => `Pixel malen, ${whose(region)}, ${width} px breit: [ und ] ändern das`,
-  erase: (region, width) => `Pixel wegnehmen, ${whose(region)}, ${width} px breit: [ und ] ändern das`,
-  polygon: (region) => `Die Ecken eines Polygons anklicken, ${whose(region)}`,
-  close: "Enter oder ein Doppelklick schließt das Polygon, Backspace nimmt eine Ecke zurück, Escape verwirft es",
-};
-const whose = (region) => (region === null ? "für die Region unter dem Zeiger" : `für Region ${region}`);
 
 const said = {
   lost: "Der Server antwortet nicht. Starten Sie ihn neu: alles, was als erledigt gezeigt wurde, ist gespeichert.",
@@ -169,21 +35,44 @@ const said = {
   savedActions: (count) => `Alles ist gespeichert: ${many(count, "Aktion", "Aktionen")} an diesem Bild`,
   savedBut: "Gespeichert, außer den Klicks und Strichen, die noch nicht gesendet sind",
   exported: (segments, empty, path) => `${many(segments, "Segment", "Segmente")}, ${number(empty)} px VOID, exportiert nach ${path}`,
+  downloads: "Alle Exporte werden heruntergeladen",
+  noExports: "Noch ist nichts exportiert: machen Sie ein Bild fertig, oder exportieren Sie es",
   unreadable: (names) => `. Ausgelassen, weil nicht lesbar: ${names}`,
   twoFiles: "Wählen Sie zwei Dateien: das panoptic-PNG dieses Bildes und sein JSON",
   imported: "Importiert. Alle Regionen sind gesperrt: entsperren Sie eine, um sie zu korrigieren",
   leftOut: (what) => `Importiert. Ausgelassen: ${what}`,
 };
 
+const where = {
+  place: (number, all) => `${number} von ${all}`,
+  saved: "gespeichert",
+  saving: "wird gespeichert ...",
+};
+
+const status = {
+  skipped: "ausgelassen",
+  marks: { flag: "gemerkt", comment: "mit Notiz" },
+  isDone: (name) => `${name} ist fertig`,
+  isSkipped: (name) => `${name} ist ausgelassen`,
+  isFlagged: (name, isFlagged) => (isFlagged ? `${name} ist gemerkt` : `${name} ist nicht mehr gemerkt`),
+  goneOn: (what, next, key) => `${what}, und dies ist ${next}: ${key} geht zurück`,
+  noneLeft: "Es gibt kein anderes unfertiges Bild",
+  noneDone: "Noch ist kein Bild fertig",
+  allSeen: "Alle fertigen Bilder wurden angesehen",
+  review: (place, all, comment, [next, previous, finish, flag, end]) =>
+    `Durchsicht, ${place} von ${all}${comment ? ` („${comment}“)` : ""}: ${next} nächstes, ${previous} voriges, ${finish} nicht fertig, ${flag} merkt es, ${end} endet`,
+};
+
 const lists = {
   progress: (done, all) => `${done} von ${all} fertig`,
   image: (count, done) => (done ? `fertig, ${regions(count)}` : count ? regions(count) : "unberührt"),
+  took: (seconds) => (seconds < 60 ? `${Math.round(seconds)} s` : `${(seconds / 60).toFixed(1).replace(".", ",")} min`),
+  tookWhy: "Die Zeit, die das Bild gebraucht hat",
   region: "Region",
   sure: "Die IoU, die das Modell von dieser Region erwartet",
-  lock: "sperren",
-  unlock: "öffnen",
-  lockWhy: (key) => `Die Pixel einer gesperrten Region bleiben, wie sie sind (${key})`,
-  confirm: (name, key) => `Die Klasse ${name} bestätigen (${key})`,
+  eye: (isShown, region) => `Region ${region} ${isShown ? "ausblenden" : "zeigen"}; sie behält ihre Pixel`,
+  lock: (isLocked, region) => (isLocked ? `Region ${region} entsperren` : `Region ${region} sperren: ihre Pixel bleiben, wie sie sind`),
+  confirm: (name) => `Die Klasse ${name} bestätigen`,
   guessed: "Das Modell vermutet diese Klasse: bestätigen Sie sie, oder geben Sie eine andere",
   clean: (count) => (count === 0 ? "Keine Inseln und Löcher" : `${count === null ? "" : `${number(count)} `}Inseln und Löcher beseitigen`),
 };
@@ -252,6 +141,29 @@ const minutes = (seconds) => `${(seconds / 60).toFixed(1).replace(".", ",")} Min
 const each = ({ strokes, seconds }) => `${strokes.toFixed(1).replace(".", ",")} Striche und ${minutes(seconds)}`;
 const lines = (count) => (count === 1 ? "1 Strich" : `${count} Striche`);
 
+const welcome = [
+  (key) => `Markieren (${key("m")}): den linken, oberen, rechten und unteren äußersten Punkt einer Region anklicken. Alle Regionen, auch den Hintergrund.`,
+  (key) => `Korrigieren (${key("c")}): dorthin ziehen, was einer Region fehlt. Alle Regionen folgen. Pinsel (${key("b")}) und Radierer (${key("e")}) sind genau.`,
+  (key) => `Fertig (${key("Ctrl+Enter")}) exportiert das Bild und öffnet das nächste. Alles wird sofort gespeichert; ${key("?")} zeigt alle Tasten.`,
+];
+
+const models = {
+  inUse: (name) => `In Gebrauch: ${name}.`,
+  learnt: (images) => `gelernt, ${many(images, "Bild", "Bilder")}`,
+  learntNow: "In Gebrauch ist ein Modell, das aus Ihren Bildern gelernt hat: siehe Lernen.",
+  keeps: "Alle Arbeit bleibt, wenn Sie das Modell wechseln, und auch die Klassen. Bilder, die nicht fertig sind, werden neu segmentiert.",
+  loading: (name) => `${name} wird geladen ...`,
+  current: "In Gebrauch",
+  use: "Verwenden",
+  strokes: ({ by_strokes, eta }) => {
+    if (eta !== null) return `Es folgt Strichen: einer behebt ${percent(eta)} des Fehlers, für den er gezogen wird.`;
+    if (by_strokes === null) return "Ob es Strichen folgt, ist nicht bekannt.";
+    return by_strokes ? "Es hat gelernt, Strichen zu folgen." : "Es hat nur mit äußersten Punkten gelernt und folgt Strichen kaum.";
+  },
+  scores: ({ iou, measured_on, scribbles }) =>
+    iou.length ? `IoU ${measured_on}: ${percent(iou[0])} ohne Striche, ${percent(iou.at(-1))} bei ${scribbles.at(-1).toFixed(1).replace(".", ",")} pro Region` : "",
+};
+
 const learning = {
   tooFew: (count, needed) => `${count === 1 ? "1 Bild ist" : `${count} Bilder sind`} fertig. Ein Modell lernt aus mindestens ${needed}.`,
   about: (count, part) =>
@@ -274,4 +186,4 @@ const learning = {
   done: ({ strokes, seconds }) => `Fertig: ${lines(strokes)}, ${minutes(seconds)}.`,
 };
 
-export default { locale: "de", page, keys, hints, said, lists, classes, checks, keyHelp, footer, learning };
+export default { locale: "de", page, keys, hints, said, status, where, lists, classes, checks, keyHelp, footer, welcome, models, learning };

@@ -67,7 +67,7 @@ export class Keyboard {
 
   // A button that was clicked gives the keys back. One that was reached by Tab keeps them.
   giveBack({ detail, target }) {
-    if (detail > 0 && target.closest("header button, #looks button, nav li, aside li")) $("canvas").focus();
+    if (detail > 0 && target.closest("header button, #tools button, #looks button, #finder button, nav li, aside li")) $("canvas").focus();
   }
 
   // Give an entry another key; the entry that had this key gets the old one. Return that entry, if there is one.
@@ -88,6 +88,7 @@ export class Keyboard {
   keep() {
     localStorage.setItem(STORED, JSON.stringify(this.own));
     this.showTitles();
+    this.page.redraw();
   }
 
   // Show in each button's title the key that does the same.
@@ -108,8 +109,9 @@ function readOwn() {
   }
 }
 
-// Return whether the key writes into a field, or moves a slider.
+// Return whether the key writes into a field, moves a slider, or chooses from a list.
 function isText(target, event) {
+  if (target instanceof HTMLSelectElement) return /^(Arrow|Home|End|Enter| )/.test(event.key);
   if (!(target instanceof HTMLInputElement)) return false;
   return target.type !== "range" || event.key.startsWith("Arrow");
 }

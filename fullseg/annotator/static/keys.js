@@ -1,7 +1,9 @@
 // All keys, each with the function that it calls. A key that is held has a second one for its release. The texts say what they do.
 
+import { PLACES } from "./palette.js";
+
 export function makeKeys(page) {
-  const { cleaning, fields, finishing, images, painting, regions, tools, view } = page;
+  const { cleaning, fields, finishing, images, models, notes, painting, palette, regions, review, tone, tools, view, visibility } = page;
   const shift = (x, y) => () => view.pan(x, y);
   const always = { always: true }; // also while no image is open
   return [
@@ -28,8 +30,12 @@ export function makeKeys(page) {
     ["t", () => page.toggle("tint")],
     ["h", () => page.toggle("bare")],
     ["w", () => view.set({ raw: true }), { release: () => view.set({ raw: false }) }],
+    ["Shift+b", () => tone.toggle()],
     ["Shift+[", () => page.opacity(-10)],
     ["Shift+]", () => page.opacity(10)],
+    ["y", () => visibility.toggle()],
+    ["s", () => visibility.solo()],
+    ["Shift+y", () => visibility.all()],
     ["l", () => regions.lock()],
     ["Delete", () => regions.remove()],
     ["g", () => regions.merge()],
@@ -40,16 +46,24 @@ export function makeKeys(page) {
     ["/", () => regions.classify()],
     ["a", () => fields.confirm()],
     ["Shift+a", () => fields.confirm(page.session.state.regions)],
+    ...Array.from({ length: PLACES }, (_, place) => [String(place + 1), () => palette.take(place)]),
     ["Alt+ArrowUp", () => regions.reorder(-1)],
     ["Alt+ArrowDown", () => regions.reorder(1)],
     ["Shift+f", () => finishing.fill()],
     ["Ctrl+Enter", () => finishing.finish()],
+    ["Shift+s", () => notes.skip()],
+    ["Shift+g", () => notes.flag()],
+    ["Shift+c", () => notes.open()],
+    ["Shift+r", () => review.toggle(), always],
+    ["Shift+m", () => models.open(), always],
     ["Ctrl+s", () => finishing.saved(), { always: true, typing: true }],
     ["x", () => finishing.export()],
     ["i", () => page.files.choose()],
+    ["Shift+x", () => page.files.download(), always],
     ["p", () => images.find(), always],
     ["f", () => images.step(1), always],
     ["d", () => images.step(-1), always],
+    ["Shift+d", () => images.back(), always],
     ["PageDown", () => images.step(1), always],
     ["PageUp", () => images.step(-1), always],
     ["+", () => view.zoom(1.25)],

@@ -40,7 +40,7 @@ export class Learning {
     try {
       const status = await api.learn(content);
       this.show(status, await api.efforts());
-      if (content.action === "use" || content.action === "back") await this.page.session.reload("");
+      if (content.action === "use" || content.action === "back") await this.page.models.changed();
     } catch (error) {
       this.failed(error);
     }

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { Address } from "./address.js";
+import { Buttons } from "./buttons.js";
 import { Cleaning } from "./cleaning.js";
 import { ClassDialog } from "./class_dialog.js";
 import { Connection } from "./connection.js";
@@ -9,23 +10,31 @@ import { Fields } from "./fields.js";
 import { Files } from "./files.js";
 import { Finishing } from "./finishing.js";
 import { Footer } from "./footer.js";
+import { addIcons } from "./icons.js";
+import { Hover } from "./hover.js";
 import { Images } from "./images.js";
 import { Keyboard } from "./keyboard.js";
-import { PAINTING, Painting } from "./painting.js";
+import { Painting } from "./painting.js";
 import { Learning } from "./learning.js";
+import { Models } from "./models.js";
+import { Notes } from "./notes.js";
+import { Palette } from "./palette.js";
 import { listRegions } from "./panels.js";
 import { Regions } from "./regions.js";
-import { rove, stopAt } from "./roving.js";
+import { Review } from "./review.js";
 import { Session } from "./session.js";
 import { Settings } from "./settings.js";
 import { Splitters } from "./splitters.js";
 import { Token } from "./token.js";
+import { Tone } from "./tone.js";
 import { translate } from "./texts.js";
 import { Tools } from "./tools.js";
+import { Visibility } from "./visibility.js";
 import { View } from "./view.js";
+import { Welcome } from "./welcome.js";
+import { Where } from "./where.js";
 
 const $ = (id) => document.getElementById(id);
-const BUTTONS = ["mark", "correct", "choose", ...PAINTING];
 
 class Page {
   constructor() {
@@ -40,23 +49,33 @@ class Page {
     this.view.drawn = () => this.drawn();
     this.footer = new Footer(this);
     this.session = new Session((what) => this.changed(what), (text, isError) => this.say(text, isError));
+    this.palette = new Palette(this, $("palette"));
     this.fields = new Fields(this);
     this.classes = new ClassDialog(this);
     this.files = new Files(this);
     this.images = new Images(this);
+    this.notes = new Notes(this);
+    this.review = new Review(this);
+    this.where = new Where(this);
     this.address = new Address(this);
     this.connection = new Connection(this);
     this.learning = new Learning(this);
+    this.models = new Models(this);
     this.token = new Token(this);
     this.splitters = new Splitters();
     this.settings = new Settings();
     this.regions = new Regions(this);
+    this.tone = new Tone(this);
+    this.visibility = new Visibility(this);
     this.finishing = new Finishing(this);
     this.painting = new Painting(this);
     this.cleaning = new Cleaning(this);
     this.tools = new Tools(this);
+    this.hover = new Hover(this);
     this.keyboard = new Keyboard(this);
-    this.wire();
+    this.buttons = new Buttons(this);
+    this.welcome = new Welcome(this);
+    window.addEventListener("beforeunload", (event) => this.collected.length && event.preventDefault());
   }
 
   get collecting() {
@@ -79,6 +98,7 @@ class Page {
     }
     this.loaded = true;
     this.redraw();
+    this.models.look();
   }
 
   changed(what) {
@@ -86,13 +106,16 @@ class Page {
     if (what === "sent") footer.begin();
     if (what === "sent" || what === "arrived") return this.sketch();
     if (what === "image") {
+      this.visibility.forget();
       view.show(session.bitmap, session.state);
       this.tools.escape(); // drops clicks and strokes on the previous image
       if (session.state) this.images.arrive();
     }
     view.state = session.state;
     if (what === "labels") view.setLabels(session.labels);
+    if (what === "labels") this.images.strip.wait();
     this.painting.settle();
+    this.hover.settle();
     this.cleaning.count();
     if (what !== "labels" && session.state) {
       if (this.selected !== null && !session.region(this.selected)) this.select(null);
@@ -107,6 +130,7 @@ class Page {
     const { collected, session, tools, view } = this;
     const strokes = [...collected, ...(tools.stroke ? [tools.stroke] : [])];
     view.drawing = { points: tools.clicks, strokes, sent: session.sent, painting: this.painting, extremes: tools.extremes };
+    this.where.save();
     this.footer.figures(); // called here, too, because a page in the background draws no frames
     view.redraw();
   }
@@ -118,24 +142,23 @@ class Page {
 
   redraw() {
     const { session, tools } = this;
-    const { state } = session;
     this.sketch();
+    this.where.show();
     this.fields.show();
-    for (const tool of BUTTONS) $(tool).setAttribute("aria-checked", String(tools.tool === tool));
-    stopAt(BUTTONS.map($), ({ id }) => id === tools.tool);
-    for (const [name, on] of Object.entries(this.on)) $(name).setAttribute("aria-pressed", String(on));
-    $("fill").setAttribute("aria-pressed", String(Boolean(state?.filled)));
-    $("done").setAttribute("aria-pressed", String(Boolean(state?.done)));
-    $("undo").disabled = !state?.can_undo;
-    $("redo").disabled = !state?.can_redo;
-    $("hint").textContent = tools.hint();
+    this.buttons.show();
+    this.notes.show();
+    this.review.show();
+    $("hint").textContent = this.review.hint() ?? tools.hint();
     listRegions($("regions"), session, this.fields.categories, this.selected, {
       select: (id, shift) => this.select(id, shift),
       lock: (region) => this.regions.lock(region),
+      hide: (region) => this.visibility.toggle(region),
+      shows: (id) => this.visibility.shows(id),
       key: (name) => this.keyboard.shown(name),
       colour: (id) => this.view.colours.css(id),
       confirm: (region) => this.fields.confirm([region]),
     });
+    this.hover.show();
   }
 
   say(text, isError = false) {
@@ -151,6 +174,7 @@ class Page {
     this.merging = false;
     this.selected = id;
     this.pinned = id !== null;
+    this.visibility.follow(id);
     this.view.set({ selected: id });
     this.redraw();
   }
@@ -192,31 +216,9 @@ class Page {
   redo() {
     if (this.session.state?.can_redo) this.session.do({ kind: "redo" });
   }
-
-  wire() {
-    const clicks = {
-      undo: () => this.undo(),
-      redo: () => this.redo(),
-      next: () => this.regions.leastSure(),
-      fill: () => this.finishing.fill(),
-      done: () => this.finishing.finish(),
-      export: () => this.finishing.export(),
-      import: () => this.files.choose(),
-      "zoom-out": () => this.view.zoom(0.8),
-      "zoom-in": () => this.view.zoom(1.25),
-      "zoom-fit": () => this.view.fit(),
-      "zoom-full": () => this.view.full(),
-      help: () => this.keyboard.help.open(),
-    };
-    for (const [id, what] of Object.entries(clicks)) $(id).addEventListener("click", what);
-    for (const tool of BUTTONS) $(tool).addEventListener("click", () => this.tools.use(tool));
-    rove($("tools"), () => BUTTONS.map($), ({ id }) => this.tools.use(id));
-    for (const name of Object.keys(this.on)) $(name).addEventListener("click", () => this.toggle(name));
-    $("opacity").addEventListener("input", () => this.opacity(0));
-    window.addEventListener("beforeunload", (event) => this.collected.length && event.preventDefault());
-  }
 }
 
 translate();
+addIcons();
 const page = new Page();
 page.start().catch((error) => page.say(error.message, true));

@@ -1,59 +1,24 @@
-// The two lists beside the canvas: images with their progress, and regions with the IoU that the model expects of them.
+// The list of regions beside the canvas, with the IoU that the model expects of each.
 
-import { thumbnail } from "./api.js";
+import { make, onEnter } from "./elements.js";
+import { icon } from "./icons.js";
 import { rove, stopAt } from "./roving.js";
 import { t } from "./texts.js";
 
-const make = (tag, attributes = {}, ...children) => {
-  const element = Object.assign(document.createElement(tag), attributes);
-  element.append(...children);
-  return element;
-};
-
-// Enter on an item of a list picks it. It must not be taken for a key of the page.
-function onEnter(event, what) {
-  if (event.key !== "Enter" || event.target !== event.currentTarget) return;
-  event.stopPropagation();
-  what();
+// Return what a region is called: its number, name and class.
+export function labelOf(region, categories, guessed) {
+  const category = categories.find(({ id }) => id === (region.category ?? guessed));
+  const called = category ? `${category.name}${region.category === null ? "?" : ""}` : t.lists.region;
+  return `${region.id}  ${region.name ? `${region.name}${category ? ` (${called})` : ""}` : called}`;
 }
 
-export function listImages(list, images, current, pick) {
-  const shown = images.map(({ number }) => number).join();
-  if (list.dataset.shown !== shown) {
-    list.dataset.shown = shown;
-    list.replaceChildren(...images.map((image) => imageItem(image, pick)));
-    if (!list.dataset.roves) rove(list, () => [...list.children]);
-    list.dataset.roves = "true";
-  }
-  images.forEach(({ number, regions, done }, place) => {
-    const item = list.children[place];
-    const isCurrent = String(number === current);
-    if (isCurrent === "true" && item.getAttribute("aria-current") !== isCurrent) item.scrollIntoView({ block: "nearest" });
-    item.setAttribute("aria-current", isCurrent);
-    item.setAttribute("aria-selected", isCurrent);
-    item.className = done ? "done" : "";
-    item.lastChild.textContent = t.lists.image(regions, done);
-  });
-  stopAt([...list.children], (item) => item.getAttribute("aria-selected") === "true");
-}
-
-function imageItem({ name, number }, pick) {
-  const picture = make("img", { src: thumbnail(number), alt: "", loading: "lazy" });
-  const item = make("li", { role: "option", title: name }, picture, make("span", { textContent: name }), make("small"));
-  item.addEventListener("click", () => pick(number));
-  item.addEventListener("keydown", (event) => onEnter(event, () => pick(number)));
-  return item;
-}
-
-// `on` has select(id, shift), lock(region), confirm(region), colour(id) and key(name).
+// `on` has select(id, shift), lock(region), hide(region), confirm(region), shows(id), colour(id) and key(name).
 export function listRegions(list, session, categories, selected, on) {
-  const known = new Map(categories.map((category) => [category.id, category]));
   const focused = document.activeElement?.closest("[data-region]")?.dataset.region;
   const focusedOn = document.activeElement?.classList[0];
   list.replaceChildren(
     ...(session.state?.regions ?? []).map((region) => {
-      const guess = known.get(session.guess(region));
-      const item = regionItem(session, region, known.get(region.category) ?? guess, guess, on);
+      const item = regionItem(session, region, categories, on);
       item.setAttribute("aria-current", String(region.id === selected));
       item.firstChild.setAttribute("aria-pressed", String(region.id === selected));
       return item;
@@ -69,40 +34,42 @@ export function listRegions(list, session, categories, selected, on) {
   list.dataset.selected = selected;
 }
 
-function regionItem({ labels }, region, category, guess, on) {
+function regionItem(session, region, categories, on) {
+  const { labels } = session;
   const place = labels ? labels.regions.indexOf(region.id) : -1;
+  const guess = categories.find(({ id }) => id === session.guess(region));
+  const category = categories.find(({ id }) => id === region.category) ?? guess;
   const swatch = make("span", { className: `swatch ${category && !category.isthing ? "stuff" : ""}` });
   swatch.style.background = on.colour(region.id);
-  const called = category ? `${category.name}${guess ? "?" : ""}` : t.lists.region;
-  const label = region.name ? `${region.name}${category ? ` (${called})` : ""}` : called;
+  const label = labelOf(region, categories, guess?.id);
   const sure = place < 0 || region.locked ? "" : `${Math.round(100 * labels.expected_iou[place])} %`;
-  const why = t.lists.lockWhy(on.key("l"));
-  const lock = button(region.locked ? t.lists.unlock : t.lists.lock, why, () => on.lock(region), "lock");
   const pick = make(
     "span",
     { className: "pick", role: "button" },
     swatch,
-    make("span", { className: "name", textContent: `${region.id}  ${label}` }),
+    make("span", { className: "name", textContent: label }),
     make("span", { className: "sure", textContent: sure, title: t.lists.sure }),
   );
-  const item = make(
-    "li",
-    { className: guess ? "guess" : "", title: titleOf(region, guess, label) },
-    pick,
-    lock,
-    guess ? button("\u2713", t.lists.confirm(guess.name, on.key("a")), () => on.confirm(region), "confirm") : make("span"),
-  );
+  const title = `${label}${guess ? ` ${t.lists.guessed}` : ""}`;
+  const item = make("li", { className: guess ? "guess" : "", title }, pick, ...buttonsOf(region, guess, on));
   item.dataset.region = region.id;
   item.addEventListener("click", (event) => on.select(region.id, event.shiftKey));
   pick.addEventListener("keydown", (event) => onEnter(event, () => on.select(region.id, event.shiftKey)));
   return item;
 }
 
-const titleOf = (region, guess, label) =>
-  `${region.id} ${label}${guess ? ` ${t.lists.guessed}` : ""}`;
+function buttonsOf(region, guess, on) {
+  const isShown = on.shows(region.id);
+  const hide = button("eye", isShown ? "eye" : "closed", t.lists.eye(isShown, region.id), on.key("y"), () => on.hide(region));
+  const lock = button("lock", region.locked ? "locked" : "unlocked", t.lists.lock(region.locked, region.id), on.key("l"), () => on.lock(region));
+  hide.setAttribute("aria-pressed", String(!isShown));
+  lock.setAttribute("aria-pressed", String(region.locked));
+  const confirm = guess && button("confirm", "tick", t.lists.confirm(guess.name), on.key("a"), () => on.confirm(region));
+  return [hide, lock, confirm ?? make("span")];
+}
 
-function button(textContent, title, what, className = "") {
-  const made = make("button", { textContent, title, className });
+function button(className, shape, label, key, what) {
+  const made = make("button", { className, title: `${label} (${key})`, ariaLabel: label }, icon(shape));
   made.addEventListener("click", (event) => {
     event.stopPropagation(); // else the region would be chosen, too
     what();

@@ -22,13 +22,14 @@ export class Session {
     this.heat = false; // whether labels come with their uncertainty
     this.guesses = false; // whether there are several classes that the model can choose from
     this.since = performance.now();
+    this.spent = 0; // seconds of the actions since the image was opened
   }
 
   // Open an image. Actions on the previous image are sent first.
   async open(image) {
     await this.settled();
     this.waiting?.abort();
-    Object.assign(this, { image, state: null, bitmap: null, labels: null, failed: null, took: 0 });
+    Object.assign(this, { image, state: null, bitmap: null, labels: null, failed: null, took: 0, spent: 0 });
     this.changed("image");
     const [state, bitmap] = await Promise.all([api.state(image), api.pixels(image)]);
     if (image !== this.image) return; // another image was picked meanwhile
@@ -98,6 +99,7 @@ export class Session {
       const state = await api.act(image, { revision: this.state.revision, action, seconds });
       if (image !== this.image) return true;
       this.state = state;
+      this.spent += seconds;
     } catch (error) {
       const why = t.said.repeat(error.message);
       if (error.status === 409) await this.reload(why);

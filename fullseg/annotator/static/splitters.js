@@ -1,4 +1,4 @@
-// The borders between the image and the lists. Each is dragged, moved by arrow keys, or clicked, which hides its list or shows it again.
+// The borders between the image, the strip of images and the list of regions. Each is dragged, moved by arrow keys, or clicked, which hides its list or shows it again.
 
 const STORED = "fullseg.panels"; // where the browser keeps the sizes
 const STEP = 16; // pixels that an arrow key moves
@@ -7,9 +7,9 @@ const $ = (id) => document.getElementById(id);
 
 // By border: the smallest, largest and first size in pixels, whether it is a height, and its direction: -1 grows to the left or up.
 const SIZES = {
-  nav: { least: 110, most: 480, first: 190, isHeight: false, grows: 1 },
-  aside: { least: 220, most: 640, first: 300, isHeight: false, grows: -1 },
-  below: { least: 120, most: 800, first: 320, isHeight: true, grows: -1 },
+  strip: { least: 56, most: 400, first: 94, isHeight: true, grows: -1 },
+  aside: { least: 220, most: 640, first: 280, isHeight: false, grows: -1 },
+  below: { least: 120, most: 800, first: 232, isHeight: true, grows: -1 },
 };
 
 export class Splitters {

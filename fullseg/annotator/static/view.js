@@ -15,13 +15,17 @@ export class View extends Viewport {
     super(canvas);
     this.context = canvas.getContext("2d");
     this.overlay = document.createElement("canvas");
-    this.options = { opacity: 0.5, outline: false, heat: false, bare: false, raw: false, selected: null };
+    this.options = { opacity: 0.5, outline: false, heat: false, bare: false, raw: false, selected: null, hovered: null };
     this.colours = new Colours();
     this.hatching = new Hatching();
     this.bitmap = null;
+    this.filter = ""; // brightness and contrast as CSS writes them; empty: as the image is
+    this.filtered = null; // the image with this filter, made when it is drawn
     this.labels = null;
     this.borders = null; // between the regions of the labels, traced when they are needed
     this.traced = null; // place whose borders these are; null: all
+    this.pointed = null; // { place, borders } of the region below the pointer
+    this.shows = () => true; // whether a region is drawn
     this.drawing = { points: [], strokes: [], sent: [], painting: null, extremes: null };
     this.drawn = () => {}; // called after every drawing
   }
@@ -29,10 +33,28 @@ export class View extends Viewport {
   // Show an image; null: show nothing.
   show(bitmap, state) {
     this.bitmap = bitmap;
+    this.filtered = null;
     this.state = state;
-    this.labels = this.borders = null;
+    this.labels = this.borders = this.pointed = null;
     this.colours.forget();
     this.fit();
+  }
+
+  setFilter(filter) {
+    this.filter = filter;
+    this.filtered = null;
+    this.redraw();
+  }
+
+  // Return the image as it is shown. The filter is applied once, so that a frame takes no longer with it.
+  get picture() {
+    if (!this.filter) return this.bitmap;
+    if (this.filtered) return this.filtered;
+    this.filtered = new OffscreenCanvas(this.bitmap.width, this.bitmap.height);
+    const context = this.filtered.getContext("2d");
+    context.filter = this.filter;
+    context.drawImage(this.bitmap, 0, 0);
+    return this.filtered;
   }
 
   // Return the id of the region at a point, or null.
@@ -44,7 +66,7 @@ export class View extends Viewport {
 
   setLabels(labels) {
     this.labels = labels;
-    this.borders = null;
+    this.borders = this.pointed = null;
     if (labels) this.colours.update(labels, this.state.width);
     this.paint();
   }
@@ -63,7 +85,7 @@ export class View extends Viewport {
     const { heat, outline } = this.options;
     const data = new ImageData(width, height);
     const pixels = new Uint32Array(data.data.buffer); // bytes from high to low: alpha, blue, green, red
-    const colours = [0, ...regions.map((id) => packed(...this.colours.rgb(id), 255))];
+    const colours = [0, ...regions.map((id) => (this.shows(id) ? packed(...this.colours.rgb(id), 255) : 0))];
     for (let at = 0; at < map.length; at++) {
       if (!heat && !outline) pixels[at] = colours[map[at]];
       const unsure = heat && uncertainty ? uncertainty[at] : 0;
@@ -84,7 +106,7 @@ export class View extends Viewport {
     const { width, height } = this.state;
     context.setTransform(ratio * scale, 0, 0, ratio * scale, ratio * this.left, ratio * this.top);
     context.imageSmoothingEnabled = scale * (width / this.bitmap.width) < 2;
-    context.drawImage(this.bitmap, 0, 0, width, height);
+    context.drawImage(this.picture, 0, 0, width, height);
     if (this.options.raw) return this.drawn();
     if (this.labels) {
       context.imageSmoothingEnabled = false;
@@ -99,18 +121,31 @@ export class View extends Viewport {
     this.drawn();
   }
 
-  // Draw the borders of all regions in the mode for outlines, and always those of the chosen region.
+  // Draw the borders of all regions in the mode for outlines, and always those of the chosen region and of the one below the pointer.
   drawBorders() {
-    const { outline, selected } = this.options;
-    const chosen = this.labels.regions.indexOf(selected) + 1;
-    if (!outline && !chosen) return;
-    this.trace(outline ? null : chosen);
+    const { hovered, outline, selected } = this.options;
+    const { regions } = this.labels;
+    const chosen = regions.indexOf(selected) + 1;
+    if (outline || chosen) this.trace(outline ? null : chosen);
     const isChosen = ({ a, b }) => chosen > 0 && (a === chosen || b === chosen);
-    const others = outline ? this.borders.filter((border) => !isChosen(border)) : [];
-    const own = this.borders.filter(isChosen);
+    const isShown = ({ a, b }) => [a, b].some((place) => place && this.shows(regions[place - 1]));
+    const others = outline ? this.borders.filter((border) => !isChosen(border) && isShown(border)) : [];
     for (const border of others) this.drawLine(border.path, OUTLINE, this.sideColour(border));
-    for (const { path } of own) this.drawLine(path, 2 * OUTLINE, "#0008"); // white alone is not seen on a white sky
-    for (const { path } of own) this.drawLine(path, OUTLINE, "white");
+    if (hovered !== selected) this.outlineOf(this.bordersOf(regions.indexOf(hovered) + 1), this.colours.css(hovered));
+    if (chosen) this.outlineOf(this.borders.filter(isChosen), "white");
+  }
+
+  outlineOf(borders, colour) {
+    for (const { path } of borders) this.drawLine(path, 2 * OUTLINE, "#0008"); // white alone is not seen on a white sky
+    for (const { path } of borders) this.drawLine(path, OUTLINE, colour);
+  }
+
+  // Return the borders of the place below the pointer. They are traced once.
+  bordersOf(place) {
+    if (!place) return [];
+    const { height, width } = this.state;
+    if (this.pointed?.place !== place) this.pointed = { place, borders: traceBorders(this.labels.map, width, height, place) };
+    return this.pointed.borders;
   }
 
   // Trace the borders of all regions, or of one place only, unless they are traced already.
@@ -120,11 +155,11 @@ export class View extends Viewport {
     this.traced = only;
   }
 
-  // Return the colour of a border: that of the smaller region, so that all of a small region's outline is in its colour.
+  // Return the colour of a border: that of the smaller region that is drawn, so that all of a small region's outline is in its colour.
   sideColour({ a, b }) {
-    const { areas } = this.labels;
-    const place = a === 0 || areas[b] < areas[a] ? b : a;
-    return this.colours.css(this.labels.regions[place - 1]);
+    const { areas, regions } = this.labels;
+    const sides = [a, b].filter((place) => place && this.shows(regions[place - 1]));
+    return this.colours.css(regions[sides.reduce((one, other) => (areas[other] < areas[one] ? other : one)) - 1]);
   }
 
   drawLine(path, width, colour) {
@@ -140,7 +175,7 @@ export class View extends Viewport {
     const { extremes, points, strokes, sent } = this.drawing;
     if (!this.options.bare) {
       for (const region of this.state.regions) this.drawRegion(region);
-      for (const stroke of this.state.strokes) this.drawStroke(stroke, 2);
+      for (const stroke of this.state.strokes) if (this.shows(stroke.region)) this.drawStroke(stroke, 2);
     }
     this.context.globalAlpha = DIMMED;
     for (const { corners, kind, points: sentPoints, strokes: sentStrokes } of sent) {
@@ -157,7 +192,7 @@ export class View extends Viewport {
 
   drawRegion(region) {
     const chosen = region.id === this.options.selected;
-    if (!chosen && region.locked) return;
+    if (!this.shows(region.id) || (!chosen && region.locked)) return;
     const moved = this.drawing.extremes?.moved;
     const points = moved?.region === region.id ? moved.points : region.points;
     for (const point of points) this.drawPoint(point, this.colours.css(region.id), chosen ? 5 : 3);
