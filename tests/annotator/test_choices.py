@@ -125,9 +125,7 @@ def test_the_choices_are_released_models_and_the_newest_run_of_each_experiment(
 
 
 @pytest.fixture
-def server(
-    images: Path, tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator["Server"]:
+def server(images: Path, tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Server"]:
     from tests.annotator.browser import Server
 
     monkeypatch.chdir(tmp_path)
