@@ -11,6 +11,7 @@ import numpy as np
 import per_region
 import pytest
 import reading
+import scale
 import torch
 from limits import Peaks, Work, count_work
 from scene import corrections, make_scene
@@ -54,6 +55,21 @@ def test_reading_is_timed_part_by_part(tmp_path: Path, monkeypatch: pytest.Monke
     rates = reading.measure(tmp_path, "val", tmp_path)
     assert reading.PNG in rates
     assert all(0 < rate < 100_000 for rate in rates.values())
+
+
+def test_the_page_about_scale_has_the_calculated_tables() -> None:
+    page = (FOLDER.parent / "docs" / "scale.md").read_text()
+    for table in scale.tables(scale.Inputs()):
+        assert table in page
+
+
+def test_scale_takes_other_inputs() -> None:
+    inputs = scale.read(["images=3600", "epochs=1", "gpu_rate=10", "people=2", "hours=1"])
+    rows = scale.training(inputs)
+    assert rows[0][1] == "0.10"  # 360 s
+    assert rows[0][4] == "450"
+    with pytest.raises(SystemExit, match="imges: there are images"):
+        scale.read(["imges=3"])
 
 
 def test_memory_of_one_pass_per_region_is_proportional_to_the_number_of_regions() -> None:
