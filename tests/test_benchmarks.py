@@ -12,6 +12,7 @@ import per_region
 import pytest
 import reading
 import scale
+import team
 import torch
 from limits import Peaks, Work, count_work
 from scene import corrections, make_scene
@@ -70,6 +71,11 @@ def test_scale_takes_other_inputs() -> None:
     assert rows[0][4] == "450"
     with pytest.raises(SystemExit, match="imges: there are images"):
         scale.read(["imges=3"])
+
+
+def test_the_journal_takes_actions_from_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(team, "WRITING", 0.2)
+    assert 10 < team.journal_rate(3) < 1e6
 
 
 def test_memory_of_one_pass_per_region_is_proportional_to_the_number_of_regions() -> None:
