@@ -40,6 +40,7 @@ def test_the_new_model_is_offered_used_and_taken_back(page: "Page", person: "Per
     page.locator("#learn").click()
     expect(page.locator("#learning-about")).to_contain_text(f"{len(people.samples)} images are done")
     expect(page.locator("#learning-said")).to_contain_text("70.0 % before, 80.0 % after")
+    expect(page.locator("#learning-said")).to_contain_text("it may have forgotten images of other kinds")
     expect(page.locator("#efforts li")).to_have_count(len(people.samples))
     expect(page.locator("#effort")).to_contain_text("An image has taken")
     expect(page.locator("#learn-back")).to_be_hidden()

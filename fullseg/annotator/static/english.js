@@ -176,6 +176,10 @@ const learning = {
   result: ({ held_back, iou, strokes }) =>
     `On ${many(held_back, "image")} held back: IoU without strokes ${percent(iou[0])} before, ${percent(iou[1])} after; strokes per ` +
     `image for equal quality ${strokes[0].toFixed(1)} before, ${strokes[1].toFixed(1)} after.`,
+  remembered: (scores) =>
+    scores
+      ? `On the data that it was made from: ${percent(scores[0])} before, ${percent(scores[1])} after.`
+      : "The data that it was made from is not at hand, so it may have forgotten images of other kinds.",
   notBetter: "It is not better in both, so it is not offered.",
   ready: "A better model is ready: see Learn",
   ended: "Learning has ended: see Learn",

@@ -177,6 +177,10 @@ const learning = {
     `Auf ${held_back === 1 ? "1 zurückgehaltenen Bild" : `${held_back} zurückgehaltenen Bildern`}: IoU ohne Striche vorher ` +
     `${percent(iou[0])}, nachher ${percent(iou[1])}; Striche pro Bild für gleiche Qualität vorher ` +
     `${strokes[0].toFixed(1).replace(".", ",")}, nachher ${strokes[1].toFixed(1).replace(".", ",")}.`,
+  remembered: (scores) =>
+    scores
+      ? `Auf den Daten, aus denen es entstand: vorher ${percent(scores[0])}, nachher ${percent(scores[1])}.`
+      : "Die Daten, aus denen es entstand, sind nicht da. Es kann also Bilder anderer Art vergessen haben.",
   notBetter: "Es ist nicht in beidem besser, darum wird es nicht angeboten.",
   ready: "Ein besseres Modell ist da: siehe Lernen",
   ended: "Das Lernen ist zu Ende: siehe Lernen",

@@ -74,7 +74,8 @@ export class Learning {
 
   result({ newest }) {
     if (!newest) return "";
-    return newest.better ? t.learning.result(newest) : `${t.learning.result(newest)} ${t.learning.notBetter}`;
+    const said = [t.learning.result(newest), t.learning.remembered(newest.remembered)];
+    return [...said, ...(newest.better ? [] : [t.learning.notBetter])].join(" ");
   }
 
   row(effort) {
