@@ -126,10 +126,11 @@ class Labeller:
     def exported(self, opened: Open) -> NDArray[np.int64]:
         """Return the labels (H, W) of an image's current state, along the borders that its file shows."""
         work = opened.work
+        if opened.full_size == work.size:
+            return self.full(opened, work, self.labels(opened))
         found = self.labels_of(opened, work).region_map  # the predictor may have been asked about another state since
-        if opened.full_size != work.size:
-            found = self.seen(opened).predictor.enlarged(read_image(opened.path), found)
-        return with_exact(found, work, self.layer(opened, work))
+        larger = self.seen(opened).predictor.enlarged(read_image(opened.path), found)
+        return with_exact(larger, work, self.layer(opened, work))
 
     def _asked(self, predictor: "Predictor", opened: Open, work: Work, *, kept: bool = True) -> Segmentation:
         given = work, self.categories.classes(work), self.layer(opened, work), self._shown(opened, work)

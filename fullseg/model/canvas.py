@@ -133,7 +133,7 @@ def probabilities_of(canvas: Tensor, *, background: bool = False) -> Tensor:
 
 def inside_of(canvas: Tensor) -> Tensor:
     """Return where the logits (N, H, W) of a canvas are those of a region: 1, and 0 outside its box, (N, H, W)."""
-    return (canvas.detach() - OUTSIDE_LOGIT).clamp_(0, 1)
+    return (canvas.detach() - canvas.new_full((), OUTSIDE_LOGIT)).clamp_(0, 1)  # rounded alike in every dtype
 
 
 def first_best(values: Tensor) -> tuple[Tensor, Tensor]:

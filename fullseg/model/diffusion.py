@@ -131,10 +131,8 @@ class Diffusion(nn.Module):
         Returns:
             (N, H, W) float, in [0, 1].
         """
-        keep, current = (
-            decided.to(probabilities.dtype),
-            probabilities,
-        )  # lerp_ with 0 or 1 is exact
+        keep = decided.to(probabilities.dtype)  # lerp_ with 0 or 1 is exact
+        current = probabilities
         for offsets, weights in zip(self.offsets, affinities, strict=True):
             current = _Step.apply(current, weights, offsets).lerp_(probabilities, keep)
         return current
