@@ -1,6 +1,7 @@
 """What goes into every network and what comes out of it."""
 
 from collections.abc import Iterable, Iterator
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +54,13 @@ class Window(NamedTuple):
         return Window(
             max(0, self.left - by), max(0, self.top - by), min(width, self.right + by), min(height, self.bottom + by)
         )
+
+
+def windows_of(size: tuple[int, int], side: int) -> Iterator[Window]:
+    """Yield the tiles of an image of ``size`` (H, W), row by row, each at most ``side`` px wide and high."""
+    height, width = size
+    for top, left in product(range(0, height, side), range(0, width, side)):
+        yield Window(left, top, min(left + side, width), min(top + side, height))
 
 
 class Features(NamedTuple):

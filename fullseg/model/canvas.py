@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from fullseg.model.base import Window
 from fullseg.model.boxes import box_area, inside_boxes
 from fullseg.types import VOID
 
@@ -31,7 +32,7 @@ def project_to_canvas(region_logits: Tensor, boxes: Tensor, size: tuple[int, int
     height, width = region_logits.shape[1:]
     centres = (torch.arange(length, device=boxes.device, dtype=boxes.dtype) + 0.5 for length in size)
     rows, columns = (
-        resize_matrix(boxes[:, axis], boxes[:, 2 + axis], cells, pixels).to(region_logits.dtype)
+        _resize_matrix(boxes[:, axis], boxes[:, 2 + axis], cells, pixels).to(region_logits.dtype)
         for axis, cells, pixels in zip((1, 0), (height, width), centres, strict=True)
     )
     inside = [each.to(rows.dtype) for each in inside_boxes(boxes, size)]
@@ -54,15 +55,15 @@ def logits_at(region_logits: Tensor, boxes: Tensor, points: Tensor) -> Tensor:
     height, width = region_logits.shape[1:]
     pixels = torch.floor(points + 0.5) + 0.5
     x, y = pixels.to(boxes.dtype).unbind(1)
-    rows = resize_matrix(boxes[:, 1], boxes[:, 3], height, y).to(region_logits.dtype)  # (N, S, h)
-    columns = resize_matrix(boxes[:, 0], boxes[:, 2], width, x).to(region_logits.dtype)
+    rows = _resize_matrix(boxes[:, 1], boxes[:, 3], height, y).to(region_logits.dtype)  # (N, S, h)
+    columns = _resize_matrix(boxes[:, 0], boxes[:, 2], width, x).to(region_logits.dtype)
     x0, y0, x1, y1 = boxes[:, :, None].unbind(1)
     inside = (x > x0) & (x < x1) & (y > y0) & (y < y1)
     with torch.autocast(region_logits.device.type, enabled=False):
         return torch.where(inside, ((rows @ region_logits) * columns).sum(dim=2), OUTSIDE_LOGIT)
 
 
-def resize_matrix(start: Tensor, end: Tensor, cells: int, pixels: Tensor) -> Tensor:
+def _resize_matrix(start: Tensor, end: Tensor, cells: int, pixels: Tensor) -> Tensor:
     """Return the weights of bilinear resizing along one axis, which are those of ``interpolate(align_corners=False)``.
 
     Args:
@@ -78,6 +79,29 @@ def resize_matrix(start: Tensor, end: Tensor, cells: int, pixels: Tensor) -> Ten
     source = source.clamp(0, cells - 1)
     cell = torch.arange(cells, device=start.device, dtype=start.dtype)
     return (1 - (source[:, :, None] - cell).abs()).clamp(min=0)  # the hat function has the two bilinear weights
+
+
+def resize_to(values: Tensor, edges: tuple[float, float, float, float], window: Window) -> Tensor:
+    """Resize maps bilinearly to the pixels of a window.
+
+    Args:
+        values: (N, h, w).
+        edges: (x0, y0, x1, y1) in pixels, over which the h x w cells are spread; the outermost cells go on beyond.
+        window: H x W pixels.
+
+    Returns:
+        (N, H, W).
+    """
+    rows, columns = (
+        _resize_matrix(
+            values.new_full((1,), edges[axis]),
+            values.new_full((1,), edges[2 + axis]),
+            values.shape[2 - axis],
+            torch.arange(window[axis], window[2 + axis], device=values.device) + 0.5,
+        )
+        for axis in (1, 0)
+    )
+    return rows @ values @ columns.mT
 
 
 def region_map_of(canvas: Tensor, *, background: bool = False) -> Tensor:

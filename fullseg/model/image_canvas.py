@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fullseg.model.base import Window
+from fullseg.model.base import Window, windows_of
 from fullseg.model.canvas import project_to_canvas, region_map_of
 from fullseg.model.spreading import Spread
 from fullseg.types import BACKGROUND, VOID
@@ -81,11 +81,9 @@ class ImageCanvas:
         if self.boxes.device.type != "cpu":
             yield self._whole()
             return
-        for top in range(0, self.size[0], TILE):
-            for left in range(0, self.size[1], TILE):
-                window = Window(left, top, min(left + TILE, self.size[1]), min(top + TILE, self.size[0]))
-                if len(regions := self._reaching(window)):
-                    yield self._tile(window, regions)
+        for window in windows_of(self.size, TILE):
+            if len(regions := self._reaching(window)):
+                yield self._tile(window, regions)
 
     def _whole(self) -> CanvasTile:
         every = torch.arange(len(self.boxes), device=self.boxes.device)

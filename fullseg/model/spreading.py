@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fullseg.model.annotation_maps import line_pixels
 from fullseg.model.base import Features, Strokes, Window
-from fullseg.model.canvas import OUTSIDE_LOGIT, inside_of, logits_at, probabilities_of, resize_matrix, with_background
+from fullseg.model.canvas import OUTSIDE_LOGIT, inside_of, logits_at, probabilities_of, resize_to, with_background
 from fullseg.model.diffusion import LEAST, Diffusion
 from fullseg.model.kriging import Kriging, sample_annotations
 from fullseg.types import VOID
@@ -170,16 +170,11 @@ def add_cells(canvas: Tensor, cells: Tensor, cell: int, window: Window) -> Tenso
 
 def _magnified(cells: Tensor, cell: int, window: Window) -> Tensor:
     """Resize values per cell of the whole image (N, h, w) bilinearly to the pixels of a window, (N, H, W)."""
-    factors = []
-    for axis, (first, last) in enumerate(((window.top, window.bottom), (window.left, window.right)), start=1):
-        # One more cell on each side, which bilinear resizing reaches; at the image's edge the outermost cell goes on.
-        start, end = max(0, first // cell - 1), min(cells.shape[axis], math.ceil(last / cell) + 1)
-        cells = cells.narrow(axis, start, end - start)
-        pixels = torch.arange(first, last, device=cells.device) + 0.5
-        edges = cells.new_full((1,), cell * start), cells.new_full((1,), cell * end)
-        factors.append(resize_matrix(*edges, end - start, pixels))
-    rows, columns = factors
-    return rows @ cells @ columns.mT
+    # One more cell on each side, which bilinear resizing reaches; at the image's edge the outermost cell goes on.
+    left, top = (max(0, edge // cell - 1) for edge in window[:2])
+    near = cells[:, top : math.ceil(window.bottom / cell) + 1, left : math.ceil(window.right / cell) + 1]
+    bottom, right = top + near.shape[1], left + near.shape[2]
+    return resize_to(near, (cell * left, cell * top, cell * right, cell * bottom), window)
 
 
 def line_owners(strokes: Strokes, size: tuple[int, int]) -> Tensor:

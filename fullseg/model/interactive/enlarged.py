@@ -4,8 +4,6 @@ Enlarged labels alone would have stairs along every border. Here the probabiliti
 border may lie within a pixel of the shrunk image, and then flow a few steps between pixels of like colour.
 """
 
-from collections.abc import Iterator
-from itertools import product
 from math import ceil
 
 import numpy as np
@@ -13,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fullseg.model.base import Window
-from fullseg.model.canvas import first_best, resize_matrix
+from fullseg.model.base import Window, windows_of
+from fullseg.model.canvas import first_best, resize_to
 from fullseg.model.diffusion import Diffusion
 from fullseg.model.interactive.image_state import ImageState
 from fullseg.model.interactive.spread_state import SpreadState
@@ -42,7 +40,7 @@ def enlarged(state: ImageState, image: NDArray[np.uint8], labels: NDArray[np.int
     flow = Diffusion(0, dilations=[], learned=False)
     steps = max(1, round(full[0] / state.size[0] / STEP))
     result = np.empty(full, np.int64)
-    for tile in _tiles(state.size):
+    for tile in windows_of(state.size, TILE):
         target = _scaled(tile, state.size, full)
         around = target.grown(steps * flow.reach, full)  # on which the labels of the target depend
         source = _seen(around, state.size, full)
@@ -62,12 +60,6 @@ def enlarged(state: ImageState, image: NDArray[np.uint8], labels: NDArray[np.int
         y, x = target.top - around.top, target.left - around.left
         result[here] = names[best[y : y + target.bottom - target.top, x : x + target.right - target.left]]
     return result
-
-
-def _tiles(size: tuple[int, int]) -> Iterator[Window]:
-    height, width = size
-    for top, left in product(range(0, height, TILE), range(0, width, TILE)):
-        yield Window(left, top, min(left + TILE, width), min(top + TILE, height))
 
 
 def _scaled(tile: Window, seen: tuple[int, int], full: tuple[int, int]) -> Window:
@@ -125,16 +117,12 @@ def _resized(
 
     Decided pixels (h, w) become whole squares, which are returned, too (h', w').
     """
-    factors, nearest = [], []
-    for axis, (first, last, start, end) in enumerate(
-        ((source.top, source.bottom, target.top, target.bottom), (source.left, source.right, target.left, target.right))
-    ):
-        scale = full[axis] / seen[axis]
-        pixels = torch.arange(start, end) + 0.5
-        edges = torch.tensor([first * scale]), torch.tensor([last * scale])
-        factors.append(resize_matrix(*edges, last - first, pixels)[0])
-        nearest.append((pixels / scale).long().clamp(first, last - 1) - first)
-    rows, columns = nearest
+    y, x = full[0] / seen[0], full[1] / seen[1]
+    larger = resize_to(shares, (source.left * x, source.top * y, source.right * x, source.bottom * y), target)
+    rows, columns = (
+        ((torch.arange(target[axis], target[2 + axis]) + 0.5) / scale).long().clamp(source[axis], source[2 + axis] - 1)
+        - source[axis]
+        for axis, scale in ((1, y), (0, x))
+    )
     held = torch.from_numpy(decided)[rows][:, columns]
-    larger = factors[0] @ shares @ factors[1].mT
     return torch.where(held, shares[:, rows][:, :, columns], larger), held
