@@ -6,6 +6,7 @@ python benchmarks/simulated_person.py FOLDER EXPERIMENT [--checkpoint photos] [-
     journal and the exports in FOLDER/fullseg are those of the annotator.
     Example: python benchmarks/simulated_person.py people beyond/islands data.root=/path/to/BSDS500
         study.noise.points=2 study.noise.scribble_length=30 study.seconds.region=9 study.seconds.scribble=2.5
+        study.seconds.hesitation=0.3
 """
 
 import argparse
@@ -40,7 +41,6 @@ class Person(NamedTuple):
 
     plan: Plan  # rounds, noise, seed and mean times
     allocation: str = "free"
-    spread: float = 0.3  # standard deviation of the natural logarithm of a time
     exact: bool = False  # the finished labels are the truth, as if painted; else those of the model in the end
 
 
@@ -85,17 +85,13 @@ def _actions(sample: Sample, model: Model, person: Person) -> Iterator[tuple[Act
         if number == 0:
             for points in state.annotations.extreme_points:
                 quad: Any = tuple(map(tuple, points.tolist()))
-                yield Add(points=quad), times.region * _hesitation(person, rng)
-        for scribble, length in zip(state.new_scribbles, lengths_of(state.new_scribbles), strict=True):
+                yield Add(points=quad), times.region * times.factors(1, rng).item()
+        seconds = times.of_scribbles(lengths_of(state.new_scribbles), rng)
+        for scribble, time in zip(state.new_scribbles, seconds.tolist(), strict=True):
             stroke = Stroke(region=scribble.region + 1, points=tuple(map(tuple, scribble.points.tolist())))
-            yield Scribbles(strokes=(stroke,)), times.scribble * _hesitation(person, rng) + times.pixel * float(length)
+            yield Scribbles(strokes=(stroke,)), time
     yield Fill(filled=True), 1.0
     yield labels
-
-
-def _hesitation(person: Person, rng: np.random.Generator) -> float:
-    """Return a log-normal factor whose mean is 1."""
-    return float(np.exp(person.spread * rng.normal() - person.spread**2 / 2))
 
 
 def main() -> None:

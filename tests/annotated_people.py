@@ -15,7 +15,7 @@ from fullseg.study.plan import Plan
 from fullseg.types import Category, Sample, SampleKey
 
 NOISE = Noise(2.0, 1.5, 0, 0.15, scribble_dot=0.15, scribble_length=12, scribble_spread=0.4)
-SECONDS = Seconds(9.0, 2.0, 0.05)
+SECONDS = Seconds(9.0, 2.0, 0.05, hesitation=0.3)
 IMAGES = 8
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -108,12 +109,12 @@ class Learning:
 
     def use(self, name: str) -> None:
         """Take a learnt model into use; raise DataError if there is none of this name."""
-        write_models(self.started.out, read_models(self.started.out).using(name))
+        write_models(self.started.out, read_models(self.started.out).using(name, time.time()))
         self._current = self._in_use()
 
     def back(self) -> None:
         """Use the model before again; raise DataError if there is none."""
-        write_models(self.started.out, read_models(self.started.out).back())
+        write_models(self.started.out, read_models(self.started.out).back(time.time()))
         self._current = self._in_use()
 
     def choose(self, name: str) -> None:
@@ -152,6 +153,7 @@ class Learning:
             "newest": _plain(models.learnt[-1] if models.learnt else None),
             "offered": _plain(models.offered),
             "current": _plain(models.current),
+            "since": models.since,
             "first": self.started.checkpoint if models.current is not None else self.name,
         }
 

@@ -47,11 +47,16 @@ class _Requests:
         return await self.status(request)
 
     async def efforts(self, _: Request) -> Response:
-        """Return strokes and seconds of each image that is done, in the order in which they were done."""
-        done = {name for name, _, done in await run_in_threadpool(self.workspace.progress) if done}
+        """Return what each image has taken that is done, in the order in which they were done."""
+        regions = {name: count for name, count, done in await run_in_threadpool(self.workspace.progress) if done}
         rows = await run_in_threadpool(self.workspace.journal.efforts)
-        keys = ("image", "strokes", "seconds")
-        return JSONResponse([dict(zip(keys, row, strict=True)) for row in rows if row[0] in done])
+        return JSONResponse(
+            [
+                {"image": name, "regions": regions[name], "strokes": strokes, "seconds": seconds, "begun": begun}
+                for name, strokes, seconds, begun in rows
+                if name in regions
+            ]
+        )
 
     async def models(self, _: Request) -> Response:
         """Return the name of the model in use, whether it has learnt here, and all models that can be chosen."""

@@ -42,7 +42,7 @@ class Models(NamedTuple):
 
     learnt: tuple[Learnt, ...] = ()
     used: tuple[str, ...] = ()  # names of those that were taken into use, oldest first; the last one is in use
-
+    since: float = 0.0  # Unix time at which the learnt one in use was taken into use; 0: none is, or it is not known
     chosen: Chosen | None = None  # in use while no learnt one is; None: the one that the annotator was started with
 
     @property
@@ -60,21 +60,21 @@ class Models(NamedTuple):
         """Return the models with one more; an earlier one of this name is replaced."""
         return self._replace(learnt=(*(other for other in self.learnt if other.name != one.name), one))
 
-    def using(self, name: str) -> "Models":
-        """Return the models with one in use; raise DataError if there is none of this name."""
+    def using(self, name: str, now: float) -> "Models":
+        """Return the models with one in use from now (Unix time) on; raise DataError if there is none of this name."""
         if name not in {one.name for one in self.learnt}:
             raise DataError(f"no model {name!r} has learnt from these images")
-        return self._replace(used=(*(other for other in self.used if other != name), name))
+        return self._replace(used=(*(other for other in self.used if other != name), name), since=now)
 
     def choosing(self, chosen: Chosen | None) -> "Models":
         """Return the models with this one in use instead of all learnt ones; None: the one that was started with."""
-        return self._replace(chosen=chosen, used=())
+        return self._replace(chosen=chosen, used=(), since=0.0)
 
-    def back(self) -> "Models":
+    def back(self, now: float) -> "Models":
         """Return the models with the one in use that was before; raise DataError if none was taken into use."""
         if not self.used:
             raise DataError("no learnt model is in use, so there is none to go back from")
-        return self._replace(used=self.used[:-1])
+        return self._replace(used=self.used[:-1], since=now if len(self.used) > 1 else 0.0)
 
 
 def read_models(out: Path) -> Models:
@@ -89,7 +89,8 @@ def read_models(out: Path) -> Models:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         chosen = Chosen(**content["chosen"]) if content.get("chosen") else None
-        return Models(tuple(_read(entry) for entry in content["learnt"]), tuple(content["used"]), chosen)
+        learnt = tuple(_read(entry) for entry in content["learnt"])
+        return Models(learnt, tuple(content["used"]), float(content.get("since", 0)), chosen)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is damaged ({error}): remove it, the annotator then uses its first model") from error
 
@@ -103,5 +104,6 @@ def write_models(out: Path, models: Models) -> None:
     """Write the list of models."""
     (out / FOLDER).mkdir(parents=True, exist_ok=True)
     chosen = models.chosen._asdict() if models.chosen is not None else None
-    content = {"learnt": [one._asdict() for one in models.learnt], "used": models.used, "chosen": chosen}
+    learnt = [one._asdict() for one in models.learnt]
+    content = {"learnt": learnt, "used": models.used, "since": models.since, "chosen": chosen}
     write_json(out / FOLDER / LIST, content)

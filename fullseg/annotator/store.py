@@ -180,10 +180,11 @@ class Journal:
         with self._lock:
             return self._connection.execute(query).fetchall()
 
-    def efforts(self) -> list[tuple[str, int, float]]:
-        """Return of each image the number of strokes and the seconds of all its actions, in the order of their ends."""
+    def efforts(self) -> list[tuple[str, int, float, float]]:
+        """Return of each image, in the order of their ends: name, strokes, seconds, Unix time of the first action."""
         strokes = f"CASE {KIND} WHEN 'scribbles' THEN json_array_length(content, '$.strokes') END"
-        query = f"SELECT image, coalesce(sum({strokes}), 0), sum(seconds) FROM action GROUP BY image ORDER BY max(at)"
+        sums = f"coalesce(sum({strokes}), 0), sum(seconds), min(at)"
+        query = f"SELECT image, {sums} FROM action GROUP BY image ORDER BY max(at)"
         with self._lock:
             return self._connection.execute(query).fetchall()
 

@@ -1,6 +1,7 @@
 """``fullseg learn``: let a model learn from finished images."""
 
 import argparse
+import time
 from typing import TYPE_CHECKING
 
 from fullseg.cli.predictor import add_checkpoint
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
     out = options.out or options.images / "fullseg"
     if options.back:
-        models = read_models(out).back()
+        models = read_models(out).back(time.time())
         write_models(out, models)
         print(f"the annotator uses {_name(models.current)} again, from its next start")
         return 0
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     found = learn(options.images, out, source_of(options.checkpoint, checkpoint), options.overrides)
     _print(found)
     if found.better and options.use:
-        write_models(out, read_models(out).using(found.name))
+        write_models(out, read_models(out).using(found.name, time.time()))
         print(
             f"the annotator uses it from its next start; back to the one before: fullseg learn {options.images} --back"
         )

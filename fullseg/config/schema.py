@@ -243,6 +243,9 @@ class SecondsConfig:
     ``study.seconds.pixel`` are 0, the time is unknown, and no quality is drawn against it."""
     pixel: float = option(0.0, least=0)
     """Seconds to draw one pixel of a scribble's length."""
+    hesitation: float = option(0.0, least=0)
+    """Standard deviation of the natural logarithm of a scribble's time: people need longer for some than for others. It
+    does not change the mean."""
 
 
 @dataclass

@@ -34,7 +34,6 @@ class Calibration(NamedTuple):
 
     noise: Noise
     seconds: Seconds
-    hesitation: float  # standard deviation of the natural logarithm of a stroke's time
     short: float  # the option ``scribbles.short`` of training
     point_errors: NDArray[np.float64]  # (P,), of extreme points in pixels, positive outwards
     real: Facts  # of people's strokes
@@ -43,7 +42,8 @@ class Calibration(NamedTuple):
     importance: NDArray[np.float64]  # (S,), see ``Seen``
     same_region: float  # part of the strokes of the same region as the stroke before
     largest_first: float  # rank correlation of a region's area with its place in the order of marking, from -1 to 1
-    stroke_seconds: NDArray[np.float64]  # (T,), of all strokes that were drawn one by one
+    stroke_lengths: NDArray[np.float64]  # (T,) in pixels, of all strokes that were drawn one by one
+    stroke_seconds: NDArray[np.float64]  # (T,), of the same
 
     def options(self) -> dict[str, dict[str, Any]]:
         """Return the options of an experiment."""
@@ -77,11 +77,10 @@ def calibrate(courses: Sequence[Course], predictor: Predictor, seed: int) -> Cal
     noise = noise._replace(scribble_length=median, scribble_spread=spread)
     noise = noise._replace(scribble_offset=_offset(real, seen, draws, noise, seed))
     noise = noise._replace(scribble_misplaced=_misplaced(every, _facts_of(seen, draws, noise, seed)))
-    seconds, hesitation = _seconds(courses)
+    lengths, seconds = _single_strokes(courses)
     return Calibration(
         noise=noise,
-        seconds=seconds,
-        hesitation=hesitation,
+        seconds=_seconds(lengths, seconds, times(courses).per_region),
         short=_short(real, plain),
         point_errors=errors,
         real=real,
@@ -90,7 +89,8 @@ def calibrate(courses: Sequence[Course], predictor: Predictor, seed: int) -> Cal
         importance=np.concatenate([one.importance for one in seen]),
         same_region=float(np.concatenate([one.again for one in seen]).mean()),
         largest_first=_largest_first(courses),
-        stroke_seconds=_single_strokes(courses)[1],
+        stroke_lengths=lengths,
+        stroke_seconds=seconds,
     )
 
 
@@ -203,15 +203,14 @@ def _short(real: Facts, plain: Facts) -> float:
     return float(np.clip(2 * lost, 0, 1))
 
 
-def _seconds(courses: Sequence[Course]) -> tuple[Seconds, float]:
-    lengths, seconds = _single_strokes(courses)
-    per_region = times(courses).per_region
+def _seconds(lengths: NDArray[np.float64], seconds: NDArray[np.float64], per_region: float) -> Seconds:
+    """Find the times of the simulated annotator from the lengths and times (T,) of strokes."""
     if len(lengths) == 0:
-        return Seconds(per_region), 0.0
+        return Seconds(per_region)
     (scribble, pixel), _ = nnls(np.stack([np.ones(len(lengths)), lengths], axis=1), seconds)
     expected = np.maximum(scribble + pixel * lengths, 1e-3)
     hesitation = float(np.std(np.log(np.maximum(seconds, 1e-3) / expected)))
-    return Seconds(per_region, float(scribble), float(pixel)), hesitation
+    return Seconds(per_region, float(scribble), float(pixel), hesitation)
 
 
 def _single_strokes(courses: Sequence[Course]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -27,7 +27,8 @@ def draw_calibration(found: Calibration) -> Figure:
         {name: one.start for name, one in facts.items()},
     )
     _compare(panels[4], "rank of the corrected error (0: most important)", {REAL: found.importance})
-    _compare(panels[5], "seconds of a stroke", {REAL: found.stroke_seconds})
+    seconds = found.seconds.of_scribbles(found.stroke_lengths, rng)
+    _compare(panels[5], "seconds of a stroke", {REAL: found.stroke_seconds, FITTED: seconds})
     panels[1].legend(fontsize=8)
     return figure
 

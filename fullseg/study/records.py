@@ -17,6 +17,7 @@ from fullseg.metrics.panoptic import PanopticCounts, panoptic_counts
 from fullseg.metrics.region_iou import region_iou
 from fullseg.simulation.alone import ALONE
 from fullseg.simulation.interaction import Round
+from fullseg.simulation.randomness import EVALUATION, seeded
 from fullseg.study.alone import boundary_iou_alone, iou_alone, judge_alone
 from fullseg.study.corrections import Correction, judge
 from fullseg.study.plan import Plan, Predict
@@ -51,8 +52,10 @@ def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -
     """
     record = record_rounds(sample, plan.annotate(sample, predict, allocation), alone=allocation == ALONE)
     lengths = [one.length for one in record.corrections]
-    known = plan.seconds.known
-    return record._replace(annotator_seconds=plan.seconds.of_rounds(len(sample.classes), lengths) if known else None)
+    if not plan.seconds.known:
+        return record
+    rng = seeded(plan.seed, EVALUATION, 4, sample.key.index, 0)
+    return record._replace(annotator_seconds=plan.seconds.of_rounds(len(sample.classes), lengths, rng))
 
 
 def record_rounds(sample: Sample, states: Iterable[Round], *, alone: bool = False) -> ImageRecord:

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import ConsoleMessage, Page, Route, expect
 
 Points = list[tuple[float, float]]
 
@@ -83,8 +83,13 @@ class Person:
         self.page, self.address, self.touch = page, address, touch
         self._sizes: dict[int, tuple[int, int]] = {}  # (W, H) by number of the image
         self.wrong: list[str] = []  # errors of the browser: scripts, policy, requests
-        page.on("console", lambda message: self.wrong.append(message.text) if message.type == "error" else None)
+        page.on("console", self._note)
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
+
+    def _note(self, message: ConsoleMessage) -> None:
+        overtaken = "410 (Gone)" in message.text  # labels of a state that is no longer the newest: the page asks again
+        if message.type == "error" and not overtaken:
+            self.wrong.append(message.text)
 
     def open(self, number: int) -> None:
         self.number = number

@@ -109,11 +109,14 @@ def test_efforts_are_those_of_the_journal(photos: Path, tiny_checkpoint: Path) -
     for effort in efforts:
         assert effort["seconds"] == pytest.approx(times[effort["image"]])
         assert effort["strokes"] == len(workspace.open(effort["image"]).work.strokes)
+        assert effort["regions"] == len(workspace.open(effort["image"]).work.regions)
+        first = workspace.journal.open_image(effort["image"], workspace.open(effort["image"]).work.size)[0]
+        assert effort["begun"] == first.at
     workspace.journal.close()
 
 
 def test_a_model_whose_file_is_gone_is_not_in_use(photos: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
-    write_models(photos / "fullseg", Models().adding(offered(tmp_path / "gone.ckpt")).using("a"))
+    write_models(photos / "fullseg", Models().adding(offered(tmp_path / "gone.ckpt")).using("a", 5.0))
     learning = learning_of(photos, tiny_checkpoint)
     assert learning.predictor() is learning.predictor()
     assert learning.predictor().trained_partly is False

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -57,6 +57,37 @@ def test_the_new_model_is_offered_used_and_taken_back(page: "Page", person: "Per
     person.settle()
     assert np.array_equal(person.labels(), before)
     assert person.wrong == []
+
+
+def test_the_list_says_what_the_model_that_has_learnt_has_saved(page: "Page", person: "Person", tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    begun = sorted(effort["begun"] for effort in efforts_of(page, person))
+    use(tmp_path, since=begun[5])
+    person.open(0)
+    page.locator("#learn").click()
+    efforts = efforts_of(page, person)
+    first = [one for one in efforts if one["begun"] < begun[5]]
+    later = [one for one in efforts if one["begun"] >= begun[5]]
+    per_region = [sum(one["strokes"] for one in some) / sum(one["regions"] for one in some) for some in (first, later)]
+    expect(page.locator("#saving")).to_contain_text(f"5 images before took {per_region[0]:.2f} strokes per region")
+    expect(page.locator("#saving")).to_contain_text(f"3 images with the model that has learnt {per_region[1]:.2f}")
+    page.keyboard.press("Escape")
+    use(tmp_path, since=begun[-1] + 60)
+    page.locator("#learn").click()
+    expect(page.locator("#saving")).to_contain_text("No image was begun and finished with the model that has learnt")
+    page.locator("#learn-back").click()
+    expect(page.locator("#saving")).to_have_text("")
+    assert person.wrong == []
+
+
+def efforts_of(page: "Page", person: "Person") -> list[dict[str, Any]]:
+    return page.request.get(f"{person.address.rstrip('/')}/api/efforts").json()
+
+
+def use(tmp_path: Path, since: float) -> None:
+    out = tmp_path / "photos" / "fullseg"
+    write_models(out, Models().adding(offered(tmp_path / "other.ckpt")).using("a", since))
 
 
 def test_a_learner_that_fails_says_why(page: "Page", person: "Person") -> None:

@@ -28,6 +28,7 @@ def test_it_finds_the_habits_of_the_person_again(found: Calibration) -> None:
     assert found.seconds.region == pytest.approx(SECONDS.region, rel=0.15)
     assert found.seconds.scribble == pytest.approx(SECONDS.scribble, rel=0.2)
     assert found.seconds.pixel == pytest.approx(SECONDS.pixel, rel=0.5)
+    assert found.seconds.hesitation == pytest.approx(SECONDS.hesitation, rel=0.15)
 
 
 def test_its_options_are_those_of_an_experiment(found: Calibration) -> None:

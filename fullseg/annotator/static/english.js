@@ -186,6 +186,13 @@ const learning = {
   row: ({ image, strokes, seconds }) => `${image}: ${many(strokes, "stroke")}, ${minutes(seconds)}`,
   mean: (effort) => `An image has taken ${each(effort)}.`,
   trend: (count, first, last) => `The first ${count} images took ${each(first)} each, the last ${count} ${each(last)}.`,
+  nothingYet: "No image was begun and finished with the model that has learnt yet, so what it saves is not known.",
+  saving: (before, after) => {
+    const saved = (before.strokes - after.strokes) * after.regions;
+    const sums = `${many(before.images, "image")} before took ${before.strokes.toFixed(2)} strokes per region, ` +
+      `${many(after.images, "image")} with the model that has learnt ${after.strokes.toFixed(2)}`;
+    return saved > 0 ? `${sums}. This saves ${saved.toFixed(1)} strokes per image.` : `${sums}: it saves nothing so far.`;
+  },
   done: ({ strokes, seconds }) => `Done: ${many(strokes, "stroke")}, ${minutes(seconds)}.`,
 };
 

@@ -187,6 +187,13 @@ const learning = {
   row: ({ image, strokes, seconds }) => `${image}: ${lines(strokes)}, ${minutes(seconds)}`,
   mean: (effort) => `Ein Bild hat ${each(effort)} gebraucht.`,
   trend: (count, first, last) => `Die ersten ${count} Bilder brauchten je ${each(first)}, die letzten ${count} ${each(last)}.`,
+  nothingYet: "Mit dem Modell, das gelernt hat, wurde noch kein Bild begonnen und beendet. Darum ist nicht bekannt, was es spart.",
+  saving: (before, after) => {
+    const saved = (before.strokes - after.strokes) * after.regions;
+    const sums = `${many(before.images, "Bild", "Bilder")} vorher: ${before.strokes.toFixed(2)} Striche je Region; ` +
+      `${many(after.images, "Bild", "Bilder")} mit dem Modell, das gelernt hat: ${after.strokes.toFixed(2)}`;
+    return saved > 0 ? `${sums}. Das spart ${saved.toFixed(1)} Striche je Bild.` : `${sums}. Bisher spart es nichts.`;
+  },
   done: ({ strokes, seconds }) => `Fertig: ${lines(strokes)}, ${minutes(seconds)}.`,
 };
 

@@ -12,6 +12,12 @@ const HELD = 5; // about one image in so many is held back
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const meanOf = (efforts) => ({ strokes: mean(efforts.map((one) => one.strokes)), seconds: mean(efforts.map((one) => one.seconds)) });
 
+const sum = (efforts, key) => efforts.reduce((total, one) => total + one[key], 0);
+const perRegion = (efforts) => {
+  const regions = sum(efforts, "regions");
+  return { images: efforts.length, regions: regions / efforts.length, strokes: sum(efforts, "strokes") / Math.max(1, regions) };
+};
+
 export class Learning {
   // `page` has session, images and say(text, isError).
   constructor(page) {
@@ -66,6 +72,7 @@ export class Learning {
     $("learn-use").hidden = !offered;
     $("learn-back").hidden = !current;
     $("effort").textContent = this.trend(efforts);
+    $("saving").textContent = this.saving(efforts);
     $("efforts").replaceChildren(...efforts.map((one) => this.row(one)).reverse());
     if (ended) this.page.say(offered ? t.learning.ready : t.learning.ended, failed);
     clearTimeout(this.timer);
@@ -86,6 +93,16 @@ export class Learning {
     if (!efforts.length) return "";
     if (efforts.length < 2 * LATEST) return t.learning.mean(meanOf(efforts));
     return t.learning.trend(LATEST, meanOf(efforts.slice(0, LATEST)), meanOf(efforts.slice(-LATEST)));
+  }
+
+  // What the learnt model in use has saved: strokes per region of the images that were begun with it, and of those before.
+  saving(efforts) {
+    const { current, since } = this.status;
+    if (!current || !since) return "";
+    const [before, after] = [efforts.filter((one) => one.begun < since), efforts.filter((one) => one.begun >= since)];
+    if (!after.length) return t.learning.nothingYet;
+    if (!before.length) return "";
+    return t.learning.saving(perRegion(before), perRegion(after));
   }
 
   // Say what an image has taken that was marked as done just now, after what was said of its export.

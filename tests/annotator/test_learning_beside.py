@@ -1,0 +1,81 @@
+"""A person goes on annotating a photograph while the model that comes with fullseg learns: real processes."""
+
+import json
+import shutil
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fullseg.cli.annotate import PHOTOGRAPHS
+from tests.annotated_people import Annotated
+
+pytestmark = pytest.mark.slow
+MOST = 0.3  # seconds that a stroke and its labels may take, in the middle of all
+STROKES = 12
+
+
+class Client:
+    """Annotates one image over HTTP, as the page does."""
+
+    def __init__(self, address: str, image: str) -> None:
+        self.base = address.rstrip("/")
+        names = [one["name"] for one in json.loads(self._ask("/api/workspace"))]
+        self.image = f"/api/images/{names.index(image)}"
+        self.state = json.loads(self._ask(self.image))
+
+    def act(self, **action: Any) -> None:
+        content = {"revision": self.state["revision"], "seconds": 1, "action": action}
+        self.state = json.loads(self._ask(f"{self.image}/actions", content))
+
+    def labels(self) -> None:
+        self._ask(f"{self.image}/labels?revision={self.state['revision']}")
+
+    def learning(self, content: dict[str, Any] | None = None) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._ask("/api/learning", content))
+        return found
+
+    def _ask(self, path: str, content: dict[str, Any] | None = None) -> bytes:
+        data = None if content is None else json.dumps(content).encode()
+        headers = {"Content-Type": "application/json", "X-Fullseg": "1"}
+        with urllib.request.urlopen(urllib.request.Request(self.base + path, data, headers)) as answer:
+            return bytes(answer.read())
+
+
+def test_strokes_stay_quick_while_the_model_learns(people: Annotated, tmp_path: Path) -> None:
+    from tests.annotator.browser import Server
+
+    photos = tmp_path / "photos"
+    shutil.copytree(people.folder, photos)
+    shutil.copy(PHOTOGRAPHS / "coffee.jpg", photos)
+    server = Server(photos, Path("photos"), photos / "fullseg", "--learn", "tracking.wandb=disabled")
+    client = Client(server.address, "coffee.jpg")
+    width, height = client.state["width"], client.state["height"]
+    for left, top in np.ndindex(4, 2):
+        x, y = left * width / 4, top * height / 2
+        quad = [[x, y + 50], [x + 40, y], [x + width / 4 - 1, y + 60], [x + 50, y + height / 2 - 1]]
+        client.act(kind="add", points=quad)
+    client.labels()
+    client.learning({"action": "start"})
+    wait_until(lambda: "Epoch 0" in client.learning()["said"], 240)
+    seconds = []
+    for number in range(STROKES):
+        begun = time.perf_counter()
+        points = [[20.0 + 3 * number + step, 30.0 + 10 * number] for step in range(0, 60, 5)]
+        client.act(kind="scribbles", strokes=[{"region": client.state["regions"][number % 8]["id"], "points": points}])
+        client.labels()
+        seconds.append(time.perf_counter() - begun)
+    assert client.learning()["running"], client.learning()["said"]
+    assert np.median(seconds) < MOST, seconds
+    assert not client.learning({"action": "stop"})["running"]
+    assert server.stop() == 0
+
+
+def wait_until(true: Any, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
