@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fullseg.annotator.layer import Layer, as_places
+from fullseg.annotator.layer import Layer, Part, as_places
 from fullseg.annotator.masks import decode_mask
 from fullseg.annotator.work import Work
 from fullseg.formats.image_file import enlarge
@@ -29,44 +29,75 @@ def full_map(
     Returns:
         (H, W) int64, region in [0, N), or VOID.
     """
-    return with_exact(enlarge(region_map, size), work, layer)
+    return with_exact(enlarge(region_map, size), work, layer, locked_pixels(work, size))
 
 
-def with_exact(region_map: NDArray[np.int64], work: Work, layer: Layer | None) -> NDArray[np.int64]:
-    """Return a map (H, W), of the size of the file, in which all decided pixels have their regions.
+def with_exact(
+    region_map: NDArray[np.int64],
+    work: Work,
+    layer: Layer | None,
+    locked: NDArray[np.int32] | None,
+    part: Part | None = None,
+) -> NDArray[np.int64]:
+    """Return a map (H, W), of the size of the file or of a part of it, in which all decided pixels have their regions.
 
     Args:
         region_map: (H, W), region in [0, N), or VOID.
-        work: the state of the image, with N regions. Locked regions that have their pixels at this size keep them.
-        layer: the decided pixels; None: there are none.
+        work: the state of the image, with N regions.
+        layer: the decided pixels of the file; None: there are none.
+        locked: ``locked_pixels`` of the file.
+        part: of the file; None: all of it.
     """
     if layer is not None and not layer.sizes.same:
-        region_map = _with_decisions(region_map, work, layer)
-    return _with_locked(region_map, work)
+        region_map = _with_decisions(region_map, work, layer, part or Part.whole(layer.sizes.full))
+    if locked is not None:
+        region_map = _with_locked(region_map, work, locked[part.slices] if part else locked)
+    return region_map
 
 
-def _with_decisions(region_map: NDArray[np.int64], work: Work, layer: Layer) -> NDArray[np.int64]:
+def locked_pixels(work: Work, size: tuple[int, int]) -> NDArray[np.int32] | None:
+    """Return which locked region has a pixel at the size of the file, (H, W): its place in [0, N), or VOID.
+
+    None: no region has pixels of its own at this size.
+    """
+    result = None
+    for place, region in enumerate(work.regions):
+        if region.full_mask is not None:
+            result = np.full(size, VOID, np.int32) if result is None else result
+            result[decode_mask(region.full_mask, size)] = place
+    return result
+
+
+def _with_decisions(region_map: NDArray[np.int64], work: Work, layer: Layer, part: Part) -> NDArray[np.int64]:
     """Return a map (H, W) in which decided pixels have their regions, and those beside them do not.
 
     Enlarging gives the region of a decided pixel to its neighbours, too. These go with the nearest pixel that the
     network labelled.
     """
-    locked = [place for place, region in enumerate(work.regions) if region.mask is not None]
+    held = np.isin(region_map, [place for place, region in enumerate(work.regions) if region.mask is not None])
     places = {region.id: place for place, region in enumerate(work.regions) if region.mask is None}
-    held = np.isin(region_map, locked)
-    owners = np.where(held, VOID, as_places(layer.owners(), places))
-    rows, columns = layer.sizes.sampled()
-    beside = enlarge((owners[rows[:, None], columns] != VOID).astype(np.int64), layer.sizes.full) > 0
+    owners = np.where(held, VOID, as_places(layer.owners(part), places))
+    rows, columns = (
+        np.clip(shown_by[here] - here.start, 0, here.stop - here.start - 1)
+        for shown_by, here in zip(layer.sizes.shown_by(), part.slices, strict=True)
+    )
+    beside = owners[rows[:, None], columns] != VOID
     result = nearest(region_map, beside & (owners == VOID) & ~held, ~beside)
-    result = _without_barred(result, places, layer)
+    width = layer.sizes.full[1]
+    barred = {places[region]: pixels for region, pixels in layer.barred.items() if region in places}
+    result = _without_barred(result, {place: part.inside(pixels, width) for place, pixels in barred.items()})
     result[owners != VOID] = owners[owners != VOID]
     result[result == BACKGROUND] = VOID
     return result
 
 
-def _without_barred(region_map: NDArray[np.int64], places: Mapping[int, int], layer: Layer) -> NDArray[np.int64]:
-    """Return a map (H, W) in which no region has pixels that it cannot have. The nearest other region has them."""
-    barred = {places[region]: pixels for region, pixels in layer.barred.items() if region in places}
+def _without_barred(region_map: NDArray[np.int64], barred: Mapping[int, NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return a map (H, W) in which no region has pixels that it cannot have. The nearest other region has them.
+
+    Args:
+        region_map: region in [0, N), or VOID.
+        barred: by region its pixels, y * W + x in rising order.
+    """
     labels = region_map.ravel()
     wrong = [pixels[labels[pixels] == place] for place, pixels in barred.items()]
     every = np.unique(np.concatenate([np.zeros(0, np.int64), *wrong]))
@@ -82,19 +113,13 @@ def _without_barred(region_map: NDArray[np.int64], places: Mapping[int, int], la
     return result
 
 
-def _with_locked(region_map: NDArray[np.int64], work: Work) -> NDArray[np.int64]:
+def _with_locked(region_map: NDArray[np.int64], work: Work, locked: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return a map (H, W) in which locked regions have the pixels that they have at this size.
 
     Enlarging has given them others. Of these, each that is not their own goes with the nearest pixel of none of them.
     """
-    masks = {index: region.full_mask for index, region in enumerate(work.regions) if region.full_mask is not None}
-    if not masks:
-        return region_map
-    wrong = np.isin(region_map, list(masks))
-    result = nearest(region_map, wrong, ~wrong)
-    for index, mask in masks.items():
-        result[decode_mask(mask, (region_map.shape[0], region_map.shape[1]))] = index
-    return result
+    wrong = np.isin(region_map, [place for place, region in enumerate(work.regions) if region.full_mask is not None])
+    return np.where(locked != VOID, locked, nearest(region_map, wrong, ~wrong))
 
 
 def nearest(region_map: NDArray[np.int64], wrong: NDArray[np.bool_], sources: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from fullseg.annotator.categories import Categories
 from fullseg.annotator.edits import Edits
 from fullseg.annotator.evidence import Shown, evidence
-from fullseg.annotator.full_size import full_map, with_exact
-from fullseg.annotator.layer import Layer, Layers, Sizes
+from fullseg.annotator.full_size import AROUND, full_map, locked_pixels, with_exact
+from fullseg.annotator.layer import Layer, Layers, Part, Sizes
 from fullseg.annotator.segmentation import Segmentation, segment
 from fullseg.annotator.work import History, Work
 from fullseg.formats.image_file import read_image
@@ -75,6 +75,7 @@ class Labeller:
         self._load, self.categories, self.most_seen = load, categories, most_seen
         self._seen: OrderedDict[str, Seen] = OrderedDict()  # by the image's key; the last used comes last
         self._layers = Layers(most_seen)
+        self._locked: tuple[tuple[str | None, ...], NDArray[np.int32] | None] | None = None
 
     def labels(self, opened: Open) -> Segmentation:
         """Return the model's answer for an image's current state. It is computed once."""
@@ -125,12 +126,35 @@ class Labeller:
 
     def exported(self, opened: Open) -> NDArray[np.int64]:
         """Return the labels (H, W) of an image's current state, along the borders that its file shows."""
+        if opened.full_size == opened.work.size:
+            return self.full(opened, opened.work, self.labels(opened))
+        return self.part(opened, read_image(opened.path), Part.whole(opened.full_size))
+
+    def part(self, opened: Open, image: NDArray[np.uint8], part: Part) -> NDArray[np.int64]:
+        """Return the labels (h, w) of a part of a file that was shrunk, as ``exported`` has them.
+
+        They may differ where a person's decisions leave pixels whose nearest neighbours are ``AROUND`` px away.
+
+        Args:
+            opened: the image.
+            image: (H, W, 3) uint8 RGB, its file.
+            part: of the file.
+        """
         work = opened.work
-        if opened.full_size == work.size:
-            return self.full(opened, work, self.labels(opened))
         found = self.labels_of(opened, work).region_map  # the predictor may have been asked about another state since
-        larger = self.seen(opened).predictor.enlarged(read_image(opened.path), found)
-        return with_exact(larger, work, self.layer(opened, work))
+        layer, locked = self.layer(opened, work), self._locked_pixels(opened)
+        around = part if layer is None and locked is None else part.grown(AROUND, opened.full_size)
+        larger = self.seen(opened).predictor.enlarged(image, found, around)
+        exact = with_exact(larger, work, layer, locked, around)
+        y, x = part.top - around.top, part.left - around.left
+        return exact[y : y + part.bottom - part.top, x : x + part.right - part.left]
+
+    def _locked_pixels(self, opened: Open) -> NDArray[np.int32] | None:
+        """Return where the file's locked regions are. The last answer is kept: all parts of a file need it."""
+        masks = (opened.key, *(region.full_mask for region in opened.work.regions))
+        if self._locked is None or self._locked[0] != masks:
+            self._locked = masks, locked_pixels(opened.work, opened.full_size)
+        return self._locked[1]
 
     def _asked(self, predictor: "Predictor", opened: Open, work: Work, *, kept: bool = True) -> Segmentation:
         given = work, self.categories.classes(work), self.layer(opened, work), self._shown(opened, work)

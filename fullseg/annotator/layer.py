@@ -41,6 +41,44 @@ class Sizes(NamedTuple):
         )
         return rows, columns
 
+    def shown_by(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return for each row (H,) and column (W,) of the file the one on which the centre of its seen pixel lies."""
+        rows, columns = (
+            sampled[(2 * np.arange(there) + 1) * here // (2 * there)]
+            for sampled, there, here in zip(self.sampled(), self.full, self.seen, strict=True)
+        )
+        return rows, columns
+
+
+class Part(NamedTuple):
+    """A part of an image file, in pixels; right and bottom exclusive."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @classmethod
+    def whole(cls, size: tuple[int, int]) -> "Part":
+        """Return all of a file of H x W pixels."""
+        return cls(0, 0, size[1], size[0])
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def grown(self, by: int, size: tuple[int, int]) -> "Part":
+        """Return it with so many pixels more on all sides, as far as the file of H x W pixels reaches."""
+        far = min(size[1], self.right + by), min(size[0], self.bottom + by)
+        return Part(max(0, self.left - by), max(0, self.top - by), *far)
+
+    def inside(self, pixels: NDArray[np.int64], width: int) -> NDArray[np.int64]:
+        """Return those of the pixels (K,), y * width + x in the file, that lie in it, as y * width + x of its own."""
+        y, x = pixels // width, pixels % width
+        here = (self.top <= y) & (y < self.bottom) & (self.left <= x) & (x < self.right)
+        return (y[here] - self.top) * (self.right - self.left) + x[here] - self.left
+
 
 class Layer(NamedTuple):
     """All decisions about the pixels of an image file, H x W."""
@@ -50,9 +88,10 @@ class Layer(NamedTuple):
     kept: NDArray[np.int32]  # (H, W), likewise, where the pixel keeps its region until a stroke nearby changes it
     barred: Mapping[int, NDArray[np.int64]]  # by id of a region: (K,), y * W + x in rising order, it cannot have these
 
-    def owners(self, *, kept: bool = True) -> NDArray[np.int32]:
-        """Return the map (H, W) of all decisions, or without those to keep a pixel."""
-        return np.where(self.painted == UNDECIDED, self.kept, self.painted) if kept else self.painted
+    def owners(self, part: Part | None = None) -> NDArray[np.int32]:
+        """Return the map (H, W) of all decisions, or those of a part."""
+        painted, kept = (maps[part.slices] if part else maps for maps in (self.painted, self.kept))
+        return np.where(painted == UNDECIDED, kept, painted)
 
     def decisions(self, places: Mapping[int, int], *, kept: bool = True) -> Decisions:
         """Return the decisions for the network.

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from fullseg.annotator.masks import patch_of
 from fullseg.annotator.points import check_inside
 from fullseg.annotator.work import Work
 from fullseg.types import VOID
+
+if TYPE_CHECKING:
+    from fullseg.annotator.workspace import Workspace
 
 
 @dataclass
@@ -206,3 +210,15 @@ def _annotated(full: NDArray[np.int64], work: Work, layer: Layer | None) -> NDAr
         places = {region.id: place for place, region in enumerate(work.regions)}
         held |= (layer.painted > 0) & (as_places(layer.painted, places) == full)
     return held
+
+
+def count_loose(workspace: "Workspace", name: str, revision: int, below: int) -> int:
+    """Return the number of islands and holes of less than some pixels in the labels of an image.
+
+    Raises:
+        StaleError: if the image has a newer revision.
+    """
+    with workspace.asking(name, revision) as (opened, labeller):
+        full = labeller.full(opened, opened.work, labeller.labels(opened))
+        layer = labeller.layer(opened, opened.work)
+    return cleaned(full, opened.work, layer, below)[1]

@@ -18,10 +18,13 @@ from starlette.staticfiles import StaticFiles
 
 from fullseg.annotator import class_changes
 from fullseg.annotator.actions import ActionError
+from fullseg.annotator.close_up import CloseUps
 from fullseg.annotator.images import for_browser
 from fullseg.annotator.importing import ImportedError
+from fullseg.annotator.layer import Part
 from fullseg.annotator.learning import Learning
 from fullseg.annotator.learning_requests import learning_routes
+from fullseg.annotator.loose import count_loose
 from fullseg.annotator.overview import overview_routes
 from fullseg.annotator.plain import categories_as_plain, state_as_plain
 from fullseg.annotator.request_values import RequestError, content_of, duration, name_of, whole
@@ -58,6 +61,7 @@ def make_app(workspace: Workspace, learning: Learning | None = None) -> Starlett
         Route("/api/images/{number}/thumbnail", api.thumbnail),
         Route("/api/images/{number}/labels", api.labels, middleware=[Middleware(GZipMiddleware, compresslevel=1)]),
         Route("/api/images/{number}/loose", api.loose),
+        Route("/api/images/{number}/close_up", api.close_up),
         Route("/api/images/{number}/actions", api.act, methods=["POST"]),
         Route("/api/images/{number}/import", api.replace, methods=["POST"]),
         Route("/api/images/{number}/export", api.export, methods=["POST"]),
@@ -83,6 +87,7 @@ class _Api:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.thumbnails = Thumbnails(workspace)
+        self.close_ups = CloseUps(workspace)
 
     async def categories(self, _: Request) -> Response:
         """Return all categories; this waits for the model if they are the model's own."""
@@ -156,11 +161,24 @@ class _Api:
         body = labels + uncertainty + json.dumps(about).encode()  # not as a header: proxies cut headers at a few kB
         return Response(body, media_type="application/octet-stream")
 
+    async def close_up(self, request: Request) -> Response:
+        """Return the labels of a part of the file, as ``labels`` has them; no content: the revision is an old one."""
+        revision, *ends = (
+            whole(request.query_params.get(what), what) for what in ("revision", "left", "top", "right", "bottom")
+        )
+        name = name_of(request, self.workspace)
+        try:
+            found = await run_in_threadpool(self.close_ups.labels, name, revision, Part(*ends))
+        except StaleError:  # it is asked for whenever a person pauses, so this is no error
+            return Response(status_code=204)
+        return Response((found + 1).astype("<u2").tobytes(), media_type="application/octet-stream")
+
     async def loose(self, request: Request) -> Response:
         """Return the number of islands and holes below some pixels of the file; null: the revision is an old one."""
         revision, below = (whole(request.query_params.get(what), what) for what in ("revision", "below"))
+        name = name_of(request, self.workspace)
         try:
-            count = await run_in_threadpool(self.workspace.loose, name_of(request, self.workspace), revision, below)
+            count = await run_in_threadpool(count_loose, self.workspace, name, revision, below)
         except StaleError:  # it is asked for whenever a person pauses, so this is no error
             return JSONResponse({"count": None})
         return JSONResponse({"count": count})

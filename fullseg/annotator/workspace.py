@@ -2,7 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from fullseg.annotator.export import EXPORT, PARTS, TIMES, Exported, Exports, ex
 from fullseg.annotator.images import file_key, list_images
 from fullseg.annotator.importing import read_panoptic
 from fullseg.annotator.labelling import MOST_SEEN, Labeller, Open
-from fullseg.annotator.loose import cleaned
 from fullseg.annotator.notes import Note, changed
 from fullseg.annotator.progress import Progress
 from fullseg.annotator.segmentation import Segmentation
@@ -169,29 +169,26 @@ class Workspace:
             self._open.popitem(last=False)
         return opened
 
-    def labels(self, name: str, revision: int) -> tuple[Open, Segmentation]:
-        """Return one state and the model's answer for it. Each state is computed once.
+    @contextmanager
+    def asking(self, name: str, revision: int) -> Iterator[tuple[Open, Labeller]]:
+        """Yield one state, and what asks the model; nobody else asks it meanwhile.
 
         Raises:
             StaleError: if there is a newer state when the model is free: nobody needs the labels of this one then.
         """
         with self._model:
-            opened = self._newest(name, revision, StaleError)
-            return opened, self._labeller.labels(opened)
+            yield self._newest(name, revision, StaleError), self._labeller
+
+    def labels(self, name: str, revision: int) -> tuple[Open, Segmentation]:
+        """Return one state and the model's answer for it, which is computed once; raise StaleError as ``asking``."""
+        with self.asking(name, revision) as (opened, labeller):
+            return opened, labeller.labels(opened)
 
     def labels_at_hand(self, name: str, revision: int) -> tuple[Open, Segmentation] | None:
         """Return one state and its labels if the model was asked for them last; it is not asked again."""
         opened = self._open.get(name)
         found = self._labeller.at_hand(opened) if opened is not None and opened.revision == revision else None
         return (opened, found) if opened is not None and found is not None else None
-
-    def loose(self, name: str, revision: int, below: int) -> int:
-        """Return the number of islands and holes of less than some pixels; raise StaleError as ``labels``."""
-        with self._model:
-            opened = self._newest(name, revision, StaleError)
-            full = self._labeller.full(opened, opened.work, self._labeller.labels(opened))
-            layer = self._labeller.layer(opened, opened.work)
-        return cleaned(full, opened.work, layer, below)[1]
 
     def replace(self, name: str, revision: int, png: bytes, described: object) -> tuple[Open, list[str]]:
         """Replace an image's regions by those of a COCO panoptic file. They are locked. Undo restores the old regions.

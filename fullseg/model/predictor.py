@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fullseg.errors import CheckpointError
 from fullseg.model.annotation_checks import check_annotations
-from fullseg.model.base import Features
+from fullseg.model.base import Features, Window
 from fullseg.model.device import check_device
 from fullseg.model.factory import change_spreading, load_trained
 from fullseg.model.interactive.enlarged import enlarged
@@ -23,6 +23,8 @@ from fullseg.types import Annotations, Category, Decisions
 
 class Predictor:
     """Segments one image at a time. Its features are computed once, no matter how often its annotations change.
+
+    All methods about the last prediction raise RuntimeError before ``predict``.
 
     Args:
         segmenter: trained.
@@ -179,9 +181,6 @@ class Predictor:
 
         Returns:
             (N, H, W) bool. A pixel may be in several masks, or in none.
-
-        Raises:
-            RuntimeError: before ``predict``.
         """
         return own_masks(self._last("masks"))
 
@@ -192,9 +191,6 @@ class Predictor:
         Returns:
             (N, H, W) float32 in [0, 1]. Where a box covers the pixel they sum to 1 over the regions (less with single
             objects, where the background has the rest), elsewhere they are 0.
-
-        Raises:
-            RuntimeError: before ``predict``.
         """
         return self._last("probabilities").probabilities()
 
@@ -203,9 +199,6 @@ class Predictor:
 
         Returns:
             (H, W) float32, a probability; 0 where the pixel has no region.
-
-        Raises:
-            RuntimeError: before ``predict``.
         """
         return self._last("certainty").certainty()
 
@@ -214,9 +207,6 @@ class Predictor:
 
         Returns:
             (N,) float64, in square pixels.
-
-        Raises:
-            RuntimeError: before ``predict``.
         """
         return np.asarray(self._last("expected_areas").canvas.areas.sum(axis=(0, 1)))
 
@@ -225,24 +215,21 @@ class Predictor:
 
         Returns:
             (N,) int64, indices into ``categories``; 0 if the network knows no classes.
-
-        Raises:
-            RuntimeError: before ``predict``.
         """
         return self._last("classes").classes()
 
     @torch.inference_mode()
-    def enlarged(self, image: NDArray[np.uint8], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    def enlarged(
+        self, image: NDArray[np.uint8], labels: NDArray[np.int64], part: tuple[int, int, int, int] | None = None
+    ) -> NDArray[np.int64]:
         """Return the labels (H, W) int64 at the size of the full image, along the borders that it shows.
 
         Args:
             image: (H, W, 3) uint8 RGB, the image of ``set_image`` before it was shrunk.
             labels: (h, w) int64, the last prediction. Pixels may have been changed since.
-
-        Raises:
-            RuntimeError: before ``predict``.
+            part: (left, top, right, bottom) in pixels of the full image: only the labels there. None: all.
         """
-        return enlarged(self._last("enlarged"), image, labels)
+        return enlarged(self._last("enlarged"), image, labels, Window(*part) if part else None)
 
     def _last(self, wanted: str) -> ImageState:
         if self._state is None:

@@ -12,17 +12,28 @@ from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import ConsoleMessage, Page, Route, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Route, expect
 
 Points = list[tuple[float, float]]
 
 
-def chromium() -> str | None:
-    """Return the path of a Chromium: $FULLSEG_CHROMIUM, else the system's."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return os.environ.get("FULLSEG_CHROMIUM") or next((path for name in names if (path := shutil.which(name))), None)
+PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "firefox": ("firefox-esr", "firefox")}
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Start a browser: $FULLSEG_BROWSER, chromium or firefox, from $FULLSEG_CHROMIUM or the system's programs."""
+    name = os.environ.get("FULLSEG_BROWSER", "chromium")
+    found = (path for program in PROGRAMS[name] if (path := shutil.which(program)))
+    program = os.environ.get("FULLSEG_CHROMIUM") if name == "chromium" else None
+    program = program or next(found, None)
+    if program is None:
+        pytest.skip(f"no {name}: install the system's package" + ", or set FULLSEG_CHROMIUM" * (name == "chromium"))
+    if name == "firefox":
+        return playwright.firefox.launch(channel="moz-firefox", executable_path=program)
+    return playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
 
 
 class Server:

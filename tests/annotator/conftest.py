@@ -65,10 +65,10 @@ def client(workspace: Workspace) -> Iterator[TestClient]:
 def browser() -> Iterator["Browser"]:
     from playwright.sync_api import sync_playwright  # the other tests run without it
 
-    from tests.annotator.browser import chromium
+    from tests.annotator.browser import launch
 
     with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        browser = launch(started)
         yield browser
         browser.close()
 

@@ -6,19 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import Browser, Page, expect
 
+from tests.annotator.browser import Person, Server
+from tests.annotator.conftest import SMALL, WIDE
 from tests.annotator.test_export import check_by_panopticapis_rules
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-from playwright.sync_api import Browser, Page, expect  # noqa: E402
-
-from tests.annotator.browser import Person, Server, chromium  # noqa: E402
-from tests.annotator.conftest import SMALL, WIDE  # noqa: E402
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package, or set FULLSEG_CHROMIUM"),
-]
+pytestmark = pytest.mark.slow
 
 
 def colours(page: Page) -> np.ndarray:  # type: ignore[type-arg]

@@ -2,17 +2,12 @@
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-from playwright.sync_api import expect  # noqa: E402
+from tests.annotator.browser import Person
+from tests.annotator.conftest import SMALL, WIDE
 
-from tests.annotator.browser import Person, chromium  # noqa: E402
-from tests.annotator.conftest import SMALL, WIDE  # noqa: E402
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package, or set FULLSEG_CHROMIUM"),
-]
+pytestmark = pytest.mark.slow
 
 
 def test_a_dragged_box_marks_a_region_and_its_points_are_of_the_mask(person: Person) -> None:

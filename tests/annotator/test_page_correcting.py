@@ -4,18 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-from playwright.sync_api import expect  # noqa: E402
+from tests.annotator.browser import Person
+from tests.annotator.conftest import SMALL, WIDE
+from tests.annotator.test_page_painting import choose, exported, import_, partition
 
-from tests.annotator.browser import Person, chromium  # noqa: E402
-from tests.annotator.conftest import SMALL, WIDE  # noqa: E402
-from tests.annotator.test_page_painting import choose, exported, import_, partition  # noqa: E402
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package, or set FULLSEG_CHROMIUM"),
-]
+pytestmark = pytest.mark.slow
 
 
 def test_a_click_fills_a_hole(person: Person, out: Path, tmp_path: Path) -> None:
@@ -48,10 +43,12 @@ def test_a_button_says_how_many_islands_and_holes_there_are_and_cleans_them(
     person.page.locator("#below").fill("101")
     person.key("Enter")
     expect(button).to_have_text("Clean 3 islands and holes")
+    expect(person.page.locator("#figures")).to_contain_text("3 islands and holes")
     button.click()
     expect(person.page.locator("#message")).to_contain_text("3 cleaned")
     person.settle()
     expect(button).to_have_text("No islands and holes")
+    expect(person.page.locator("#figures")).not_to_contain_text("islands")
     expect(button).to_be_disabled()
     clean[120, 120:122] = 0  # not loose: it hangs on region 1
     np.testing.assert_array_equal(exported(person, out), clean)

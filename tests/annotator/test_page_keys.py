@@ -1,17 +1,12 @@
 """Keys in a real Chromium: buttons, fields, other layouts and own keys."""
 
 import pytest
+from playwright.sync_api import expect
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-from playwright.sync_api import expect  # noqa: E402
+from tests.annotator.browser import Person
+from tests.annotator.conftest import WIDE
 
-from tests.annotator.browser import Person, chromium  # noqa: E402
-from tests.annotator.conftest import WIDE  # noqa: E402
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package, or set FULLSEG_CHROMIUM"),
-]
+pytestmark = pytest.mark.slow
 PRESS = """([key, code]) => {
   const keys = { key, code, bubbles: true, cancelable: true };
   document.activeElement.dispatchEvent(new KeyboardEvent("keydown", keys));

@@ -6,18 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from playwright.sync_api import expect
 from scipy import ndimage
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-from playwright.sync_api import expect  # noqa: E402
+from tests.annotator.browser import Person
+from tests.annotator.conftest import SMALL, WIDE
 
-from tests.annotator.browser import Person, chromium  # noqa: E402
-from tests.annotator.conftest import SMALL, WIDE  # noqa: E402
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package, or set FULLSEG_CHROMIUM"),
-]
+pytestmark = pytest.mark.slow
 
 
 def at_pixels(person: Person, shown: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -4,17 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, Locator, expect
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-from playwright.sync_api import Browser, Locator, expect  # noqa: E402
+from tests.annotator.browser import Person, Server
+from tests.annotator.conftest import SMALL, WIDE
 
-from tests.annotator.browser import Person, Server, chromium  # noqa: E402
-from tests.annotator.conftest import SMALL, WIDE  # noqa: E402
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package, or set FULLSEG_CHROMIUM"),
-]
+pytestmark = pytest.mark.slow
 
 LINES = """() => {
   const parts = [...document.querySelectorAll("header button, header input, header a")];

@@ -9,19 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from playwright.sync_api import Browser, expect
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-from playwright.sync_api import Browser, expect  # noqa: E402
+from fullseg.formats.panoptic_png import write_panoptic_png
+from tests.annotator.browser import Person, Server
+from tests.annotator.conftest import SMALL, WIDE
+from tests.annotator.test_shapes import distances
 
-from fullseg.formats.panoptic_png import write_panoptic_png  # noqa: E402
-from tests.annotator.browser import Person, Server, chromium  # noqa: E402
-from tests.annotator.conftest import SMALL, WIDE  # noqa: E402
-from tests.annotator.test_shapes import distances  # noqa: E402
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package, or set FULLSEG_CHROMIUM"),
-]
+pytestmark = pytest.mark.slow
 SIZE = (180, 240)  # (H, W)
 ROUNDED = 0.05  # px: the browser rounds the pointer's place
 

@@ -2,18 +2,13 @@
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 from scipy import ndimage
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-from playwright.sync_api import expect  # noqa: E402
+from tests.annotator.browser import Person
+from tests.annotator.conftest import SMALL, WIDE
 
-from tests.annotator.browser import Person, chromium  # noqa: E402
-from tests.annotator.conftest import SMALL, WIDE  # noqa: E402
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package, or set FULLSEG_CHROMIUM"),
-]
+pytestmark = pytest.mark.slow
 WHOLE = [[0, 60], [90, 0], [239, 70], [100, 179]]  # extreme points at the border of the image
 CURRENT = '#regions li[aria-current="true"]'
 
@@ -72,6 +67,7 @@ def test_a_guessed_class_looks_like_a_guess_until_it_is_confirmed(person: Person
     person.open(2)
     names = person.page.locator("#regions .name")
     expect(person.page.locator("#regions li.guess")).to_have_count(2)
+    expect(person.page.locator("#figures")).to_contain_text("2 classes to confirm")
     guess = names.first.inner_text()
     assert guess.endswith("?")
     assert [region["category"] for region in person.state()["regions"]] == [None, None]
@@ -79,8 +75,10 @@ def test_a_guessed_class_looks_like_a_guess_until_it_is_confirmed(person: Person
     person.key("a")
     expect(names.first).to_have_text(guess.rstrip("?"))
     expect(person.page.locator("#regions li.guess")).to_have_count(1)
+    expect(person.page.locator("#figures")).to_contain_text("1 class to confirm")
     person.page.locator("#regions .confirm").click()
     expect(person.page.locator("#regions li.guess")).to_have_count(0)
+    expect(person.page.locator("#figures")).not_to_contain_text("to confirm")
     named = {1: "class 1", 2: "class 2"}
     assert [named[region["category"]] for region in person.state()["regions"]] == [
         text.split("  ")[1] for text in names.all_text_contents()

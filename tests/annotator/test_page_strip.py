@@ -7,17 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from playwright.sync_api import expect
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-from playwright.sync_api import expect  # noqa: E402
+from tests.annotator.browser import Person
+from tests.annotator.conftest import SMALL, WIDE
 
-from tests.annotator.browser import Person, chromium  # noqa: E402
-from tests.annotator.conftest import SMALL, WIDE  # noqa: E402
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package, or set FULLSEG_CHROMIUM"),
-]
+pytestmark = pytest.mark.slow
 
 
 def pictured(person: Person, number: int) -> NDArray[np.int64]:

@@ -7,17 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import Page, Route, expect
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-from playwright.sync_api import Page, Route, expect  # noqa: E402
+from tests.annotator.browser import Person, Server
+from tests.annotator.conftest import IMAGES, SMALL, WIDE
 
-from tests.annotator.browser import Person, Server, chromium  # noqa: E402
-from tests.annotator.conftest import IMAGES, SMALL, WIDE  # noqa: E402
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package, or set FULLSEG_CHROMIUM"),
-]
+pytestmark = pytest.mark.slow
 
 
 def test_the_work_is_found_again_after_a_reload(person: Person) -> None:

@@ -3,18 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, expect
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-from playwright.sync_api import Browser, expect  # noqa: E402
+from tests.annotator.browser import Person, Server
+from tests.annotator.conftest import WIDE
+from tests.annotator.test_page_layout import LINES, OVERFLOWS
 
-from tests.annotator.browser import Person, Server, chromium  # noqa: E402
-from tests.annotator.conftest import WIDE  # noqa: E402
-from tests.annotator.test_page_layout import LINES, OVERFLOWS  # noqa: E402
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package, or set FULLSEG_CHROMIUM"),
-]
+pytestmark = pytest.mark.slow
 
 # By language: all entries with the kind of each, and for functions the number of their arguments.
 ENTRIES = """async () => {

@@ -7,17 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page, expect
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-from playwright.sync_api import Page, expect  # noqa: E402
+from tests.annotator.browser import Person, Server
+from tests.annotator.conftest import WIDE
 
-from tests.annotator.browser import Person, Server, chromium  # noqa: E402
-from tests.annotator.conftest import WIDE  # noqa: E402
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package, or set FULLSEG_CHROMIUM"),
-]
+pytestmark = pytest.mark.slow
 
 
 class Team:

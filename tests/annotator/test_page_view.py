@@ -4,18 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 from scipy import ndimage
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-from playwright.sync_api import expect  # noqa: E402
+from tests.annotator.browser import Person
+from tests.annotator.conftest import SMALL, WIDE
 
-from tests.annotator.browser import Person, chromium  # noqa: E402
-from tests.annotator.conftest import SMALL, WIDE  # noqa: E402
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package, or set FULLSEG_CHROMIUM"),
-]
+pytestmark = pytest.mark.slow
 
 
 def test_a_stroke_stays_dimmed_while_it_is_sent(person: Person) -> None:
@@ -89,7 +84,8 @@ def test_the_outline_of_a_circle_is_smooth(person: Person) -> None:
     circle = (x**2 + y**2 <= radius**2).astype(int)
     code = """async ([map, side, scale]) => {
       const { traceBorders } = await import("/static/outlines.js");
-      const [{ a, b, path }, ...others] = traceBorders(Uint16Array.from(map), side, side);
+      const shown = { map: Uint16Array.from(map), width: side, height: side, left: 0, top: 0, x: 1, y: 1 };
+      const [{ a, b, path }, ...others] = traceBorders(shown);
       const context = new OffscreenCanvas(side * scale, side * scale).getContext("2d");
       context.scale(scale, scale);
       context.lineWidth = 2 / scale;

@@ -4,17 +4,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-from playwright.sync_api import expect  # noqa: E402
+from tests.annotator.browser import Person
+from tests.annotator.conftest import WIDE
 
-from tests.annotator.browser import Person, chromium  # noqa: E402
-from tests.annotator.conftest import WIDE  # noqa: E402
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package, or set FULLSEG_CHROMIUM"),
-]
+pytestmark = pytest.mark.slow
 
 
 def test_the_card_has_three_steps_and_goes_for_ever_only_if_it_is_told_to(person: Person) -> None:

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fullseg.annotator.actions import ActionError
+from fullseg.annotator.loose import count_loose
 from fullseg.annotator.masks import encode_mask
 from fullseg.annotator.workspace import Workspace
 from fullseg.formats.panoptic_png import read_ids, write_panoptic_png
@@ -183,12 +184,12 @@ def test_a_hole_is_filled_and_islands_are_cleaned_in_one_action_each(annotator: 
     for region in annotator.work.regions:
         annotator("unlock", region=region.id)
     workspace = annotator.workspace
-    assert [workspace.loose("a.png", annotator.revision, below) for below in (4, 5, 6, 7)] == [0, 1, 1, 3]
+    assert [count_loose(workspace, "a.png", annotator.revision, below) for below in (4, 5, 6, 7)] == [0, 1, 1, 3]
     annotator("hole", at=[40, 21])
     assert annotator.labels()[20:22, 40:42].tolist() == [[1, 1], [1, 1]]
-    assert workspace.loose("a.png", annotator.revision, 7) == 2
+    assert count_loose(workspace, "a.png", annotator.revision, 7) == 2
     annotator("clean", below=7)
-    assert workspace.loose("a.png", annotator.revision, 7) == 0
+    assert count_loose(workspace, "a.png", annotator.revision, 7) == 0
     expected = np.where(np.arange(WIDTH) < 32, 1, 2) * np.ones((HEIGHT, 1), np.int64)
     np.testing.assert_array_equal(annotator.exported(), expected)
     annotator("undo")

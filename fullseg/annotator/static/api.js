@@ -115,6 +115,14 @@ export async function labels(image, state, heat, signal) {
   return { ...about, map, areas: areasOf(map, about.regions.length + 1), uncertainty };
 }
 
+// Return the labels (per pixel the region's index + 1, or 0) of a part of the file, [left, top, right, bottom]; null if there is a
+// newer revision.
+export async function closeUp(image, revision, [left, top, right, bottom], signal) {
+  const query = new URLSearchParams({ revision, left, top, right, bottom });
+  const answer = await request(`${at(image, "/close_up")}&${query}`, { signal });
+  return answer.status === 204 ? null : new Uint16Array(await answer.arrayBuffer());
+}
+
 function areasOf(map, places) {
   const areas = Array(places).fill(0);
   for (let at = 0; at < map.length; at++) areas[map[at]]++;

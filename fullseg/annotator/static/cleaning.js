@@ -53,6 +53,7 @@ export class Cleaning {
     const { number } = this;
     $("clean").textContent = t.lists.clean(number);
     $("clean").disabled = !number;
+    this.page.footer.figures();
   }
 
   async clean() {

@@ -114,6 +114,8 @@ const footer = {
   took: (ms) => `${ms} ms`,
   empty: (count) => `${number(count)} px without a region`,
   filled: (count) => `${number(count)} px filled`,
+  unconfirmed: (count) => `${number(count)} ${count === 1 ? "class" : "classes"} to confirm`,
+  loose,
   size: (width, height, zoom) => `${width} x ${height} px, zoom ${zoom} %`,
   underWay: (what, others) => `${what}${others ? ` and ${others} more` : ""} ...`,
   model: (isLoaded) => `the model is ${isLoaded ? "at work" : "loading"} ...`,

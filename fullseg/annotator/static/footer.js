@@ -7,7 +7,7 @@ const SHOWN = 8000; // ms: how long a message stays if nothing else happens
 const LEAST = 3000; // ms: how long an error stays at least
 
 export class Footer {
-  // `page` has session, view and loaded.
+  // `page` has session, view, cleaning and loaded.
   constructor(page) {
     this.page = page;
     this.since = 0;
@@ -37,14 +37,18 @@ export class Footer {
     this.timer = setTimeout(() => this.say(""), Math.max(0, this.since + LEAST - performance.now()));
   }
 
-  // Show what is under way or how long it took, the pixels without a region, and the zoom.
+  // Show what is under way or how long it took, what is left to do, and the zoom.
   figures() {
-    const { empty, labels, state, took } = this.page.session;
+    const { empty, guesses, labels, state, took } = this.page.session;
+    const unconfirmed = (guesses && state?.regions.filter(({ category }) => category === null).length) || 0;
+    const loose = this.page.cleaning?.number || 0; // not known until they are counted
     const filled = labels && state?.filled ? labels.unassigned - empty : 0;
     const parts = [
       this.underWay() ?? (took ? t.footer.took(Math.round(took)) : ""),
       labels ? t.footer.empty(empty) : "",
       filled ? t.footer.filled(filled) : "",
+      unconfirmed ? t.footer.unconfirmed(unconfirmed) : "",
+      loose ? t.footer.loose(loose) : "",
       state ? t.footer.size(state.full_width, state.full_height, this.zoom) : "",
     ];
     $("figures").textContent = parts.filter(Boolean).join("   ·   ");

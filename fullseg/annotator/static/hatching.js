@@ -7,7 +7,7 @@ export class Hatching {
   constructor() {
     this.void = document.createElement("canvas"); // opaque where no region is, in pixels of the labels
     this.layer = document.createElement("canvas"); // the lines there, in pixels of the screen
-    this.labels = null; // whose VOID is shown
+    this.shown = null; // the map whose VOID is shown
     this.drawn = ""; // what part of the image the layer is of
   }
 
@@ -15,7 +15,7 @@ export class Hatching {
   draw(view) {
     const { labels } = view;
     if (!labels.regions.length || !labels.areas[0]) return;
-    if (this.labels !== labels) this.cover(labels, view.state);
+    if (this.shown !== view.shown) this.cover(view.shown);
     const drawn = [view.scale, view.left, view.top, view.canvas.width, view.canvas.height].join();
     if (this.drawn !== drawn) this.rule(view);
     this.drawn = drawn;
@@ -25,17 +25,18 @@ export class Hatching {
     view.context.restore();
   }
 
-  cover(labels, { width, height }) {
+  cover(shown) {
+    const { map, width, height } = shown;
     const data = new ImageData(width, height);
     const pixels = new Uint32Array(data.data.buffer);
-    for (let at = 0; at < pixels.length; at++) if (labels.map[at] === 0) pixels[at] = 0xff000000;
+    for (let at = 0; at < pixels.length; at++) if (map[at] === 0) pixels[at] = 0xff000000;
     Object.assign(this.void, { width, height });
     this.void.getContext("2d").putImageData(data, 0, 0);
-    this.labels = labels;
+    this.shown = shown;
     this.drawn = "";
   }
 
-  rule({ canvas, left, scale, top }) {
+  rule({ canvas, left, scale, shown, top }) {
     const ratio = window.devicePixelRatio || 1;
     Object.assign(this.layer, { width: canvas.width, height: canvas.height });
     const context = this.layer.getContext("2d");
@@ -44,7 +45,7 @@ export class Hatching {
     context.globalCompositeOperation = "destination-in";
     context.imageSmoothingEnabled = false;
     context.setTransform(ratio * scale, 0, 0, ratio * scale, ratio * left, ratio * top);
-    context.drawImage(this.void, 0, 0);
+    context.drawImage(this.void, shown.left, shown.top, shown.x * this.void.width, shown.y * this.void.height);
   }
 }
 

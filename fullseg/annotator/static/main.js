@@ -5,6 +5,7 @@ import { Address } from "./address.js";
 import { Buttons } from "./buttons.js";
 import { Cleaning } from "./cleaning.js";
 import { ClassDialog } from "./class_dialog.js";
+import { CloseUp } from "./close_up.js";
 import { Connection } from "./connection.js";
 import { Fields } from "./fields.js";
 import { Files } from "./files.js";
@@ -70,6 +71,7 @@ class Page {
     this.finishing = new Finishing(this);
     this.painting = new Painting(this);
     this.cleaning = new Cleaning(this);
+    this.closeUp = new CloseUp(this);
     this.tools = new Tools(this);
     this.hover = new Hover(this);
     this.keyboard = new Keyboard(this);
@@ -104,6 +106,7 @@ class Page {
   changed(what) {
     const { footer, session, view } = this;
     if (what === "sent") footer.begin();
+    if (what === "sent") this.closeUp.stop();
     if (what === "sent" || what === "arrived") return this.sketch();
     if (what === "image") {
       this.visibility.forget();
@@ -136,6 +139,7 @@ class Page {
   }
 
   drawn() {
+    this.closeUp.follow();
     this.footer.figures();
     this.address.note();
   }

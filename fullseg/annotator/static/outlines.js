@@ -6,8 +6,9 @@ const ROUNDS = 2; // of smoothing
 const SHORT = 12; // corners: shorter lines are not smoothed, because it would shrink them to nothing
 
 // Return one border per pair of places that touch: { a, b, path }, where a < b, and 0 is no region. If the borders of one place
-// are wanted only, a line may go on where its other side changes; b or a is that of its beginning.
-export function traceBorders(map, width, height, only = null) {
+// are wanted only, a line may go on where its other side changes; b or a is that of its beginning. `shown` is a map as a view
+// draws it.
+export function traceBorders({ map, width, height, left, top, x, y }, only = null) {
   const edges = edgesOf(map, width, height, only);
   const across = width + 1;
   const degrees = degreesOf(edges, across);
@@ -24,7 +25,14 @@ export function traceBorders(map, width, height, only = null) {
   };
   for (let at = 0; at < edges.length; at++) if (degrees[at] && degrees[at] !== 2) trace(at); // first all lines with ends
   for (let at = 0; at < edges.length; at++) if (edges[at]) trace(at);
-  return [...borders.values()];
+  const where = new DOMMatrix([x, 0, 0, y, left, top]);
+  return [...borders.values()].map(({ a, b, path }) => ({ a, b, path: moved(path, where) }));
+}
+
+function moved(path, where) {
+  const result = new Path2D();
+  result.addPath(path, where);
+  return result;
 }
 
 // Return for each corner of pixels which borders go from it to the right and down.

@@ -22,6 +22,7 @@ export class View extends Viewport {
     this.filter = ""; // brightness and contrast as CSS writes them; empty: as the image is
     this.filtered = null; // the image with this filter, made when it is drawn
     this.labels = null;
+    this.coarse = this.fine = null; // their map as it is drawn, and that of a part at the size of the file, see close_up.js
     this.borders = null; // between the regions of the labels, traced when they are needed
     this.traced = null; // place whose borders these are; null: all
     this.pointed = null; // { place, borders } of the region below the pointer
@@ -35,7 +36,7 @@ export class View extends Viewport {
     this.bitmap = bitmap;
     this.filtered = null;
     this.state = state;
-    this.labels = this.borders = this.pointed = null;
+    this.labels = this.fine = this.borders = this.pointed = null;
     this.colours.forget();
     this.fit();
   }
@@ -66,13 +67,29 @@ export class View extends Viewport {
 
   setLabels(labels) {
     this.labels = labels;
-    this.borders = this.pointed = null;
-    if (labels) this.colours.update(labels, this.state.width);
+    this.fine = this.borders = this.pointed = null;
+    const { height, width } = this.state ?? {};
+    this.coarse = labels && { map: labels.map, width, height, left: 0, top: 0, x: 1, y: 1 };
+    if (labels) this.colours.update(labels, width);
     this.paint();
+  }
+
+  // Draw these labels in place of those of the network; null: draw those of the network.
+  setFine(fine) {
+    if (!fine && !this.fine) return;
+    this.fine = fine;
+    this.borders = this.pointed = null;
+    this.paint();
+  }
+
+  // Return the map that is drawn: where it lies and how large its pixels are, in pixels of the network.
+  get shown() {
+    return this.fine ?? this.coarse;
   }
 
   set(options) {
     Object.assign(this.options, options);
+    if (options.heat) this.fine = null;
     if ("heat" in options || "outline" in options) this.paint();
     else this.redraw();
   }
@@ -80,8 +97,8 @@ export class View extends Viewport {
   // Colour the overlay for the current labels. Panning and zooming draw it elsewhere without colouring it again.
   paint() {
     if (!this.labels) return this.redraw();
-    const { width, height } = this.state;
-    const { map, uncertainty, regions } = this.labels;
+    const { map, width, height } = this.shown;
+    const { uncertainty, regions } = this.labels;
     const { heat, outline } = this.options;
     const data = new ImageData(width, height);
     const pixels = new Uint32Array(data.data.buffer); // bytes from high to low: alpha, blue, green, red
@@ -111,7 +128,8 @@ export class View extends Viewport {
     if (this.labels) {
       context.imageSmoothingEnabled = false;
       context.globalAlpha = this.options.opacity;
-      context.drawImage(this.overlay, 0, 0);
+      const { left, top, x, y } = this.shown;
+      context.drawImage(this.overlay, left, top, x * this.overlay.width, y * this.overlay.height);
       if (!this.options.heat && !this.options.bare) this.hatching.draw(this);
       context.globalAlpha = 1;
       this.drawBorders();
@@ -143,15 +161,14 @@ export class View extends Viewport {
   // Return the borders of the place below the pointer. They are traced once.
   bordersOf(place) {
     if (!place) return [];
-    const { height, width } = this.state;
-    if (this.pointed?.place !== place) this.pointed = { place, borders: traceBorders(this.labels.map, width, height, place) };
+    if (this.pointed?.place !== place) this.pointed = { place, borders: traceBorders(this.shown, place) };
     return this.pointed.borders;
   }
 
   // Trace the borders of all regions, or of one place only, unless they are traced already.
   trace(only) {
     if (this.borders && this.traced === only) return;
-    this.borders = traceBorders(this.labels.map, this.state.width, this.state.height, only);
+    this.borders = traceBorders(this.shown, only);
     this.traced = only;
   }
 

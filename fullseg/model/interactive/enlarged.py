@@ -23,34 +23,41 @@ STEP = 2  # a step for so many px of the full image per px of the shrunk one
 TILE = 56  # px of the shrunk image: side of the tiles; a tile with one label needs no probabilities
 
 
-def enlarged(state: ImageState, image: NDArray[np.uint8], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the labels at the size of the full image.
+def enlarged(
+    state: ImageState, image: NDArray[np.uint8], labels: NDArray[np.int64], part: Window | None = None
+) -> NDArray[np.int64]:
+    """Return the labels of the full image, or of a part of it.
 
     Args:
         state: of the shrunk image, (h, w).
         image: (H, W, 3) uint8 RGB, the full image, at least as large.
         labels: (h, w), region in [0, N) or VOID: those of the state, but for pixels that were changed since.
+        part: of the full image; None: all of it. The labels do not depend on it.
 
     Returns:
-        (H, W) int64, region in [0, N) or VOID. A pixel that a person has decided keeps its label in the whole square
-        that it becomes. So does a pixel that was changed, but for its edges.
+        (H, W) int64, or those of the part, region in [0, N) or VOID. A pixel that a person has decided keeps its label
+        in the whole square that it becomes. So does a pixel that was changed, but for its edges.
     """
     full = image.shape[0], image.shape[1]
     spread = state.spread.apart() if state.spread else None
     flow = Diffusion(0, dilations=[], learned=False)
     steps = max(1, round(full[0] / state.size[0] / STEP))
-    result = np.empty(full, np.int64)
+    part = part or Window(0, 0, full[1], full[0])
+    result = np.empty((part.bottom - part.top, part.right - part.left), np.int64)
     for tile in windows_of(state.size, TILE):
-        target = _scaled(tile, state.size, full)
+        target = _common(_scaled(tile, state.size, full), part)
+        if target is None:
+            continue
         around = target.grown(steps * flow.reach, full)  # on which the labels of the target depend
         source = _seen(around, state.size, full)
-        part = labels[source.top : source.bottom, source.left : source.right]
-        here = slice(target.top, target.bottom), slice(target.left, target.right)
-        names = np.unique(part)
+        near = labels[source.top : source.bottom, source.left : source.right]
+        rows, columns = (slice(*(end - part[axis] for end in target[axis::2])) for axis in (1, 0))
+        here = rows, columns
+        names = np.unique(near)
         if len(names) == 1:
             result[here] = names[0]
             continue
-        shares, decided = _shares(state, spread, source, part, names)
+        shares, decided = _shares(state, spread, source, near, names)
         larger, held = _resized(shares, decided, source, around, state.size, full)
         pixels = torch.from_numpy(image[around.top : around.bottom, around.left : around.right])
         weights = flow.affinities(flow.embed(pixels.permute(2, 0, 1)[None], None)[0])
@@ -66,6 +73,12 @@ def _scaled(tile: Window, seen: tuple[int, int], full: tuple[int, int]) -> Windo
     """Return the pixels of the full image that a tile becomes; neighbouring tiles share none."""
     y, x = full[0] / seen[0], full[1] / seen[1]
     return Window(round(tile.left * x), round(tile.top * y), round(tile.right * x), round(tile.bottom * y))
+
+
+def _common(one: Window, other: Window) -> Window | None:
+    """Return the pixels that two windows share; None: there are none."""
+    shared = Window(*map(max, one[:2], other[:2]), *map(min, one[2:], other[2:]))
+    return shared if shared.left < shared.right and shared.top < shared.bottom else None
 
 
 def _seen(window: Window, seen: tuple[int, int], full: tuple[int, int]) -> Window:

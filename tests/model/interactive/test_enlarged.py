@@ -87,6 +87,17 @@ def test_tiles_leave_no_trace(predictor: Predictor, monkeypatch: pytest.MonkeyPa
     np.testing.assert_array_equal(predictor.enlarged(image, labels), whole)
 
 
+@pytest.mark.parametrize("part", [(0, 0, 1, 1), (30, 17, 199, 150), (101, 60, 102, 190), (0, 100, 261, 195)])
+def test_a_part_has_the_labels_of_the_whole(part: tuple[int, int, int, int], predictor: Predictor) -> None:
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 256, (FULL[0] + 3, FULL[1] + 5, 3), dtype=np.uint8)
+    predictor.set_image(np.ascontiguousarray(image[: FULL[0] : TIMES, : FULL[1] : TIMES]))
+    labels = predictor.predict(Annotations(POINTS, [Scribble(1, POINTS[0, :1])]))
+    left, top, right, bottom = part
+    whole = predictor.enlarged(image, labels)
+    np.testing.assert_array_equal(predictor.enlarged(image, labels, part), whole[top:bottom, left:right])
+
+
 def test_labels_need_a_prediction(predictor: Predictor) -> None:
     with pytest.raises(RuntimeError, match="call predict before enlarged"):
         predictor.enlarged(halves(9), np.zeros(SEEN, np.int64))
