@@ -26,7 +26,7 @@ def test_a_click_fills_a_hole(person: Person, out: Path, tmp_path: Path) -> None
     person.click((200, 60))
     why = "here is no hole, but region 2, which is locked or in one piece"
     expect(person.page.locator("#message")).to_have_text(why)
-    person.wrong.remove("Failed to load resource: the server responded with a status of 400 (Bad Request)")
+    person.forgive(400)
 
 
 def test_a_button_says_how_many_islands_and_holes_there_are_and_cleans_them(
@@ -40,7 +40,7 @@ def test_a_button_says_how_many_islands_and_holes_there_are_and_cleans_them(
     import_(person, 6, ids, tmp_path)
     button = person.page.locator("#clean")
     expect(button).to_have_text("Clean 2 islands and holes")
-    person.page.locator("#below").fill("101")
+    person.type_into(person.page.locator("#below"), "101")
     person.key("Enter")
     expect(button).to_have_text("Clean 3 islands and holes")
     expect(person.page.locator("#figures")).to_contain_text("3 islands and holes")

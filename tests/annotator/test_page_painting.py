@@ -49,7 +49,7 @@ def choose(person: Person, region: int) -> None:
 
 
 def widen(person: Person, width: int) -> None:
-    person.page.locator("#width").fill(str(width))
+    person.type_into(person.page.locator("#width"), str(width))
     person.key("Enter")
 
 

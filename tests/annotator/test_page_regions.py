@@ -233,7 +233,7 @@ def test_typed_in_classes_are_renamed_merged_and_removed(person: Person) -> None
     name = person.page.locator("#regions .name")
     person.page.locator("#edit-classes").click()
     dialog = person.page.locator("#class-list")
-    dialog.get_by_label("Name of kitten").fill("cat")
+    person.type_into(dialog.get_by_label("Name of kitten"), "cat")
     dialog.get_by_label("Name of kitten").press("Tab")
     expect(dialog).to_contain_text("kitten is cat now")
     dialog.get_by_label("Remove kit").click()
@@ -247,7 +247,7 @@ def test_typed_in_classes_are_renamed_merged_and_removed(person: Person) -> None
     expect(name).to_have_text("1  cat")
     assert {"kit", "kitten", "mud"}.isdisjoint(classes(person))
     assert person.state()["regions"][0]["category"] == ids[1]
-    person.wrong.remove("Failed to load resource: the server responded with a status of 400 (Bad Request)")
+    person.forgive(400)
 
 
 def test_a_class_that_is_typed_while_a_region_is_on_its_way_is_its_own(person: Person) -> None:

@@ -60,7 +60,7 @@ def test_a_stroke_refused_while_the_next_image_is_asked_for_stays_with_its_own(p
     assert len(refused) == 1
     expect(person.page.locator("#hint")).not_to_contain_text("collected")
     assert len(person.state()["strokes"]) == 1  # it was sent again before the image changed
-    person.wrong.remove("Failed to load resource: the server responded with a status of 400 (Bad Request)")
+    person.forgive(400)
 
 
 def test_a_key_pressed_twice_goes_two_images_on(person: Person) -> None:
@@ -120,8 +120,7 @@ def test_two_tabs_on_one_image(person: Person, page: Page) -> None:
         person.click((x, y))
     expect(person.page.locator("#message")).to_contain_text("The page shows the newest state: please repeat")
     expect(person.page.locator("#regions li")).to_have_count(1)
-    assert person.wrong == ["Failed to load resource: the server responded with a status of 409 (Conflict)"]
-    person.wrong.clear()
+    person.forgive(409)
     person.mark(WIDE)
     assert len(person.state()["regions"]) == 2
 
