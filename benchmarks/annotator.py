@@ -4,9 +4,7 @@ It starts a real server on an image of 640 x 480 px with 15 regions, sends strok
 labels after each. Without a checkpoint it uses an untrained model of experiments/default.yaml: the time is the same.
 """
 
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,6 +14,7 @@ import httpx
 import numpy as np
 import torch
 from PIL import Image
+from serving import serving
 
 from fullseg.config.load import load_config
 from fullseg.data.scenes import SCENE_CATEGORIES, generate_scene
@@ -76,14 +75,9 @@ def main() -> None:
         (folder / "images").mkdir()
         pixels.save(folder / "images" / "scene.png")
         checkpoint = Path(sys.argv[1]) if len(sys.argv) > 1 else untrained(folder / "untrained.ckpt")
-        command = [sys.executable, "-m", "fullseg", "annotate", str(folder / "images"), "--port", "0"]
-        server = subprocess.Popen([*command, "--checkpoint", str(checkpoint)], stderr=subprocess.PIPE, text=True)
-        assert server.stderr is not None
-        address = next(found[1] for line in server.stderr if (found := re.search(r"Open (\S+) in", line)))
-        with httpx.Client(base_url=address, headers={"X-Fullseg": "1"}, timeout=60) as client:
+        with serving(folder / "images", str(checkpoint)) as server:
+            client = httpx.Client(base_url=server.address, headers={"X-Fullseg": "1"}, timeout=60)
             times = measure(client)
-        server.terminate()
-        server.wait()
     print(f"{machine()}; {WIDTH} x {HEIGHT} px, {REGIONS} regions, {STROKES} strokes in turn")
     for what, values in zip(("acknowledged (on disk)", "new labels"), times, strict=True):
         print(f"{what:24} median {statistics.median(values):5.0f} ms, 95 % {np.percentile(values, 95):5.0f} ms")

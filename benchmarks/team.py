@@ -8,16 +8,9 @@ printed: the actions per second that the journal takes. It needs Linux, playwrig
 
 import argparse
 import asyncio
-import os
-import re
-import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,6 +20,7 @@ from annotator import HEIGHT, WIDTH, quads
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
+from serving import Server, chromium, serving
 
 from fullseg.annotator.actions import Add
 from fullseg.annotator.store import Journal
@@ -34,8 +28,6 @@ from fullseg.data.scenes import generate_scene
 from fullseg.runs.provenance import machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from playwright.async_api import Browser, Page
 
 # Notes for each stroke how long the page was busy with it: from the pointer's release to the labels.
@@ -58,39 +50,6 @@ class Served(NamedTuple):
     times: list[float]  # ms, per stroke
     busy: float  # seconds of processor time of the server per stroke
     memory: float  # MB, the server's peak
-
-
-class Server(NamedTuple):
-    """A running server."""
-
-    process: "subprocess.Popen[str]"
-    address: str
-
-    def seconds(self) -> float:
-        """Return its processor time so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def memory(self) -> float:
-        """Return its peak memory so far, in MB."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1e3  # type: ignore[index]
-
-
-@contextmanager
-def serving(images: Path, model: str, in_memory: int) -> "Iterator[Server]":
-    """Start the annotator on a folder; end it in the end."""
-    options = ["--checkpoint", model, "--port", "0", "--images-in-memory", str(in_memory)]
-    command = [sys.executable, "-m", "fullseg", "annotate", str(images), *options]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    address = next(found[1] for line in process.stderr if (found := re.search(r"Open (\S+) in", line)))
-    threading.Thread(target=process.stderr.read, daemon=True).start()
-    try:
-        yield Server(process, address.rstrip("/"))
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
 
 
 def mark_all(address: str, people: int) -> None:
@@ -139,8 +98,7 @@ async def with_pages(server: Server, people: int, every: float, lasts: float) ->
     from playwright.async_api import async_playwright
 
     async with async_playwright() as started:
-        program = os.environ.get("FULLSEG_CHROMIUM") or shutil.which("chromium")
-        browser = await started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = await started.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         pages = [await opened(browser, server.address, image) for image in range(people)]
         before = server.seconds()
         work = (annotate(page, person, every, lasts) for person, page in enumerate(pages))
@@ -156,7 +114,7 @@ def serve(people: int, in_memory: int, options: argparse.Namespace) -> Served:
         for image in range(people):
             pixels = Image.fromarray(generate_scene(np.random.default_rng(image))[0]).resize((WIDTH, HEIGHT))
             pixels.save(Path(name) / f"scene{image:02d}.png")
-        with serving(Path(name), options.model, in_memory) as server:
+        with serving(Path(name), options.model, "--images-in-memory", str(in_memory)) as server:
             mark_all(server.address, people)
             times, spent = asyncio.run(with_pages(server, people, options.every, options.lasts))
             return Served(times, spent / max(1, len(times)), server.memory())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import bench
 import numpy as np
+import page_session
 import per_region
 import pytest
 import reading
@@ -15,11 +16,15 @@ import scale
 import team
 import torch
 from limits import Peaks, Work, count_work
+from PIL import Image
 from scene import corrections, make_scene
 from untrained import untrained
 
 from fullseg.config.load import load_config
+from fullseg.simulation.noise import NO_NOISE
+from fullseg.study.plan import Plan
 from fullseg.types import Sample
+from tests.annotated_people import sample_of
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -133,3 +138,33 @@ def test_a_case_of_the_scaling_runs() -> None:
     assert 0 < scribble <= slowest
     assert first > 0 < anew
     assert memory > 100
+
+
+@pytest.mark.slow
+def test_a_photograph_is_annotated_whole_in_the_real_page(
+    tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from playwright.sync_api import sync_playwright
+    from serving import chromium, serving
+
+    if chromium() is None:
+        pytest.skip("no Chromium: install the system's package, or set FULLSEG_CHROMIUM")
+    sample = sample_of(0)
+    (tmp_path / "images").mkdir()
+    Image.fromarray(sample.image).save(tmp_path / "images" / "0.png")
+    with sync_playwright() as started, serving(tmp_path / "images", str(tiny_checkpoint)) as server:
+        browser = started.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        session = page_session.Session(browser.new_page(), server.address, sample, tmp_path)
+        session.annotate(0, Plan(1, NO_NOISE, 0))
+        browser.close()
+    count = len(sample.classes)
+    first, after, cleaned = session.rows
+    assert (first.strokes, first.clicks) == (0, 4 * count)
+    assert after.strokes + session.left_out <= count
+    assert after.strokes == len(session.waits) > 0
+    assert after.iou > first.iou
+    assert cleaned.parts <= after.parts
+    page_session.report(session, 1.0)
+    assert f"{count} regions" in capsys.readouterr().out
+    assert len(list(tmp_path.glob("0 *.png"))) == 3
+    assert (tmp_path / "images" / "fullseg" / "export" / "panoptic" / "0.png.png").is_file()

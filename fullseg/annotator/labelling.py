@@ -54,6 +54,7 @@ class Seen:
         self.predictor = model.twin()  # it holds the image's features and the last prediction
         self.predictor.set_image(pixels)
         self.labels: tuple[int, Segmentation] | None = None  # the last ones, of this revision
+        self.asked: Work | None = None  # the state that the predictor was asked about last
         self.learnt: tuple[Edits, list[Shown]] | None = None  # decisions, and what the network learns from them
 
     @cached_property
@@ -109,7 +110,9 @@ class Labeller:
 
     def labels_of(self, opened: Open, work: Work) -> Segmentation:
         """Return the model's answer for any state of an image."""
-        return self._asked(self.seen(opened).predictor, opened, work)
+        seen = self.seen(opened)
+        seen.asked = work
+        return self._asked(seen.predictor, opened, work)
 
     def by_model(self, opened: Open, work: Work) -> NDArray[np.int64]:
         """Return the labels (h, w) that a state would have if no pixel were kept."""
@@ -141,10 +144,12 @@ class Labeller:
             part: of the file.
         """
         work = opened.work
-        found = self.labels_of(opened, work).region_map  # the predictor may have been asked about another state since
+        seen = self.seen(opened)
+        again = seen.asked is not work  # the predictor was asked about another state since
+        found = (self.labels_of(opened, work) if again else self.labels(opened)).region_map
         layer, locked = self.layer(opened, work), self._locked_pixels(opened)
         around = part if layer is None and locked is None else part.grown(AROUND, opened.full_size)
-        larger = self.seen(opened).predictor.enlarged(image, found, around)
+        larger = seen.predictor.enlarged(image, found, around)
         exact = with_exact(larger, work, layer, locked, around)
         y, x = part.top - around.top, part.left - around.left
         return exact[y : y + part.bottom - part.top, x : x + part.right - part.left]
