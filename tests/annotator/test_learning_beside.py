@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.annotated_people import Annotated
 
 pytestmark = pytest.mark.slow
 MOST = 0.3  # seconds that a stroke and its labels may take, in the middle of all
+TIMES = 3  # as long as without the learner, on a machine that is busy with something else
 STROKES = 12
 
 
@@ -44,37 +46,49 @@ class Client:
         with urllib.request.urlopen(urllib.request.Request(self.base + path, data, headers)) as answer:
             return bytes(answer.read())
 
+    def strokes(self, first: int) -> list[float]:
+        """Draw strokes, one after the other; return the seconds of each until its labels are there."""
+        seconds = []
+        for number in range(first, first + STROKES):
+            begun = time.perf_counter()
+            points = [[20.0 + 3 * number + step, 30.0 + 9 * number] for step in range(0, 60, 5)]
+            region = self.state["regions"][number % 8]["id"]
+            self.act(kind="scribbles", strokes=[{"region": region, "points": points}])
+            self.labels()
+            seconds.append(time.perf_counter() - begun)
+        return seconds
 
-def test_strokes_stay_quick_while_the_model_learns(people: Annotated, tmp_path: Path) -> None:
+
+@pytest.fixture
+def client(people: Annotated, tmp_path: Path) -> Iterator[Client]:
     from tests.annotator.browser import Server
 
     photos = tmp_path / "photos"
     shutil.copytree(people.folder, photos)
     shutil.copy(PHOTOGRAPHS / "coffee.jpg", photos)
     server = Server(photos, Path("photos"), photos / "fullseg", "--learn", "tracking.wandb=disabled")
-    client = Client(server.address, "coffee.jpg")
+    yield Client(server.address, "coffee.jpg")
+    assert server.stop() == 0  # the learner ends with it
+
+
+def test_strokes_stay_quick_while_the_model_learns(client: Client) -> None:
     width, height = client.state["width"], client.state["height"]
     for left, top in np.ndindex(4, 2):
         x, y = left * width / 4, top * height / 2
         quad = [[x, y + 50], [x + 40, y], [x + width / 4 - 1, y + 60], [x + 50, y + height / 2 - 1]]
         client.act(kind="add", points=quad)
     client.labels()
+    quiet = client.strokes(0)
     client.learning({"action": "start"})
     wait_until(lambda: "Epoch 0" in client.learning()["said"], 240)
-    seconds = []
-    for number in range(STROKES):
-        begun = time.perf_counter()
-        points = [[20.0 + 3 * number + step, 30.0 + 10 * number] for step in range(0, 60, 5)]
-        client.act(kind="scribbles", strokes=[{"region": client.state["regions"][number % 8]["id"], "points": points}])
-        client.labels()
-        seconds.append(time.perf_counter() - begun)
+    beside = client.strokes(STROKES)
     assert client.learning()["running"], client.learning()["said"]
-    assert np.median(seconds) < MOST, seconds
+    # Other tests run at the same time, so what counts is also how long strokes take without the learner.
+    assert np.median(beside) < max(MOST, TIMES * np.median(quiet)), (quiet, beside)
     assert not client.learning({"action": "stop"})["running"]
-    assert server.stop() == 0
 
 
-def wait_until(true: Any, seconds: float) -> None:
+def wait_until(true: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
