@@ -1,21 +1,31 @@
-"""A real server process, and a person in front of a real browser."""
+"""A real server, and a person in front of a real browser."""
 
 import io
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
 import pytest
+import uvicorn
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Playwright, Route, expect
+
+from fullseg import Predictor
+from fullseg.annotator.learning import Learning, Started
+from fullseg.annotator.security import LOOPBACK, Guard
+from fullseg.annotator.server import make_app
+from fullseg.annotator.workspace import Workspace
 
 Points = list[tuple[float, float]]
 
@@ -58,6 +68,28 @@ class Server:
         if self.process.stderr:
             self.process.stderr.close()
         return code
+
+
+class ThreadedServer:
+    """The same server in a thread of this process, which starts at once: PyTorch is loaded already."""
+
+    def __init__(self, images: Path, checkpoint: Path, out: Path) -> None:
+        model: Future[Predictor] = Future()
+        model.set_result(Predictor.from_checkpoint(checkpoint))
+        learning = Learning(Started(images, out, str(checkpoint)), model, Predictor.from_checkpoint)
+        self._workspace = Workspace(images, out, learning.predictor, None, learning.first)
+        listening = socket.create_server(("127.0.0.1", 0))
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        app = Guard(make_app(self._workspace, learning), hosts=LOOPBACK, token=None)
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]})
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._workspace.journal.close()
 
 
 class Held:

@@ -20,7 +20,7 @@ from fullseg.types import Category
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-    from tests.annotator.browser import Person, Server
+    from tests.annotator.browser import Person, ThreadedServer
 
 IMAGES = 17  # in the folder for tests in a browser: each test takes one or two
 HEIGHT, WIDTH = 48, 64
@@ -88,12 +88,12 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path, out: Path, tiny_checkpoint: Path) -> Iterator["Server"]:
-    from tests.annotator.browser import Server
+def server(folder: Path, out: Path, tiny_checkpoint: Path) -> Iterator["ThreadedServer"]:
+    from tests.annotator.browser import ThreadedServer
 
-    server = Server(folder, tiny_checkpoint, out)
+    server = ThreadedServer(folder, tiny_checkpoint, out)
     yield server
-    assert server.stop() == 0
+    server.stop()
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def page(browser: "Browser") -> Iterator["Page"]:
 
 
 @pytest.fixture
-def person(page: "Page", server: "Server") -> Iterator["Person"]:
+def person(page: "Page", server: "ThreadedServer") -> Iterator["Person"]:
     from tests.annotator.browser import Person
 
     person = Person(page, server.address)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.annotator.browser import Person, Server
+from tests.annotator.browser import Person, ThreadedServer
 from tests.annotator.conftest import SMALL, WIDE
 from tests.annotator.test_export import check_by_panopticapis_rules
 
@@ -178,7 +178,7 @@ def test_keys_show_themselves_and_find_the_least_sure_region(person: Person) -> 
     expect(person.page.locator("#heat")).to_have_attribute("aria-pressed", "false")  # only U shows the heat map
 
 
-def test_fingers_mark_too(browser: Browser, server: Server) -> None:
+def test_fingers_mark_too(browser: Browser, server: ThreadedServer) -> None:
     context = browser.new_context(viewport={"width": 1024, "height": 768}, has_touch=True)
     person = Person(context.new_page(), server.address, touch=True)
     person.open(9)

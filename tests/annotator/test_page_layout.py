@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.annotator.browser import Person, Server
+from tests.annotator.browser import Person, ThreadedServer
 from tests.annotator.conftest import SMALL, WIDE
 
 pytestmark = pytest.mark.slow
@@ -77,7 +77,7 @@ def test_lists_are_sized_and_hidden_and_the_browser_remembers(person: Person) ->
 
 
 @pytest.fixture
-def tablet(browser: Browser, server: Server) -> Iterator[Person]:
+def tablet(browser: Browser, server: ThreadedServer) -> Iterator[Person]:
     context = browser.new_context(viewport={"width": 820, "height": 1180}, has_touch=True)
     person = Person(context.new_page(), server.address, touch=True)
     yield person

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from fullseg.formats.panoptic_png import write_panoptic_png
-from tests.annotator.browser import Person, Server
+from tests.annotator.browser import Person, ThreadedServer
 from tests.annotator.conftest import SMALL, WIDE
 from tests.annotator.test_shapes import distances
 
@@ -230,7 +230,7 @@ def test_what_is_painted_stays_in_sight_until_its_labels_are_there(person: Perso
     person.settle()
 
 
-def test_fingers_paint_too(browser: Browser, server: Server) -> None:
+def test_fingers_paint_too(browser: Browser, server: ThreadedServer) -> None:
     context = browser.new_context(viewport={"width": 1024, "height": 768}, has_touch=True)
     person = Person(context.new_page(), server.address, touch=True)
     person.act(10, kind="add", points=WIDE)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.annotator.browser import Person, Server
+from tests.annotator.browser import Person, ThreadedServer
 from tests.annotator.conftest import WIDE
 
 pytestmark = pytest.mark.slow
@@ -15,7 +15,7 @@ WHOLE = [[0, 90], [120, 0], [239, 90], [120, 179]]
 
 
 @pytest.fixture
-def person(page: Page, server: Server) -> Iterator[Person]:
+def person(page: Page, server: ThreadedServer) -> Iterator[Person]:
     person = Person(page, server.address)
     for number in range(17):  # as they were at first
         person.act(number, kind="finish", done=False)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.annotator.browser import Person, Server
+from tests.annotator.browser import Person, ThreadedServer
 from tests.annotator.conftest import WIDE
 from tests.annotator.test_page_layout import LINES, OVERFLOWS
 
@@ -42,7 +42,7 @@ def test_each_language_has_each_text(person: Person) -> None:
 
 
 @pytest.fixture
-def german(browser: Browser, server: Server) -> Iterator[Person]:
+def german(browser: Browser, server: ThreadedServer) -> Iterator[Person]:
     context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="de-DE")
     yield Person(context.new_page(), server.address)
     context.close()
