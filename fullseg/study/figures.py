@@ -52,7 +52,7 @@ def curves(studies: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 
 def against_seconds(studies: Mapping[str, Mapping[str, Any]]) -> Figure | None:
-    """Draw mean IoU against the annotator's time per region.
+    """Draw mean IoU against the annotator's time: seconds per region, and minutes per image.
 
     Args:
         studies: contents of ``study.json`` by the run's name. Each run has its own line style.
@@ -60,20 +60,24 @@ def against_seconds(studies: Mapping[str, Mapping[str, Any]]) -> Figure | None:
     Returns:
         The figure; None if no strategy knows the time.
     """
-    figure = Figure(figsize=(7, 5), layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    per_region, per_image = figure.subplots(1, 2)
     for (run, study), style in zip(studies.items(), _styles(len(studies)), strict=True):
         for name, strategy in study["strategies"].items():
             if strategy.get("annotator_seconds_per_region") is not None:
                 x, y = np.array(strategy["annotator_seconds_per_region"]), 100 * np.array(strategy["iou"])
                 colour, label = CURVES[name].colour, _label(run, name, len(studies))
-                axes.plot(x, y, style, marker="o", markersize=3.5, color=colour, label=label)
-    if not axes.lines:
+                minutes = study["regions"] / study["images"] / 60  # per image, for a second per region
+                for axes, factor in ((per_region, 1), (per_image, minutes)):
+                    axes.plot(factor * x, y, style, marker="o", markersize=3.5, color=colour, label=label)
+    if not per_region.lines:
         return None
-    label_curves(axes)
-    axes.axvline(PAPER.region, color="black", linestyle=":", linewidth=1)
-    axes.annotate(" extreme points in the paper", (PAPER.region, 0.02), xycoords=("data", "axes fraction"), fontsize=8)
-    axes.set_xlabel("seconds of the annotator per region (average over the images)")
+    for axes, what in ((per_region, "seconds of the annotator per region"), (per_image, "minutes per image")):
+        label_curves(axes)
+        axes.set_xlabel(f"{what} (average over the images)")
+    per_region.axvline(PAPER.region, color="black", linestyle=":", linewidth=1)
+    text = " extreme points in the paper"
+    per_region.annotate(text, (PAPER.region, 0.02), xycoords=("data", "axes fraction"), fontsize=8)
     return figure
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from fullseg.config.strategies import STRATEGIES
 from fullseg.simulation.interaction import Round
-from fullseg.study.figures import choose_images, curves, interaction_grid, noise_curves, spreading
+from fullseg.study.figures import against_seconds, choose_images, curves, interaction_grid, noise_curves, spreading
 from fullseg.types import Annotations, Sample, SampleKey, Scribble
 
 
@@ -93,3 +93,16 @@ def test_best_median_and_worst_are_chosen() -> None:
 @pytest.mark.parametrize("count", [1, 2])
 def test_choice_needs_no_more_than_one_image(count: int) -> None:
     assert len(choose_images(["a", "b"][:count], np.array([0.5, 0.4][:count]))) == 3
+
+
+def test_quality_against_time_is_per_region_and_per_image() -> None:
+    timed = {"annotator_seconds_per_region": [7.0, 10.0, 13.0], "iou": [0.7, 0.8, 0.85]}
+    study = {"regions": 30, "images": 2, "strategies": {"free": timed, "frozen": {"iou": [0.7, 0.7, 0.7]}}}
+    figure = against_seconds({"run": study})
+    assert figure is not None
+    (per_region,), (per_image,) = (axes.lines[:1] for axes in figure.axes)
+    np.testing.assert_allclose(per_region.get_xdata(), [7, 10, 13])
+    np.testing.assert_allclose(per_image.get_xdata(), [15 * 7 / 60, 15 * 10 / 60, 15 * 13 / 60])
+    np.testing.assert_allclose(per_image.get_ydata(), [70, 80, 85])
+    assert len(figure.axes[1].lines) == 1  # the paper knows the time per region alone
+    assert against_seconds({"run": {"strategies": {"free": {"iou": [0.7]}}}}) is None
