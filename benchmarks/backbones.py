@@ -29,6 +29,7 @@ from fullseg.runs.trainer import prepare_process
 EXPERIMENT = Path(__file__).parents[1] / "experiments" / "bsds500" / "full_image.yaml"
 FAMILIES = (
     "tf_efficientnet_lite0.in1k",
+    "tf_efficientnet_lite2.in1k",
     "resnet50.tv_in1k",
     "convnext_tiny.fb_in22k",
     "convnext_tiny.dinov3_lvd1689m",
