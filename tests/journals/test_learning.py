@@ -78,7 +78,7 @@ def test_two_learners_on_one_folder_exclude_each_other(annotated: Path, start: S
 
 
 @pytest.mark.slow
-def test_a_killed_learner_goes_on_where_it_stopped(annotated: Path, start: Source) -> None:
+def test_a_learner_excludes_another_one_and_goes_on_where_it_was_killed(annotated: Path, start: Source) -> None:
     options = [
         *SHORT[1:2],
         "trainer.epochs=400",
@@ -101,6 +101,8 @@ def test_a_killed_learner_goes_on_where_it_stopped(annotated: Path, start: Sourc
     deadline = time.monotonic() + 120
     while not list(last.glob("*/checkpoints/last.ckpt")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.2)
+    with pytest.raises(DataError, match="another process learns from these images"):  # while it lives
+        learn(annotated, annotated / "fullseg", start, SHORT)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     [checkpoint] = {
