@@ -75,8 +75,10 @@ def main() -> None:
         (folder / "images").mkdir()
         pixels.save(folder / "images" / "scene.png")
         checkpoint = Path(sys.argv[1]) if len(sys.argv) > 1 else untrained(folder / "untrained.ckpt")
-        with serving(folder / "images", str(checkpoint)) as server:
-            client = httpx.Client(base_url=server.address, headers={"X-Fullseg": "1"}, timeout=60)
+        with (
+            serving(folder / "images", str(checkpoint)) as server,
+            httpx.Client(base_url=server.address, headers={"X-Fullseg": "1"}, timeout=60) as client,
+        ):
             times = measure(client)
     print(f"{machine()}; {WIDTH} x {HEIGHT} px, {REGIONS} regions, {STROKES} strokes in turn")
     for what, values in zip(("acknowledged (on disk)", "new labels"), times, strict=True):

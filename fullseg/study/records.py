@@ -54,7 +54,7 @@ def study_image(sample: Sample, predict: Predict, allocation: str, plan: Plan) -
     lengths = [one.length for one in record.corrections]
     if not plan.seconds.known:
         return record
-    rng = seeded(plan.seed, EVALUATION, 4, sample.key.index, 0)
+    rng = seeded(plan.seed, EVALUATION, 4, sample.key.index, 0)  # nothing else draws with this number
     return record._replace(annotator_seconds=plan.seconds.of_rounds(len(sample.classes), lengths, rng))
 
 

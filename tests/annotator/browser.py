@@ -88,7 +88,8 @@ class ThreadedServer:
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self._thread.join()
+        self._thread.join(60)
+        assert not self._thread.is_alive()
         self._workspace.journal.close()
 
 
@@ -125,19 +126,25 @@ class Person:
     def __init__(self, page: Page, address: str, *, touch: bool = False) -> None:
         self.page, self.address, self.touch = page, address, touch
         self._sizes: dict[int, tuple[int, int]] = {}  # (W, H) by number of the image
-        self.wrong: list[str] = []  # errors of the browser: scripts, policy, requests
+        self.noted: list[str] = []  # errors of the browser: scripts, policy, requests
+        self.wrong: list[str] = []  # those that should not be
         page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self._note(str(error)))
 
     def _note(self, error: str) -> None:
         overtaken = "410 (Gone)" in error  # labels of a state that is no longer the newest: the page asks again
         screenshot = "settings blocked an inline style" in error  # Playwright's own style, in Firefox
+        self.noted.append(error)
         if not overtaken and not screenshot:
             self.wrong.append(error)
 
     def forgive(self, status: int) -> None:
-        """Take back that the server has refused a request with this status; Firefox does not note it."""
-        self.wrong = [text for text in self.wrong if f"a status of {status} " not in text]
+        """Check that the browser noted a request that was refused with this status, and take one such note back."""
+        found = [text for text in self.noted if f"a status of {status} " in text]
+        browser = self.page.context.browser
+        assert found or (browser and browser.browser_type.name == "firefox")  # which does not note it
+        if found and found[0] in self.wrong:
+            self.wrong.remove(found[0])
 
     def type_into(self, field: Locator, text: str) -> None:
         """Type a text in place of the one in a field."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,9 +21,6 @@ from fullseg.annotator.workspace import Workspace
 from fullseg.errors import DataError
 from fullseg.types import Category
 from tests.annotated_people import Annotated
-
-if TYPE_CHECKING:
-    pass
 
 HEADERS = {"X-Fullseg": "1"}
 

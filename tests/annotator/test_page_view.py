@@ -189,6 +189,7 @@ def test_ones_own_stroke_is_not_another_tab(person: Person) -> None:
     person.settle()
     expect(person.page.locator("#message")).to_have_text("")
     assert len(person.state()["strokes"]) == 2
+    person.forgive(410)
 
 
 def test_the_model_is_not_at_work_on_an_image_that_cannot_be_read(person: Person) -> None:
