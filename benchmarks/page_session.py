@@ -34,7 +34,8 @@ from fullseg.types import Annotations, Sample
 WINDOW = {"width": 1280, "height": 800}
 LONGEST = 60_000  # ms that labels may take
 SLIP = 8  # px of the screen: shorter strokes count as clicks
-BETWEEN = 600  # ms between two clicks: quicker ones at one place count as a double click
+BETWEEN = 600  # ms between two clicks at one place: quicker ones count as a double click
+PLACE = 20  # px of the screen
 
 
 class Row(NamedTuple):
@@ -104,9 +105,12 @@ class Session:
         self.page.keyboard.press("m")
         regions = self.page.locator("#regions li")
         before = regions.count()
-        for point in quad:
-            self.page.wait_for_timeout(BETWEEN)
-            self.page.mouse.click(*self.screen(point))
+        last = np.full(2, np.inf)
+        for place in np.array([self.screen(point) for point in quad]):
+            if np.hypot(*(place - last)) < PLACE:
+                self.page.wait_for_timeout(BETWEEN)
+            self.page.mouse.click(*place)
+            last = place
         expect(regions).to_have_count(before + 1)
         self.clicks += len(quad)
         self.settle()

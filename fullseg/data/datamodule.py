@@ -79,9 +79,9 @@ class InteractiveDataModule(L.LightningDataModule):
 
     def prepare_data(self) -> None:
         """Generate or import the data, once per machine."""
-        prepare(self.config)
-        if self.config.mix.part:
-            prepare(second_data(self.config))
+        second = [second_data(self.config)] if self.config.mix.part else []  # wrong options are named before any work
+        for config in (self.config, *second):
+            prepare(config)
 
     def setup(self, stage: str | None = None) -> None:
         """Open both splits, or only the evaluation split if the stage is not ``fit``.

@@ -1,9 +1,9 @@
 """Residual kriging: what an annotation says at its own pixels acts on all cells that resemble them (not in the paper).
 
-Samples X are the extreme points, and points along the scribbles. At a sample, the logit of the region that it was given
-to, its owner, should exceed the logit of every rival by a margin. The residual R (N, S) says what is missing: half is
-added to the owner, and the rest is taken from the rivals. It is interpolated as in Gaussian process regression, and the
-result delta is added to the logits of all cells x::
+Samples X lie a little inside of the extreme points, and along the scribbles. At a sample, the logit of the region that
+it was given to, its owner, should exceed the logit of every rival by a margin. The residual R (N, S) says what is
+missing: half is added to the owner, and the rest is taken from the rivals. It is interpolated as in Gaussian process
+regression, and the result delta is added to the logits of all cells x::
 
     delta_i(x) = k(x, X) (K + sigma I)^-1 R_i^T          K = k(X, X)
     k(x, y)    = exp(-|e(x) - e(y)|^2 - |x - y|^2 / (2 l^2))
@@ -24,6 +24,7 @@ from fullseg.model.canvas import OUTSIDE_LOGIT
 
 MOST_SAMPLES = 512  # per image, unless there are more extreme points and scribbles
 SAMPLES_PER_STROKE = 24
+INWARDS = 2.0  # px: so far within its region lies the sample of an extreme point
 SAMPLE_STEP = 2.0  # px: samples of one scribble are at least so far apart
 EMBEDDING = 24  # channels of the learned embedding, colour not counted
 MARGIN, NOISE, REACH = 2.0, 0.02, 80.0  # initial margin in logits, sigma, and l in pixels
@@ -165,7 +166,7 @@ class Kriging(nn.Module):
 
 
 def sample_annotations(extreme_points: Tensor, strokes: Strokes) -> tuple[Tensor, Tensor]:
-    """Choose the samples of an image: every extreme point, and points along every scribble.
+    """Choose the samples of an image: one for every extreme point, and points along every scribble.
 
     Args:
         extreme_points: (N, 4, 2) float, (x, y) in pixels.
@@ -175,7 +176,7 @@ def sample_annotations(extreme_points: Tensor, strokes: Strokes) -> tuple[Tensor
         (S, 2) float, (x, y) in pixels, and their regions (S,) int64.
     """
     regions = torch.arange(len(extreme_points), device=extreme_points.device).repeat_interleave(4)
-    points = extreme_points.reshape(-1, 2)
+    points = _inwards(extreme_points).reshape(-1, 2)
     if len(strokes.lengths) == 0:
         return points, regions
     along, stroke = walk_scribbles(strokes.points, strokes.lengths)
@@ -188,6 +189,18 @@ def sample_annotations(extreme_points: Tensor, strokes: Strokes) -> tuple[Tensor
     share = torch.where(counts > 1, number.new_tensor(0), 1)[owner] * 0.5 + number / (counts - 1).clamp(min=1)[owner]
     place = (lengths.cumsum(0) - lengths)[owner] + (share * (lengths[owner] - 1)).round().long()
     return torch.cat([points, along[place]]), torch.cat([regions, strokes.regions[owner]])
+
+
+def _inwards(extreme_points: Tensor) -> Tensor:
+    """Move every extreme point (N, 4, 2) by ``INWARDS`` towards the mean of its region's four, at most half of the way.
+
+    An extreme point lies on the region's border, and a person's often beyond it. What it looks like there is as much
+    that of the neighbour.
+    """
+    way = extreme_points.mean(dim=1, keepdim=True) - extreme_points
+    length = way.norm(dim=2, keepdim=True).clamp(min=INWARDS)
+    moved: Tensor = extreme_points + way * (INWARDS / length).clamp(max=0.5)
+    return moved
 
 
 def kernel(a: Tensor, b: Tensor) -> Tensor:

@@ -214,12 +214,15 @@ def pack(*paths: list[list[float]]) -> Strokes:
 QUADS = torch.arange(24, dtype=torch.float32).reshape(3, 4, 2)
 
 
-def test_samples_are_the_extreme_points_and_points_2_px_apart_from_end_to_end() -> None:
+def test_samples_are_beside_the_extreme_points_and_points_2_px_apart_from_end_to_end() -> None:
     strokes = pack([[10, 10], [20, 10]], [[5, 5]], [[0, 0], [300, 0]])
 
     points, regions = sample_annotations(QUADS, strokes)
 
-    assert torch.equal(points[:12], QUADS.reshape(-1, 2))
+    middles = QUADS.mean(dim=1, keepdim=True)
+    before, after = ((place.reshape(3, 4, 2) - middles).norm(dim=2) for place in (QUADS, points[:12]))
+    torch.testing.assert_close(before - after, torch.minimum(torch.tensor(2.0), before / 2))  # 2 px further inside
+    torch.testing.assert_close(points[:12].reshape(3, 4, 2).mean(dim=1), middles[:, 0])
     assert regions[:12].tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]
     first, dot, long = (points[12:][regions[12:] == region] for region in range(3))
     torch.testing.assert_close(first, torch.tensor([[10, 10], [12.5, 10], [15, 10], [17.5, 10], [20, 10]]))
