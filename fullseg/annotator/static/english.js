@@ -27,7 +27,7 @@ const said = {
   noneLoose: (below) => `There are no islands and holes below ${below} px`,
   cleaned: (count) => `${number(count)} cleaned. Undo brings ${count === 1 ? "it" : "them"} back`,
   noneCanGrow: "All regions are locked, so none can grow: unlock one first",
-  filled: (count) => `${count === null ? "?" : number(count)} px without a region go to the nearest unlocked region`,
+  filled: (count) => `${count === null ? "?" : number(count)} px without a region go to the likeliest region, or to the nearest`,
   notSent: "Clicks or strokes are not sent yet: Enter sends strokes, Escape drops all",
   noLabels: "Without labels the image cannot be checked",
   saved: "Everything is saved",

@@ -52,7 +52,7 @@ export const keys = {
   9: "give the chosen region class 9 of the palette",
   "Alt+ArrowUp": "move the chosen region up in the list",
   "Alt+ArrowDown": "move the chosen region down in the list",
-  "Shift+f": "give pixels without a region to the nearest one, or leave them without",
+  "Shift+f": "give pixels without a region to the likeliest or nearest one, or leave them without",
   "Ctrl+Enter": "mark the image as done and export it; or as not done",
   "Shift+s": "skip the image, and go on; or take that back",
   "Shift+g": "flag the image, or take that back",

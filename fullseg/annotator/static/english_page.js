@@ -13,7 +13,7 @@ export default {
   undo: { text: "Undo", title: "Undo" }, redo: { text: "Redo", title: "Redo" },
   next: { text: "Least sure", title: "Go to the region that the model is least sure of" },
   collect: { text: "Collect", title: "Collect several strokes; Enter sends them" },
-  fill: { text: "Fill rest", title: "Give pixels without a region to the nearest one" },
+  fill: { text: "Fill rest", title: "Give pixels without a region to the likeliest region, or to the nearest where no region reaches" },
   done: { text: "Done", title: "Mark the image as done, and export it" },
   skip: { text: "Skip", title: "Leave the image out for now, and go on" },
   flag: { text: "Flag", title: "Flag the image, for someone to look at" },

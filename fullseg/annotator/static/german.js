@@ -28,7 +28,7 @@ const said = {
   noneLoose: (below) => `Es gibt keine Inseln und Löcher unter ${below} px`,
   cleaned: (count) => `${number(count)} beseitigt. Rückgängig bringt ${count === 1 ? "sie" : "alle"} wieder`,
   noneCanGrow: "Alle Regionen sind gesperrt, keine kann wachsen: entsperren Sie eine",
-  filled: (count) => `${count === null ? "?" : number(count)} px ohne Region gehen an die nächste nicht gesperrte Region`,
+  filled: (count) => `${count === null ? "?" : number(count)} px ohne Region gehen an die wahrscheinlichste Region oder an die nächste`,
   notSent: "Klicks oder Striche sind noch nicht gesendet: Enter sendet Striche, Escape verwirft alles",
   noLabels: "Ohne Label kann das Bild nicht geprüft werden",
   saved: "Alles ist gespeichert",

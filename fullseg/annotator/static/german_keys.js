@@ -52,7 +52,7 @@ export const keys = {
   9: "der gewählten Region die 9. Klasse der Palette geben",
   "Alt+ArrowUp": "die gewählte Region in der Liste nach oben",
   "Alt+ArrowDown": "die gewählte Region in der Liste nach unten",
-  "Shift+f": "Pixel ohne Region der nächsten geben oder wieder ohne lassen",
+  "Shift+f": "Pixel ohne Region der wahrscheinlichsten oder nächsten geben oder wieder ohne lassen",
   "Ctrl+Enter": "das Bild als fertig kennzeichnen und exportieren, oder als nicht fertig",
   "Shift+s": "das Bild auslassen und weitergehen, oder das zurücknehmen",
   "Shift+g": "das Bild kennzeichnen, oder das zurücknehmen",

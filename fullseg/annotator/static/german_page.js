@@ -15,7 +15,7 @@ export default {
   undo: { text: "Zurück", title: "Rückgängig machen" }, redo: { text: "Vor", title: "Wiederherstellen" },
   next: { text: "Unsicher", title: "Zur Region, bei der das Modell am unsichersten ist" },
   collect: { text: "Sammeln", title: "Mehrere Striche sammeln; Enter sendet sie" },
-  fill: { text: "Rest füllen", title: "Pixel ohne Region der nächsten geben" },
+  fill: { text: "Rest füllen", title: "Pixel ohne Region der wahrscheinlichsten Region geben, oder der nächsten, wo keine hinreicht" },
   done: { text: "Fertig", title: "Das Bild als fertig kennzeichnen und exportieren" },
   skip: { text: "Auslassen", title: "Das Bild vorerst auslassen und weitergehen" },
   flag: { text: "Merken", title: "Das Bild kennzeichnen, damit jemand es ansieht" },
