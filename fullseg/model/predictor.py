@@ -100,7 +100,8 @@ class Predictor:
         """
         if image.shape[2:] != (3,) or image.dtype != np.uint8 or 0 in image.shape:
             raise ValueError(f"image is {image.shape} {image.dtype}, expected (H, W, 3) uint8 RGB")
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self.device).permute(2, 0, 1)[None]
+        own = np.array(image, order="C")  # the caller may write to the image, or may be unable to, as with PIL's
+        pixels = torch.from_numpy(own).to(self.device).permute(2, 0, 1)[None]
         self._features = self.segmenter.features(pixels).of(0)
         self._size = (image.shape[0], image.shape[1])
         self._state = None

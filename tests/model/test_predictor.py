@@ -1,4 +1,5 @@
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,22 @@ def test_names_wrong_annotations(
     with pytest.raises(ValueError, match=re.escape(message)) as error:
         predictor.predict(Annotations(points, scribbles))
     assert isinstance(error.value, DataError) != ("expected" in message)  # a wrong shape is the caller's mistake
+
+
+def test_the_image_stays_the_callers(predictor: Predictor) -> None:
+    """It may be written to afterwards, and one that cannot be written to, as PIL's, causes no warning."""
+    change_spreading(predictor.segmenter, kriging="fixed", diffusion="fixed")
+    results = []
+    for late in (False, True):
+        image = IMAGE.copy()
+        image.flags.writeable = late
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            predictor.set_image(image)
+        if late:
+            image[:] = 0
+        results.append(predictor.predict(Annotations(POINTS, [])))
+    np.testing.assert_array_equal(*results)
 
 
 @pytest.mark.parametrize("image", [IMAGE[..., 0], IMAGE.astype(np.float32), IMAGE[:0], np.zeros((4, 4, 4), np.uint8)])
