@@ -67,11 +67,11 @@ def _print(found: "Calibration", images: int, folder: Path) -> None:
 
     from fullseg.journals.calibration import DOT
 
-    options = found.options()
-    study, training = (
-        [f"{prefix}{group}.{key}={value:g}" for group, values in groups.items() for key, value in values.items()]
-        for prefix, groups in (("study.", options.pop("study")), ("", options))
-    )
+    flat = [
+        f"study.{group}.{key}={value:g}"
+        for group, values in found.options()["study"].items()
+        for key, value in values.items()
+    ]
     real, fitted = found.real, found.fitted
     print(f"{images} images, {len(real.length)} strokes that met an error, {len(found.point_errors)} extreme points")
     for name, mine, theirs in (
@@ -84,6 +84,6 @@ def _print(found: "Calibration", images: int, folder: Path) -> None:
     print(f"  {'rank of the corrected error, 0: most important':45} people {found.importance.mean():6.2f}")
     print(f"  {'strokes of the same region as the one before':45} people {100 * found.same_region:6.1f} %")
     print(f"  {'regions marked largest first, -1 to 1':45} people {found.largest_first:6.2f}")
-    print(f"for a study   {' '.join(study)}")
-    print(f"for training  {' '.join(training)}")
+    print(f"for a study   {' '.join(flat)}")
+    print(f"for training  scribbles.short={found.short:.2f}")
     print(f"written       {folder}/calibrated.yaml, calibration.png")

@@ -183,9 +183,6 @@ class ExtremePointsConfig:
     varied: bool = False
     """Each training sample draws its own jitter: a whole number of pixels from 0 to ``extreme_points.jitter``. So the
     model also learns from exact points."""
-    noise: float = option(0.0, least=0)
-    """In half of the training samples each point is then moved in x and y, also out of its region. The movements have a
-    normal distribution. Each sample draws its own standard deviation, from 0 to this, in pixels."""
 
 
 @dataclass
@@ -204,9 +201,6 @@ class ScribblesConfig:
     short: float = option(0.0, least=0, most=1)
     """In half of the sessions of ``scribbles.rounds`` the scribbles lose a random part of their length, at most
     this."""
-    offset: float = option(0.0, least=0)
-    """In half of the sessions of ``scribbles.rounds`` each scribble is moved in x and y. The movements have a normal
-    distribution. Each session draws its own standard deviation, from 0 to this, in pixels."""
     predictor: str = option("counterpart", choices=("counterpart", "self"))
     """The model whose errors are scribbled on. ``counterpart``: the model that the option ``counterpart`` names
     (paper). ``self``: the model in training, with its weights of one step earlier. With ``scribbles.rounds`` it always

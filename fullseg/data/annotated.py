@@ -53,8 +53,7 @@ def annotated_loader(
     """
     workers = options.workers
     if options.rounds:
-        short, offset = options.short, options.offset
-        sessions = Sessions(move=move, rounds=options.rounds, short=short, offset=offset, seed=seed, workers=workers)
+        sessions = Sessions(move=move, rounds=options.rounds, short=options.short, seed=seed, workers=workers)
         return SessionLoader(loader, sessions, kept.get(SESSIONS), taken)
     if options.max_scribbles:
         most = options.max_scribbles

@@ -9,13 +9,11 @@ from albumentations import Compose
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, DistributedSampler
 
-from fullseg.config.schema import ExtremePointsConfig
 from fullseg.data.index.partitions import Partition
 from fullseg.data.transforms import apply_transform, keep_some_regions, keep_visible_regions
 from fullseg.errors import DataError
 from fullseg.model.base import Strokes
 from fullseg.simulation.extreme_points import simulate_extreme_points
-from fullseg.simulation.noise import NO_NOISE, disturb_points, draw_deviation
 from fullseg.simulation.randomness import EVALUATION, TRAINING, seeded
 from fullseg.types import VOID, Batch, Sample, SampleKey
 
@@ -43,7 +41,8 @@ class TrainingSet(Dataset[Item]):
     Args:
         partitions: the images with their regions.
         transform: of ``training_transform``.
-        extreme_points: how precise they are.
+        jitter: of the extreme points, in pixels.
+        vary_jitter: each sample draws its own jitter, a whole number of pixels from 0 to ``jitter``.
         min_region_area: in square pixels; smaller regions of a crop become VOID.
         regions_per_image: number of regions of a crop that are kept, at random, while the others become BACKGROUND; 0
             keeps all.
@@ -57,14 +56,15 @@ class TrainingSet(Dataset[Item]):
         partitions: Partitions,
         *,
         transform: Compose,
-        extreme_points: ExtremePointsConfig,
+        jitter: float,
+        vary_jitter: bool,
         min_region_area: int,
         regions_per_image: int,
         partly_marked: float,
         seed: int,
     ) -> None:
         self.partitions, self.transform, self.seed = partitions, transform, seed
-        self.extreme_points = extreme_points
+        self.jitter, self.vary_jitter = jitter, vary_jitter
         self.min_region_area, self.regions_per_image = min_region_area, regions_per_image
         self.partly_marked = partly_marked
 
@@ -100,12 +100,9 @@ class TrainingSet(Dataset[Item]):
         partly = bool(self.partly_marked and len(classes) > 1 and rng.random() < self.partly_marked)
         if partly:
             region_map, classes = keep_some_regions(region_map, classes, int(rng.integers(1, len(classes))), rng)
-        options = self.extreme_points
-        jitter = float(rng.integers(int(options.jitter) + 1)) if options.varied else options.jitter
+        jitter = float(rng.integers(int(self.jitter) + 1)) if self.vary_jitter else self.jitter
         sample = _annotate(key, partition.name, image, region_map, classes, jitter, rng)
-        noise = NO_NOISE._replace(points=draw_deviation(options.noise, rng))
-        moved = disturb_points(sample.extreme_points, region_map.shape, noise, rng)
-        return sample._replace(partly=partly, extreme_points=moved)
+        return sample._replace(partly=partly)
 
 
 class EvaluationSet(Dataset[Item]):

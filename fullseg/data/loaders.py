@@ -33,7 +33,8 @@ def make_training_set(
     return TrainingSet(
         partitions,
         transform=transform,
-        extreme_points=extreme_points,
+        jitter=extreme_points.jitter,
+        vary_jitter=extreme_points.varied,
         min_region_area=config.min_region_area,
         regions_per_image=config.regions_per_image,
         partly_marked=config.partly_marked,

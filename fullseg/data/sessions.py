@@ -47,17 +47,13 @@ class Sessions(Simulator):
         move: moves a batch to the model's device.
         rounds: most rounds of scribbles in a session.
         short: see ``draw_habits``.
-        offset: see ``draw_habits``.
         seed: of the run.
         workers: number of processes that simulate; 0: this process does.
     """
 
-    def __init__(
-        self, *, move: Callable[[Batch], Batch], rounds: int, short: float, offset: float, seed: int, workers: int
-    ) -> None:
+    def __init__(self, *, move: Callable[[Batch], Batch], rounds: int, short: float, seed: int, workers: int) -> None:
         super().__init__(workers)
-        self.move, self.rounds, self.seed = move, rounds, seed
-        self.short, self.offset = short, offset
+        self.move, self.rounds, self.short, self.seed = move, rounds, short, seed
 
     def begin(self, batch: Batch) -> Session:
         """Begin a session with a batch on the CPU, without scribbles. Its first key decides on its number of rounds."""
@@ -70,7 +66,7 @@ class Sessions(Simulator):
     def go_on(self, session: Session, region_maps: Tensor) -> None:
         """Begin to draw the next round of a session, on the errors of the predictions (B, H, W) int64 of this one."""
         session.round += 1
-        draw = partial(_scribbles_of_round, number=session.round, short=self.short, offset=self.offset, seed=self.seed)
+        draw = partial(_scribbles_of_round, number=session.round, short=self.short, seed=self.seed)
         session.new = self.simulate(draw, session.truth, region_maps)
 
 
@@ -171,10 +167,9 @@ def _scribbles_of_round(
     *,
     number: int,
     short: float,
-    offset: float,
     seed: int,
 ) -> list[Scribble]:
     """Draw the round ``number`` of one sample from its truth (H, W) and prediction (H, W), in any process."""
-    habits = draw_habits(short, offset, seeded(seed, TRAINING, key.epoch, key.index, 0).spawn(1)[0])
+    habits = draw_habits(short, seeded(seed, TRAINING, key.epoch, key.index, 0).spawn(1)[0])
     rng = seeded(seed, TRAINING, key.epoch, key.index, number)
     return training_round(truth, prediction, num_regions, habits, rng)

@@ -49,11 +49,7 @@ class Calibration(NamedTuple):
         """Return the options of an experiment."""
         noise = {name: round(value, 3) for name, value in self.noise._asdict().items()}
         seconds = {name: round(value, 4) for name, value in self.seconds._asdict().items()}
-        return {
-            "extreme_points": {"noise": noise["points"]},
-            "scribbles": {"short": round(self.short, 2), "offset": noise["scribble_offset"]},
-            "study": {"noise": noise, "seconds": seconds},
-        }
+        return {"scribbles": {"short": round(self.short, 2)}, "study": {"noise": noise, "seconds": seconds}}
 
 
 def calibrate(courses: Sequence[Course], predictor: Predictor, seed: int) -> Calibration:

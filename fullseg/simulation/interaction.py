@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fullseg.simulation.allocation import allocate, spread
 from fullseg.simulation.alone import ALONE, correct_alone
 from fullseg.simulation.errors import ErrorRegion, error_regions
-from fullseg.simulation.noise import NO_NOISE, Noise, disturb_points, disturb_scribble, draw_deviation
+from fullseg.simulation.noise import NO_NOISE, Noise, disturb_points, disturb_scribble
 from fullseg.simulation.scribbles import simulate_scribbles
 from fullseg.types import Annotations, Scribble
 
@@ -95,17 +95,15 @@ def correct(
     return [disturb_scribble(scribble, num_regions, truth.shape, noise, rng) for scribble in scribbles], errors
 
 
-def draw_habits(short: float, offset: float, rng: np.random.Generator) -> Habits:
+def draw_habits(short: float, rng: np.random.Generator) -> Habits:
     """Draw an annotator for one image of training.
 
     Args:
         short: in [0, 1]. Half of the annotators cut off the ends of their scribbles, up to this part of their points.
-        offset: in pixels. Half of the annotators draw beside the place that they mean, see ``draw_deviation``.
         rng: source of all randomness.
     """
     free, cuts = rng.random(2) < 0.5
-    noise = NO_NOISE._replace(scribble_short=short if cuts else 0, scribble_offset=draw_deviation(offset, rng))
-    return Habits("free" if free else "per_region", noise)
+    return Habits("free" if free else "per_region", NO_NOISE._replace(scribble_short=short if cuts else 0))
 
 
 def training_round(

@@ -23,11 +23,6 @@ class Noise(NamedTuple):
 NO_NOISE = Noise(0, 0, 0, 0)
 
 
-def draw_deviation(largest: float, rng: np.random.Generator) -> float:
-    """Draw how imprecise an annotator of training is: 0 in half of the cases, else from 0 to ``largest``."""
-    return largest * max(0.0, 2 * rng.random() - 1)
-
-
 def disturb_points(
     points: NDArray[np.float32], size: tuple[int, ...], noise: Noise, rng: np.random.Generator
 ) -> NDArray[np.float32]:

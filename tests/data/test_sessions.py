@@ -30,7 +30,7 @@ def shift(batch: Batch) -> Tensor:
 
 
 def sessions(workers: int = 0, rounds: int = ROUNDS, short: float = 0.5) -> Sessions:
-    return Sessions(move=lambda batch: batch, rounds=rounds, short=short, offset=1.5, seed=SEED, workers=workers)
+    return Sessions(move=lambda batch: batch, rounds=rounds, short=short, seed=SEED, workers=workers)
 
 
 def steps(batches: SessionLoader, count: int) -> Iterator[Batch]:
@@ -104,7 +104,7 @@ def test_scribbles_are_those_of_each_round_and_sample_alone(tiny_data: Path) -> 
     for batch in steps(batches, 50):
         rounds = earlier.setdefault(str(batch.keys.tolist()), [])
         for row, (epoch, index) in enumerate(batch.keys.tolist()):
-            habits = draw_habits(0.5, 1.5, seeded(SEED, TRAINING, epoch, index, 0).spawn(1)[0])
+            habits = draw_habits(0.5, seeded(SEED, TRAINING, epoch, index, 0).spawn(1)[0])
             truth, count = batch.region_maps[row].numpy(), int(batch.regions_per_image[row])
             expected = []
             for number, before in enumerate(rounds, start=1):

@@ -1,6 +1,6 @@
 import numpy as np
 
-from fullseg.simulation.noise import NO_NOISE, disturb_points, disturb_scribble, draw_deviation
+from fullseg.simulation.noise import NO_NOISE, disturb_points, disturb_scribble
 from fullseg.types import Scribble
 
 SIZE = (400, 600)
@@ -13,16 +13,6 @@ def test_no_noise_changes_nothing() -> None:
     scribble = disturb_scribble(Scribble(2, PATH), 5, SIZE, NO_NOISE, np.random.default_rng(0))
     assert scribble.region == 2
     np.testing.assert_array_equal(scribble.points, PATH)
-
-
-def test_half_of_the_annotators_of_training_are_exact_and_the_others_differ() -> None:
-    rng = np.random.default_rng(0)
-    drawn = np.array([draw_deviation(3, rng) for _ in range(4000)])
-    assert abs((drawn == 0).mean() - 0.5) < 0.03
-    counts, _ = np.histogram(drawn[drawn > 0], bins=6, range=(0, 3))
-    assert counts.sum() == (drawn > 0).sum()
-    assert counts.min() > 0.85 * counts.mean()  # evenly from 0 to 3
-    assert draw_deviation(0, rng) == 0
 
 
 def test_points_move_by_the_stated_deviation_and_stay_in_the_image() -> None:
