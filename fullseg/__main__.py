@@ -21,8 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 where a command says what it means, 2 after an error, 128 + signal after a signal.
     """
-    # PyTorch's threads then sleep while they wait. Spinning, they take the cores from each other where others are busy.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _share_the_cores()
     options = parse(arguments)
     try:
         status: int = options.run(options)
@@ -36,6 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(str(stop) or "Stopped.", file=sys.stderr)
         return getattr(stop, "status", 128 + signal.SIGINT)
     return status
+
+
+def _share_the_cores() -> None:
+    """Let PyTorch's threads sleep while they wait: spinning, they take the cores from each other where others are busy.
+
+    They spin for some 30 microseconds first. The next small operation of a stroke mostly comes within that time, and
+    waking up takes longer. Whoever has set a variable keeps it.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ.setdefault("GOMP_SPINCOUNT", "600")  # of the OpenMP that PyTorch has on Linux
 
 
 if __name__ == "__main__":

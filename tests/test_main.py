@@ -26,16 +26,25 @@ def test_wrong_options_are_one_message_and_cost_no_time() -> None:
     )
 
 
-@pytest.mark.parametrize("given", [None, "ACTIVE"])
-def test_threads_sleep_while_they_wait_if_the_user_says_nothing_else(
-    monkeypatch: pytest.MonkeyPatch, given: str | None
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "600"}),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_WAIT_POLICY": "ACTIVE"}),
+        ({"GOMP_SPINCOUNT": "7"}, {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "7"}),
+    ],
+)
+def test_threads_soon_sleep_while_they_wait_if_the_user_says_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], expected: dict[str, str]
 ) -> None:
-    monkeypatch.setenv("OMP_WAIT_POLICY", "x")  # so that the end of the test restores it
-    monkeypatch.delenv("OMP_WAIT_POLICY")
-    if given is not None:
-        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    for name in names:
+        monkeypatch.setenv(name, "x")  # so that the end of the test restores it
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
     assert main(["model", "list"]) == 0
-    assert os.environ["OMP_WAIT_POLICY"] == (given or "PASSIVE")
+    assert {name: os.environ[name] for name in names if name in os.environ} == expected
 
 
 def test_help_describes_every_option(capsys: pytest.CaptureFixture[str]) -> None:
