@@ -46,7 +46,7 @@ def serve(
     """
     local = host in ("127.0.0.1", "localhost", "::1")
     token = None if local else secrets.token_urlsafe(24)
-    listening = _listen(host, port)
+    listening = listen(host, port)
     app = Guard(make_app(workspace, learning), hosts=LOOPBACK if local else (), token=token)
     options = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=SECONDS_TO_END)
     announce(_address(host, listening.getsockname()[1], token))
@@ -69,7 +69,8 @@ def serve(
         model.result()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there; port 0: any that is free. Raise ConfigError if it cannot."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listening = socket.create_server((host, port), family=family)

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from playwright.sync_api import Browser, Locator, Page, Playwright, Route, expec
 from fullseg import Predictor
 from fullseg.annotator.learning import Learning, Started
 from fullseg.annotator.security import LOOPBACK, Guard
+from fullseg.annotator.serve import listen
 from fullseg.annotator.server import make_app
 from fullseg.annotator.workspace import Workspace
 
@@ -78,8 +78,7 @@ class ThreadedServer:
         model.set_result(Predictor.from_checkpoint(checkpoint))
         learning = Learning(Started(images, out, str(checkpoint)), model, Predictor.from_checkpoint)
         self._workspace = Workspace(images, out, learning.predictor, None, learning.first)
-        listening = socket.create_server(("127.0.0.1", 0))
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listening = listen("127.0.0.1", 0)
         self.address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
         app = Guard(make_app(self._workspace, learning), hosts=LOOPBACK, token=None)
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))

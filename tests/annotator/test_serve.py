@@ -6,12 +6,12 @@ from concurrent.futures import Future
 import pytest
 import uvicorn
 
-from fullseg.annotator.serve import _listen, serve
+from fullseg.annotator.serve import listen, serve
 from fullseg.annotator.workspace import Workspace
 
 
 def test_answers_are_sent_at_once() -> None:
-    with _listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
         connection, _ = listening.accept()
         with connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
