@@ -184,7 +184,8 @@ TEXT = """# Benchmarks: the last results
 
 ## One image of 640 x 480 px with 15 regions
 
-Times are medians, with quartiles in brackets. All programs run in turn, with random weights. 'x fullseg' is the time
+Times are medians, with quartiles in brackets. All programs run in turn, with random weights; `photos` is the model that
+comes with fullseg (kriging, diffusion and a second look at the first answer). 'x fullseg' is the time
 for one scribble divided by fullseg's time. GFLOP and MB are counted in one update with 15 new scribbles; the columns
 beside them say how long this work would take at the measured peaks. MB counts inputs and outputs of all operations; an
 update is faster than that if caches hold them. Memory is the peak of the whole process. Mask R-CNN takes no scribbles;

@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from gpu_rows import Row, device, half, part_arguments, record, try_row
 from limits import now, seconds
-from peers import PAPER, SPREADING, MaskRCNN, Ours, Peer, SegmentAnything, segmenter
+from peers import PAPER, SPREADING, MaskRCNN, Ours, Peer, SegmentAnything, segmenter, untrained_predictor
 from published_sizes import RITM_CROP, SizedRitm, SizedSam
 from scene import Scene, corrections, make_scene
 
@@ -113,9 +113,12 @@ def main() -> None:
     crop = 64 if arguments.tiny else RITM_CROP
     scene, times = make_scene(REGIONS, size, rounds), dict[str, float]()
     peers: dict[str, tuple[Callable[[], Peer], str]] = {
-        "fullseg, eager": (lambda: Ours(device(), half(), *small), ""),
+        "fullseg, eager": (lambda: Ours(untrained_predictor(device(), *small), half()), ""),
         "fullseg, captured": (lambda: Captured(device(), *small), ""),
-        "fullseg, scribbles spread, eager": (lambda: Ours(device(), half(), *small, *SPREADING), ""),
+        "fullseg, scribbles spread, eager": (
+            lambda: Ours(untrained_predictor(device(), *small, *SPREADING), half()),
+            "",
+        ),
         "fullseg, scribbles spread, captured": (lambda: Captured(device(), *small, *SPREADING), ""),
         "paper's model, captured": (lambda: Captured(device(), *PAPER, *small), ""),
         "SAM's decoder": (lambda: SizedSam(device(), half()), "torch layers of the published size"),

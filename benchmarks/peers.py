@@ -38,12 +38,17 @@ def segmenter(*options: str) -> Segmenter:
     return untrained(load_config(None, options)).eval()
 
 
+def untrained_predictor(device: str, *options: str) -> Predictor:
+    """Return a predictor of ``segmenter``."""
+    return Predictor(segmenter(*options), [], device, hold_scribbles=True)
+
+
 class Ours:
     """The predictor of fullseg."""
 
-    def __init__(self, device: str, precision: torch.dtype, *options: str) -> None:
-        self.predictor = Predictor(segmenter(*options), [], device, hold_scribbles=True)
-        self.autocast = torch.autocast(torch.device(device).type, precision, enabled=precision != torch.float32)
+    def __init__(self, predictor: Predictor, precision: torch.dtype = torch.float32) -> None:
+        self.predictor, device = predictor, predictor.device
+        self.autocast = torch.autocast(device.type, precision, enabled=precision != torch.float32)
 
     def set_image(self, image: NDArray[np.uint8]) -> None:
         """Run the backbone."""
@@ -147,12 +152,12 @@ def peers(device: str) -> dict[str, Callable[[], Peer]]:
     half = torch.bfloat16 if device == "cpu" else torch.float16
     name = str(half).removeprefix("torch.")
     found: dict[str, Callable[[], Peer]] = {
-        "fullseg": lambda: Ours(device, torch.float32),
-        f"fullseg, {name}": lambda: Ours(device, half),
-        "fullseg, scribbles spread": lambda: Ours(device, torch.float32, *SPREADING),
+        "fullseg": lambda: Ours(untrained_predictor(device)),
+        f"fullseg, {name}": lambda: Ours(untrained_predictor(device), half),
+        "photos, whose scribbles spread": lambda: Ours(Predictor.from_checkpoint("photos", device)),
         "fullseg, everything anew": lambda: Straightforward(device),
-        "paper's model": lambda: Ours(device, torch.float32, *PAPER),
-        f"paper's model, {name}": lambda: Ours(device, half, *PAPER),
+        "paper's model": lambda: Ours(untrained_predictor(device, *PAPER)),
+        f"paper's model, {name}": lambda: Ours(untrained_predictor(device, *PAPER), half),
         "paper's model, everything anew": lambda: Straightforward(device, *PAPER),
         "Mask R-CNN, mask branch": lambda: MaskRCNN(device),
         "SAM ViT-B": lambda: SegmentAnything(device),

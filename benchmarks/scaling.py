@@ -11,9 +11,8 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
-import torch
 from limits import peak_memory, seconds
-from peers import Ours, Peer, Straightforward
+from peers import Ours, Peer, Straightforward, untrained_predictor
 from rich.progress import track
 from scene import corrections, make_scene
 
@@ -49,7 +48,7 @@ def measure_case(device: str, regions: int, size: tuple[int, int]) -> None:
     """Measure one case and print the last five values of ``Cost``."""
     scene = make_scene(regions, size, 5)
     states = list(corrections(scene, 1))
-    ours = Ours(device, torch.float32)
+    ours = Ours(untrained_predictor(device))
     ours.set_image(scene.image)
     first = seconds(lambda: ours.update(states[0]))
     times = [seconds(partial(ours.update, state)) for state in states[1 : SCRIBBLES + 1]]
