@@ -53,7 +53,7 @@ def merge(config: DictConfig, changes: DictConfig, source: str) -> DictConfig:
     """Return a configuration with some options changed.
 
     Args:
-        config: the complete configuration.
+        config: the complete configuration. It must not be used any more: the result is made of its parts.
         changes: options and their new values.
         source: file or override that the changes come from, for messages.
 
@@ -68,7 +68,7 @@ def merge(config: DictConfig, changes: DictConfig, source: str) -> DictConfig:
             hint = f"did you mean {similar[0]!r}?" if similar else "`fullseg train --help` lists all options"
             raise ConfigError(f"{source}: unknown option {key!r} (value {value!r}); {hint}")
     try:
-        merged = OmegaConf.merge(config, changes)
+        merged = OmegaConf.unsafe_merge(config, changes)  # ``merge`` would copy all options for each file and override
         OmegaConf.resolve(merged)
         return merged  # type: ignore[return-value]
     except OmegaConfBaseException as error:
