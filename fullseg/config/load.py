@@ -1,10 +1,12 @@
 """Loads a configuration from the defaults, one YAML file and overrides."""
 
+import copy
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from fullseg.config.checks import check
 from fullseg.config.options import merge, read_experiment
@@ -27,7 +29,7 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
         ConfigError: if a file is missing or broken, if an option is unknown, or if a value has the wrong type or is not
             allowed.
     """
-    config = OmegaConf.structured(Config)
+    config = copy.deepcopy(_defaults())
     if path is not None:
         for file, options in read_experiment(Path(path)):
             config = merge(config, options, source=str(file))
@@ -42,6 +44,13 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     expand_home(loaded, Config)
     check(loaded)
     return loaded
+
+
+@functools.cache
+def _defaults() -> DictConfig:
+    """Return all options with their defaults. They are read from ``Config`` once: that takes longer than a copy."""
+    defaults: DictConfig = OmegaConf.structured(Config)
+    return defaults
 
 
 def plain(config: Config) -> dict[str, Any]:
