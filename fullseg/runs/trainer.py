@@ -27,6 +27,7 @@ ADVICE = (
     "Checkpoint directory .* exists",
     "Found .* module.* in eval mode",  # BatchNorm is frozen on purpose
     "The number of training batches .* is smaller than the logging interval",
+    "This DataLoader will create",  # more processes than cores: on one core, loading and training take turns
     "It is recommended to use .self.log.*sync_dist",  # torchmetrics reduces over ranks already
 )
 
@@ -111,7 +112,7 @@ def precision_of(wanted: str, *, on_gpu: bool) -> Literal["32-true", "bf16-mixed
 
 
 def prepare_process(config: Config) -> None:
-    """Set seed, threads and memory allocation, and silence Lightning's advice that does not apply here."""
+    """Set seed, threads and memory allocation, and silence advice that does not apply here."""
     L.seed_everything(config.seed, verbose=False)
     torch.set_float32_matmul_precision("high")
     if config.trainer.threads:
@@ -122,7 +123,7 @@ def prepare_process(config: Config) -> None:
 
 
 def silence_advice() -> None:
-    """Silence Lightning's advice that does not apply here."""
+    """Silence advice of Lightning and PyTorch that does not apply here."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for advice in ADVICE:
         warnings.filterwarnings("ignore", message=advice)
