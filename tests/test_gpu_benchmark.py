@@ -66,7 +66,7 @@ def run_script(out: Path, **variables: str) -> tuple[str, dict[str, list[str]]]:
 @pytest.mark.slow
 def test_all_parts_run_and_fill_every_row(tmp_path: Path) -> None:
     before = (ROOT / "benchmarks" / "GPU.md").exists()
-    printed, table = run_script(tmp_path, ROUNDS_LIMIT="300")  # SAM, if it is installed, takes long on a CPU
+    printed, table = run_script(tmp_path, ROUNDS_LIMIT="300")  # a CPU without bf16 needs more than 75 s
     logs = "\n".join(path.read_text()[-2000:] for path in tmp_path.glob("*.log"))
     states = [name for name in table if name.endswith(": done")]
     assert len(states) == len(ROWS), logs

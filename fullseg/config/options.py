@@ -53,8 +53,8 @@ def merge(config: DictConfig, changes: DictConfig, source: str) -> DictConfig:
     """Return a configuration with some options changed.
 
     Args:
-        config: the complete configuration. It must not be used any more: the result is made of its parts.
-        changes: options and their new values.
+        config: the complete configuration. The result is made of its parts, so use it no more.
+        changes: options and their new values; likewise.
         source: file or override that the changes come from, for messages.
 
     Raises:
