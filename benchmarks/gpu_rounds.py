@@ -28,9 +28,10 @@ SMALL = ("model.feature_channels=8", "model.head_channels=8", "model.roi_size=9"
 class Captured(Ours):
     """The captured predictor, which chooses its precision itself."""
 
+    predictor: CapturedPredictor
+
     def __init__(self, device: str, *options: str) -> None:
-        super().__init__(device, torch.float32, *options)
-        self.predictor: CapturedPredictor = CapturedPredictor(segmenter(*options), [], device, hold_scribbles=True)
+        super().__init__(CapturedPredictor(segmenter(*options), [], device, hold_scribbles=True))
 
 
 class Half:
@@ -38,15 +39,16 @@ class Half:
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
+        self.autocast = torch.autocast(device(), half(), enabled=half() != torch.float32)
 
     def set_image(self, image: object) -> None:
         """Run the peer."""
-        with torch.autocast(device(), half()):
+        with self.autocast:
             self.peer.set_image(image)  # type: ignore[arg-type]
 
     def update(self, annotations: object) -> None:
         """Run the peer."""
-        with torch.autocast(device(), half()):
+        with self.autocast:
             self.peer.update(annotations)  # type: ignore[arg-type]
 
 

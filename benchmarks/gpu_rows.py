@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import torch
 
+from fullseg.runs.trainer import precision_of
+
 MEMORY = 80e9  # bytes of the GPU that may be used, so that a larger GPU gives the numbers of one of 80 GB
 
 
@@ -60,8 +62,10 @@ def device() -> str:
 
 
 def half() -> torch.dtype:
-    """Return the half precision of the device: fp16 has smaller errors, but CPUs are slow with it."""
-    return torch.float16 if device() == "cuda" else torch.bfloat16
+    """Return the half precision of the device, or single precision on a CPU that only emulates half of it."""
+    if device() == "cuda":
+        return torch.float16  # its errors are smaller than those of bf16
+    return torch.bfloat16 if precision_of("auto", on_gpu=False) == "bf16-mixed" else torch.float32
 
 
 def out_folder() -> Path:

@@ -66,13 +66,15 @@ def run_script(out: Path, **variables: str) -> tuple[str, dict[str, list[str]]]:
 @pytest.mark.slow
 def test_all_parts_run_and_fill_every_row(tmp_path: Path) -> None:
     before = (ROOT / "benchmarks" / "GPU.md").exists()
-    printed, table = run_script(tmp_path, ROUNDS_LIMIT="300")  # a CPU without bf16 needs more than 75 s
+    printed, table = run_script(tmp_path, ROUNDS_LIMIT="300")  # RITM and SAM take long on a CPU
     logs = "\n".join(path.read_text()[-2000:] for path in tmp_path.glob("*.log"))
     states = [name for name in table if name.endswith(": done")]
     assert len(states) == len(ROWS), logs
     for part, names in ROWS.items():
         recorded = [row.name for row in read_rows(tmp_path / f"{part}.jsonl")]
-        assert set(names) <= set(recorded), part
+        assert set(names) <= set(recorded), [
+            row for row in read_rows(tmp_path / f"{part}.jsonl") if row.value == "failed"
+        ]
         for name in recorded:
             value = table[name][0]
             assert (value == "not measured") if name in NOT_MEASURED else any(map(str.isdigit, value)), (

@@ -106,6 +106,7 @@ class Learning:
                 self._process.wait(SECONDS_TO_STOP)
             except subprocess.TimeoutExpired:
                 self._process.kill()
+                self._process.wait()
 
     def use(self, name: str) -> None:
         """Take a learnt model into use; raise DataError if there is none of this name."""

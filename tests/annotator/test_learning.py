@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -124,6 +125,24 @@ def until(true: Callable[[], bool], seconds: float = 120) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def test_a_learner_that_does_not_listen_is_ended(
+    photos: Path, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaf = tmp_path / "python"
+    deaf.write_text(
+        f"#!{sys.executable}\nimport signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('deaf', flush=True)\ntime.sleep(300)\n"
+    )
+    deaf.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(deaf))
+    monkeypatch.setattr("fullseg.annotator.learning.SECONDS_TO_STOP", 0.2)
+    learning = learning_of(photos, tiny_checkpoint)
+    learning.start()
+    until(lambda: learning.status()["said"] == "deaf", 30)
+    learning.stop()
+    assert not learning.running
 
 
 @pytest.mark.slow
