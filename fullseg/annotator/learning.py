@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fullseg.annotator.choices import Choice
 from fullseg.annotator.learnt import FOLDER, Chosen, Learnt, read_models, write_models
+from fullseg.cores import available_cores
 from fullseg.errors import DataError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Learning:
         model = self._current or checkpoint
         (out / FOLDER).mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "fullseg", "learn", str(images), "--out", str(out), "--checkpoint", model]
-        threads = max(1, len(os.sched_getaffinity(0)) // 2)
+        threads = max(1, available_cores() // 2)
         with (out / FOLDER / LOG).open("wb") as log:
             self._process = subprocess.Popen(
                 [*command, f"trainer.threads={threads}", "data.workers=1", "scribbles.workers=1", *options],

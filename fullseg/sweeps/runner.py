@@ -15,6 +15,7 @@ from typing import IO, NamedTuple
 import torch
 from rich.console import Console
 
+from fullseg.cores import available_cores
 from fullseg.errors import ConfigError
 from fullseg.runs.stopping import Interrupted
 from fullseg.sweeps.cell_folder import RESULT_VARIABLE, State, last_words, read_state, write_arguments, write_state
@@ -158,7 +159,7 @@ class Runner:
             numbers = range(slot * self.gpus_each, (slot + 1) * self.gpus_each)
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(self.gpus[k % len(self.gpus)] for k in numbers)
         if self.jobs > 1:
-            environment.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // self.jobs)))
+            environment.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // self.jobs)))
         return environment
 
     def _end(self, running: Running) -> None:

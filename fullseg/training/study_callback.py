@@ -1,7 +1,6 @@
 """The study as a Lightning callback: the simulated annotator annotates every evaluation image."""
 
 import functools
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ from lightning.pytorch.loggers import WandbLogger
 
 from fullseg.config.schema import DataConfig
 from fullseg.config.strategies import FROZEN, INTERACTIVE, SINGLE_REGION, STRATEGIES, check_strategies
+from fullseg.cores import available_cores
 from fullseg.model.segmenter import Segmenter
 from fullseg.runs.provenance import study_provenance
 from fullseg.simulation.noise import NO_NOISE, Noise
@@ -83,7 +83,7 @@ class Study(L.Callback):
     ) -> None:
         self.folder, self.plan, self.strategies = Path(folder), Plan(rounds, noise, seed, seconds), list(strategies)
         self.every, self.after_training_starts, self.resamplings = every, after_training_starts, resamplings
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.workers = workers or available_cores()
         self.hold_scribbles, self.counterpart, self.networks = hold_scribbles, counterpart, dict(networks or {})
         self.about, self.checkpoints = dict(about or {}), dict(checkpoints or {})
         check_strategies(self.strategies, {INTERACTIVE, FROZEN, *BASELINES, *self.networks})

@@ -17,6 +17,7 @@ from PIL import Image
 
 from fullseg.config.schema import DataConfig, ExtremePointsConfig
 from fullseg.data.datamodule import InteractiveDataModule
+from fullseg.data.workers import worker_context
 from fullseg.errors import ConfigError, DataError
 from fullseg.formats.coco_writer import NewSample, write_coco_panoptic
 from fullseg.types import BACKGROUND, VOID, Batch, Category
@@ -231,14 +232,9 @@ def test_a_batch_that_ranks_cannot_share_names_both_numbers(root: Path) -> None:
 
 
 def test_workers_leave_ctrl_c_to_the_trainer(root: Path) -> None:
-    loader = ready(root).train_dataloader()
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        assert loader.worker_init_fn is not None
-        loader.worker_init_fn(0)
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)
+    begin = ready(root).train_dataloader().worker_init_fn
+    with worker_context().Pool(1, initializer=begin) as pool:
+        assert pool.apply(signal.getsignal, (signal.SIGINT,)) is signal.SIG_IGN
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -115,7 +115,7 @@ def test_a_program_that_is_not_there_fails(folder: Folder) -> None:
 
 def test_cells_run_at_once_and_share_the_cores(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_SWEEP_ID", "of-another-sweep")
-    monkeypatch.setattr(sweep_runner.os, "sched_getaffinity", lambda _: set(range(6)))
+    monkeypatch.setattr(sweep_runner, "available_cores", lambda: 6)
     (folder.path / "wait").touch()
     threading.Thread(target=_open_when, args=(folder.path, 3)).start()
     start = time.monotonic()
