@@ -4,16 +4,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import t as student
 
 from fullseg.config.strategies import STRATEGIES as KNOWN
+from fullseg.metrics.confidence import student_interval
 from fullseg.paper.stages import RELEASED, STRATEGIES, STUDY, TABLE_1, TABLE_2, Plan, stage_name
 from fullseg.study.equal import common_scribbles, numbers_up_to, value_at
 from fullseg.sweeps.cell_folder import read_result
 from fullseg.sweeps.cells import Cell
 from fullseg.sweeps.waiting import waiting_cells
 
-CONFIDENCE = 0.95
 TITLES = {
     "table2/maskwise": "mask-wise loss, not shared",
     "table2/maskwise_shared": "mask-wise loss, extreme points shared",
@@ -63,11 +62,7 @@ class Row(NamedTuple):
     @property
     def interval(self) -> tuple[float, float] | None:
         """Return the 95 % confidence interval of the mean (Student's t over the seeds); None for fewer than two."""
-        if self.mean is None or self.deviation is None:
-            return None
-        count = len(self.known)
-        half = student.ppf((1 + CONFIDENCE) / 2, count - 1) * self.deviation / np.sqrt(count)
-        return float(self.mean - half), float(self.mean + half)
+        return student_interval(self.known)
 
 
 class Results(NamedTuple):
