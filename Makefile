@@ -52,7 +52,7 @@ lint: $(ENV)  ## ruff (lint, format) and mypy --strict
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
-test: $(ENV)  ## run all tests, three files per two cores at a time
+test: $(ENV)  ## run all tests, one file per core at a time
 	$(RUN) -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 train: $(ENV)  ## train EXPERIMENT=default [DATA=folder] [SET="key=value ..."]

@@ -8,7 +8,6 @@ import hypothesis
 import pytest
 import torch
 
-from fullseg.cores import available_cores
 from fullseg.data.scenes import write_scenes
 from fullseg.model.region_segmenter import RegionSegmenter
 
@@ -21,11 +20,6 @@ def pytest_configure() -> None:
     hypothesis.settings.load_profile("fullseg")
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """Return 3 workers for every 2 cores: a quarter of a worker's time it waits for a browser or another process."""
-    return 3 * available_cores() // 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
