@@ -64,7 +64,7 @@ class Server:
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(how)
-        code = self.process.wait(timeout=60)
+        code = self.process.wait(timeout=120)
         if self.process.stderr:
             self.process.stderr.close()
         return code

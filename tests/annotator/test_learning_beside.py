@@ -80,7 +80,7 @@ def test_strokes_stay_quick_while_the_model_learns(client: Client) -> None:
     client.labels()
     quiet = client.strokes(0)
     client.learning({"action": "start"})
-    wait_until(lambda: "Epoch 0" in client.learning()["said"], 240)
+    wait_until(lambda: "Epoch 0" in client.learning()["said"], 600)
     beside = client.strokes(STROKES)
     assert client.learning()["running"], client.learning()["said"]
     # Other tests run at the same time, so what counts is also how long strokes take without the learner.

@@ -97,7 +97,7 @@ def test_a_learner_that_fails_says_why(page: "Page", person: "Person") -> None:
     page.locator("#learn").click()
     page.locator("#learn-start").click()
     expect(page.locator("#learn-stop")).to_be_visible()
-    expect(page.locator("#learn-start")).to_be_visible(timeout=120_000)
+    expect(page.locator("#learn-start")).to_be_visible(timeout=300_000)
     expect(page.locator("#learning-said")).to_contain_text("does not say how it was trained")
     assert person.wrong == []
 

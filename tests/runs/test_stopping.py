@@ -161,9 +161,9 @@ def test_a_rank_that_dies_ends_the_run_with_its_error(start: Start, tiny_data: P
     image.write_bytes(image.read_bytes()[:300])
     begin = time.monotonic()
     process = start("dies", *TWO_RANKS, "data.max_bad=0", f"data.root={data}")
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode not in (0, None)
     assert "1 samples can't be read, more than data.max_bad=0" in errors
     assert image.name in errors
-    assert time.monotonic() - begin < 60
+    assert time.monotonic() - begin < 200
     assert not subprocess.run(["pgrep", "-f", f"runs={tmp_path / 'dies'}"], capture_output=True, check=False).stdout

@@ -167,7 +167,7 @@ def test_a_job_whose_rank_dies_fails(cluster: Cluster, tmp_path: Path, tiny_data
     image = sorted((data / "train" / "images").iterdir())[0]
     image.write_bytes(image.read_bytes()[:300])
     job = cluster.submit(f"data.root={data}", "data.max_bad=0")
-    log = cluster.wait(job, seconds=120)
+    log = cluster.wait(job, seconds=240)
     assert cluster.state(job) == "FAILED"
     assert "more than data.max_bad=0" in log
 
