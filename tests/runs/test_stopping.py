@@ -159,11 +159,9 @@ def test_a_rank_that_dies_ends_the_run_with_its_error(start: Start, tiny_data: P
     shutil.copytree(tiny_data, data)
     image = sorted((data / "train" / "images").iterdir())[0]
     image.write_bytes(image.read_bytes()[:300])
-    begin = time.monotonic()
     process = start("dies", *TWO_RANKS, "data.max_bad=0", f"data.root={data}")
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=200)  # a rank that waits for the other one would wait longer
     assert process.returncode not in (0, None)
     assert "1 samples can't be read, more than data.max_bad=0" in errors
     assert image.name in errors
-    assert time.monotonic() - begin < 200
     assert not subprocess.run(["pgrep", "-f", f"runs={tmp_path / 'dies'}"], capture_output=True, check=False).stdout
