@@ -33,7 +33,6 @@ from fullseg.types import Annotations, Sample
 
 WINDOW = {"width": 1280, "height": 800}
 LONGEST = 60_000  # ms that labels may take
-SLIP = 8  # px of the screen: shorter strokes count as clicks
 BETWEEN = 600  # ms between two clicks at one place: quicker ones count as a double click
 PLACE = 20  # px of the screen
 
@@ -59,7 +58,7 @@ class Session:
 
     def __init__(self, page: Page, address: str, sample: Sample, shots: Path | None) -> None:
         self.page, self.address, self.sample, self.shots = page, address, sample, shots
-        self.given = self.left_out = self.clicks = 0  # strokes that were asked for, and not drawn; clicks
+        self.given = self.clicks = 0  # strokes that were asked for; clicks
         self.waits: list[float] = []  # ms from the end of each stroke until the page shows its labels
         self.rows: list[Row] = []
 
@@ -116,20 +115,19 @@ class Session:
         self.settle()
 
     def draw(self, region: int, points: NDArray[np.float32]) -> None:
-        """Draw a stroke along points (K, 2) for a region, unless it is so short that it counts as a click."""
+        """Draw a stroke along points (K, 2) for a region."""
         way = np.array([self.screen(point) for point in points])
-        if np.linalg.norm(way - way[0], axis=1).max() <= SLIP:
-            self.left_out += 1
-            return
         self.page.locator(f'#regions li[data-region="{region + 1}"]').click()
         self.clicks += 1
         self.page.keyboard.press("c")
         revision = self.state()["revision"]
         self.page.mouse.move(*way[0])
+        self.page.keyboard.down("Control")  # else a stroke of a few pixels would be a click
         self.page.mouse.down()
         for at in way[1:]:
             self.page.mouse.move(*at)
         self.page.mouse.up()
+        self.page.keyboard.up("Control")
         begun = time.perf_counter()
         expect(self.page.locator("#saved")).to_have_text("saved")
         self.settle()
@@ -224,7 +222,6 @@ def report(session: Session, seconds: float) -> None:
             f"mean IoU {100 * row.iou:5.1f}  {row.parts:.2f} parts per region"
         )
     middle, most = np.percentile(session.waits or [0], (50, 95))
-    print(f"{session.left_out} strokes were too short for the page")
     print(f"labels after a stroke: median {middle:.0f} ms, 95 % {most:.0f} ms")
 
 

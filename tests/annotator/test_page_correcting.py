@@ -85,3 +85,26 @@ def test_a_merged_region_is_the_union_of_both(person: Person, out: Path) -> None
     expect(person.page.locator("#regions li")).to_have_count(2)
     person.settle()
     assert (exported(person, out)[union] == 0).all()
+
+
+def test_with_control_a_click_is_a_dot_and_else_it_chooses(person: Person) -> None:
+    person.act(9, kind="add", points=WIDE)
+    person.act(9, kind="add", points=SMALL)
+    person.open(9)
+    x, y = 60, 90
+    assert person.labels()[y, x] == 0
+    choose(person, 2)
+    person.key("c")
+    expect(person.page.locator("#hint")).to_contain_text("Ctrl+click: a dot")
+    person.page.keyboard.down("Control")
+    person.click((x, y))
+    person.page.keyboard.up("Control")
+    expect(person.page.locator("#saved")).to_have_text("saved")
+    person.settle()
+    [stroke] = person.state()["strokes"]
+    assert stroke["region"] == 2
+    np.testing.assert_allclose(stroke["points"], [[x, y]], atol=0.6)
+    assert person.labels()[y, x] == 1
+    person.click((30, 60))
+    expect(person.page.locator('#regions li[data-region="1"]')).to_have_attribute("aria-current", "true")
+    assert len(person.state()["strokes"]) == 1

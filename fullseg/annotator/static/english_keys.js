@@ -79,7 +79,7 @@ export const hints = {
   choose: "Click a region to choose it; drag to move the image",
   collected: (count) => `${many(count, "stroke")} collected: Enter updates`,
   correct: (collecting) => `Press inside a region and draw into what it lacks${collecting ? "; Enter sends the strokes" : ""}; a click chooses a region`,
-  correctOne: (region, collecting) => `Draw into what region ${region} lacks, from any place${collecting ? "; Enter sends the strokes" : ""}; Escape: any region`,
+  correctOne: (region, collecting) => `Draw into what region ${region} lacks, from any place; Ctrl+click: a dot${collecting ? "; Enter sends the strokes" : ""}; Escape: any region`,
   marked: "Enter marks the region, Backspace takes a point back",
   markMore: (count) => `${count} more extreme points, Backspace takes one back`,
   remark: (region) => `Click the four extreme points of region ${region} anew, Escape leaves it as it is`,

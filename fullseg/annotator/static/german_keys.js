@@ -79,7 +79,7 @@ export const hints = {
   choose: "Eine Region anklicken; Ziehen bewegt das Bild",
   collected: (count) => `${many(count, "Strich", "Striche")} gesammelt: Enter sendet sie`,
   correct: (collecting) => `In einer Region drücken und dorthin ziehen, was ihr fehlt${collecting ? "; Enter sendet die Striche" : ""}; ein Klick wählt sie`,
-  correctOne: (region, collecting) => `Dorthin ziehen, was Region ${region} fehlt${collecting ? "; Enter sendet die Striche" : ""}; Escape: jede Region`,
+  correctOne: (region, collecting) => `Dorthin ziehen, was Region ${region} fehlt; Ctrl+Klick: ein Punkt${collecting ? "; Enter sendet die Striche" : ""}; Escape: jede Region`,
   marked: "Enter markiert die Region, Backspace nimmt einen Punkt zurück",
   markMore: (count) => `Noch ${many(count, "äußerster Punkt", "äußerste Punkte")}, Backspace nimmt einen zurück`,
   remark: (region) => `Die vier äußersten Punkte von Region ${region} neu anklicken, Escape lässt sie, wie sie ist`,

@@ -97,6 +97,7 @@ export class Tools {
     if (this.page.painting.brushing) this.page.painting.begin(at);
     else if (this.tool === "correct" && !this.page.merging) this.draft = [at.map(round)];
     else if (this.tool === "mark" && !this.page.merging) this.extremes.press(at);
+    if (this.draft && (event.ctrlKey || event.metaKey)) this.begin(); // then even a click is a stroke
   }
 
   // Begin a stroke with the way so far: of the chosen region, else of the one where the pointer went down.
