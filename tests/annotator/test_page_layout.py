@@ -98,16 +98,8 @@ def test_an_upright_tablet_hides_the_lists_below_the_image(tablet: Person) -> No
     assert side(tablet, "canvas", "height") == height + 232 + 94
 
 
-@pytest.mark.parametrize("pointer", ["finger", "pen"])
-def test_fingers_and_pens_draw_strokes(tablet: Person, pointer: str) -> None:
-    number = {"finger": 3, "pen": 4}[pointer]
-    tablet.act(number, kind="add", points=WIDE)
-    tablet.act(number, kind="add", points=SMALL)
-    tablet.open(number)
-    tablet.page.locator("#correct").tap()
-    labels = tablet.labels()
-    y, x = (int(value) for value in np.argwhere(labels == 0).mean(axis=0))
-    way = [tablet.screen((x + 6 * step, y)) for step in range(6)]
+def draw(tablet: Person, pointer: str, way: list[tuple[float, float]], rest: int = 0) -> None:
+    """Let a finger or a pen go along places of the screen, after a rest of some milliseconds at the first one."""
     devtools = tablet.page.context.new_cdp_session(tablet.page)
     for step, (left, top) in enumerate(way):
         if pointer == "finger":
@@ -117,19 +109,36 @@ def test_fingers_and_pens_draw_strokes(tablet: Person, pointer: str) -> None:
             kind = "mouseMoved" if step else "mousePressed"
             content = {"type": kind, "x": left, "y": top, "button": "left", "buttons": 1, "clickCount": 1}
             devtools.send("Input.dispatchMouseEvent", {**content, "pointerType": "pen"})
+        if step == 0:
+            tablet.page.wait_for_timeout(rest)
     if pointer == "finger":
         devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     else:
         content = {"type": "mouseReleased", "x": way[-1][0], "y": way[-1][1], "button": "left", "clickCount": 1}
         devtools.send("Input.dispatchMouseEvent", {**content, "pointerType": "pen"})
-    expect(tablet.page.locator("#undo")).to_be_enabled()
-    tablet.page.wait_for_function(
-        "async (url) => (await (await fetch(url)).json()).strokes.length === 1", arg=f"/api/images/{number}"
-    )
-    tablet.settle()
-    (stroke,) = tablet.state()["strokes"]
-    assert stroke["region"] == 1
+
+
+@pytest.mark.parametrize("pointer", ["finger", "pen"])
+def test_fingers_and_pens_draw_strokes_and_dots(tablet: Person, pointer: str) -> None:
+    number = {"finger": 3, "pen": 4}[pointer]
+    tablet.act(number, kind="add", points=WIDE)
+    tablet.act(number, kind="add", points=SMALL)
+    tablet.open(number)
+    tablet.page.locator("#correct").tap()
+    labels = tablet.labels()
+    y, x = (int(value) for value in np.argwhere(labels == 0).mean(axis=0))
+    for count, rest in ((1, 0), (2, 800)):
+        draw(tablet, pointer, [tablet.screen((x + 6 * step, y)) for step in range(1 if rest else 6)], rest)
+        expect(tablet.page.locator("#undo")).to_be_enabled()
+        tablet.page.wait_for_function(
+            "async ([url, count]) => (await (await fetch(url)).json()).strokes.length === count",
+            arg=[f"/api/images/{number}", count],
+        )
+        tablet.settle()
+    stroke, dot = tablet.state()["strokes"]
+    assert stroke["region"] == dot["region"] == 1
     np.testing.assert_allclose([stroke["points"][0], stroke["points"][-1]], [(x, y), (x + 30, y)], atol=1)
+    np.testing.assert_allclose(dot["points"], [(x, y)], atol=1)
 
 
 def test_buttons_zoom(person: Person) -> None:

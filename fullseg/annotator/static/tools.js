@@ -4,6 +4,7 @@ import { Extremes, clamp } from "./extremes.js";
 import { t } from "./texts.js";
 
 const SLIP = { mouse: 8, pen: 8, touch: 16 }; // screen pixels: how far the pointer may move in a click
+const REST = 500; // ms for which a pen or a finger rests to draw a dot
 
 export class Tools {
   // `page` has view, session, selected, pinned, merging, remarking, collecting, collected, select(id), touch(id), say(text), sketch()
@@ -97,7 +98,9 @@ export class Tools {
     if (this.page.painting.brushing) this.page.painting.begin(at);
     else if (this.tool === "correct" && !this.page.merging) this.draft = [at.map(round)];
     else if (this.tool === "mark" && !this.page.merging) this.extremes.press(at);
-    if (this.draft && (event.ctrlKey || event.metaKey)) this.begin(); // then even a click is a stroke
+    const { draft } = this;
+    if (draft && (event.ctrlKey || event.metaKey)) this.begin(); // then even a click is a stroke: a dot
+    else if (draft && event.pointerType !== "mouse") setTimeout(() => draft === this.draft && this.begin(), REST);
   }
 
   // Begin a stroke with the way so far: of the chosen region, else of the one where the pointer went down.
