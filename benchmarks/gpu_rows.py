@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from fullseg.runs.trainer import precision_of
+from fullseg.cpu import computes_bf16
 
 MEMORY = 80e9  # bytes of the GPU that may be used, so that a larger GPU gives the numbers of one of 80 GB
 
@@ -65,7 +65,7 @@ def half() -> torch.dtype:
     """Return the half precision of the device, or single precision on a CPU that only emulates half of it."""
     if device() == "cuda":
         return torch.float16  # its errors are smaller than those of bf16
-    return torch.bfloat16 if precision_of("auto", on_gpu=False) == "bf16-mixed" else torch.float32
+    return torch.bfloat16 if computes_bf16() else torch.float32
 
 
 def out_folder() -> Path:

@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fullseg"
 ROOMS = [  # a room imports rooms of the lines above its own: neither those below it nor its neighbours
-    {"types", "errors", "cores", "run_lengths"},
+    {"types", "errors", "cpu", "run_lengths"},
     {"metrics", "formats", "config", "pictures", "model", "simulation"},
     {"study", "data", "annotator"},
     {"report", "runs"},
@@ -114,7 +114,7 @@ def test_the_annotator_needs_no_training_code_and_no_data_set() -> None:
     for path in (PACKAGE / "annotator").rglob("*.py"):
         for module in imported_modules(path):
             if module.startswith("fullseg"):
-                assert module.split(".")[1] in ("types", "errors", "cores", "formats", "model", "annotator"), (
+                assert module.split(".")[1] in ("types", "errors", "cpu", "formats", "model", "annotator"), (
                     f"{path} imports {module}"
                 )
 

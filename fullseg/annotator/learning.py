@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fullseg.annotator.choices import Choice
 from fullseg.annotator.learnt import FOLDER, Chosen, Learnt, read_models, write_models
-from fullseg.cores import available_cores
+from fullseg.cpu import available_cores
 from fullseg.errors import DataError
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from fullseg.config.load import plain
 from fullseg.config.schema import Config
+from fullseg.cpu import cpu_model, instruction_sets
 from fullseg.data.datamodule import InteractiveDataModule
 from fullseg.errors import ConfigError
 from fullseg.model.segmenter import Segmenter
@@ -109,15 +110,13 @@ def machine() -> str:
     """Return the name of the GPUs, or of the CPU with its number of cores."""
     if torch.cuda.is_available():
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
-    models = [line for line in _cpuinfo() if "model name" in line]
-    model = models[0].split(":")[1].strip() if models else platform.machine()
-    return f"{os.cpu_count()} CPU cores, {model}"
+    return f"{os.cpu_count()} CPU cores, {cpu_model()}"
 
 
 def instructions() -> str:
     """Return torch's CPU capability and the CPU's instructions that decide how sums are rounded."""
-    flags = next((line.split(":")[1].split() for line in _cpuinfo() if line.startswith("flags")), [])
-    return " ".join([torch.backends.cpu.get_cpu_capability(), *(name for name in INSTRUCTIONS if name in flags)])
+    there = instruction_sets()
+    return " ".join([torch.backends.cpu.get_cpu_capability(), *(name for name in INSTRUCTIONS if name in there)])
 
 
 def weights_hash(state: Mapping[str, Tensor]) -> str:
@@ -148,11 +147,6 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "unknown"
-
-
-def _cpuinfo() -> list[str]:
-    cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
 
 
 def _git(*arguments: str) -> str:

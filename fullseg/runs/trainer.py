@@ -6,7 +6,6 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import lightning as L
@@ -16,6 +15,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, TQDMProgressBar
 from lightning.pytorch.loggers import Logger
 
 from fullseg.config.schema import Config, epochs_between_evaluations
+from fullseg.cpu import computes_bf16
 from fullseg.runs.checkpoints import WholeCheckpoints
 from fullseg.runs.ranks import launched
 
@@ -105,10 +105,7 @@ def precision_of(wanted: str, *, on_gpu: bool) -> Literal["32-true", "bf16-mixed
     """Return Lightning's name for the option ``trainer.precision``; ``auto`` depends on the hardware."""
     if wanted == "32-true":
         return "32-true"
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
-    computes_bf16 = on_gpu or bool(flags & {"amx_bf16", "avx512_bf16"})  # other CPUs emulate bf16, slowly
-    return "bf16-mixed" if wanted == "bf16-mixed" or computes_bf16 else "32-true"
+    return "bf16-mixed" if wanted == "bf16-mixed" or on_gpu or computes_bf16() else "32-true"
 
 
 def prepare_process(config: Config) -> None:

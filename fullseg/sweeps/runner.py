@@ -15,7 +15,7 @@ from typing import IO, NamedTuple
 import torch
 from rich.console import Console
 
-from fullseg.cores import available_cores
+from fullseg.cpu import available_cores
 from fullseg.errors import ConfigError
 from fullseg.runs.stopping import Interrupted
 from fullseg.sweeps.cell_folder import RESULT_VARIABLE, State, last_words, read_state, write_arguments, write_state

@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import WandbLogger
 
 from fullseg.config.schema import DataConfig
 from fullseg.config.strategies import FROZEN, INTERACTIVE, SINGLE_REGION, STRATEGIES, check_strategies
-from fullseg.cores import available_cores
+from fullseg.cpu import available_cores
 from fullseg.model.segmenter import Segmenter
 from fullseg.runs.provenance import study_provenance
 from fullseg.simulation.noise import NO_NOISE, Noise
