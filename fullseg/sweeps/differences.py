@@ -22,6 +22,7 @@ class Difference(NamedTuple):
     parameter: str  # short name
     value: str
     first: str
+    metric: str  # of ``METRICS``
     seeds: int
     mean: float
     interval: tuple[float, float]  # 95 %, Student's t over the seeds
@@ -32,20 +33,22 @@ def compared_metric(rows: Sequence[Row]) -> str | None:
     return next((key for key in COMPARED if rows and all(key in row.metrics for row in rows)), None)
 
 
-def differences(rows: Sequence[Row], varied: Sequence[str], metric: str) -> list[Difference]:
+def differences(rows: Sequence[Row], varied: Sequence[str]) -> list[Difference]:
     """Compare every value of each parameter with the parameter's first value.
 
     Two rows are a pair if they differ in this parameter alone: the seed is the same, too. A seed's difference is the
     mean over its pairs.
 
     Args:
-        rows: of all finished cells; all have the metric.
+        rows: of all finished cells.
         varied: names of the parameters that have several values.
-        metric: of ``METRICS``.
 
     Returns:
         A difference per parameter and value, in the order of the rows; only those with two seeds or more.
     """
+    metric = compared_metric(rows)
+    if metric is None:
+        return []
     names = [name for name in varied if name not in TOGETHER]
     titles = [short_names(names)[name] for name in names] + ["strategy"]
     settings: dict[Setting, dict[str, float]] = defaultdict(dict)  # the metric by setting and seed
@@ -61,7 +64,7 @@ def differences(rows: Sequence[Row], varied: Sequence[str], metric: str) -> list
                 by_seed[seed].append(gain)
             gains = [float(np.mean(one)) for one in by_seed.values()]
             if (interval := student_interval(gains)) is not None:
-                found.append(Difference(title, value, first, len(gains), float(np.mean(gains)), interval))
+                found.append(Difference(title, value, first, metric, len(gains), float(np.mean(gains)), interval))
     return found
 
 
@@ -75,13 +78,11 @@ def _pairs(
             yield from ((seed, scores[seed] - before[seed]) for seed in scores if seed in before)
 
 
-def print_differences(rows: Sequence[Row], varied: Sequence[str], console: Console) -> None:
+def print_differences(found: Sequence[Difference], console: Console) -> None:
     """Print the table of all differences, if there are any."""
-    metric = compared_metric(rows)
-    found = differences(rows, varied, metric) if metric is not None else []
-    if metric is None or not found:
+    if not found:
         return
-    title, factor, digits = METRICS[metric]
+    title, factor, digits = METRICS[found[0].metric]
     caption = f"difference in {title}, in percent: mean over seeds and its 95 % interval, paired by seed"
     table = Table(title="what each value gains", caption=caption)
     for name in ("parameter", "value", "instead of"):

@@ -13,7 +13,7 @@ from fullseg.data.prepare import prepare
 from fullseg.errors import ConfigError
 from fullseg.sweeps.cell_folder import log_lines, read_state
 from fullseg.sweeps.cells import Cell, make_cells
-from fullseg.sweeps.differences import print_differences
+from fullseg.sweeps.differences import differences, print_differences
 from fullseg.sweeps.figures import draw
 from fullseg.sweeps.file import read_sweep
 from fullseg.sweeps.results import write_results
@@ -66,10 +66,11 @@ def sweep(
         Runner(cells, folder=folder, runs=runs, jobs=jobs, lock=lock, console=console).run()
     groups = write_results(folder, plan, cells, console)
     if groups:
-        print_differences([row for one in groups for row in one.rows], plan.varied, console)
+        found = differences([row for one in groups for row in one.rows], plan.varied)
+        print_differences(found, console)
         draw(plan.name, groups).savefig(folder / "results.png", dpi=150)
         tracking = next((cell.config.tracking for cell in cells if cell.config is not None), TrackingConfig())
-        log_sweep(folder, groups, folder / "results.png", tracking)
+        log_sweep(folder, groups, found, folder / "results.png", tracking)
         console.print(f"            {folder}/results.png", soft_wrap=True, highlight=False)
     return _print_failures(console, folder, cells)
 

@@ -1,4 +1,4 @@
-"""Logs a sweep's table and picture to W&B, in a run of its own in the group of the cells."""
+"""Logs a sweep's tables and picture to W&B, in a run of its own in the group of the cells."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,18 +6,22 @@ from pathlib import Path
 import wandb
 
 from fullseg.config.schema import TrackingConfig
+from fullseg.sweeps.differences import Difference
 from fullseg.sweeps.results import METRICS, Group, metrics_in_table
 from fullseg.tracking.wandb_run import finish_wandb, wandb_logger
 
 Row = list[str | int | float]
 
 
-def log_sweep(folder: Path, groups: Sequence[Group], picture: Path, tracking: TrackingConfig) -> None:
-    """Log the table and the picture.
+def log_sweep(
+    folder: Path, groups: Sequence[Group], found: Sequence[Difference], picture: Path, tracking: TrackingConfig
+) -> None:
+    """Log the tables and the picture.
 
     Args:
         folder: the sweep's folder.
-        groups: rows of the table.
+        groups: rows of the table of results.
+        found: rows of the table of differences.
         picture: file of the picture.
         tracking: the cells' tracking options.
     """
@@ -26,6 +30,9 @@ def log_sweep(folder: Path, groups: Sequence[Group], picture: Path, tracking: Tr
         return
     columns, rows = results_table(groups)
     logger.experiment.log({"sweep/results": wandb.Table(columns=columns, data=rows)})
+    if found:
+        columns, rows = differences_table(found)
+        logger.experiment.log({"sweep/differences": wandb.Table(columns=columns, data=rows)})
     logger.log_image("sweep/picture", [str(picture)])
     finish_wandb()
 
@@ -43,3 +50,15 @@ def results_table(groups: Sequence[Group]) -> tuple[list[str | int], list[Row]]:
         for one in groups
     ]
     return [*groups[0].values, "runs", *titles], rows
+
+
+def differences_table(found: Sequence[Difference]) -> tuple[list[str | int], list[Row]]:
+    """Return columns and rows of the table: what each value of a parameter gains over the first one, in percent."""
+    title, factor, _ = METRICS[found[0].metric]
+    columns: list[str | int] = ["parameter", "value", "instead of", "seeds"]
+    columns += [f"difference in {title}", "95 % interval, from", "95 % interval, to"]
+    rows: list[Row] = [
+        [one.parameter, one.value, one.first, one.seeds, *(factor * number for number in (one.mean, *one.interval))]
+        for one in found
+    ]
+    return columns, rows
