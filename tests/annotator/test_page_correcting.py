@@ -87,6 +87,12 @@ def test_a_merged_region_is_the_union_of_both(person: Person, out: Path) -> None
     assert (exported(person, out)[union] == 0).all()
 
 
+def control_click(person: Person, point: tuple[float, float]) -> None:
+    person.page.keyboard.down("Control")
+    person.click(point)
+    person.page.keyboard.up("Control")
+
+
 def test_with_control_a_click_is_a_dot_and_else_it_chooses(person: Person) -> None:
     person.act(9, kind="add", points=WIDE)
     person.act(9, kind="add", points=SMALL)
@@ -96,11 +102,15 @@ def test_with_control_a_click_is_a_dot_and_else_it_chooses(person: Person) -> No
     choose(person, 2)
     person.key("c")
     expect(person.page.locator("#hint")).to_contain_text("Ctrl+click: a dot")
-    person.page.keyboard.down("Control")
-    person.click((x, y))
-    person.page.keyboard.up("Control")
+    control_click(person, (x, y))
     expect(person.page.locator("#saved")).to_have_text("saved")
     person.settle()
+    person.key("l")
+    expect(person.page.locator('#regions li[data-region="2"] .lock')).to_have_attribute("aria-pressed", "true")
+    person.settle()
+    control_click(person, (x, y + 10))
+    expect(person.page.locator("#message")).to_contain_text("locked")
+    expect(person.page.locator('#regions li[data-region="2"]')).to_have_attribute("aria-current", "true")
     [stroke] = person.state()["strokes"]
     assert stroke["region"] == 2
     np.testing.assert_allclose(stroke["points"], [[x, y]], atol=0.6)

@@ -108,6 +108,7 @@ export class Tools {
     const { page } = this;
     const points = this.draft;
     this.draft = null;
+    this.moved = true; // it is no click any more
     const region = page.pinned ? page.selected : (page.view.regionAt(points[0]) ?? page.selected);
     if (region === null) return page.say(t.said.noRegion, true);
     if (page.session.region(region)?.locked) return page.say(t.said.locked, true);
