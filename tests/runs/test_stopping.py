@@ -96,8 +96,11 @@ def test_kill_9_loses_the_steps_since_the_last_checkpoint_alone(
     assert_same_run(folder, tmp_path / "whole" / "default" / "a")
 
 
-def test_sigterm_to_one_of_two_ranks_stops_both_and_they_go_on_exactly(start: Start, tmp_path: Path) -> None:
-    plan = (*TWO_RANKS, *SESSIONS, "trainer.epochs=12", "trainer.validate_every=6")
+@pytest.mark.parametrize("scribbles", [OWN_SCRIBBLES, SESSIONS], ids=["at once", "in sessions"])
+def test_sigterm_to_one_of_two_ranks_stops_both_and_they_go_on_exactly(
+    start: Start, tmp_path: Path, scribbles: tuple[str, ...]
+) -> None:
+    plan = (*TWO_RANKS, *scribbles, "trainer.epochs=12", "trainer.validate_every=6")
     stopped = start("stopped", *plan, "trainer.checkpoint_every=5")
     folder = tmp_path / "stopped" / "default" / "a"
     wait_for_step(folder / "checkpoints" / "last.ckpt", 5, stopped)
