@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from gpu_rows import Row, device, half, part_arguments, record, try_row
 from limits import now, seconds
-from peers import PAPER, SPREADING, MaskRCNN, Ours, Peer, SegmentAnything, segmenter, untrained_predictor
+from peers import PAPER, SPREADING, MaskRCNN, Ours, Peer, SegmentAnything, autocast, segmenter, untrained_predictor
 from published_sizes import RITM_CROP, SizedRitm, SizedSam
 from scene import Scene, corrections, make_scene
 
@@ -39,7 +39,7 @@ class Half:
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
-        self.autocast = torch.autocast(device(), half(), enabled=half() != torch.float32)
+        self.autocast = autocast(device(), half())
 
     def set_image(self, image: object) -> None:
         """Run the peer."""

@@ -43,12 +43,16 @@ def untrained_predictor(device: str, *options: str) -> Predictor:
     return Predictor(segmenter(*options), [], device, hold_scribbles=True)
 
 
+def autocast(device: str, precision: torch.dtype) -> torch.autocast:
+    """Return PyTorch's autocast to a precision, which does nothing for single precision."""
+    return torch.autocast(device, precision, enabled=precision != torch.float32)
+
+
 class Ours:
     """The predictor of fullseg."""
 
     def __init__(self, predictor: Predictor, precision: torch.dtype = torch.float32) -> None:
-        self.predictor, device = predictor, predictor.device
-        self.autocast = torch.autocast(device.type, precision, enabled=precision != torch.float32)
+        self.predictor, self.autocast = predictor, autocast(predictor.device.type, precision)
 
     def set_image(self, image: NDArray[np.uint8]) -> None:
         """Run the backbone."""

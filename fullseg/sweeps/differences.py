@@ -10,9 +10,9 @@ from rich.table import Table
 
 from fullseg.metrics.confidence import student_interval
 from fullseg.sweeps.cells import short_names
+from fullseg.sweeps.figures import ACCURACY
 from fullseg.sweeps.results import METRICS, TOGETHER, Row
 
-COMPARED = ("iou_at_4", "iou_at_end", "iou")  # the first of these that all rows have
 Setting = tuple[str, ...]  # values of all parameters of a row but the seed
 
 
@@ -29,8 +29,8 @@ class Difference(NamedTuple):
 
 
 def compared_metric(rows: Sequence[Row]) -> str | None:
-    """Return the metric of ``METRICS`` that is compared; None if there is none that all rows have."""
-    return next((key for key in COMPARED if rows and all(key in row.metrics for row in rows)), None)
+    """Return the metric of ``METRICS`` that is compared: the first of ``ACCURACY`` that all rows have, or None."""
+    return next((key for key in ACCURACY if rows and all(key in row.metrics for row in rows)), None)
 
 
 def differences(rows: Sequence[Row], varied: Sequence[str]) -> list[Difference]:
@@ -50,7 +50,7 @@ def differences(rows: Sequence[Row], varied: Sequence[str]) -> list[Difference]:
     if metric is None:
         return []
     names = [name for name in varied if name not in TOGETHER]
-    titles = [short_names(names)[name] for name in names] + ["strategy"]
+    titles = [*short_names(names).values(), "strategy"]
     settings: dict[Setting, dict[str, float]] = defaultdict(dict)  # the metric by setting and seed
     for row in rows:
         setting = (*(str(row.parameters[name]) for name in names), row.strategy)
