@@ -76,9 +76,10 @@ def _resize_matrix(start: Tensor, end: Tensor, cells: int, pixels: Tensor) -> Te
         (N, L, cells) float; the cells are spread over the pixels [start, end), the edge cells beyond them.
     """
     source = (pixels - start[:, None]) * (cells / (end - start))[:, None] - 0.5  # (N, L), in cells
-    source = source.clamp(0, cells - 1)
+    source = source.clamp_(0, cells - 1)
     cell = torch.arange(cells, device=start.device, dtype=start.dtype)
-    return (1 - (source[:, :, None] - cell).abs()).clamp(min=0)  # the hat function has the two bilinear weights
+    # The hat function 1 - |x|, not below 0, has the two bilinear weights.
+    return (source[:, :, None] - cell).abs_().neg_().add_(1).clamp_(min=0)
 
 
 def resize_to(values: Tensor, edges: tuple[float, float, float, float], window: Window) -> Tensor:

@@ -181,14 +181,25 @@ def sample_annotations(extreme_points: Tensor, strokes: Strokes) -> tuple[Tensor
         return points, regions
     along, stroke = walk_scribbles(strokes.points, strokes.lengths)
     lengths = torch.bincount(stroke, minlength=len(strokes.lengths))  # (T,) points along each scribble
-    most = max(1, min(SAMPLES_PER_STROKE, (MOST_SAMPLES - len(points)) // len(lengths)))
-    counts = (lengths * (SCRIBBLE_STEP / SAMPLE_STEP)).long().clamp(1, most)
+    full = (lengths * (SCRIBBLE_STEP / SAMPLE_STEP)).long().clamp(1, SAMPLES_PER_STROKE)  # samples if there is room
+    every = _stride(full, MOST_SAMPLES - len(points))
+    counts = -(-full // every)
     owner = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
-    number = torch.arange(len(owner), device=counts.device) - (counts.cumsum(0) - counts)[owner]
-    # A scribble with one sample has it in its middle, others from end to end.
-    share = torch.where(counts > 1, number.new_tensor(0), 1)[owner] * 0.5 + number / (counts - 1).clamp(min=1)[owner]
+    number = every * (torch.arange(len(owner), device=counts.device) - (counts.cumsum(0) - counts)[owner])
+    # A scribble with one sample has it in its middle, others from its first end on.
+    share = torch.where(counts[owner] > 1, number / (full - 1).clamp(min=1)[owner], 0.5)
     place = (lengths.cumsum(0) - lengths)[owner] + (share * (lengths[owner] - 1)).round().long()
     return torch.cat([points, along[place]]), torch.cat([regions, strokes.regions[owner]])
+
+
+def _stride(full: Tensor, room: int) -> Tensor:
+    """Return the least s of 1, 2, 4, ... so that every s-th of the samples (T,) of each scribble fits into the room.
+
+    So most samples stay when a scribble is added. If nothing fits, every scribble has one sample.
+    """
+    strides = 2 ** torch.arange(1 + SAMPLES_PER_STROKE.bit_length(), device=full.device)
+    totals = (-(-full[:, None] // strides)).sum(dim=0)
+    return strides[(totals > room).sum().clamp(max=len(strides) - 1)]
 
 
 def _inwards(extreme_points: Tensor) -> Tensor:

@@ -263,6 +263,23 @@ def test_all_samples_together_are_about_512_and_no_scribble_is_left_out(count: i
         torch.testing.assert_close(middle, torch.tensor([[100.0, 0.0]]).expand(600, 2), atol=0.5, rtol=0)
 
 
+def test_a_further_scribble_leaves_the_samples_of_the_others_or_every_second_one_of_them() -> None:
+    rng = np.random.default_rng(0)
+    paths = [(50 + np.cumsum(rng.integers(-9, 10, (12, 2)), axis=0)).tolist() for _ in range(90)]
+    before: set[tuple[float, ...]] = set()
+    halved = 0
+
+    for count in range(1, 91):
+        points, regions = sample_annotations(QUADS, pack(*paths[:count]))
+        several = torch.bincount(regions)[regions] > 1  # a lone sample is in the middle of its scribble
+        old = {tuple(point) for point in points[(regions < count - 1) & several].tolist()}
+        assert old <= before or count == 1
+        halved += len(old) < 0.7 * len(before)
+        before = {tuple(point) for point in points.tolist()}
+        assert len(points) <= 512
+    assert halved == 3
+
+
 def test_the_order_of_scribbles_changes_the_order_of_samples_only() -> None:
     paths = [[[1.0, 2.0], [30.0, 9.0]], [[4.0, 4.0]], [[9.0, 9.0], [9.0, 80.0], [40.0, 80.0]]]
     forward = pack(*paths)
