@@ -22,7 +22,7 @@ from fullseg.model.annotation_maps import SCRIBBLE_STEP, walk_scribbles
 from fullseg.model.base import Strokes
 from fullseg.model.canvas import OUTSIDE_LOGIT
 
-MOST_SAMPLES = 512  # per image, unless there are more extreme points and scribbles
+MOST_SAMPLES = 256  # along the scribbles of an image, unless there are more scribbles; 512 gain nothing
 SAMPLES_PER_STROKE = 24
 INWARDS = 2.0  # px: so far within its region lies the sample of an extreme point
 SAMPLE_STEP = 2.0  # px: samples of one scribble are at least so far apart
@@ -182,7 +182,7 @@ def sample_annotations(extreme_points: Tensor, strokes: Strokes) -> tuple[Tensor
     along, stroke = walk_scribbles(strokes.points, strokes.lengths)
     lengths = torch.bincount(stroke, minlength=len(strokes.lengths))  # (T,) points along each scribble
     full = (lengths * (SCRIBBLE_STEP / SAMPLE_STEP)).long().clamp(1, SAMPLES_PER_STROKE)  # samples if there is room
-    every = _stride(full, MOST_SAMPLES - len(points))
+    every = _stride(full)
     counts = -(-full // every)
     owner = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
     number = every * (torch.arange(len(owner), device=counts.device) - (counts.cumsum(0) - counts)[owner])
@@ -192,14 +192,14 @@ def sample_annotations(extreme_points: Tensor, strokes: Strokes) -> tuple[Tensor
     return torch.cat([points, along[place]]), torch.cat([regions, strokes.regions[owner]])
 
 
-def _stride(full: Tensor, room: int) -> Tensor:
-    """Return the least s of 1, 2, 4, ... so that every s-th of the samples (T,) of each scribble fits into the room.
+def _stride(full: Tensor) -> Tensor:
+    """Return the least s of 1, 2, 4, ... so that each scribble can have every s-th of its samples (T,).
 
-    So most samples stay when a scribble is added. If nothing fits, every scribble has one sample.
+    So most samples stay when a scribble is added. If there are too many scribbles, each has one sample.
     """
     strides = 2 ** torch.arange(1 + SAMPLES_PER_STROKE.bit_length(), device=full.device)
     totals = (-(-full[:, None] // strides)).sum(dim=0)
-    return strides[(totals > room).sum().clamp(max=len(strides) - 1)]
+    return strides[(totals > MOST_SAMPLES).sum().clamp(max=len(strides) - 1)]
 
 
 def _inwards(extreme_points: Tensor) -> Tensor:
