@@ -22,7 +22,7 @@ from fullseg.model.annotation_maps import SCRIBBLE_STEP, walk_scribbles
 from fullseg.model.base import Strokes
 from fullseg.model.canvas import OUTSIDE_LOGIT
 
-MOST_SAMPLES = 256  # along the scribbles of an image, unless there are more scribbles; 512 gain nothing
+MOST_SAMPLES = 256  # along all scribbles of an image, and more only if there are more scribbles; 512 gain nothing
 SAMPLES_PER_STROKE = 24
 INWARDS = 2.0  # px: so far within its region lies the sample of an extreme point
 SAMPLE_STEP = 2.0  # px: samples of one scribble are at least so far apart
