@@ -91,8 +91,8 @@ class ModelConfig:
     diffusion_dilations: list[int] = option([4, 2, 1, 1])
     """Steps of the learned diffusion: distances in pixels over which labels flow in each."""
     least_part: int = option(0, least=0)
-    """Smaller parts of a region, in square pixels, that hold none of its annotations go to the regions around them. It
-    changes predictions, not the training. 0: they stay (paper)."""
+    """Smaller parts of a region, in square pixels, that hold none of its annotations go to the regions around them, and
+    so do small holes in one region. It changes predictions, not the training. 0: they stay (paper)."""
     dextr: DextrConfig = field(default_factory=DextrConfig)
 
 

@@ -1,4 +1,4 @@
-"""Islands: small parts of a region without any of its annotations go to the regions around them (not in the paper)."""
+"""Islands and holes: small parts of the canvas that go to the regions around them (not in the paper)."""
 
 from collections.abc import Sequence
 
@@ -11,6 +11,7 @@ from fullseg.run_lengths import connect, find_runs, touching
 from fullseg.types import VOID
 
 AROUND = ((-1, 0), (1, 0), (0, -1), (0, 1))  # the neighbours of a pixel
+LARGEST_HOLE = 0.2  # as a share of the region that it lies in
 
 
 def without_islands(
@@ -20,10 +21,12 @@ def without_islands(
     least: int,
     fixed: Sequence[int] = (),
 ) -> NDArray[np.int64]:
-    """Give every island to the region with which it has the longest border, or to none if that is VOID's.
+    """Give every island to the region with which it has the longest border, or to none if that is VOID's; fill holes.
 
     An island is a 4-connected part of a region that has fewer than ``least`` pixels, holds none of the region's
-    annotations, and is not its largest part. Islands that lie in other islands go with these.
+    annotations, and is not its largest part. Islands that lie in other islands go with these. A hole is a 4-connected
+    part of VOID inside one region that has less than ``LARGEST_HOLE`` of the region's pixels. It goes to this region.
+    There are none if the background does not compete.
 
     Args:
         region_map: (H, W), region in [0, N) or VOID.
@@ -34,7 +37,7 @@ def without_islands(
         fixed: regions that keep their pixels and get no others.
 
     Returns:
-        (H, W); ``region_map`` itself if there are no islands.
+        (H, W); ``region_map`` itself if there are no islands and no holes.
     """
     parts = _Parts(region_map)
     island = (parts.area < least) & (parts.owner != VOID) & ~np.isin(parts.owner, fixed)
@@ -42,11 +45,14 @@ def without_islands(
     for pixels, regions in (_discs(extreme_points, region_map.shape), lines):
         here = parts.at(pixels)
         island[here[parts.owner[here] == regions]] = False
-    if not island.any():
+    perhaps_hole = _inside(parts) & (parts.owner == VOID) & (parts.area < LARGEST_HOLE * parts.region_areas().max())
+    if not (island | perhaps_hole).any():
         return region_map
+    borders = _borders(parts, parts.pixels(island | perhaps_hole))
+    island |= perhaps_hole & _in_one_region(parts, island, borders)
     pixels = parts.pixels(island)
     found = region_map.copy()
-    found.ravel()[pixels] = _given_away(parts, island, pixels, fixed)[parts.at(pixels)]
+    found.ravel()[pixels] = _given_away(parts, island, borders[island[borders[:, 0]]], fixed)[parts.at(pixels)]
     return found
 
 
@@ -66,6 +72,12 @@ class _Parts:
         """Return the parts of the pixels (K,), y * W + x."""
         found: NDArray[np.int64] = self.group[np.searchsorted(self.start, pixels, side="right") - 1]
         return found
+
+    def region_areas(self) -> NDArray[np.int64]:
+        """Return the area of each region up to the last one that has pixels; one 0 if none has."""
+        owned = self.owner >= 0
+        areas = np.bincount(self.owner[owned], self.area[owned], minlength=1)
+        return areas.astype(np.int64)
 
     def pixels(self, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return all pixels, y * W + x, of some parts, given as a mask of all parts."""
@@ -90,18 +102,38 @@ def _discs(extreme_points: NDArray[np.float32], size: tuple[int, ...]) -> tuple[
     return found % (size[0] * size[1]), found // (size[0] * size[1])
 
 
+def _inside(parts: _Parts) -> NDArray[np.bool_]:
+    """Return which parts (P,) do not touch an edge of the map."""
+    row, column = np.divmod(parts.start, parts.width)
+    at_edge = (row == 0) | (row == parts.height - 1) | (column == 0) | (column + parts.length == parts.width)
+    found = np.ones(len(parts.owner), bool)
+    found[parts.group[at_edge]] = False
+    return found
+
+
+def _in_one_region(parts: _Parts, island: NDArray[np.bool_], borders: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which parts (P,) have neighbours of one region alone, islands not counted, and are small beside it."""
+    inner, outer = borders[~island[borders[:, 1]]].T
+    least, most = np.full(len(parts.owner), np.iinfo(np.int64).max), np.full(len(parts.owner), VOID)
+    np.minimum.at(least, inner, parts.owner[outer])
+    np.maximum.at(most, inner, parts.owner[outer])
+    alone = (least == most) & (most != VOID)
+    found: NDArray[np.bool_] = alone & (parts.area < LARGEST_HOLE * parts.region_areas()[np.where(alone, most, 0)])
+    return found
+
+
 def _given_away(
-    parts: _Parts, island: NDArray[np.bool_], pixels: NDArray[np.int64], fixed: Sequence[int]
+    parts: _Parts, island: NDArray[np.bool_], borders: NDArray[np.int64], fixed: Sequence[int]
 ) -> NDArray[np.int64]:
     """Return the owner (P,) of each part when all islands have gone to their neighbours.
 
     Args:
         parts: P parts.
-        island: (P,).
-        pixels: of all islands, y * W + x.
+        island: (P,), holes included.
+        borders: (B, 2), of all islands, see ``_borders``.
         fixed: regions that get nothing.
     """
-    owner, island, borders = parts.owner.copy(), island.copy(), _borders(parts, pixels)
+    owner, island = parts.owner.copy(), island.copy()
     while len(borders):
         inner, outer = borders[~island[borders[:, 1]]].T
         free = ~np.isin(owner[outer], fixed)

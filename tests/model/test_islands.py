@@ -1,4 +1,4 @@
-"""Islands: small parts of a region that hold none of its annotations."""
+"""Islands, which are small parts of a region that hold none of its annotations, and holes, which lie in one region."""
 
 import numpy as np
 import pytest
@@ -83,13 +83,61 @@ def test_fixed_regions_keep_their_pixels_and_get_no_others(scene: NDArray[np.int
     assert (found[10, 0:4] == VOID).all()  # 0 has the longer border, but gets nothing
 
 
+def holes(region_map: NDArray[np.int64], cleaned: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return the pixels of holes, by the definition, part by part; what is an island is taken from the cleaned map."""
+    found = np.zeros(region_map.shape, bool)
+    parts, count = ndimage.label(region_map == VOID)
+    for part in range(1, count + 1):
+        here = parts == part
+        around = ndimage.binary_dilation(here) & ~here
+        owners = set(region_map[around & (region_map == cleaned)].tolist())  # islands have changed their owner
+        at_edge = here[[0, -1]].any() or here[:, [0, -1]].any()
+        if len(owners) == 1 and not at_edge and 5 * here.sum() < (region_map == owners.pop()).sum():
+            found |= here
+    return found
+
+
+@pytest.fixture
+def ring() -> NDArray[np.int64]:
+    """Return region 0 with a hole of 4 pixels, one that touches region 1, and a large one; VOID around it."""
+    found = np.full((30, 40), VOID, np.int64)
+    found[2:28, 2:38] = 0
+    found[5:7, 5:7] = VOID
+    found[20:22, 30:32] = VOID
+    found[20:22, 32:38] = 1
+    found[10:22, 10:27] = VOID
+    return found
+
+
+def test_a_small_hole_in_one_region_is_filled(ring: NDArray[np.int64]) -> None:
+    expected = ring.copy()
+    expected[5:7, 5:7] = 0
+    np.testing.assert_array_equal(clean(ring), expected)  # not the large one, nor one beside another region
+
+
+def test_a_hole_at_the_edge_of_the_image_stays(ring: NDArray[np.int64]) -> None:
+    found = clean(ring[5:])
+    assert (found[:2, 5:7] == VOID).all()
+
+
+def test_an_island_in_a_hole_goes_with_it(ring: NDArray[np.int64]) -> None:
+    ring[5:7, 5:9] = VOID
+    ring[6, 6] = 1
+    assert (clean(ring)[5:7, 5:9] == 0).all()
+
+
+def test_a_hole_in_a_fixed_region_stays(ring: NDArray[np.int64]) -> None:
+    assert (clean(ring, fixed=(0,))[5:7, 5:7] == VOID).all()
+
+
 @given(arrays(np.int64, (13, 17), elements=st.integers(-1, 3)), st.integers(1, 12))
 def test_what_is_left_is_large_or_the_largest_of_its_region(region_map: NDArray[np.int64], least: int) -> None:
     points = np.full((4, 4, 2), -99, np.float32)
     before = region_map.copy()
     found = without_islands(region_map, points, NOTHING, least)
     np.testing.assert_array_equal(region_map, before)
-    assert (found[region_map == VOID] == VOID).all()
+    filled = (region_map == VOID) & (found != VOID)
+    assert (filled == holes(region_map, found)).all()
     for region in range(4):
         assert (found == region).any() == (region_map == region).any()
         parts, count = ndimage.label(found == region)

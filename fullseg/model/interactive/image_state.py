@@ -94,10 +94,11 @@ class ImageState:
         self.region_map = found.numpy() if by_hand is None else by_hand.over(found.numpy(), self.canvas.region_map)
 
     def certainty(self) -> NDArray[np.float32]:
-        """Return the probability (H, W) of each pixel's region, 0 for VOID; in an island what its winner leaves."""
+        """Return the probability (H, W) of each pixel's region: in an island what its winner leaves, in a hole 0."""
         found = self.canvas.certainty.copy()
         island = self.region_map != self.canvas.region_map
-        found[island] = np.where(self.region_map[island] == VOID, 0, 1 - found[island])
+        known = (self.region_map != VOID) & (self.canvas.region_map != VOID)
+        found[island] = np.where(known[island], 1 - found[island], 0)
         return found
 
     @property
