@@ -1,6 +1,7 @@
 """What an action does to single pixels, found with the labels at the time, so that the journal says it once for all."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,7 @@ def _lock(action: Lock, opened: Open, labeller: Labeller) -> Lock:
     found = labeller.labels(opened)
     mask, full_mask = encode_mask(found.region_map == place), None
     if opened.full_size != work.size and labeller.layer(opened, work) is not None:
-        full_mask = encode_mask(labeller.exported(opened) == place)
+        full_mask = encode_mask(labeller.exported(opened, nullcontext()) == place)
     return Lock(region=action.region, mask=mask, full_mask=full_mask)
 
 

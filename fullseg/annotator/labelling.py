@@ -1,7 +1,9 @@
 """The labels of open images: keeps what the model has seen of the last ones, and the layers of decided pixels."""
 
+import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 
 MOST_SEEN = 2  # a person also goes back to the image before
+BAND = 2**20  # px of a file whose labels are computed at once for an export: half a second on a CPU core
+TURN = 0.001  # s that an export leaves the model to others between two bands
 
 
 class Open(NamedTuple):
@@ -80,9 +84,11 @@ class Labeller:
 
     def labels(self, opened: Open) -> Segmentation:
         """Return the model's answer for an image's current state. It is computed once."""
-        seen = self.seen(opened)
+        return self._labels(self.seen(opened), opened)
+
+    def _labels(self, seen: Seen, opened: Open) -> Segmentation:
         if seen.labels is None or seen.labels[0] != opened.revision:
-            seen.labels = opened.revision, self.labels_of(opened, opened.work)
+            seen.labels = opened.revision, self._labels_of(seen, opened, opened.work)
         return seen.labels[1]
 
     def seen(self, opened: Open) -> Seen:
@@ -110,14 +116,16 @@ class Labeller:
 
     def labels_of(self, opened: Open, work: Work) -> Segmentation:
         """Return the model's answer for any state of an image."""
-        seen = self.seen(opened)
+        return self._labels_of(self.seen(opened), opened, work)
+
+    def _labels_of(self, seen: Seen, opened: Open, work: Work) -> Segmentation:
         seen.asked = work
-        return self._asked(seen.predictor, opened, work)
+        return self._asked(seen, seen.predictor, opened, work)
 
     def by_model(self, opened: Open, work: Work) -> NDArray[np.int64]:
         """Return the labels (h, w) that a state would have if no pixel were kept."""
-        twin = self.seen(opened).twin
-        return self._asked(twin, opened, work._replace(filled=False), kept=False).region_map
+        seen = self.seen(opened)
+        return self._asked(seen, seen.twin, opened, work._replace(filled=False), kept=False).region_map
 
     def layer(self, opened: Open, work: Work) -> Layer | None:
         """Return the decided pixels of any state of an image; None if there are none."""
@@ -127,11 +135,26 @@ class Labeller:
         """Return the labels (H, W) of any state of an image at the size of its file."""
         return full_map(found.region_map, work, self.layer(opened, work), opened.full_size)
 
-    def exported(self, opened: Open) -> NDArray[np.int64]:
-        """Return the labels (H, W) of an image's current state, along the borders that its file shows."""
-        if opened.full_size == opened.work.size:
-            return self.full(opened, opened.work, self.labels(opened))
-        return self.part(opened, read_image(opened.path), Part.whole(opened.full_size))
+    def exported(self, opened: Open, model: AbstractContextManager[object]) -> NDArray[np.int64]:
+        """Return the labels (H, W) of an image's current state, along the borders that its file shows.
+
+        Args:
+            opened: the image.
+            model: is held while this asks the model, which it does again and again for a large file: between two times
+                others may ask.
+        """
+        full, work = opened.full_size, opened.work
+        with model:
+            seen = self.seen(opened)  # this one stays, whatever else the model is shown meanwhile
+            if full == work.size:
+                return self.full(opened, work, self._labels(seen, opened))
+            layer = self.layer(opened, work)
+        image, result = read_image(opened.path), np.empty(full, np.int64)
+        for band in _bands(full):
+            with model:
+                result[band.slices] = seen.predictor.enlarged(image, self._current(seen, opened), band)
+            time.sleep(TURN)  # a lock goes to whoever asks first, which would be this thread again
+        return with_exact(result, work, layer, locked_pixels(work, full))
 
     def part(self, opened: Open, image: NDArray[np.uint8], part: Part) -> NDArray[np.int64]:
         """Return the labels (h, w) of a part of a file that was shrunk, as ``exported`` has them.
@@ -143,16 +166,18 @@ class Labeller:
             image: (H, W, 3) uint8 RGB, its file.
             part: of the file.
         """
-        work = opened.work
-        seen = self.seen(opened)
-        again = seen.asked is not work  # the predictor was asked about another state since
-        found = (self.labels_of(opened, work) if again else self.labels(opened)).region_map
+        work, seen = opened.work, self.seen(opened)
         layer, locked = self.layer(opened, work), self._locked_pixels(opened)
         around = part if layer is None and locked is None else part.grown(AROUND, opened.full_size)
-        larger = seen.predictor.enlarged(image, found, around)
+        larger = seen.predictor.enlarged(image, self._current(seen, opened), around)
         exact = with_exact(larger, work, layer, locked, around)
         y, x = part.top - around.top, part.left - around.left
         return exact[y : y + part.bottom - part.top, x : x + part.right - part.left]
+
+    def _current(self, seen: Seen, opened: Open) -> NDArray[np.int64]:
+        """Return the labels (h, w) of the current state; the predictor's last prediction is of this state then."""
+        again = seen.asked is not opened.work  # the predictor was asked about another state since
+        return (self._labels_of(seen, opened, opened.work) if again else self._labels(seen, opened)).region_map
 
     def _locked_pixels(self, opened: Open) -> NDArray[np.int32] | None:
         """Return where the file's locked regions are. The last answer is kept: all parts of a file need it."""
@@ -161,14 +186,23 @@ class Labeller:
             self._locked = masks, locked_pixels(opened.work, opened.full_size)
         return self._locked[1]
 
-    def _asked(self, predictor: "Predictor", opened: Open, work: Work, *, kept: bool = True) -> Segmentation:
-        given = work, self.categories.classes(work), self.layer(opened, work), self._shown(opened, work)
-        return segment(predictor, *given, kept=kept)
+    def _asked(
+        self, seen: Seen, predictor: "Predictor", opened: Open, work: Work, *, kept: bool = True
+    ) -> Segmentation:
+        shown = self._shown(seen, opened, work)
+        return segment(predictor, work, self.categories.classes(work), self.layer(opened, work), shown, kept=kept)
 
-    def _shown(self, opened: Open, work: Work) -> list[Shown]:
+    def _shown(self, seen: Seen, opened: Open, work: Work) -> list[Shown]:
         """Return what the network learns from decisions: from those before the last stroke or marking."""
-        seen = self.seen(opened)
         if seen.learnt is None or seen.learnt[0] != work.learnt:
             layer = self._layers.of(opened.key, work.learnt, Sizes(opened.full_size, work.size))
             seen.learnt = work.learnt, evidence(work.learnt, layer) if layer is not None else []
         return seen.learnt[1]
+
+
+def _bands(size: tuple[int, int]) -> Iterator[Part]:
+    """Cut a file of H x W pixels into bands over its whole width, of about ``BAND`` pixels each."""
+    height, width = size
+    rows = max(1, BAND // width)
+    for top in range(0, height, rows):
+        yield Part(0, top, width, min(height, top + rows))

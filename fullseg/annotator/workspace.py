@@ -225,8 +225,7 @@ class Workspace:
         ids = self.categories.ids(work, found.classes)
         categories = self.categories.exported()
         things = {category.id for category in categories if category.isthing}
-        with self._model:
-            full = self._labeller.exported(opened)
+        full = self._labeller.exported(opened, self._model)
         with self._exports:
             exported = export_image(self.out / EXPORT, name, work, full, ids, things, opened.revision)
             together = self._exported.collect(categories, self.folder)

@@ -1,14 +1,19 @@
-"""Several people work on several images: each image's features and last prediction stay in memory."""
+"""Several people work on several images: each image's features stay in memory, and nobody waits for an export."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from fullseg import Predictor
+from fullseg.annotator import labelling
+from fullseg.annotator.layer import Part
 from fullseg.annotator.workspace import Workspace
 from tests.annotator.conftest import CATEGORIES, QUADS
 
@@ -70,4 +75,67 @@ def test_another_model_forgets_what_the_first_one_has_seen(
     workspace.labels("a.png", len(QUADS))
     workspace.labels("b.png", len(QUADS))
     assert len(shown) == 4
+    workspace.journal.close()
+
+
+LARGE = [[100, 200], [500, 10], [900, 200], [500, 470]]  # extreme points on the large images below
+
+
+def large_images(folder: Path, checkpoint: Path) -> Workspace:
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(rng.integers(0, 256, (700, 1500, 3), dtype=np.uint8)).save(folder / name)
+    return workspace_with(folder, folder / "out", checkpoint, 2)
+
+
+def test_nobody_waits_for_the_export_of_a_large_image(
+    tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelling, "BAND", 1500 * 20)
+    workspace = large_images(tmp_path, tiny_checkpoint)
+    for name in ("a.png", "b.png"):
+        workspace.act(name, 0, {"kind": "add", "points": LARGE}, 1.0)
+        workspace.labels(name, 1)
+    started, bands = threading.Event(), 0
+    enlarged = Predictor.enlarged
+
+    def counted(predictor: Predictor, *given: object) -> NDArray[np.int64]:
+        nonlocal bands
+        bands += 1
+        if bands == 2:
+            started.set()
+        return enlarged(predictor, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Predictor, "enlarged", counted)
+    with ThreadPoolExecutor(1) as pool:
+        exported = pool.submit(workspace.export, "a.png", 1)
+        assert started.wait(60)
+        workspace.act("b.png", 1, {"kind": "add", "points": LARGE}, 1.0)
+        workspace.labels("b.png", 2)
+        answered_at = bands
+        exported.result(60)
+    assert answered_at < bands == 35
+    workspace.journal.close()
+
+
+@pytest.mark.filterwarnings("error")  # of arrays that are not writable, as PIL's
+def test_an_export_has_one_state_even_if_the_image_changes_meanwhile(
+    tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = large_images(tmp_path, tiny_checkpoint)
+    opened = workspace.act("a.png", 0, {"kind": "add", "points": LARGE}, 1.0)
+    labeller, image = workspace._labeller, np.asarray(Image.open(tmp_path / "a.png"))
+    expected = labeller.part(opened, image, Part.whole((700, 1500)))
+    monkeypatch.setattr(labelling, "BAND", 1500 * 100)
+    newer = workspace.act("a.png", 1, {"kind": "add", "points": [[x // 2 + 5, y // 2 + 5] for x, y in LARGE]}, 1.0)
+    assert (labeller.part(newer, image, Part.whole((700, 1500))) != expected).any()
+
+    class Meanwhile:
+        def __enter__(self) -> None:
+            labeller.labels(newer)
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    np.testing.assert_array_equal(labeller.exported(opened, Meanwhile()), expected)
     workspace.journal.close()

@@ -59,7 +59,7 @@ def enlarged(
             continue
         shares, decided = _shares(state, spread, source, near, names)
         larger, held = _resized(shares, decided, source, around, state.size, full)
-        pixels = torch.from_numpy(image[around.top : around.bottom, around.left : around.right])
+        pixels = torch.from_numpy(image[around.top : around.bottom, around.left : around.right].copy())  # writable
         weights = flow.affinities(flow.embed(pixels.permute(2, 0, 1)[None], None)[0])
         for _ in range(steps):
             larger = flow(larger, weights, held)
