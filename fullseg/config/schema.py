@@ -262,7 +262,8 @@ class StudyConfig:
     ``grabcut`` are classical methods without training, with ``free``."""
     single_region: str | None = None
     """Model of the strategies ``single_region`` and ``single_region_canvas``: an experiment (its newest run), a run
-    folder or a checkpoint. Without it these curves are left out."""
+    folder or a checkpoint. The experiment that is studied: the checkpoint that is. Without it these curves are left
+    out."""
     every: int = option(0, least=0)
     """Study the model in training at every n-th evaluation, with ``per_region`` and ``free`` where
     ``study.strategies`` has them. The best checkpoint is then the one with the largest area under the curve of the last

@@ -52,7 +52,7 @@ def study(config: Config) -> tuple[Path, dict[str, Any]]:
     spread_as(module.segmenter, path, config)
     data = _evaluation_data(config)
     _check_classes(path, module, data)
-    single_region = _single_region_checkpoint(config)
+    single_region = _single_region_checkpoint(config, path)
     fingerprint = str(data.fingerprint()["val_hash"])
     models = {"checkpoint": str(path), "step": step, "counterpart": str(counterpart) if counterpart else None}
     header = {**models, **study_header(config), "data": fingerprint}
@@ -140,8 +140,10 @@ def _annotate(
     return callback.result or {}
 
 
-def _single_region_checkpoint(config: Config) -> Path | None:
+def _single_region_checkpoint(config: Config, studied: Path) -> Path | None:
     """Return the checkpoint of the strategies with the single-region model; None if they or the model are not named.
+
+    An experiment that names itself means the studied checkpoint, which need not be its newest run.
 
     Raises:
         ConfigError: if the model is missing, or if it is not named and there is no other strategy.
@@ -149,6 +151,8 @@ def _single_region_checkpoint(config: Config) -> Path | None:
     names = [name for name in config.study.strategies if STRATEGIES[name].model in SINGLE_REGION_MODELS]
     if not names:
         return None
+    if config.study.single_region == config.experiment:
+        return studied
     if config.study.single_region is not None:
         return find_checkpoint("study.single_region", config.study.single_region, config.runs)
     if set(names) == set(config.study.strategies):

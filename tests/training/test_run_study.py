@@ -135,6 +135,16 @@ def test_single_region_is_left_out_with_a_message_where_no_model_is_named(
     assert content["counterpart"] is None
 
 
+def test_an_experiment_that_is_its_own_single_region_model_is_studied_as_the_checkpoint_says(
+    runs: Runs, tmp_path: Path
+) -> None:
+    older = shutil.copytree((runs.runs / "single" / "latest").resolve(), tmp_path / "older", symlinks=True)
+    options = ("experiment=single", "study.single_region=single", f"checkpoint={older}")
+    _, content = runs.study(*options, "study.strategies=[single_region]")
+    assert content["checkpoint"] == content["strategies"]["single_region"]["checkpoint"]
+    assert Path(content["checkpoint"]).is_relative_to(older)
+
+
 def test_single_region_scores_every_mask_by_itself_and_in_the_canvas_under_another_name(runs: Runs) -> None:
     strategies = "study.strategies=[single_region,single_region_canvas]"
     folder, content = runs.study("experiment=interactive", "study.single_region=single", strategies, "seed=8")
