@@ -8,9 +8,10 @@ if TYPE_CHECKING:
     from fullseg.model.predictor import Predictor
     from fullseg.training.module import SegmenterModule
     from fullseg.training.study_callback import Study
-    from fullseg.types import VOID, Annotations, Scribble
+    from fullseg.types import BACKGROUND, VOID, Annotations, Scribble
 else:
     _PLACES = {
+        "BACKGROUND": "types",
         "VOID": "types",
         "Annotations": "types",
         "InteractiveDataModule": "data.datamodule",
@@ -27,4 +28,13 @@ else:
         return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
 
 
-__all__ = ["VOID", "Annotations", "InteractiveDataModule", "Predictor", "Scribble", "SegmenterModule", "Study"]
+__all__ = [
+    "BACKGROUND",
+    "VOID",
+    "Annotations",
+    "InteractiveDataModule",
+    "Predictor",
+    "Scribble",
+    "SegmenterModule",
+    "Study",
+]

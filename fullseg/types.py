@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor  # commands that need no PyTorch start seconds faster
 
 VOID = -1  # a pixel of no region, or one whose region is unknown: never trained on, never scored
-BACKGROUND = -2  # in a truth: a pixel that certainly is of none of the sample's regions, a negative for each of them
+BACKGROUND = -2  # what certainly is of none of the regions, a negative for each of them: a pixel of a truth, a scribble
 
 
 def inside_image(points: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -40,7 +40,7 @@ def inside_image(points: NDArray[np.floating], size: tuple[int, int]) -> NDArray
 class Scribble(NamedTuple):
     """A stroke that starts inside a region and shows how to extend it."""
 
-    region: int  # in [0, N)
+    region: int  # in [0, N); for a ``Predictor`` also BACKGROUND: the pixels are of none of the regions
     points: NDArray[np.float32]  # (K, 2), (x, y) in pixels of the image, in drawing order
 
 

@@ -41,7 +41,7 @@ FILES_OF = {  # a file of these rooms imports files of the same room from the li
         {"interactive.first_looks"},
         {"interactive.factory"},
         {"interactive.image_state"},
-        {"interactive.own_masks", "interactive.enlarged"},
+        {"interactive.own_masks", "interactive.enlarged", "interactive.negatives"},
         {"predictor"},
         {"captured"},
     ],

@@ -36,9 +36,9 @@ class _Action(BaseModel):
 
 
 class Stroke(_Action):
-    """One scribble."""
+    """One scribble: of a region, or over pixels that are of no region."""
 
-    region: RegionId
+    region: RegionId | None
     points: Path
 
 

@@ -11,7 +11,7 @@ from fullseg.annotator.actions import Action, Add, Box, Clean, Hole, Lock, Merge
 from fullseg.annotator.boxes import extremes_within, middles
 from fullseg.annotator.edits import keep_anything
 from fullseg.annotator.labelling import Labeller, Open
-from fullseg.annotator.layer import UNDECIDED
+from fullseg.annotator.layer import NOBODY, UNDECIDED
 from fullseg.annotator.loose import cleaned, hole_at
 from fullseg.annotator.masks import encode_mask, patch_of
 from fullseg.annotator.shapes import brush_pixels
@@ -98,8 +98,8 @@ def _lost(action: Merge, opened: Open, after: Work, labeller: Labeller) -> Itera
 def _gained(action: Add | Move | Scribbles, opened: Open, after: Work, labeller: Labeller) -> Iterator[Patch]:
     """Yield the kept pixels, of the seen image, that a new region or strokes take from other regions.
 
-    A stroke takes pixels near it, and those around it that the model gives to its region because of the stroke. A
-    region that is marked, for the first time or anew, takes all that the model gives to it.
+    A stroke takes pixels near it, and those around it that the model gives to its region, or to none if it has none,
+    because of the stroke. A region that is marked, for the first time or anew, takes all that the model gives to it.
     """
     layer = labeller.layer(opened, opened.work)
     assert layer is not None
@@ -109,16 +109,16 @@ def _gained(action: Add | Move | Scribbles, opened: Open, after: Work, labeller:
     now = _ids(labeller.by_model(opened, after), after)
     if isinstance(action, Add | Move):
         region = after.regions[-1].id if isinstance(action, Add) else action.region
-        gains = {region: now == region}
+        gains: dict[int | None, NDArray[np.bool_]] = {region: now == region}
     else:
         gains = {}
         for stroke in action.strokes:
             line, near = (_brushed(stroke, width, after.size) for width in (1, 2 * NEAR))
-            taken = around_line(before == stroke.region, now == stroke.region, line, near)
+            taken = around_line(before == (stroke.region or 0), now == (stroke.region or 0), line, near)
             gains[stroke.region] = gains.get(stroke.region, False) | taken
-    for region, mask in gains.items():
-        if (taken := mask & (keepers != UNDECIDED) & (keepers != region)).any():
-            yield patch_of(region, taken)
+    for owner, mask in gains.items():
+        if (taken := mask & (keepers != UNDECIDED) & (keepers != (NOBODY if owner is None else owner))).any():
+            yield patch_of(owner, taken)
 
 
 def around_line(

@@ -11,7 +11,7 @@ from fullseg.annotator.evidence import Shown
 from fullseg.annotator.layer import Layer
 from fullseg.annotator.masks import decode_mask
 from fullseg.annotator.work import Work
-from fullseg.types import VOID, Scribble
+from fullseg.types import BACKGROUND, VOID, Scribble
 
 if TYPE_CHECKING:
     from fullseg.model.predictor import Predictor
@@ -56,6 +56,8 @@ def segment(
         i: decode_mask(region.mask, work.size) for i, region in enumerate(work.regions) if region.mask is not None
     }
     annotations, decisions = work.annotations(), None
+    if work.filled:  # all that there is in the image is marked, so nothing is of no region
+        annotations = annotations._replace(scribbles=[one for one in annotations.scribbles if one.region != BACKGROUND])
     if layer is not None:
         places = {region.id: i for i, region in enumerate(work.regions)}
         annotations.scribbles.extend(Scribble(places[one.region], one.points) for one in shown)

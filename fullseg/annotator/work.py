@@ -34,7 +34,7 @@ from fullseg.annotator.actions import (
 )
 from fullseg.annotator.edits import Edit, Edits, as_imported, keep_anything, kept, renamed, without
 from fullseg.annotator.points import check_inside, check_length, extremes, outermost
-from fullseg.types import Annotations, Scribble
+from fullseg.types import BACKGROUND, Annotations, Scribble
 
 
 class Region(NamedTuple):
@@ -88,7 +88,7 @@ class Work(NamedTuple):
 
     def annotations(self) -> Annotations:
         """Return the annotations for the model. Region i is ``regions[i]``; scribbles are in drawing order."""
-        place = {region.id: index for index, region in enumerate(self.regions)}
+        place: dict[int | None, int] = {None: BACKGROUND, **{one.id: index for index, one in enumerate(self.regions)}}
         points = np.array([region.points for region in self.regions], np.float32).reshape(-1, 4, 2)
         scribbles = [Scribble(place[stroke.region], np.array(stroke.points, np.float32)) for stroke in self.strokes]
         return Annotations(points, scribbles)
@@ -150,7 +150,8 @@ def _(action: Move, work: Work) -> Work:
 @apply.register
 def _(action: Scribbles, work: Work) -> Work:
     for stroke in action.strokes:
-        work.open_region(stroke.region)
+        if stroke.region is not None:
+            work.open_region(stroke.region)
         check_inside(stroke.points, work.size)
     check_length([stroke.points for stroke in action.strokes])
     lines = [Edit(stroke.region, stroke) for stroke in action.strokes] if work.edits else []

@@ -1,9 +1,10 @@
 """The annotations of one image as a JSON file.
 
-``{"regions": [{"extreme_points": [[x, y], [x, y], [x, y], [x, y]], "scribbles": [[[x, y], ...], ...]}, ...]}``
+``{"regions": [{"extreme_points": [[x, y], [x, y], [x, y], [x, y]], "scribbles": [[[x, y], ...], ...]}, ...],
+"scribbles": [[[x, y], ...], ...]}``
 
 Points are in pixels of the image. The extreme points are in the order left, top, right, bottom. ``scribbles`` may be
-missing. Other keys are ignored.
+missing; those outside of ``regions`` say what is of none of the regions. Other keys are ignored.
 """
 
 import json
@@ -14,14 +15,14 @@ import numpy as np
 
 from fullseg.errors import DataError
 from fullseg.formats.atomic import write_text
-from fullseg.types import Annotations, Scribble
+from fullseg.types import BACKGROUND, Annotations, Scribble
 
 
 def read_annotations(path: Path) -> Annotations:
     """Read the annotations of N regions.
 
     Returns:
-        Extreme points (N, 4, 2) float32, and the scribbles in the order of the regions.
+        Extreme points (N, 4, 2) float32, and the scribbles in the order of the regions, those of BACKGROUND last.
 
     Raises:
         DataError: if the file is missing or not as described above. The message names the file and the region.
@@ -42,15 +43,21 @@ def read_annotations(path: Path) -> Annotations:
             raise DataError(f'{where}: expected {{"extreme_points": [...], "scribbles": [...]}}')
         points[number] = _points(region.get("extreme_points"), f"{where}: extreme_points", 4)
         scribbles += [Scribble(number, _points(stroke, f"{where}: scribble", None)) for stroke in strokes]
+    strokes = content.get("scribbles", [])
+    if not isinstance(strokes, list):
+        raise DataError(f"{path}: scribbles: expected a list of [[x, y], ...], found {strokes!r}")
+    scribbles += [Scribble(BACKGROUND, _points(stroke, f"{path}: scribble of no region", None)) for stroke in strokes]
     return Annotations(points, scribbles)
 
 
 def write_annotations(path: Path, annotations: Annotations) -> None:
     """Write the annotations of one image. After an error there is no file, or the old one."""
     regions = [{"extreme_points": quad.tolist(), "scribbles": []} for quad in annotations.extreme_points]
+    of_none: list[Any] = []
     for scribble in annotations.scribbles:
-        regions[scribble.region]["scribbles"].append(scribble.points.tolist())
-    write_text(path, json.dumps({"regions": regions}))
+        strokes = of_none if scribble.region == BACKGROUND else regions[scribble.region]["scribbles"]
+        strokes.append(scribble.points.tolist())
+    write_text(path, json.dumps({"regions": regions, **({"scribbles": of_none} if of_none else {})}))
 
 
 def _points(value: Any, what: str, count: int | None) -> np.ndarray[Any, np.dtype[np.float32]]:  # noqa: ANN401  JSON

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fullseg.errors import DataError
-from fullseg.types import Annotations, Scribble, inside_image
+from fullseg.types import BACKGROUND, Annotations, Scribble, inside_image
 
 
 def check_annotations(annotations: Annotations, size: tuple[int, int]) -> Annotations:
@@ -16,7 +16,7 @@ def check_annotations(annotations: Annotations, size: tuple[int, int]) -> Annota
 
     Raises:
         ValueError: if an array has another shape than (N, 4, 2) or (K, 2), K at least 1.
-        DataError: if a point lies outside the image, or a scribble's region is not in [0, N).
+        DataError: if a point lies outside the image, or a scribble's region is neither in [0, N) nor BACKGROUND.
     """
     points = np.ascontiguousarray(annotations.extreme_points, np.float32)
     if points.ndim != 3 or points.shape[1:] != (4, 2):
@@ -31,7 +31,7 @@ def _check_scribble(scribble: Scribble, num_regions: int, size: tuple[int, int])
     path = np.ascontiguousarray(scribble.points, np.float32)
     if path.ndim != 2 or path.shape[1] != 2 or len(path) == 0:
         raise ValueError(f"scribble of region {scribble.region}: points are {path.shape}, expected (K, 2), K >= 1")
-    if not 0 <= scribble.region < num_regions:
+    if not 0 <= scribble.region < num_regions and scribble.region != BACKGROUND:
         raise DataError(f"scribble of region {scribble.region}, but there are {num_regions} regions")
     _check_inside(path, size, f"scribble of region {scribble.region}: point")
     return Scribble(scribble.region, path)

@@ -13,16 +13,16 @@ from fullseg.model.interactive.graphs import Rounds, can_run
 from fullseg.model.interactive.image_state import ImageState
 from fullseg.model.predictor import Predictor
 from fullseg.model.region_segmenter import RegionSegmenter
-from fullseg.types import Annotations, Decisions
+from fullseg.types import BACKGROUND, Annotations, Decisions
 
 
 class CapturedPredictor(Predictor):
     """A ``Predictor`` that computes all regions anew and in half precision, but starts all kernels at once.
 
-    This serves predictions from points and scribbles alone. With locks, given classes or decisions by hand, of DEXTR
-    and of very large images it is a ``Predictor`` in half precision. The labels are the same, to rounding. The first
-    prediction of each size and padded number of regions takes longer, because its graph is captured. On a CPU the
-    same function runs in full precision and without a graph.
+    This serves predictions from points and scribbles of regions alone. With scribbles of BACKGROUND, locks, given
+    classes or decisions by hand, of DEXTR and of very large images it is a ``Predictor`` in half precision. The labels
+    are the same, to rounding. The first prediction of each size and padded number of regions takes longer, because its
+    graph is captured. On a CPU the same function runs in full precision and without a graph.
 
     Use it from one thread at a time. The arguments are those of ``Predictor``.
     """
@@ -58,6 +58,7 @@ class CapturedPredictor(Predictor):
         """Segment the image, see ``Predictor.predict``."""
         self._behind = None
         plain = not locked and not self._own_classes(classes or {}) and decisions is None and not partly
+        plain = plain and all(scribble.region != BACKGROUND for scribble in annotations.scribbles)
         fits = can_run(self.segmenter, len(annotations.extreme_points), self._size)
         if self._features is None or self.rounds is None or not (plain and fits):
             with self._autocast():

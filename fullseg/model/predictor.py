@@ -15,10 +15,11 @@ from fullseg.model.device import check_device
 from fullseg.model.factory import change_spreading, load_trained
 from fullseg.model.interactive.enlarged import enlarged
 from fullseg.model.interactive.image_state import ImageState
+from fullseg.model.interactive.negatives import with_helpers
 from fullseg.model.interactive.own_masks import own_masks
 from fullseg.model.released import checkpoint_file
 from fullseg.model.segmenter import Segmenter
-from fullseg.types import Annotations, Category, Decisions
+from fullseg.types import VOID, Annotations, Category, Decisions
 
 
 class Predictor:
@@ -50,6 +51,7 @@ class Predictor:
         self.hold_scribbles, self.trained_partly = hold_scribbles, trained_partly
         self._features: Features | None = None
         self._size = (0, 0)
+        self._count = 0  # N of the last prediction; regions after these are helpers
         self._state: ImageState | None = None  # None: nothing has been predicted for these features yet
 
     @classmethod
@@ -127,7 +129,8 @@ class Predictor:
         A call computes only what has changed since the last one. The result is that of a first call, to float rounding.
 
         Args:
-            annotations: extreme points of all N regions, and any scribbles.
+            annotations: extreme points of all N regions, and any scribbles. What a scribble of BACKGROUND goes over,
+                and what resembles that, is of none of the regions.
             locked: per locked region in [0, N) its pixels (H, W) bool. It has these and no others.
             classes: per region in [0, N) whose class is known, the index of the class in ``categories``. If the network
                 has a map per class, the map of this class is used instead of the predicted one's.
@@ -141,12 +144,13 @@ class Predictor:
 
         Raises:
             RuntimeError: before ``set_image``.
-            DataError: if a point lies outside the image, or a scribble's region is not in [0, N).
+            DataError: if a point lies outside the image, or a scribble's region is neither in [0, N) nor BACKGROUND.
             ValueError: if an array of the annotations has a wrong shape, or a class does not exist.
         """
         if self._features is None:
             raise RuntimeError("call set_image before predict")
-        checked = check_annotations(annotations, self._size)
+        checked = with_helpers(check_annotations(annotations, self._size), self._size)
+        self._count = len(annotations.extreme_points)
         if self._state is None:
             self._state = ImageState(
                 self.segmenter,
@@ -160,7 +164,7 @@ class Predictor:
         except BaseException:  # Ctrl-C, too: a state that is half updated would give wrong results
             self._state = None
             raise
-        return self._state.region_map.copy()
+        return self._without_helpers(self._state.region_map)
 
     def _own_classes(self, classes: Mapping[int, int]) -> Mapping[int, int]:
         """Check the given classes and return them, or none of them if the network has one map for all classes."""
@@ -168,6 +172,10 @@ class Predictor:
             if not 0 <= number < len(self.categories):
                 raise ValueError(f"class {number} of region {region}: there are {len(self.categories)} classes")
         return classes if self.segmenter.knows_classes else {}
+
+    def _without_helpers(self, region_map: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return a copy of a region map (H, W) in which the pixels of helpers are VOID."""
+        return np.where(region_map < self._count, region_map, VOID)
 
     def forget(self) -> None:
         """Forget all annotations, so that the bits of the next prediction do not depend on those before it."""
@@ -183,17 +191,17 @@ class Predictor:
         Returns:
             (N, H, W) bool. A pixel may be in several masks, or in none.
         """
-        return own_masks(self._last("masks"))
+        return own_masks(self._last("masks"))[: self._count]
 
     @torch.inference_mode()
     def probabilities(self) -> NDArray[np.float32]:
         """Return the probability of every region at every pixel in the last prediction (Eq. 1).
 
         Returns:
-            (N, H, W) float32 in [0, 1]. Where a box covers the pixel they sum to 1 over the regions (less with single
-            objects, where the background has the rest), elsewhere they are 0.
+            (N, H, W) float32 in [0, 1]. Where a box covers the pixel they sum to 1 over the regions (less if it may
+            be of none of them), elsewhere they are 0.
         """
-        return self._last("probabilities").probabilities()
+        return self._last("probabilities").probabilities()[: self._count]
 
     def certainty(self) -> NDArray[np.float32]:
         """Return how likely each pixel belongs to the region that it has in the last prediction.
@@ -201,7 +209,8 @@ class Predictor:
         Returns:
             (H, W) float32, a probability; 0 where the pixel has no region.
         """
-        return self._last("certainty").certainty()
+        state = self._last("certainty")
+        return np.where(state.region_map < self._count, state.certainty(), np.float32(0))
 
     def expected_areas(self) -> NDArray[np.float64]:
         """Return the expected area of every region: the sum of its probabilities in the last prediction.
@@ -209,7 +218,7 @@ class Predictor:
         Returns:
             (N,) float64, in square pixels.
         """
-        return np.asarray(self._last("expected_areas").canvas.areas.sum(axis=(0, 1)))
+        return np.asarray(self._last("expected_areas").canvas.areas.sum(axis=(0, 1)))[: self._count]
 
     def classes(self) -> NDArray[np.int64]:
         """Return the class of every region in the last prediction: the given one, else the likeliest.
@@ -217,7 +226,7 @@ class Predictor:
         Returns:
             (N,) int64, indices into ``categories``; 0 if the network knows no classes.
         """
-        return self._last("classes").classes()
+        return self._last("classes").classes()[: self._count]
 
     @torch.inference_mode()
     def enlarged(
@@ -230,7 +239,7 @@ class Predictor:
             labels: (h, w) int64, the last prediction. Pixels may have been changed since.
             part: (left, top, right, bottom) in pixels of the full image: only the labels there. None: all.
         """
-        return enlarged(self._last("enlarged"), image, labels, Window(*part) if part else None)
+        return enlarged(self._last("enlarged"), image, labels, self._count, Window(*part) if part else None)
 
     def _last(self, wanted: str) -> ImageState:
         if self._state is None:

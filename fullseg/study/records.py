@@ -76,7 +76,8 @@ def record_rounds(sample: Sample, states: Iterable[Round], *, alone: bool = Fals
     mark = time.perf_counter()
     for state in states:
         seconds.append(time.perf_counter() - mark)
-        regions = np.array([scribble.region for scribble in state.annotations.scribbles], np.int64)
+        # A person's scribbles of no region count for none.
+        regions = np.array([one.region for one in state.annotations.scribbles if one.region >= 0], np.int64)
         given.append(np.bincount(regions, minlength=count))
         if alone:
             iou.append(iou_alone(state.prediction, truth))

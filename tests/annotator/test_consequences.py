@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fullseg import Predictor
+from fullseg import VOID, Predictor
 from fullseg.annotator.actions import read_action
 from fullseg.annotator.consequences import NEAR, around_line
 from fullseg.annotator.work import History
@@ -67,6 +67,18 @@ def test_a_stroke_gives_pixels_to_its_region_only_near_it_and_where_the_model_ch
 def states(annotator: Annotator) -> tuple[object, object]:
     history = annotator.workspace.open("a.png").history
     return history.states[history.now - 1], history.work
+
+
+def test_a_stroke_of_no_region_takes_pixels_from_an_import(imported: Annotator) -> None:
+    for region in (1, 2, 3):
+        imported("unlock", region=region)
+    imported("scribbles", strokes=[{"region": None, "points": [[20, 30], [36, 30]]}])
+    after = imported.labels()
+    assert (after[30, 20:37] == VOID).all()
+    assert (after[after != ids() - 1] == VOID).all()
+    np.testing.assert_array_equal(imported.exported()[30, 20:37], 0)
+    imported("undo")
+    np.testing.assert_array_equal(imported.labels(), ids() - 1)
 
 
 def test_a_second_stroke_elsewhere_leaves_the_first_ones_pixels(imported: Annotator) -> None:

@@ -118,3 +118,34 @@ def test_with_control_a_click_is_a_dot_and_else_it_chooses(person: Person) -> No
     person.click((30, 60))
     expect(person.page.locator('#regions li[data-region="1"]')).to_have_attribute("aria-current", "true")
     assert len(person.state()["strokes"]) == 1
+
+
+def test_a_stroke_from_outside_of_all_regions_frees_the_pixels_below_it(person: Person, out: Path) -> None:
+    person.open(0)
+    person.mark(WIDE)
+    before = person.labels()
+    row = int(np.bincount(np.nonzero(before == 0)[0]).argmax())
+    last = int(np.flatnonzero(before[row] == 0).max())
+    assert (before[row, last + 1 :] == -1).all()
+    person.draw([(last + 20, row), (last - 8, row)])
+    assert person.state()["strokes"][0]["region"] is None
+    after = person.labels()
+    assert (after[row, last - 7 : last] == -1).all()
+    assert (exported(person, out)[row, last - 7 : last] == -1).all()
+    person.key("Control+z")
+    person.settle()
+    np.testing.assert_array_equal(person.labels(), before)
+
+
+def test_a_stroke_that_begins_before_the_labels_are_there_is_of_the_region_marked_last(person: Person) -> None:
+    person.open(1)
+    person.mark(WIDE)
+    labels = person.hold("**/labels?*")
+    for x, y in SMALL:
+        person.click((x, y))
+    labels.first()
+    person.key("c")
+    person.drag([(200, 150), (190, 130)])  # a place that is of no region in the labels that the page has
+    labels.release()
+    person.settle()
+    assert [stroke["region"] for stroke in person.state()["strokes"]] == [2]

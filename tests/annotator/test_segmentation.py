@@ -70,6 +70,21 @@ def test_a_pixel_may_be_of_no_region_until_the_person_fills_the_image(predictor:
     assert (filled.region_map != VOID).all()
 
 
+def test_a_stroke_of_no_region_frees_pixels_until_the_person_fills_the_image(predictor: Predictor) -> None:
+    stroke = {"kind": "scribbles", "strokes": [{"region": None, "points": [[20, 20], [30, 20]]}]}
+    plain = segment(predictor, work_of(*ADDED), {})
+    assert (plain.region_map[20, 20:31] != VOID).any()
+    found = segment(predictor, work_of(*ADDED, stroke), {})
+    assert (found.region_map[20, 20:31] == VOID).all()
+    assert not found.uncertainty[20, 20:31].any()
+    assert len(found.expected_iou) == len(found.classes) == 3
+    filled = {"kind": "fill", "filled": True}
+    np.testing.assert_array_equal(
+        segment(predictor, work_of(*ADDED, stroke, filled), {}).region_map,
+        segment(predictor, work_of(*ADDED, filled), {}).region_map,
+    )
+
+
 def test_a_locked_region_keeps_its_pixels_bit_for_bit_whatever_is_drawn(predictor: Predictor) -> None:
     before = segment(predictor, work_of(*ADDED), {}).region_map
     lock = {"kind": "lock", "region": 1, "mask": encode_mask(before == 0)}

@@ -12,7 +12,7 @@ from fullseg.model.factory import make_segmenter
 from fullseg.model.interactive import graphs
 from fullseg.model.predictor import Predictor
 from fullseg.model.region_segmenter import RegionSegmenter
-from fullseg.types import Annotations, Scribble
+from fullseg.types import BACKGROUND, Annotations, Scribble
 from tests.model.interactive.test_image_state import DEXTR, IMAGE, SIZE
 from tests.model.test_spreading import annotated, spreading_model
 
@@ -49,6 +49,7 @@ def test_any_call_after_any_other_gives_the_same_labels(segmenter: RegionSegment
         (annotated(1, scribbles=9), {"locked": {2: mask}}),
         (annotated(1, scribbles=4), {}),
         (annotated(1, scribbles=4), {"partly": True}),
+        (annotated(1, scribbles=4)._replace(scribbles=[Scribble(BACKGROUND, np.array([[40, 30], [70, 60]]))]), {}),
         (EMPTY, {}),
         (annotated(2, regions=9), {}),
     ]

@@ -103,16 +103,16 @@ export class Tools {
     else if (draft && event.pointerType !== "mouse") setTimeout(() => draft === this.draft && this.begin(), REST);
   }
 
-  // Begin a stroke with the way so far: of the chosen region, else of the one where the pointer went down.
+  // Begin a stroke with the way so far: of the chosen region, else of the one where the pointer went down, which may be none.
   begin() {
-    const { page } = this;
-    const points = this.draft;
-    this.draft = null;
-    this.moved = true; // it is no click any more
-    const region = page.pinned ? page.selected : (page.view.regionAt(points[0]) ?? page.selected);
-    if (region === null) return page.say(t.said.noRegion, true);
+    const { page, draft: points } = this;
+    [this.draft, this.moved] = [null, true]; // it is no click any more
+    const { busy, labels, sent, state } = page.session;
+    const sure = labels && !busy && !sent.length && state.regions.length && !state.filled; // else a place may seem to have no region
+    const region = page.pinned ? page.selected : (page.view.regionAt(points[0]) ?? (sure ? null : page.selected));
+    if (region === null && !sure) return page.say(t.said.noRegion, true);
     if (page.session.region(region)?.locked) return page.say(t.said.locked, true);
-    if (!page.pinned) page.touch(region);
+    if (!page.pinned && region !== null) page.touch(region);
     this.stroke = { region, points };
     page.redraw();
   }
@@ -220,7 +220,7 @@ export class Tools {
     const strokes = page.collected.splice(0);
     page.redraw();
     if (!strokes.length || (await page.session.do({ kind: "scribbles", strokes }))) return true;
-    page.collected.unshift(...strokes.filter(({ region }) => page.session.region(region)));
+    page.collected.unshift(...strokes.filter(({ region }) => region === null || page.session.region(region)));
     page.redraw();
     return false;
   }

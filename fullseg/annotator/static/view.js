@@ -238,7 +238,7 @@ export class View extends Viewport {
   drawStroke({ region, points }, width) {
     const { context, scale } = this;
     context.lineJoin = context.lineCap = "round";
-    for (const [line, colour] of [[width + 2, "#000c"], [width, this.colours.css(region)]]) {
+    for (const [line, colour] of [[width + 2, "#000c"], [width, region === null ? "white" : this.colours.css(region)]]) {
       context.beginPath();
       points.forEach(([x, y], number) => (number ? context.lineTo(x, y) : context.moveTo(x, y)));
       if (points.length === 1) context.lineTo(...points[0]);
