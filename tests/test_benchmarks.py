@@ -9,6 +9,7 @@ from pathlib import Path
 import bench
 import numpy as np
 import page_session
+import partly_marked
 import per_region
 import pytest
 import reading
@@ -20,10 +21,11 @@ from PIL import Image
 from scene import corrections, make_scene
 from untrained import untrained
 
+from fullseg import Predictor
 from fullseg.config.load import load_config
 from fullseg.simulation.noise import NO_NOISE
 from fullseg.study.plan import Plan
-from fullseg.types import Sample
+from fullseg.types import BACKGROUND, Annotations, Sample
 from tests.annotated_people import sample_of
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -168,3 +170,24 @@ def test_a_photograph_is_annotated_whole_in_the_real_page(
     assert f"{count} regions" in capsys.readouterr().out
     assert len(list(tmp_path.glob("0 *.png"))) == 3
     assert (tmp_path / "images" / "fullseg" / "export" / "panoptic" / "0.png.png").is_file()
+
+
+def test_what_regions_have_too_much_is_corrected_by_scribbles_of_no_region_alone(tiny_checkpoint: Path) -> None:
+    sample, predictor = sample_of(0), Predictor.from_checkpoint(tiny_checkpoint)
+    predictor.set_image(sample.image)
+    asked: list[set[int]] = []
+    predict = predictor.predict
+
+    def noted(annotations: Annotations, **options: bool) -> np.ndarray:
+        asked.append({scribble.region for scribble in annotations.scribbles})
+        return predict(annotations, **options)
+
+    predictor.predict = noted  # type: ignore[method-assign, assignment]
+    _, half, _ = partly_marked.partials(sample, 0)
+    for of_none in (False, True):
+        asked.clear()
+        rng = np.random.default_rng(0)
+        curve = partly_marked.corrected(predictor, half, 3, rng, of_none=of_none)
+        assert curve.shape == (4,)
+        assert np.isfinite(curve).all()
+        assert (BACKGROUND in set.union(*asked)) == of_none
