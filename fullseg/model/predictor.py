@@ -160,7 +160,8 @@ class Predictor:
                 batched=self.device.type != "cpu",
             )
         try:
-            self._state.update(checked, locked or {}, self._own_classes(classes or {}), decisions, partly=partly)
+            given = checked, locked or {}, self._own_classes(classes or {}), decisions
+            self._state.update(*given, partly=partly, helpers=len(checked.extreme_points) - self._count)
         except BaseException:  # Ctrl-C, too: a state that is half updated would give wrong results
             self._state = None
             raise

@@ -56,6 +56,7 @@ class ImageState:
         by_hand: Decisions | None = None,
         *,
         partly: bool = False,
+        helpers: int = 0,
     ) -> None:
         """Bring regions and canvas up to date.
 
@@ -65,16 +66,20 @@ class ImageState:
             classes: per region whose class a person gave, the class.
             by_hand: what a person decided pixel by pixel; None: nothing.
             partly: only some regions of the image are annotated; a pixel may be of none of them.
+            helpers: so many of the last regions are helpers. The network does not see their scribbles: it would take
+                them as a sign that all regions are annotated.
         """
         points, strokes = annotations.extreme_points, Strokes.pack(annotations.scribbles)
-        drawn = self.states.draw(annotations, strokes)
+        seen = [one for one in annotations.scribbles if one.region < len(points) - helpers]
+        for_network = annotations._replace(scribbles=seen), Strokes.pack(seen) if helpers else strokes
+        drawn = self.states.draw(*for_network)
         if drawn.renumbered is not None:
             self._renumber(drawn.renumbered)
         self.canvas.mark(drawn.boxes)
         reclassified = self.states.give_classes(classes)
-        looked = self.states.give_looks(self.looks.update(self.states, annotations, strokes)) if self.looks else set()
+        looked = self.states.give_looks(self.looks.update(self.states, *for_network)) if self.looks else set()
         self.canvas.mark(self.states.compute(drawn.changes, reclassified, looked))
-        if self.looks and not annotations.scribbles:
+        if self.looks and not seen:
             self.looks.keep(self.states)
         certain, painted = self._decided.update(annotations.scribbles, locked, by_hand)
         self.canvas.mark_pixels(certain)

@@ -11,9 +11,8 @@ AROUND = 3.0  # px: so far beyond its scribble lie the extreme points of a helpe
 def with_helpers(annotations: Annotations, size: tuple[int, int]) -> Annotations:
     """Make a region of its own of every scribble of no region: a helper, which competes with the others.
 
-    The network knows such scribbles only from regions: as evidence against all others. The labels of a helper are to be
-    VOID. Its extreme points are those of its scribble, so it claims little beyond it, but kriging also lowers the other
-    regions' logits where the image looks alike.
+    The labels of a helper are to be VOID. Its extreme points are those of its scribble, so it claims little beyond it,
+    but kriging also lowers the other regions' logits where the image looks alike.
 
     Args:
         annotations: checked, of N regions.

@@ -8,9 +8,11 @@ import torch
 
 from fullseg import VOID, Annotations, Predictor, Scribble
 from fullseg.model.factory import change_spreading
+from fullseg.model.interactive.image_state import ImageState
 from fullseg.model.interactive.negatives import with_helpers
 from fullseg.model.region_segmenter import RegionSegmenter
 from fullseg.types import BACKGROUND, Category
+from tests.model.interactive.test_image_state import SIZE, features_of
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (120, 170, 3)).astype(np.uint8)
 QUADS = np.array([[[5, 60], [60, 5], [120, 60], [60, 110]], [[70, 60], [110, 20], [165, 60], [110, 115]]], np.float32)
@@ -54,6 +56,24 @@ def test_its_line_is_of_no_region_and_all_answers_are_about_the_regions_alone(
     assert predictor.masks().shape == (2, *IMAGE.shape[:2])
     assert (len(predictor.expected_areas()), len(predictor.classes())) == (2, 2)
     assert predictor.expected_areas() == pytest.approx(predictor.probabilities().sum(axis=(1, 2)), rel=1e-4)
+
+
+def test_the_network_does_not_see_it(tiny_model: dict[str, Any]) -> None:
+    """It would take the scribble as a sign that all regions are annotated, and extend a lone region."""
+    segmenter = RegionSegmenter(**{**tiny_model, "num_classes": 1, "second_look": True}).eval()
+    quads = with_helpers(Annotations(QUADS, [OF_NONE]), SIZE).extreme_points  # the last one is a helper's
+    state = ImageState(segmenter, features_of(segmenter), SIZE, hold_scribbles=True, batched=False)
+    before, with_helper, with_another = [], [], []
+    with torch.inference_mode():
+        for scribbles, logits in (
+            ([], before),
+            ([Scribble(2, LINE)], with_helper),
+            ([Scribble(2, LINE), Scribble(1, LINE + 10)], with_another),
+        ):
+            state.update(Annotations(quads, scribbles), {}, {}, helpers=1)
+            logits += [one.clone() for one in state.states.logits()]
+    assert all(torch.equal(*pair) for pair in zip(before, with_helper, strict=True))
+    assert not torch.equal(before[0], with_another[0])  # region 0 sees the scribble of region 1
 
 
 def test_updates_equal_computing_everything_anew_and_taking_it_back(predictor: Predictor) -> None:
