@@ -72,7 +72,7 @@ class Parts:
         """Return whether a part is a hole inside the image, or an island: small or large."""
         part = self.parts[number]
         if part.label == VOID:
-            return not part.at_edge
+            return not part.at_edge and not part.held
         return part.label not in self.locked and not part.held and self.largest[part.label] != number
 
     def target(self, number: int) -> int | None:
@@ -131,7 +131,8 @@ def cleaned(full: NDArray[np.int64], work: Work, layer: Layer | None, below: int
     """Give islands and holes to the neighbours with which they have the longest border, the smallest first.
 
     An island is a part of a region that is not its largest part and holds no annotation: no extreme point, no point of
-    a stroke, no painted pixel. It may become VOID. A hole is VOID, lies inside the image, and becomes part of a region.
+    a stroke, no painted pixel. It may become VOID. A hole is VOID, lies inside the image, holds no stroke of no region,
+    and becomes part of a region.
     Locked regions neither lose nor get a pixel.
 
     Args:
@@ -196,18 +197,19 @@ def _locked(work: Work) -> list[int]:
 
 
 def _annotated(full: NDArray[np.int64], work: Work, layer: Layer | None) -> NDArray[np.bool_]:
-    """Return the pixels (H, W) that hold an annotation of the region that has them."""
+    """Return the pixels (H, W) that hold an annotation of the region, or of no region, that has them."""
     sizes = Sizes((full.shape[0], full.shape[1]), work.size)
     held, unmarked = np.zeros(full.shape, bool), imported(work.edits)
-    for place, region in enumerate(work.regions):
-        points = [np.array(region.points)] if region.id not in unmarked else []
-        lines = [densified(np.array(stroke.points)) for stroke in work.strokes if stroke.region == region.id]
-        for path in (*points, *lines):
-            x, y = np.floor(sizes.to_full(path) + 0.5).astype(np.int64).T
-            rows, columns = y.clip(0, full.shape[0] - 1), x.clip(0, full.shape[1] - 1)
-            held[rows, columns] |= full[rows, columns] == place
+    places = {region.id: place for place, region in enumerate(work.regions)}
+    paths = [(places[one.id], np.array(one.points)) for one in work.regions if one.id not in unmarked]
+    for stroke in work.strokes:
+        place = VOID if stroke.region is None else places[stroke.region]
+        paths.append((place, densified(np.array(stroke.points))))
+    for place, path in paths:
+        x, y = np.floor(sizes.to_full(path) + 0.5).astype(np.int64).T
+        rows, columns = y.clip(0, full.shape[0] - 1), x.clip(0, full.shape[1] - 1)
+        held[rows, columns] |= full[rows, columns] == place
     if layer is not None:
-        places = {region.id: place for place, region in enumerate(work.regions)}
         held |= (layer.painted > 0) & (as_places(layer.painted, places) == full)
     return held
 

@@ -76,6 +76,16 @@ def test_what_holds_an_annotation_stays() -> None:
     assert clean(full, work_of(*CORNERS), 10)[1] == 3
 
 
+def test_a_hole_with_a_stroke_of_no_region_stays_until_a_click_fills_it() -> None:
+    full = two_halves()
+    full[5:7, 4:8] = VOID
+    work = work_of(*CORNERS)
+    assert clean(full, work, 10)[1] == 1
+    work = work._replace(strokes=(Stroke(region=None, points=((2, 5), (5, 5))),))
+    assert clean(full, work, 10)[1] == 0
+    assert hole_at((6, 6), full, work).region == 1
+
+
 def test_locked_regions_neither_lose_nor_get_a_pixel() -> None:
     full = two_halves()
     full[5:7, 4:6] = 1
