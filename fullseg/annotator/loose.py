@@ -132,8 +132,7 @@ def cleaned(full: NDArray[np.int64], work: Work, layer: Layer | None, below: int
 
     An island is a part of a region that is not its largest part and holds no annotation: no extreme point, no point of
     a stroke, no painted pixel. It may become VOID. A hole is VOID, lies inside the image, holds no stroke of no region,
-    and becomes part of a region.
-    Locked regions neither lose nor get a pixel.
+    and becomes part of a region. Locked regions neither lose nor get a pixel.
 
     Args:
         full: (H, W), region in [0, N), or VOID.

@@ -15,11 +15,10 @@ from fullseg.model.device import check_device
 from fullseg.model.factory import change_spreading, load_trained
 from fullseg.model.interactive.enlarged import enlarged
 from fullseg.model.interactive.image_state import ImageState
-from fullseg.model.interactive.negatives import with_helpers
 from fullseg.model.interactive.own_masks import own_masks
 from fullseg.model.released import checkpoint_file
 from fullseg.model.segmenter import Segmenter
-from fullseg.types import VOID, Annotations, Category, Decisions
+from fullseg.types import Annotations, Category, Decisions
 
 
 class Predictor:
@@ -51,7 +50,6 @@ class Predictor:
         self.hold_scribbles, self.trained_partly = hold_scribbles, trained_partly
         self._features: Features | None = None
         self._size = (0, 0)
-        self._count = 0  # N of the last prediction; regions after these are helpers
         self._state: ImageState | None = None  # None: nothing has been predicted for these features yet
 
     @classmethod
@@ -149,8 +147,7 @@ class Predictor:
         """
         if self._features is None:
             raise RuntimeError("call set_image before predict")
-        checked = with_helpers(check_annotations(annotations, self._size), self._size)
-        self._count = len(annotations.extreme_points)
+        checked = check_annotations(annotations, self._size)
         if self._state is None:
             self._state = ImageState(
                 self.segmenter,
@@ -160,12 +157,11 @@ class Predictor:
                 batched=self.device.type != "cpu",
             )
         try:
-            given = checked, locked or {}, self._own_classes(classes or {}), decisions
-            self._state.update(*given, partly=partly, helpers=len(checked.extreme_points) - self._count)
+            self._state.update(checked, locked or {}, self._own_classes(classes or {}), decisions, partly=partly)
         except BaseException:  # Ctrl-C, too: a state that is half updated would give wrong results
             self._state = None
             raise
-        return self._without_helpers(self._state.region_map)
+        return self._state.region_map.copy()
 
     def _own_classes(self, classes: Mapping[int, int]) -> Mapping[int, int]:
         """Check the given classes and return them, or none of them if the network has one map for all classes."""
@@ -173,10 +169,6 @@ class Predictor:
             if not 0 <= number < len(self.categories):
                 raise ValueError(f"class {number} of region {region}: there are {len(self.categories)} classes")
         return classes if self.segmenter.knows_classes else {}
-
-    def _without_helpers(self, region_map: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return a copy of a region map (H, W) in which the pixels of helpers are VOID."""
-        return np.where(region_map < self._count, region_map, VOID)
 
     def forget(self) -> None:
         """Forget all annotations, so that the bits of the next prediction do not depend on those before it."""
@@ -192,7 +184,7 @@ class Predictor:
         Returns:
             (N, H, W) bool. A pixel may be in several masks, or in none.
         """
-        return own_masks(self._last("masks"))[: self._count]
+        return own_masks(self._last("masks"))
 
     @torch.inference_mode()
     def probabilities(self) -> NDArray[np.float32]:
@@ -202,7 +194,7 @@ class Predictor:
             (N, H, W) float32 in [0, 1]. Where a box covers the pixel they sum to 1 over the regions (less if it may
             be of none of them), elsewhere they are 0.
         """
-        return self._last("probabilities").probabilities()[: self._count]
+        return self._last("probabilities").probabilities()
 
     def certainty(self) -> NDArray[np.float32]:
         """Return how likely each pixel belongs to the region that it has in the last prediction.
@@ -210,8 +202,7 @@ class Predictor:
         Returns:
             (H, W) float32, a probability; 0 where the pixel has no region.
         """
-        state = self._last("certainty")
-        return np.where(state.region_map < self._count, state.certainty(), np.float32(0))
+        return self._last("certainty").certainty()
 
     def expected_areas(self) -> NDArray[np.float64]:
         """Return the expected area of every region: the sum of its probabilities in the last prediction.
@@ -219,7 +210,8 @@ class Predictor:
         Returns:
             (N,) float64, in square pixels.
         """
-        return np.asarray(self._last("expected_areas").canvas.areas.sum(axis=(0, 1)))[: self._count]
+        state = self._last("expected_areas")
+        return np.asarray(state.canvas.areas.sum(axis=(0, 1)))[: state.count]
 
     def classes(self) -> NDArray[np.int64]:
         """Return the class of every region in the last prediction: the given one, else the likeliest.
@@ -227,7 +219,7 @@ class Predictor:
         Returns:
             (N,) int64, indices into ``categories``; 0 if the network knows no classes.
         """
-        return self._last("classes").classes()[: self._count]
+        return self._last("classes").classes()
 
     @torch.inference_mode()
     def enlarged(
@@ -240,7 +232,7 @@ class Predictor:
             labels: (h, w) int64, the last prediction. Pixels may have been changed since.
             part: (left, top, right, bottom) in pixels of the full image: only the labels there. None: all.
         """
-        return enlarged(self._last("enlarged"), image, labels, self._count, Window(*part) if part else None)
+        return enlarged(self._last("enlarged"), image, labels, Window(*part) if part else None)
 
     def _last(self, wanted: str) -> ImageState:
         if self._state is None:

@@ -78,7 +78,7 @@ export const hints = {
   merge: (region) => `Click the region that becomes part of region ${region}, Escape leaves both as they are`,
   choose: "Click a region to choose it; drag to move the image",
   collected: (count) => `${many(count, "stroke")} collected: Enter updates`,
-  correct: (collecting) => `Press inside a region and draw into what it lacks, or outside of all over what they have too much${collecting ? "; Enter sends the strokes" : ""}; a click chooses a region`,
+  correct: (collecting) => `Press inside a region and draw into what it lacks, or outside of all regions over what is of none${collecting ? "; Enter sends the strokes" : ""}; a click chooses a region`,
   correctOne: (region, collecting) => `Draw into what region ${region} lacks, from any place; Ctrl+click: a dot${collecting ? "; Enter sends the strokes" : ""}; Escape: any region`,
   marked: "Enter marks the region, Backspace takes a point back",
   markMore: (count) => `${count} more extreme points, Backspace takes one back`,

@@ -78,7 +78,7 @@ export const hints = {
   merge: (region) => `Die Region anklicken, die Teil von Region ${region} wird; Escape lässt beide, wie sie sind`,
   choose: "Eine Region anklicken; Ziehen bewegt das Bild",
   collected: (count) => `${many(count, "Strich", "Striche")} gesammelt: Enter sendet sie`,
-  correct: (collecting) => `In einer Region drücken und dorthin ziehen, was ihr fehlt, oder außerhalb aller über das, was sie zu viel haben${collecting ? "; Enter sendet die Striche" : ""}; ein Klick wählt eine`,
+  correct: (collecting) => `In einer Region drücken und dorthin ziehen, was ihr fehlt, oder außerhalb aller Regionen über das, was zu keiner gehört${collecting ? "; Enter sendet die Striche" : ""}; ein Klick wählt eine`,
   correctOne: (region, collecting) => `Dorthin ziehen, was Region ${region} fehlt; Ctrl+Klick: ein Punkt${collecting ? "; Enter sendet die Striche" : ""}; Escape: jede Region`,
   marked: "Enter markiert die Region, Backspace nimmt einen Punkt zurück",
   markMore: (count) => `Noch ${many(count, "äußerster Punkt", "äußerste Punkte")}, Backspace nimmt einen zurück`,

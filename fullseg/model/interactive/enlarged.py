@@ -24,7 +24,7 @@ TILE = 56  # px of the shrunk image: side of the tiles; a tile with one label ne
 
 
 def enlarged(
-    state: ImageState, image: NDArray[np.uint8], labels: NDArray[np.int64], count: int, part: Window | None = None
+    state: ImageState, image: NDArray[np.uint8], labels: NDArray[np.int64], part: Window | None = None
 ) -> NDArray[np.int64]:
     """Return the labels of the full image, or of a part of it.
 
@@ -32,7 +32,6 @@ def enlarged(
         state: of the shrunk image, (h, w).
         image: (H, W, 3) uint8 RGB, the full image, at least as large.
         labels: (h, w), region in [0, N) or VOID: those of the state, but for pixels that were changed since.
-        count: N. The pixels of further regions of the state are VOID.
         part: of the full image; None: all of it. The labels do not depend on it.
 
     Returns:
@@ -58,7 +57,7 @@ def enlarged(
         if len(names) == 1:
             result[here] = names[0]
             continue
-        shares, decided = _shares(state, spread, source, near, names, count)
+        shares, decided = _shares(state, spread, source, near, names)
         larger, held = _resized(shares, decided, source, around, state.size, full)
         pixels = torch.from_numpy(image[around.top : around.bottom, around.left : around.right].copy())  # writable
         weights = flow.affinities(flow.embed(pixels.permute(2, 0, 1)[None], None)[0])
@@ -95,7 +94,6 @@ def _shares(
     window: Window,
     labels: NDArray[np.int64],
     names: NDArray[np.int64],
-    count: int,
 ) -> tuple[Tensor, NDArray[np.bool_]]:
     """Return the probabilities (n, h, w) of the labels of a window, and where a person has decided (h, w).
 
@@ -110,12 +108,12 @@ def _shares(
     known = np.isin(contest.regions, names)
     shares[np.searchsorted(names, contest.regions[known])] = contest.probabilities.cpu().float()[known]
     if names[0] == VOID:
-        shares[0] = 1 - contest.probabilities.cpu().float()[contest.regions < count].sum(dim=0)
+        shares[0] = 1 - contest.probabilities.cpu().float()[contest.regions < state.count].sum(dim=0)
     by_hand = state.decided.by_hand
     free = np.zeros(labels.shape, bool)
     if by_hand is not None:
         free = by_hand.owners[window.top : window.bottom, window.left : window.right] != VOID
-    predicted = np.where(contest.region_map < count, contest.region_map, VOID)
+    predicted = np.where(contest.region_map < state.count, contest.region_map, VOID)
     changed = torch.from_numpy((predicted != labels) & ~free)
     certain = torch.from_numpy(labels == names[:, None, None])
     return torch.where(changed, certain.float(), shares), (state.decided.in_tile(window, state.size[1]) != VOID) & ~free

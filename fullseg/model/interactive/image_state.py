@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from fullseg.model.base import Features, Strokes
 from fullseg.model.interactive.decided import Decided, DecidedPixels
 from fullseg.model.interactive.factory import first_looks, make_region_cache
+from fullseg.model.interactive.negatives import with_helpers
 from fullseg.model.interactive.region_cache import Region
 from fullseg.model.interactive.region_states import RegionStates, Renumbered
 from fullseg.model.interactive.spread_state import SpreadState
 from fullseg.model.interactive.tiles import LARGE_TILE, SMALL_TILE, TiledCanvas
 from fullseg.model.segmenter import Segmenter
-from fullseg.types import VOID, Annotations, Decisions
+from fullseg.types import BACKGROUND, VOID, Annotations, Decisions
 
 
 class ImageState:
@@ -46,6 +47,7 @@ class ImageState:
         tile = LARGE_TILE if batched else SMALL_TILE
         self.canvas = TiledCanvas(size, tile, background=segmenter.background, spread=self.spread)
         self.region_map = self.canvas.region_map  # (H, W), region in [0, N) or VOID, after the last update
+        self.count = 0  # N of the last update; further regions are helpers
         self._decided = DecidedPixels(size, hold_scribbles=hold_scribbles)
 
     def update(
@@ -56,22 +58,22 @@ class ImageState:
         by_hand: Decisions | None = None,
         *,
         partly: bool = False,
-        helpers: int = 0,
     ) -> None:
         """Bring regions and canvas up to date.
 
         Args:
-            annotations: float32, checked; extreme points of all N regions, and any scribbles.
+            annotations: float32, checked; extreme points of all N regions, and any scribbles, also of BACKGROUND.
             locked: per locked region its pixels (H, W) bool.
             classes: per region whose class a person gave, the class.
             by_hand: what a person decided pixel by pixel; None: nothing.
             partly: only some regions of the image are annotated; a pixel may be of none of them.
-            helpers: so many of the last regions are helpers. The network does not see their scribbles: it would take
-                them as a sign that all regions are annotated.
         """
+        self.count = len(annotations.extreme_points)
+        # The network does not see those of no region: it would take them as a sign that all regions are annotated.
+        seen = [one for one in annotations.scribbles if one.region != BACKGROUND]
+        annotations = with_helpers(annotations, self.size)
         points, strokes = annotations.extreme_points, Strokes.pack(annotations.scribbles)
-        seen = [one for one in annotations.scribbles if one.region < len(points) - helpers]
-        for_network = annotations._replace(scribbles=seen), Strokes.pack(seen) if helpers else strokes
+        for_network = annotations._replace(scribbles=seen), Strokes.pack(seen)
         drawn = self.states.draw(*for_network)
         if drawn.renumbered is not None:
             self._renumber(drawn.renumbered)
@@ -96,7 +98,8 @@ class ImageState:
         self.canvas.update(logits, boxes, self.decided)
         marked = torch.from_numpy(points), strokes
         found = self.segmenter.without_islands(torch.from_numpy(self.canvas.unpainted), *marked, self.decided.locked)
-        self.region_map = found.numpy() if by_hand is None else by_hand.over(found.numpy(), self.canvas.region_map)
+        labels = found.numpy() if by_hand is None else by_hand.over(found.numpy(), self.canvas.region_map)
+        self.region_map = np.where(labels < self.count, labels, VOID)
 
     def certainty(self) -> NDArray[np.float32]:
         """Return the probability (H, W) of each pixel's region: in an island what its winner leaves, in a hole 0."""
@@ -113,12 +116,12 @@ class ImageState:
 
     @property
     def regions(self) -> list[Region]:
-        """What is known of each region."""
+        """What is known of each region; the last ones may be helpers."""
         return self.states.regions
 
     def classes(self) -> NDArray[np.int64]:
         """Return the class (N,) of every region, the given or the likeliest one; 0 if there is one map for all."""
-        return np.array([region.top_class for region in self.regions], np.int64)
+        return np.array([region.top_class for region in self.regions[: self.count]], np.int64)
 
     def probabilities(self) -> NDArray[np.float32]:
         """Return the probability (N, H, W) of every region at every pixel (paper, Eq. 1)."""
@@ -127,7 +130,7 @@ class ImageState:
         for contest in self.canvas.contests(tiles, self.states.logits(), self.states.boxes(), self.decided):
             x0, y0, x1, y1 = contest.tile
             result[contest.regions, y0:y1, x0:x1] = contest.probabilities.cpu().numpy()
-        return result
+        return result[: self.count]
 
     def _renumber(self, renumbered: Renumbered) -> None:
         self.canvas.renumber(renumbered.old, renumbered.new)

@@ -11,8 +11,8 @@ from fullseg.model.interactive.image_state import ImageState
 
 def own_masks(state: ImageState) -> NDArray[np.bool_]:
     """Return the mask (N, H, W) of every region by itself, see ``Predictor.masks``."""
-    masks = np.zeros((len(state.regions), *state.size), bool)
-    for mask, region in zip(masks, state.regions, strict=True):  # one after another: logits (N, H, W) are large
+    masks = np.zeros((state.count, *state.size), bool)
+    for mask, region in zip(masks, state.regions, strict=False):  # one after another: logits (N, H, W) are large
         assert region.logits is not None
         box = region.logits.new_tensor([region.box])
         mask[:] = (project_to_canvas(region.logits[None], box, state.size)[0] > 0).cpu().numpy()

@@ -65,12 +65,12 @@ def test_the_network_does_not_see_it(tiny_model: dict[str, Any]) -> None:
     state = ImageState(segmenter, features_of(segmenter), SIZE, hold_scribbles=True, batched=False)
     before, with_helper, with_another = [], [], []
     with torch.inference_mode():
-        for scribbles, logits in (
-            ([], before),
-            ([Scribble(2, LINE)], with_helper),
-            ([Scribble(2, LINE), Scribble(1, LINE + 10)], with_another),
+        for annotations, logits in (
+            (Annotations(quads, []), before),
+            (Annotations(QUADS, [OF_NONE]), with_helper),
+            (Annotations(QUADS, [OF_NONE, Scribble(1, LINE + 10)]), with_another),
         ):
-            state.update(Annotations(quads, scribbles), {}, {}, helpers=1)
+            state.update(annotations, {}, {})
             logits += [one.clone() for one in state.states.logits()]
     assert all(torch.equal(*pair) for pair in zip(before, with_helper, strict=True))
     assert not torch.equal(before[0], with_another[0])  # region 0 sees the scribble of region 1
